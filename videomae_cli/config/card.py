@@ -1,0 +1,93 @@
+"""The card beside a set of weights: everything needed to use them without the recipe that made them."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from videomae_cli.config.schema import IMAGENET_MEAN, IMAGENET_STD, Spec
+from videomae_cli.grid import TokenGrid
+
+
+class StackSpec(Spec):
+    """Width, depth, heads and MLP width of a stack of transformer blocks."""
+
+    dim: int
+    """Width."""
+    depth: int
+    """Blocks."""
+    heads: int
+    """Attention heads."""
+    mlp_dim: int
+    """Width inside the MLP."""
+
+
+class GridSpec(Spec):
+    """The fields of a `TokenGrid`."""
+
+    frames: int
+    height: int
+    width: int
+    tubelet: int
+    patch: int
+    channels: int
+
+    def grid(self) -> TokenGrid:
+        """Return the grid itself."""
+        return TokenGrid(
+            self.frames, self.height, self.width, self.tubelet, self.patch, self.channels
+        )
+
+    @classmethod
+    def of(cls, grid: TokenGrid) -> "GridSpec":
+        """Describe a grid."""
+        return cls(
+            frames=grid.frames,
+            height=grid.height,
+            width=grid.width,
+            tubelet=grid.tubelet,
+            patch=grid.patch,
+            channels=grid.channels,
+        )
+
+
+class Card(Spec):
+    """`model.json`, written beside `model.safetensors`."""
+
+    format: Literal["videomae-native"] = "videomae-native"
+    version: Literal[1] = 1
+    kind: Literal["autoencoder", "classifier"]
+    """What the weights are."""
+    encoder: StackSpec
+    """Encoder shape."""
+    decoder: StackSpec | None = None
+    """Decoder shape; autoencoders only."""
+    grid: GridSpec
+    """Clip geometry."""
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    """Per-channel mean subtracted from pixels in 0..1."""
+    std: tuple[float, float, float] = IMAGENET_STD
+    """Per-channel deviation."""
+    stride_frames: int = 4
+    """Distance between frames of a clip."""
+    sampling: Literal["dense", "segment"] = "dense"
+    """How test frames are chosen."""
+    classes: tuple[str, ...] | None = None
+    """Class names by label; classifiers only."""
+    normalize: Literal["patch", "none"] | None = None
+    """Target normalisation; autoencoders only."""
+    mask: dict[str, Any] | None = None
+    """The `mask` part of the pretraining recipe; autoencoders only."""
+    protocol: dict[str, Any] | None = None
+    """The `eval` part of the fine-tuning recipe; classifiers only."""
+    data: str | None = None
+    """Directory of the manifest the weights were trained on."""
+    step: int | None = None
+    """Optimizer steps taken."""
+    license: str | None = None
+    """Licence of the weights where known, carried through every conversion."""
+    derived_from: tuple[str, ...] = ()
+    """Where the weights came from, oldest first."""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """The resolved recipe, for the record."""
+    software: dict[str, str] = Field(default_factory=dict)
+    """Versions of videomae, torch and the decoder that made them."""
