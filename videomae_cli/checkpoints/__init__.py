@@ -1,1 +1,1 @@
-""""""
+"""Reading, converting and writing weights."""

@@ -1,1 +1,1 @@
-""""""
+"""Recipes: strict models, strict YAML, overrides."""

@@ -1,1 +1,1 @@
-""""""
+"""Devices, optimizer, schedule, state, loop."""

@@ -1,1 +1,1 @@
-""""""
+"""Masking strategies."""

@@ -1,1 +1,1 @@
-""""""
+"""One story per command."""

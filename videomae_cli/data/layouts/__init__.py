@@ -1,1 +1,1 @@
-""""""
+"""How data sets lie on disk."""
