@@ -12,5 +12,5 @@ def shared() -> Path:
     """The folder of reference outputs and real clips beside the checkout."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
-        pytest.skip("no ../shared beside the checkout: reference outputs and real clips are not at hand")
+        pytest.skip("no ../shared beside the checkout: reference outputs and real clips are away")
     return folder

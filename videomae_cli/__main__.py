@@ -1,4 +1,4 @@
-"""`python -m videomae_cli`: the same program as `videomae`; what a launcher starts on every rank."""
+"""`python -m videomae_cli` is `videomae`; a launcher starts it on every rank."""
 
 from videomae_cli.cli.app import main
 

@@ -1,8 +1,9 @@
 """What can go wrong because of the outside world, as seven exceptions with an exit code each.
 
-A `VideoMAEError` says what is wrong (with the value), where (file, key, line) and, in `hint`, what to do next.
-Anything else that escapes is a bug of ours. Exit codes: 0 done, 1 our bug, 2 command line or recipe, 3 data,
-4 checkpoint, 5 training, 75 stopped by a signal and resumable, 130 stopped by Ctrl-C and resumable.
+A `VideoMAEError` says what is wrong (with the value), where (file, key, line) and, in `hint`, what
+to do next. Anything else that escapes is a bug of ours. Exit codes: 0 done, 1 our bug, 2 command
+line or recipe, 3 data, 4 checkpoint, 5 training, 75 stopped by a signal and resumable, 130 stopped
+by Ctrl-C and resumable.
 """
 
 

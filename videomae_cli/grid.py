@@ -1,7 +1,7 @@
 """The geometry of a clip in tokens. The only file that divides.
 
-A token stands for one tubelet: `tubelet` frames x `patch` x `patch` pixels. Tokens are numbered slice by slice, row by
-row: index = (t * h + y) * w + x.
+A token stands for one tubelet: `tubelet` frames x `patch` x `patch` pixels. Tokens are numbered
+slice by slice, row by row: index = (t * h + y) * w + x.
 """
 
 from dataclasses import dataclass
@@ -40,9 +40,10 @@ class TokenGrid:
             whole, part = getattr(self, name), getattr(self, unit)
             if whole % part:
                 below = whole - whole % part
+                near = f"{below} or {below + part}" if below else f"{part}"
                 raise RecipeError(
                     f"{name} {whole} is not a multiple of {unit} {part}",
-                    f"take {f'{below} or ' if below else ''}{below + part} {name}, or another {unit}",
+                    f"take {near}, or another {unit}",
                 )
 
     @property

@@ -1,7 +1,7 @@
 """Randomness as data: a generator that depends on its keys and on nothing else.
 
-Every choice that decides what a model sees is drawn from `stream(seed, purpose, epoch, index, ...)`, so it is the same
-whatever the number of workers, after any resume, and on any number of devices.
+Every choice that decides what a model sees is drawn from `stream(seed, purpose, epoch, ...)`, so it
+is the same whatever the number of workers, after any resume, and on any number of devices.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ Key = int | str
 
 
 def stream_seed(seed: int, *keys: Key) -> int:
-    """Hash a seed and its keys into 63 bits, for generators that want a number (torch, `random`)."""
+    """Hash a seed and its keys into 63 bits, for generators that want a number (as torch's)."""
     return int.from_bytes(_digest(seed, keys)[:8], "little") >> 1
 
 

@@ -1,4 +1,4 @@
-"""The card beside a set of weights: everything needed to use them without the recipe that made them."""
+"""The card beside a set of weights: all it takes to use them without the recipe behind them."""
 
 from typing import Any, Literal
 

@@ -1,7 +1,8 @@
 """Every model of a recipe: what a run is, with a unit on every number.
 
-A recipe is flat, complete and frozen. Fields are numbers, text, choices, tuples and nested models, nothing else. What
-never varies in the literature has a default; what a paper chose is written out in the recipe.
+A recipe is flat, complete and frozen. Fields are numbers, text, choices, tuples and nested models,
+nothing else. What never varies in the literature has a default; what a paper chose is written out
+in the recipe.
 """
 
 from pathlib import Path
@@ -40,7 +41,7 @@ class ClipSpec(Spec):
     size: Positive
     """Height and width of a clip in pixels."""
     sampling: Literal["dense", "segment"] = "dense"
-    """`dense`: frames `stride_frames` apart; `segment`: one frame from each of `frames` equal parts (SSv2)."""
+    """`dense`: frames `stride_frames` apart; `segment`: one from each of `frames` equal parts."""
     tubelet: Positive = 2
     """Frames per token."""
     patch: Positive = 16
@@ -123,14 +124,14 @@ class TargetSpec(Spec):
     """What the decoder is asked to predict."""
 
     normalize: Literal["patch", "none"]
-    """`patch`: pixels of each token and channel brought to mean 0, deviation 1; `none`: pixels in 0..1."""
+    """`patch`: pixels of each token and channel at mean 0, deviation 1; `none`: pixels in 0..1."""
 
 
 class PretrainAugmentSpec(Spec):
     """Augmentation of pretraining clips; one draw for all frames of a clip."""
 
     crop: Literal["multiscale", "random-resized", "center"]
-    """`multiscale`: 13 places x 10 shapes (VideoMAE); `random-resized`: area 0.5..1; `center`: none."""
+    """`multiscale`: 13 places x 10 shapes (VideoMAE); `random-resized`: area 0.5..1; `center`."""
     flip: bool
     """Mirror half of the clips left to right."""
 
@@ -210,13 +211,13 @@ class TrainSpec(Spec):
     """How the work is cut up, saved and logged."""
 
     batch: Positive
-    """Clips per optimizer step over all devices, gradient accumulation included; repeats not counted."""
+    """Clips per optimizer step: all devices and accumulation counted, repeats not."""
     micro_batch: Positive
     """Most clips per device and backward pass; accumulation is derived from it."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """`auto`: bf16 where the device computes it natively, else fp32 (CUDA before bf16: fp16)."""
     workers: Count | Literal["auto"] = "auto"
-    """Decoding processes per device; `auto` takes the cores at hand, 0 decodes in the training process."""
+    """Decoding processes per device; `auto`: the cores at hand; 0: the training process."""
     save_every_steps: Positive
     """Steps between saves."""
     log_every_steps: Positive = 10

@@ -1,4 +1,4 @@
-"""Where messages and progress go. Tasks talk to a `Report`; what it looks like is decided on the top floor."""
+"""Where messages and progress go. Tasks talk to a `Report`; `cli/console.py` decides its looks."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -17,7 +17,7 @@ class Report(Protocol):
         """Begin progress over `total` units, `done` of them behind us. One progress at a time."""
 
     def advance(self, amount: int = 1, *, figures: str = "") -> None:
-        """Move on by `amount` units; `figures` is short text shown beside, such as `loss 0.61 · 12 clips/s`."""
+        """Move on by `amount` units; `figures` is shown beside, as in `loss 0.61 · 12 clips/s`."""
 
     def finish(self) -> None:
         """End the progress."""
