@@ -1,0 +1,101 @@
+"""A report for pipes, log files and CI: whole lines, and progress only now and then."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+PROGRESS_SECONDS = 10.0
+
+
+@dataclass
+class _Progress:
+    title: str
+    unit: str
+    total: int
+    first: int
+    done: int
+    began: float
+    shown_at: float
+    figures: str = ""
+    shown_done: int = -1
+
+    def line(self, now: float) -> str:
+        share = f"{100 * self.done / self.total:.0f} %" if self.total else "0 %"
+        parts = [f"{self.title} {self.done:,}/{self.total:,} {self.unit}s ({share})"]
+        moved = self.done - self.first
+        if moved > 0 and self.done < self.total:
+            left = (now - self.began) / moved * (self.total - self.done)
+            parts.append(f"{timedelta(seconds=round(left))} left")
+        elif self.done >= self.total:
+            parts.append(f"in {timedelta(seconds=round(now - self.began))}")
+        if self.figures:
+            parts.append(self.figures)
+        return ", ".join(parts)
+
+
+class PlainReport:
+    """A report made of plain lines.
+
+    Args:
+        out: Writes one line of results.
+        err: Writes one line of warnings or progress.
+        every_seconds: Least time between two lines of progress; the last one always comes.
+        clock: Seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        out: Callable[[str], None],
+        err: Callable[[str], None],
+        *,
+        every_seconds: float = PROGRESS_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._out = out
+        self._err = err
+        self._every = every_seconds
+        self._clock = clock
+        self._progress: _Progress | None = None
+
+    def say(self, text: str) -> None:
+        """One event, one line of results."""
+        self._out(text)
+
+    def warn(self, text: str) -> None:
+        """One line among the warnings."""
+        self._err(f"warning: {text}")
+
+    def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
+        """Begin progress; nothing is shown yet."""
+        self.finish()
+        now = self._clock()
+        self._progress = _Progress(title, unit, total, done, done, now, now)
+
+    def advance(self, amount: int = 1, *, figures: str = "") -> None:
+        """Move on, and show a line if the last one is old enough."""
+        assert self._progress is not None, "advance before start"
+        self._progress.done += amount
+        self._progress.figures = figures or self._progress.figures
+        if self._clock() - self._progress.shown_at >= self._every:
+            self._show(self._progress)
+
+    def finish(self) -> None:
+        """Show the last line, unless it has just been shown."""
+        if self._progress is not None and self._progress.shown_done != self._progress.done:
+            self._show(self._progress)
+        self._progress = None
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show a table with aligned columns."""
+        lines = [list(columns), *(list(row) for row in rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+        self._out(title)
+        for line in lines:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            self._out(("  " + "  ".join(cells)).rstrip())
+
+    def _show(self, progress: _Progress) -> None:
+        now = self._clock()
+        self._err(progress.line(now))
+        progress.shown_at, progress.shown_done = now, progress.done

@@ -1,0 +1,71 @@
+"""Where recipes are, by name or by path. Reads no YAML, so that tab completion stays quick."""
+
+import difflib
+import re
+from pathlib import Path
+
+from videomae_cli.errors import RecipeError
+
+
+def builtin_dir() -> Path:
+    """Return the folder of built-in recipes: inside an installed wheel, else beside the package."""
+    package = Path(__file__).resolve().parent.parent
+    shipped = package / "builtin_recipes"
+    return shipped if shipped.is_dir() else package.parent / "recipes"
+
+
+def names(kind: str | None = None) -> tuple[str, ...]:
+    """List the built-in recipes, all or those of one `kind`, in alphabetical order."""
+    paths = sorted(builtin_dir().glob("*.yaml"))
+    return tuple(path.stem for path in paths if kind is None or _kind(path) == kind)
+
+
+def title(name: str) -> str:
+    """Return the first line of a built-in recipe's header."""
+    for line in header(builtin_dir() / f"{name}.yaml"):
+        if not line.startswith("yaml-language-server:"):
+            return line
+    return ""
+
+
+def header(path: Path) -> tuple[str, ...]:
+    """Return the comment lines that open a recipe, without their marks."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line[1:].strip())
+    return tuple(lines)
+
+
+def find(name_or_path: str) -> Path:
+    """Return the file of a built-in recipe, or the file at a path.
+
+    Text that ends in `.yaml` or `.yml`, or holds a slash, is a path; anything else is a name.
+
+    Raises:
+        RecipeError: There is no such file, or no such name.
+    """
+    is_path = Path(name_or_path).suffix in (".yaml", ".yml") or Path(name_or_path).name != (
+        name_or_path
+    )
+    path = Path(name_or_path) if is_path else builtin_dir() / f"{name_or_path}.yaml"
+    if path.is_file():
+        return path
+    if is_path:
+        raise RecipeError(f"{path}: no such recipe file", f"built-in recipes: {_listing()}")
+    close = difflib.get_close_matches(name_or_path, names(), n=1)
+    guess = f" (did you mean '{close[0]}'?)" if close else ""
+    raise RecipeError(
+        f"--recipe {name_or_path}: no built-in recipe of that name{guess}",
+        f"built-in recipes: {_listing()}; for a file of your own write its path, with .yaml",
+    )
+
+
+def _listing() -> str:
+    return ", ".join(names()) or f"none found in {builtin_dir()}"
+
+
+def _kind(path: Path) -> str | None:
+    found = re.search(r"^kind:\s*(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return found.group(1) if found else None
