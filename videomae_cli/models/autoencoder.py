@@ -1,0 +1,139 @@
+"""The masked autoencoder: encode the visible tokens, predict the pixels of the targets, compare.
+
+Source: VideoMAE, arXiv 2203.12602. Different from the original: clips arrive as uint8, so
+that targets are the pixels themselves and not a normalisation undone.
+
+Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible, M targets, D width,
+P numbers in a tubelet.
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (its usual name)
+from torch import Tensor, nn
+
+from videomae_cli.config.card import StackSpec
+from videomae_cli.grid import TokenGrid
+from videomae_cli.masking import Masker
+from videomae_cli.masking.mask import Mask, select
+from videomae_cli.models import init
+from videomae_cli.models.encoder import Encoder
+from videomae_cli.models.layers import NORM_EPS, blocks
+from videomae_cli.models.positions import sine_table
+from videomae_cli.models.targets import normalize_tubelets, patchify
+
+
+class AutoencoderOutput(NamedTuple):
+    """What one forward pass gives."""
+
+    loss: Tensor
+    """Mean squared error over the counted targets, float32."""
+    prediction_BMP: Tensor
+    """Predicted pixels of the targets, normalised as the target is."""
+    mask: Mask
+    """What was seen, predicted and counted."""
+
+
+class Decoder(nn.Module):
+    """Blocks over visible and target tokens; norm and head for the targets only."""
+
+    positions_ND: Tensor
+
+    def __init__(self, grid: TokenGrid, stack: StackSpec) -> None:
+        super().__init__()
+        self.blocks = blocks(stack)
+        self.norm = nn.LayerNorm(stack.dim, eps=NORM_EPS)
+        self.head = nn.Linear(stack.dim, grid.tubelet_pixels)
+        self.register_buffer("positions_ND", sine_table(grid.tokens, stack.dim), persistent=False)
+
+    def forward(self, latents_BVD: Tensor, token_11D: Tensor, mask: Mask) -> Tensor:
+        """Predict the targets from latents already at the decoder's width: prediction_BMP."""
+        seen_BVD = latents_BVD + self.positions_ND[mask.visible_BV]
+        asked_BMD = token_11D + self.positions_ND[mask.target_BM]
+        x_BND = torch.cat((seen_BVD, asked_BMD), dim=1)
+        for block in self.blocks:
+            x_BND = block(x_BND)
+        prediction_BMP: Tensor = self.head(self.norm(x_BND[:, mask.visible_BV.shape[1] :]))
+        return prediction_BMP
+
+
+class Autoencoder(nn.Module):
+    """VideoMAE.
+
+    Args:
+        encoder: Encoder with its final norm.
+        decoder_stack: Width, depth, heads of the decoder.
+        grid: Token grid of a clip.
+        masker: Noise and tokens to a mask.
+        normalize: `patch` for targets of mean 0 and deviation 1 per token and channel; `none` for
+            pixels in 0..1.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder_stack: StackSpec,
+        grid: TokenGrid,
+        masker: Masker,
+        normalize: Literal["patch", "none"] = "patch",
+    ) -> None:
+        super().__init__()
+        self.grid = grid
+        self.masker = masker
+        self.normalize = normalize
+        self.encoder = encoder
+        self.encoder_to_decoder = nn.Linear(encoder.stack.dim, decoder_stack.dim, bias=False)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, decoder_stack.dim))
+        self.decoder = Decoder(grid, decoder_stack)
+        init.xavier(self.encoder.blocks)
+        init.xavier(self.decoder)
+        init.token(self.mask_token)
+
+    def forward(self, clip_BCTHW: Tensor, noise_B2N: Tensor) -> AutoencoderOutput:
+        """Mask, encode, decode, compare.
+
+        Args:
+            clip_BCTHW: uint8 pixels.
+            noise_B2N: Uniform noise; row 0 decides what is visible, row 1 is for narrowing the
+                targets.
+        """
+        tubelets_BNP = patchify(clip_BCTHW, self.grid)
+        mask = self.masker(noise_B2N[:, 0], lambda: self._tokens(tubelets_BNP))
+        latents_BVD = self.encoder.encode(tubelets_BNP, mask.visible_BV)
+        prediction_BMP = self.decode(latents_BVD, mask)
+        return AutoencoderOutput(
+            self._loss(prediction_BMP, self._target(tubelets_BNP, mask), mask), prediction_BMP, mask
+        )
+
+    def encode(self, clip_BCTHW: Tensor, mask: Mask) -> Tensor:
+        """Encode the visible tokens: latents_BVD."""
+        latents_BVD: Tensor = self.encoder(clip_BCTHW, mask.visible_BV)
+        return latents_BVD
+
+    def decode(self, latents_BVD: Tensor, mask: Mask) -> Tensor:
+        """Predict the targets: prediction_BMP."""
+        prediction_BMP: Tensor = self.decoder(
+            self.encoder_to_decoder(latents_BVD), self.mask_token, mask
+        )
+        return prediction_BMP
+
+    def target(self, clip_BCTHW: Tensor, mask: Mask) -> Tensor:
+        """Return what `decode` is compared with: target_BMP, float32. Takes uint8 pixels."""
+        return self._target(patchify(clip_BCTHW, self.grid), mask)
+
+    @torch.no_grad()
+    def _tokens(self, tubelets_BNP: Tensor) -> Tensor:
+        return self.encoder.embed(tubelets_BNP)
+
+    @torch.no_grad()
+    def _target(self, tubelets_BNP: Tensor, mask: Mask) -> Tensor:
+        assert tubelets_BNP.dtype == torch.uint8, "targets are pixels: pass uint8 clips"
+        pixels_BMP = select(tubelets_BNP, mask.target_BM).float().div_(255)
+        if self.normalize == "none":
+            return pixels_BMP
+        return normalize_tubelets(pixels_BMP, self.grid.channels)[0]
+
+    def _loss(self, prediction_BMP: Tensor, target_BMP: Tensor, mask: Mask) -> Tensor:
+        error_BM = F.mse_loss(prediction_BMP.float(), target_BMP, reduction="none").mean(dim=-1)
+        return (error_BM * mask.counted_BM).sum() / mask.counted_BM.sum()

@@ -1,0 +1,82 @@
+"""The layers of this family: tubelet embedding, attention without a key bias, pre-norm block.
+
+Shapes: B batch, N tokens, V visible tokens, D width, P numbers in a tubelet, h heads, d width of a
+head.
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (its usual name)
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
+from torch import Tensor, nn
+
+from videomae_cli.config.card import StackSpec
+from videomae_cli.grid import TokenGrid
+
+NORM_EPS = 1e-6
+
+
+class TubeletEmbed(nn.Module):
+    """A 3-D convolution whose kernel is its stride, applied as a linear map to cut tubelets."""
+
+    def __init__(self, grid: TokenGrid, dim: int) -> None:
+        super().__init__()
+        kernel = (grid.tubelet, grid.patch, grid.patch)
+        # holds the weights under their usual names, shapes and first values; never called
+        self.proj = nn.Conv3d(grid.channels, dim, kernel, kernel)
+
+    def forward(self, pixels_BVP: Tensor) -> Tensor:
+        """Embed normalised tubelets: tokens_BVD, without positions."""
+        weight_DP = self.proj.weight.permute(0, 2, 3, 4, 1).flatten(1)  # tubelets are channel-last
+        return F.linear(pixels_BVP.to(weight_DP.dtype), weight_DP, self.proj.bias)
+
+
+class Attention(nn.Module):
+    """Self-attention over all tokens. Queries and values have a bias, keys have none."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        assert dim % heads == 0, f"width {dim} does not divide into {heads} heads"
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(dim))
+        self.v_bias = nn.Parameter(torch.zeros(dim))
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        """Attend."""
+        bias = torch.cat((self.q_bias, torch.zeros_like(self.q_bias), self.v_bias))
+        qkv_BN3hd = F.linear(x_BND, self.qkv.weight, bias).reshape(
+            *x_BND.shape[:2], 3, self.heads, -1
+        )
+        q_BhNd, k_BhNd, v_BhNd = qkv_BN3hd.transpose(1, 3).unbind(2)
+        mixed_BhNd = F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
+        mixed_BND: Tensor = self.proj(mixed_BhNd.transpose(1, 2).flatten(2))
+        return mixed_BND
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block. Under autocast the residual stream keeps its dtype."""
+
+    def __init__(self, dim: int, heads: int, mlp_dim: int, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.attn = Attention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.mlp = Mlp(dim, mlp_dim)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        """Mix tokens, then channels."""
+        x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND)))
+        out_BND: Tensor = x_BND + self.drop_path(self.mlp(self.norm2(x_BND)))
+        return out_BND
+
+
+def blocks(stack: StackSpec, drop_path: float = 0.0) -> nn.ModuleList:
+    """Build a stack; stochastic depth grows linearly from 0 to `drop_path` at the last block."""
+    last = max(stack.depth - 1, 1)
+    return nn.ModuleList(
+        Block(stack.dim, stack.heads, stack.mlp_dim, drop_path * i / last)
+        for i in range(stack.depth)
+    )

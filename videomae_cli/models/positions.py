@@ -1,0 +1,17 @@
+"""Position tables: fixed codes that tell tokens where they are."""
+
+import torch
+from torch import Tensor
+
+
+def sine_table(tokens: int, dim: int) -> Tensor:
+    """Return the 1-D sine table over the flat token index, shape (tokens, dim), float32.
+
+    Even columns hold sines and odd columns cosines of index / 10000^(2 * floor(column / 2) / dim);
+    computed in float64. Always on the CPU, so that a model built on `meta` and filled by assignment
+    has its positions. Source: VideoMAE V1.
+    """
+    column = torch.arange(dim, dtype=torch.float64, device="cpu")
+    index = torch.arange(tokens, dtype=torch.float64, device="cpu").unsqueeze(1)
+    angle = index / 10000.0 ** (2 * (column / 2).floor() / dim)
+    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()

@@ -1,0 +1,58 @@
+"""Clips cut into tubelets and back, and the normalised pixels a decoder is asked for.
+
+Shapes: B batch, C channels, T frames, H W pixels, N tokens, M target tokens, P numbers in a
+tubelet. The P numbers are ordered (frame, row, column, channel), channel fastest.
+"""
+
+import torch
+from torch import Tensor
+
+from videomae_cli.grid import TokenGrid
+
+STD_EPS = 1e-6
+
+
+def patchify(clip_BCTHW: Tensor, grid: TokenGrid) -> Tensor:
+    """Cut clips into tubelets_BNP, in one copy, whatever the dtype."""
+    expected = (grid.channels, grid.frames, grid.height, grid.width)
+    assert clip_BCTHW.shape[1:] == expected, f"clip {tuple(clip_BCTHW.shape)}, grid {expected}"
+    cut = clip_BCTHW.reshape(
+        -1, grid.channels, grid.t, grid.tubelet, grid.h, grid.patch, grid.w, grid.patch
+    )
+    return cut.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(-1, grid.tokens, grid.tubelet_pixels)
+
+
+def unpatchify(tubelets_BNP: Tensor, grid: TokenGrid) -> Tensor:
+    """Put tubelets back together: clip_BCTHW. The inverse of `patchify`."""
+    cut = tubelets_BNP.reshape(
+        -1, grid.t, grid.h, grid.w, grid.tubelet, grid.patch, grid.patch, grid.channels
+    )
+    shape = (-1, grid.channels, grid.frames, grid.height, grid.width)
+    return cut.permute(0, 7, 1, 4, 2, 5, 3, 6).reshape(shape)
+
+
+def normalize_tubelets(pixels_BMP: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Bring each token and channel to mean 0 and deviation 1.
+
+    Args:
+        pixels_BMP: Floating pixels, 0..1.
+        channels: C.
+
+    Returns:
+        The normalised pixels_BMP, and the mean_BMC and std_BMC that `denormalize_tubelets` takes.
+        The deviation includes the 1e-6 that keeps even tokens finite.
+
+    Source: VideoMAE V1: the variance is unbiased, and the epsilon is added to the deviation.
+    """
+    pixels = pixels_BMP.reshape(*pixels_BMP.shape[:-1], -1, channels)
+    unbiased = int(pixels.shape[-2] > 1)  # a single pixel has no unbiased variance
+    var, mean = torch.var_mean(pixels, dim=-2, correction=unbiased)
+    std = var.sqrt() + STD_EPS
+    normalized = (pixels - mean.unsqueeze(-2)) / std.unsqueeze(-2)
+    return normalized.flatten(-2), mean, std
+
+
+def denormalize_tubelets(normalized_BMP: Tensor, mean_BMC: Tensor, std_BMC: Tensor) -> Tensor:
+    """Undo `normalize_tubelets`: pixels_BMP."""
+    normalized = normalized_BMP.reshape(*mean_BMC.shape[:-1], -1, mean_BMC.shape[-1])
+    return (normalized * std_BMC.unsqueeze(-2) + mean_BMC.unsqueeze(-2)).flatten(-2)
