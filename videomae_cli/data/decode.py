@@ -1,0 +1,185 @@
+"""A video file and frame numbers in, pixels out. Opened and closed inside the call, one decoder thread.
+
+No reader ever lives across a call, because readers that cross a fork hang (dmlc/decord#294) and an open decord reader
+decodes ahead without bound (dmlc/decord#157). decord comes from its maintained build, `decord2`. Where it cannot read
+a file (some widths: "The size must exactly match"), PyAV takes over and the log says so.
+
+Not covered: damage that decodes to garbage without an error (flipped bits) is invisible here.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videomae_cli.data import pyav
+from videomae_cli.errors import DataError
+
+# two decoders convert 10-bit colour up to 3.6 levels apart on average; other frames are mostly further off
+SAME_LEVELS = 8.0
+logger = logging.getLogger("videomae")
+
+# text files that make FFmpeg open further files, and web pages saved under a video's name
+PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<", b"v=0", b"[playlist]")
+
+
+class VideoInfo(NamedTuple):
+    """What a video is, found by decoding all of it. `width` and `height` are upright, in pixels."""
+
+    frames: int
+    fps: float
+    width: int
+    height: int
+    codec: str
+    rotation: int
+
+
+def probe_video(path: Path) -> VideoInfo:
+    """Decode a whole video and count its frames; headers are not believed.
+
+    Raises:
+        DataError: The file is missing, empty, not a video, or stops decoding half-way.
+    """
+    check_file(path)
+    frames, height, width, rotation = 0, 0, 0, 0
+    with pyav.open_video(path) as (container, stream):
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        codec = str(stream.codec_context.name)
+        for frame in container.decode(stream):
+            if frames == 0:
+                height, width, _ = pyav.pixels(frame).shape
+                rotation = round(frame.rotation)
+            frames += 1
+    if frames == 0:
+        raise DataError(f"{path}: not a single frame decodes", "replace the file or leave it out")
+    return VideoInfo(frames, fps, width, height, codec, rotation)
+
+
+def read_frames(path: Path, indices: Sequence[int], *, decoder: str = "decord") -> NDArray[np.uint8]:
+    """Read frames by number, in the order asked for; doubles are allowed.
+
+    Args:
+        path: A local file.
+        indices: 0-based frame numbers.
+        decoder: A key of `DECODERS`.
+
+    Returns:
+        T, H, W, 3: RGB, upright.
+
+    Raises:
+        DataError: The file is missing or cannot be decoded, or a number is out of range.
+    """
+    check_file(path)
+    wanted = sorted(set(indices))
+    if not wanted or wanted[0] < 0:
+        raise DataError(f"{path}: {list(indices)} are not frame numbers")
+    frames = DECODERS[decoder](path, wanted)
+    if wanted == list(indices):
+        return frames
+    place = {number: place for place, number in enumerate(wanted)}
+    return frames[[place[number] for number in indices]]
+
+
+def read_decord(path: Path, wanted: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, no doubles) with decord, or with PyAV where decord cannot.
+
+    Raises:
+        DataError: Neither can.
+    """
+    try:
+        frames, length = _decord(path, wanted)
+    except _decord_errors() as error:
+        frames = pyav.read(path, wanted)
+        logger.warning("%s: read with PyAV, because decord cannot: %s", path, _reason(error))
+        return frames
+    if not len(frames):
+        raise DataError(
+            f"{path}: no frame {wanted[-1]}, it has {length}",
+            "the file is shorter than the manifest says; run videomae prepare again",
+        )
+    return frames
+
+
+DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
+    "decord": read_decord,
+    "pyav": pyav.read,
+}
+
+
+def choose_decoder(path: Path, info: VideoInfo) -> str:
+    """Return "decord" where it finds the frames that PyAV finds, else "pyav".
+
+    Frames far apart are compared: decord's must look like PyAV's frame of that number, and more so than like its
+    neighbours. (DivX files with packed B-frames come out up to 40 frames off, without an error.)
+
+    Raises:
+        DataError: Not even PyAV can read the file.
+    """
+    last = info.frames - 1
+    probes = sorted({last * part // 4 for part in range(5)})
+    around = sorted({min(max(probe + step, 0), last) for probe in probes for step in (-1, 0, 1)})
+    right = dict(zip(around, pyav.read(path, around), strict=True))
+    try:
+        found, length = _decord(path, probes)
+    except _decord_errors():
+        return "pyav"
+    if length != info.frames or found.shape[1:] != right[0].shape:
+        return "pyav"
+    for probe, frame in zip(probes, found, strict=True):
+        apart = {number: _apart(frame, right[number]) for number in around if abs(number - probe) < 2}
+        if apart[probe] > min(SAME_LEVELS, *apart.values()):
+            return "pyav"
+    return "decord"
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no local video file before any decoder sees it.
+
+    Raises:
+        DataError: Missing, a folder, unreadable, empty, or text (a playlist, a web page).
+    """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a video")
+    try:
+        with path.open("rb") as file:
+            head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", "is the data root right?") from error
+    if not head:
+        raise DataError(f"{path} is empty", "fetch the file again")
+    if head.startswith(PLAYLISTS):
+        raise DataError(f"{path} is text (a playlist or a web page), not a video")
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of decord's message that says why, without its stack trace."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:160] if lines else type(error).__name__
+
+
+def _decord_errors() -> tuple[type[Exception], ...]:
+    from decord import DECORDError
+
+    return DECORDError, RuntimeError
+
+
+def _decord(path: Path, wanted: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
+    """Return the frames, none when the last wanted one is past the end, and the number of frames in the file."""
+    # decord's threads advise both names; as it is, a damaged file is retried 10,240 times
+    os.environ.setdefault("DECORD_EOF_RETRY_MAX", "512")
+    os.environ.setdefault("DECORD_REWIND_RETRY_MAX", "16")
+    from decord import VideoReader, cpu
+
+    reader = VideoReader(str(path.absolute()), ctx=cpu(0), num_threads=1)
+    known = list(wanted) if wanted[-1] < len(reader) else []
+    frames: NDArray[np.uint8] = reader.get_batch(known).asnumpy() if known else np.empty((0, 0, 0, 3), np.uint8)
+    return frames, len(reader)
+
+
+def _apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Return the mean difference in grey levels."""
+    return float(np.abs(one.astype(np.int16) - other).mean())

@@ -1,0 +1,103 @@
+"""Which frames make a clip. Integers in, integers out; nothing here has seen a video.
+
+Source: the rules of VideoMAE V1 and V2 (`*_pretrain_*`, dense, segment) and of MMAction2's `SampleFrames`, restated. The
+oddities are theirs and kept, because published numbers rest on them:
+
+- dense *training* clips step by T * stride / (T - 1), not by stride, and never see a video's last frame; dense *test*
+  clips step by exactly stride;
+- videos shorter than a clip are treated in four ways: pretraining repeats the last frame it reaches (which may not be
+  the last of the video), dense training stretches then repeats the last, dense test repeats the last, segments repeat.
+
+Deliberately different: validation is the centre clip (V2's rule), where V1 draws at random.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def pretrain_start_range(frames: int, length: int, stride: int) -> range:
+    """Return the starts a pretraining clip of `length` frames may have."""
+    return range(max(frames - length * stride, 0) + 1)
+
+
+def pretrain_indices(frames: int, length: int, stride: int, start: int) -> list[int]:
+    """Return frames `start`, `start + stride`, ...; a short video repeats the last frame it reaches."""
+    if frames >= length * stride:
+        return [start + stride * i for i in range(length)]
+    # the original steps on only while the next frame is not the last one of the video
+    reached = max(frames - 2, 0) // stride
+    return [stride * min(i, reached) for i in range(length)]
+
+
+def dense_end_range(frames: int, length: int, stride: int) -> range:
+    """Return the ends (exclusive) a dense training clip may have."""
+    span = length * stride
+    return range(span, max(frames, span + 1))
+
+
+def dense_train_indices(frames: int, length: int, stride: int, end: int) -> list[int]:
+    """Return `length` frames spread over the span that ends before frame `end`."""
+    span = length * stride
+    if frames > span:
+        places = np.linspace(end - span, end, length).clip(end - span, end - 1)
+    else:
+        reached = frames // stride
+        stretched = np.linspace(0, frames, reached)
+        places = np.concatenate([stretched, np.full(length - reached, frames)]).clip(0, frames - 1)
+    return [int(place) for place in places]
+
+
+def center_indices(frames: int, length: int, stride: int) -> list[int]:
+    """Return the centre dense clip, for validation (V2)."""
+    end = max((length * stride + frames) // 2, length * stride)
+    return dense_train_indices(frames, length, stride, end)
+
+
+def segment_train_indices(frames: int, length: int, rng: np.random.Generator) -> list[int]:
+    """Return one random frame from each of `length` equal parts; a video with fewer frames gives frame 0 (V1)."""
+    part = frames // length
+    if part == 0:
+        return [0] * length
+    return [i * part + int(rng.integers(part)) for i in range(length)]
+
+
+def segment_middle_indices(frames: int, length: int) -> list[int]:
+    """Return the middle frame of each of `length` equal parts; a short video is led in by frame 0 (V2)."""
+    part = frames // length
+    if part == 0:
+        return [0] * (length - frames) + list(range(frames))
+    return [i * part + part // 2 for i in range(length)]
+
+
+def dense_test_indices(frames: int, length: int, stride: int, clips: int) -> list[list[int]]:
+    """Return `clips` clips, evenly spread, frames exactly `stride` apart; a short video repeats its last.
+
+    One clip starts in the middle, which the originals cannot do (they divide by zero).
+    """
+    steps = (frames + stride - 1) // stride  # every stride-th frame of the video
+    spare = max(steps - length, 0)
+    starts = [k * spare // (clips - 1) for k in range(clips)] if clips > 1 else [spare // 2]
+    return [[stride * min(start + i, steps - 1) for i in range(length)] for start in starts]
+
+
+def segment_test_indices(frames: int, length: int, clips: int) -> list[list[int]]:
+    """Return `clips` clips of one frame from each of `length` equal parts, each clip a bit later in the part."""
+    return [[frames * (k + clips * i) // (length * clips) for i in range(length)] for k in range(clips)]
+
+
+def mmaction2_test_indices(frames: int, length: int, stride: int, clips: int) -> list[list[int]]:
+    """Return MMAction2's test clips: starts rounded in raw frames; a short video starts again from its first."""
+    spare = max(frames - (length - 1) * stride - 1, 0)
+    starts = [_round_half_even(k * spare, clips - 1) for k in range(clips)] if clips > 1 else [spare // 2]
+    return [[(start + stride * i) % frames for i in range(length)] for start in starts]
+
+
+def union(clips: Sequence[Sequence[int]]) -> list[int]:
+    """Return all frames of several clips, ascending, once each."""
+    return sorted({frame for clip in clips for frame in clip})
+
+
+def _round_half_even(numerator: int, denominator: int) -> int:
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
