@@ -1,0 +1,174 @@
+"""The architecture behind native weights, read from shapes; what shapes do not tell is said.
+
+Not recoverable: the number of heads (a table of the published widths, then 64 numbers per head),
+frames and pixels of a clip (positions are computed, not stored), target normalisation, mask ratio,
+class names.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor
+
+from videomae_cli.checkpoints.keymap import Kind, named
+from videomae_cli.config.card import Card, GridSpec, StackSpec
+from videomae_cli.errors import CheckpointError
+
+# width to heads of the published models; 1280 and 640 have 80 numbers per head, 1408 has 88
+HEADS = {192: 3, 384: 6, 512: 8, 640: 8, 768: 12, 1024: 16, 1280: 16, 1408: 16}
+HEAD_DIM = 64
+FRAMES, SIZE, STRIDE, RATIO = 16, 224, 4, 0.9  # of the published models
+
+
+class Hints(NamedTuple):
+    """What a user knows about a file that the file does not tell."""
+
+    heads: int | None = None
+    """Encoder heads."""
+    decoder_heads: int | None = None
+    """Decoder heads."""
+    frames: int | None = None
+    """Frames in a clip."""
+    size: int | None = None
+    """Height and width of a clip, pixels."""
+
+
+class Inferred(NamedTuple):
+    """A card, and what in it was taken for granted."""
+
+    card: Card
+    assumed: tuple[str, ...]
+
+
+def infer_card(
+    weights: Mapping[str, Tensor],
+    kind: Kind,
+    *,
+    hints: Hints = Hints(),  # noqa: B008  (a tuple)
+    settings: Mapping[str, object] | None = None,
+) -> Inferred:
+    """Describe native weights.
+
+    Args:
+        weights: Native names to tensors; `meta` tensors will do.
+        kind: What they are.
+        hints: What the user says; wins.
+        settings: Arguments of the training script, where the file has them.
+
+    Raises:
+        CheckpointError: Shapes contradict each other, or the heads cannot be told.
+    """
+    ask = _Asker(hints, settings or {})
+    embed = _shape(weights, "encoder.patch_embed.proj.weight", 5)
+    _, channels, tubelet, patch, across = embed
+    if patch != across:
+        raise CheckpointError(
+            f"encoder.patch_embed.proj.weight: patch {patch}x{across} is not square"
+        )
+    size = ask.number("size", "input_size", SIZE)
+    card: dict[str, Any] = {
+        "kind": kind,
+        "encoder": _stack(weights, "encoder.", ask),
+        "grid": GridSpec(
+            frames=ask.number("frames", "num_frames", FRAMES),
+            height=size,
+            width=size,
+            tubelet=tubelet,
+            patch=patch,
+            channels=channels,
+        ),
+        "stride_frames": ask.number("stride_frames", "sampling_rate", STRIDE),
+    }
+    if kind == "autoencoder":
+        card |= _autoencoder(weights, ask, card["grid"].grid().tubelet_pixels)
+    else:
+        classes = _shape(weights, "head.weight", 2)[0]
+        card["classes"] = tuple(map(str, range(classes)))
+        ask.assumed.append(f"class names unknown: numbered 0 to {classes - 1}")
+    return Inferred(Card(**card), tuple(ask.assumed))
+
+
+class _Asker:
+    """Answers from the user, else the training script's record, else convention; keeps book."""
+
+    def __init__(self, hints: Hints, settings: Mapping[str, object]) -> None:
+        self.hints = hints
+        self.settings = settings
+        self.assumed: list[str] = []
+
+    def number(self, name: str, setting: str, convention: int) -> int:
+        told = getattr(self.hints, name, None)
+        if told is not None:
+            return int(told)
+        recorded = self.settings.get(setting)
+        if type(recorded) is int and recorded > 0:
+            self.assumed.append(f"{name} {recorded}: the file's training arguments say so")
+            return recorded
+        self.assumed.append(f"{name} {convention}: the published models' value, not in the file")
+        return convention
+
+    def heads(self, name: Literal["heads", "decoder_heads"], width: int) -> int:
+        told: int | None = getattr(self.hints, name)
+        option = f"--{name.replace('_', '-')}"
+        if told is not None:
+            if told < 1 or width % told:
+                raise CheckpointError(f"{option} {told} does not divide the width {width}")
+            return told
+        heads = HEADS.get(width) or (0 if width % HEAD_DIM else width // HEAD_DIM)
+        if not heads:
+            raise CheckpointError(
+                f"width {width} does not tell the number of heads, and the file does not say",
+                f"give it with {option}",
+            )
+        self.assumed.append(
+            f"{name.replace('_', ' ')} {heads}: from width {width}, not in the file"
+        )
+        return heads
+
+
+def _autoencoder(weights: Mapping[str, Tensor], ask: _Asker, pixels: int) -> dict[str, Any]:
+    outputs = _shape(weights, "decoder.head.weight", 2)[0]
+    if outputs != pixels:
+        raise CheckpointError(
+            f"decoder.head.weight predicts {outputs} numbers per token, a tubelet has {pixels}"
+        )
+    ratio, normalized = ask.settings.get("mask_ratio"), ask.settings.get("normlize_target")
+    if isinstance(ratio, float) and 0 < ratio < 1:
+        ask.assumed.append(f"mask ratio {ratio}: the file's training arguments say so")
+    else:
+        ratio = RATIO
+        ask.assumed.append(f"mask ratio {ratio}: the published models' value, not in the file")
+    normalize = "none" if normalized is False else "patch"
+    source = "the published models' habit, not in the file"
+    if isinstance(normalized, bool):
+        source = "the file's training arguments say so"
+    ask.assumed.append(f"target normalisation {normalize}: {source}")
+    return {
+        "decoder": _stack(weights, "decoder.", ask),
+        "normalize": normalize,
+        "mask": {"strategy": "tube", "ratio": ratio},
+    }
+
+
+def _stack(weights: Mapping[str, Tensor], prefix: str, ask: _Asker) -> StackSpec:
+    numbers = {
+        int(found[1])
+        for name in weights
+        if (found := re.match(re.escape(prefix) + r"blocks\.(\d+)\.", name))
+    }
+    if numbers != set(range(len(numbers))) or not numbers:
+        gaps = sorted(set(range(max(numbers, default=0))) - numbers)
+        raise CheckpointError(f"{named(f'{prefix}blocks.{i}' for i in gaps or [0])} missing")
+    mlp_dim, dim = _shape(weights, f"{prefix}blocks.0.mlp.fc1.weight", 2)
+    heads = ask.heads("heads" if prefix == "encoder." else "decoder_heads", dim)
+    return StackSpec(dim=dim, depth=len(numbers), heads=heads, mlp_dim=mlp_dim)
+
+
+def _shape(weights: Mapping[str, Tensor], name: str, axes: int) -> tuple[int, ...]:
+    if name not in weights:
+        raise CheckpointError(f"{name} missing", "the file is not whole, or of another family")
+    shape = tuple(weights[name].shape)
+    if len(shape) != axes or 0 in shape:
+        raise CheckpointError(f"{name} has shape {list(shape)}, expected {axes} axes")
+    return shape

@@ -1,0 +1,162 @@
+"""A checkpoint format is a table of names; both directions come from the same table.
+
+A rule pairs a native name with its name in the format, `{i}` standing for the number of a block in
+both. Where tensors are cut or joined on the way, a rule names several tensors on a side and carries
+an operation with its inverse. Translation is total: a name that no rule and no drop knows is an
+error, never a silence.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+
+from videomae_cli.errors import CheckpointError
+
+Tensors = tuple[Tensor, ...]
+Direction = Literal["to-native", "from-native"]
+Kind = Literal["autoencoder", "classifier"]
+MOST_NAMED = 8
+
+
+class Operation(NamedTuple):
+    """A reversible step on the tensors of one rule."""
+
+    to_native: Callable[[Tensors], Tensors]
+    from_native: Callable[[Tensors], Tensors]
+
+
+def _unchanged(tensors: Tensors) -> Tensors:
+    return tensors
+
+
+SAME = Operation(_unchanged, _unchanged)
+
+
+class Rule(NamedTuple):
+    """Tensors of a native model and the same tensors in another format."""
+
+    native: tuple[str, ...]
+    other: tuple[str, ...]
+    operation: Operation = SAME
+
+
+class Drop(NamedTuple):
+    """Tensors of a format that native models do without, and why."""
+
+    pattern: str
+    reason: str
+
+
+class Format(NamedTuple):
+    """A checkpoint format: how to know it, and its tables."""
+
+    title: str
+    """Its name in messages."""
+    recognise: Callable[[Mapping[str, object]], Kind | None]
+    """What tensors of these names are in this format; None if they are not in it."""
+    rules: Mapping[Kind, Sequence[Rule]]
+    """The two-way table of each kind."""
+    drops: Mapping[Kind, Sequence[Drop]]
+    """What each kind carries beyond a native model."""
+    write: Callable[[Path, Mapping[str, Tensor], str], None]
+    """Writes tensors under the format's names, and the card as JSON."""
+    license: str
+    """Licence of its files where they do not say."""
+    warning: str
+    """What a user of such files must know."""
+
+
+class Translation(NamedTuple):
+    """Tensors under their new names, and what was left behind."""
+
+    weights: dict[str, Tensor]
+    dropped: dict[str, str]
+    """Source name to reason."""
+
+
+def rename(pairs: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return rules that change names only: native name to the format's name."""
+    return tuple(Rule((native,), (other,)) for native, other in pairs.items())
+
+
+def translate(
+    weights: Mapping[str, Tensor],
+    rules: Sequence[Rule],
+    direction: Direction,
+    *,
+    drops: Sequence[Drop] = (),
+) -> Translation:
+    """Carry tensors over to the other side of a table.
+
+    Raises:
+        CheckpointError: A name is in no rule and no drop, or a rule finds only some of its tensors.
+    """
+    found: dict[tuple[int, str], dict[str, Tensor]] = {}
+    dropped: dict[str, str] = {}
+    unknown: list[str] = []
+    lookup = [(_matcher(_source(rule, direction)), number) for number, rule in enumerate(rules)]
+    for name, tensor in weights.items():
+        place = _find(name, lookup)
+        reason = next((d.reason for d in drops if _matcher((d.pattern,)).fullmatch(name)), None)
+        if place is not None:
+            found.setdefault(place, {})[name] = tensor
+        elif reason is not None:
+            dropped[name] = reason
+        else:
+            unknown.append(name)
+    if unknown:
+        raise CheckpointError(
+            f"no rule for {named(unknown)}",
+            "the file is of another family, or of a variant that videomae does not know",
+        )
+    made: dict[str, Tensor] = {}
+    for (number, block), tensors in found.items():
+        made.update(_apply(rules[number], direction, block, tensors))
+    return Translation(made, dropped)
+
+
+def named(names: Iterable[str]) -> str:
+    """Name tensors in a message: the first few in full, the rest as a count."""
+    ordered = sorted(names)
+    rest = f" and {len(ordered) - MOST_NAMED} more" if len(ordered) > MOST_NAMED else ""
+    return ", ".join(ordered[:MOST_NAMED]) + rest
+
+
+def _source(rule: Rule, direction: Direction) -> tuple[str, ...]:
+    return rule.other if direction == "to-native" else rule.native
+
+
+def _target(rule: Rule, direction: Direction) -> tuple[str, ...]:
+    return rule.native if direction == "to-native" else rule.other
+
+
+def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    joined = "|".join(re.escape(pattern) for pattern in patterns)
+    return re.compile(joined.replace(r"\{i\}", r"(\d+)"))
+
+
+def _find(name: str, lookup: Sequence[tuple[re.Pattern[str], int]]) -> tuple[int, str] | None:
+    for matcher, number in lookup:
+        match = matcher.fullmatch(name)
+        if match is not None:
+            return number, next((block for block in match.groups() if block is not None), "")
+    return None
+
+
+def _apply(
+    rule: Rule, direction: Direction, block: str, tensors: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    wanted = [pattern.replace("{i}", block) for pattern in _source(rule, direction)]
+    missing = [name for name in wanted if name not in tensors]
+    if missing:
+        raise CheckpointError(
+            f"{named(missing)} missing beside {named(tensors)}", "the file is not whole"
+        )
+    forward, backward = rule.operation
+    operation = forward if direction == "to-native" else backward
+    results = operation(tuple(tensors[name] for name in wanted))
+    names = [pattern.replace("{i}", block) for pattern in _target(rule, direction)]
+    return dict(zip(names, results, strict=True))

@@ -1,0 +1,74 @@
+"""Our own directories and files: where the weights of a run, a directory or a file are."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from videomae_cli.checkpoints.cards import CARD_FILE, CARD_KEY, parse_card, read_card
+from videomae_cli.checkpoints.files import WEIGHTS_FILE
+from videomae_cli.config.card import Card
+from videomae_cli.errors import CheckpointError
+
+RUN_FILES = ("recipe.yaml", "metrics.jsonl", "checkpoints")
+
+
+class Place(NamedTuple):
+    """A file of weights, and the card beside it if there is one."""
+
+    file: Path
+    card: Card | None
+
+
+def locate(path: Path) -> Place:
+    """Find the weights that a path means: a file, a directory that holds them, or a run.
+
+    Raises:
+        CheckpointError: There are none there; the message says what is there instead.
+    """
+    if path.is_file():
+        return Place(path, _card_beside(path))
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: no such file or directory", _nearby(path))
+    for directory in (path, path / "final"):
+        if (directory / WEIGHTS_FILE).is_file():
+            return Place(directory / WEIGHTS_FILE, _card_beside(directory / WEIGHTS_FILE))
+    if any((path / name).exists() for name in RUN_FILES):
+        raise CheckpointError(
+            f"{path} is a run that has not finished: it has no final/{WEIGHTS_FILE}",
+            f"finish it with --resume {path}",
+        )
+    held = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
+    raise CheckpointError(
+        f"{path} holds no {WEIGHTS_FILE} and no final/{WEIGHTS_FILE}; it holds {held}",
+        "give a run directory, or a file of weights",
+    )
+
+
+def card_in(metadata: dict[str, str], file: Path) -> Card | None:
+    """Return the card in a safetensors header, if there is one.
+
+    Raises:
+        CheckpointError: There is one and it does not describe a model.
+    """
+    text = metadata.get(CARD_KEY)
+    return parse_card(text, f"the header of {file}") if text else None
+
+
+def _card_beside(file: Path) -> Card | None:
+    if file.suffix != ".safetensors":
+        return None
+    if file.name == WEIGHTS_FILE:
+        return read_card(file.parent) if (file.parent / CARD_FILE).is_file() else None
+    sibling = file.with_suffix(".json")
+    if not sibling.is_file():
+        return None
+    text = sibling.read_text(encoding="utf-8", errors="replace")
+    return parse_card(text, str(sibling)) if '"videomae-native"' in text else None
+
+
+def _nearby(path: Path) -> str:
+    parent = path.parent
+    if not parent.is_dir():
+        return f"there is no {parent} either"
+    weights = (".pth", ".pt", ".safetensors")
+    found = sorted(p.name for p in parent.iterdir() if p.is_dir() or p.suffix in weights)
+    return f"in {parent} there is {', '.join(found[:5])}" if found else f"{parent} has no weights"

@@ -1,0 +1,107 @@
+"""What happened to every tensor on the way in: nothing is lost or made up without a line here."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from torch import Tensor
+
+from videomae_cli.checkpoints.keymap import named
+from videomae_cli.errors import CheckpointError
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+class LoadReport(NamedTuple):
+    """The fate of each source tensor and the origin of each tensor of the model."""
+
+    matched: tuple[str, ...] = ()
+    """Native names filled from the source as they are."""
+    interpolated: tuple[str, ...] = ()
+    """Native names filled from the source after a change of geometry."""
+    initialised: tuple[str, ...] = ()
+    """Native names not in the source, left as the model drew them."""
+    dropped: dict[str, str] = {}  # noqa: RUF012  (never written to)
+    """Source names not used, each with its reason."""
+    assumed: tuple[str, ...] = ()
+    """What the source does not tell and was taken for granted, as sentences."""
+
+    def summary(self) -> str:
+        """Return one line with the counts."""
+        parts = [f"{len(self.matched)} tensors matched"]
+        for label, names in (
+            ("interpolated", self.interpolated),
+            ("initialised", self.initialised),
+            ("dropped", self.dropped),
+            ("assumed", self.assumed),
+        ):
+            if names:
+                parts.append(f"{len(names)} {label}")
+        return ", ".join(parts)
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Return each reason for dropping with the number of tensors it took, most first."""
+        counts: dict[str, int] = {}
+        for reason in self.dropped.values():
+            counts[reason] = counts.get(reason, 0) + 1
+        return sorted(counts.items(), key=lambda pair: -pair[1])
+
+
+def place(
+    weights: Mapping[str, Tensor],
+    expected: Shapes,
+    *,
+    allow_initialised: Sequence[str] = (),
+    allow_dropped: Mapping[str, str] | None = None,
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """Account for every tensor of a source and of a model.
+
+    Args:
+        weights: Native names to tensors.
+        expected: Native names to shapes, taken from the model.
+        allow_initialised: Patterns (`head.*`) of names the source may lack.
+        allow_dropped: Patterns of source names the model may do without, each with the reason.
+
+    Returns:
+        The weights the model takes, and the report.
+
+    Raises:
+        CheckpointError: A tensor is missing, unknown or of another shape; all of them are named.
+    """
+    allow_dropped = allow_dropped or {}
+    dropped = {}
+    faults = []
+    for name in weights:
+        if name not in expected:
+            reason = next((r for p, r in allow_dropped.items() if fnmatchcase(name, p)), None)
+            if reason is None:
+                faults.append(name)
+            else:
+                dropped[name] = reason
+    absent = [name for name in expected if name not in weights]
+    initialised = [n for n in absent if any(fnmatchcase(n, p) for p in allow_initialised)]
+    missing = [name for name in absent if name not in initialised]
+    shared = [name for name in expected if name in weights]
+    misfits = [
+        f"{name} is {_size(weights[name].shape)}, the model has {_size(expected[name])}"
+        for name in shared
+        if tuple(weights[name].shape) != tuple(expected[name])
+    ]
+    problems = [
+        *([f"not in the model: {named(faults)}"] if faults else []),
+        *([f"missing: {named(missing)}"] if missing else []),
+        *([f"other shape: {named(misfits)}"] if misfits else []),
+    ]
+    if problems:
+        raise CheckpointError(
+            "the weights do not fit; " + "; ".join(problems),
+            "is this the checkpoint of this model, and whole?",
+        )
+    report = LoadReport(
+        matched=tuple(sorted(shared)), initialised=tuple(sorted(initialised)), dropped=dropped
+    )
+    return {name: weights[name] for name in shared}, report
+
+
+def _size(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "a number"

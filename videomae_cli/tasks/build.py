@@ -1,0 +1,216 @@
+"""Card to model: the one place where a description becomes modules, and weights are put into them.
+
+A card says all that decides what a trained model computes. What only training needs (stochastic
+depth, dropout, the scale of a fresh head) is passed beside it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from videomae_cli.checkpoints.carry import encoder_weights_for_classifier
+from videomae_cli.checkpoints.infer import Hints
+from videomae_cli.checkpoints.loading import NO_HINTS, Loaded, load
+from videomae_cli.checkpoints.report import LoadReport, place
+from videomae_cli.config.card import Card, GridSpec, StackSpec
+from videomae_cli.config.schema import DecoderSpec, FinetuneRecipe, MaskSpec, PretrainRecipe
+from videomae_cli.errors import CheckpointError
+from videomae_cli.masking import masker_for
+from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.classifier import Classifier
+from videomae_cli.models.encoder import Encoder
+from videomae_cli.models.sizes import SIZES
+
+MLP_RATIO = 4  # of every decoder in the papers
+
+
+def card_for_pretrain(recipe: PretrainRecipe) -> Card:
+    """Describe the model a pretraining recipe asks for."""
+    return Card(
+        kind="autoencoder",
+        encoder=SIZES[recipe.model.size],
+        decoder=_decoder_stack(recipe.model.decoder),
+        grid=GridSpec.of(recipe.clip.grid()),
+        mean=recipe.clip.mean,
+        std=recipe.clip.std,
+        stride_frames=recipe.clip.stride_frames,
+        sampling=recipe.clip.sampling,
+        normalize=recipe.target.normalize,
+        mask=recipe.mask.model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json"),
+    )
+
+
+def card_for_finetune(recipe: FinetuneRecipe, classes: Sequence[str]) -> Card:
+    """Describe the model a fine-tuning recipe asks for; `classes` are the names by label."""
+    return Card(
+        kind="classifier",
+        encoder=SIZES[recipe.model.size],
+        grid=GridSpec.of(recipe.clip.grid()),
+        mean=recipe.clip.mean,
+        std=recipe.clip.std,
+        stride_frames=recipe.clip.stride_frames,
+        sampling=recipe.clip.sampling,
+        classes=tuple(classes),
+        protocol=recipe.eval.model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json"),
+    )
+
+
+def build_autoencoder(
+    card: Card, weights: Mapping[str, Tensor] | None = None, *, drop_path: float = 0.0
+) -> Autoencoder:
+    """Build the autoencoder of a card, with these weights or freshly drawn ones.
+
+    Draws from torch's global generator; the caller seeds it.
+
+    Raises:
+        CheckpointError: The card describes a classifier, or the weights are not all it needs.
+        RecipeError: The grid or the mask is impossible.
+    """
+    if card.kind != "autoencoder" or card.decoder is None:
+        raise CheckpointError(
+            "the checkpoint is a classifier: it has no decoder",
+            "give a pretrained model: a `videomae pretrain` run, or a pretraining checkpoint",
+        )
+    grid = card.grid.grid()
+    mask = MaskSpec.model_validate(card.mask or {"strategy": "tube", "ratio": 0.9})
+    model = Autoencoder(
+        _encoder(card, drop_path, final_norm=True),
+        card.decoder,
+        grid,
+        masker_for(mask, grid),
+        card.normalize or "patch",
+    )
+    if weights is not None:
+        fill(model, weights)
+    return model
+
+
+def build_classifier(
+    card: Card,
+    weights: Mapping[str, Tensor] | None = None,
+    *,
+    drop_path: float = 0.0,
+    head_dropout: float = 0.0,
+    head_scale: float = 0.001,
+) -> Classifier:
+    """Build the classifier of a card, with these weights or freshly drawn ones.
+
+    Draws from torch's global generator; the caller seeds it.
+
+    Raises:
+        CheckpointError: The card describes an autoencoder, or the weights are not all it needs.
+    """
+    if card.kind != "classifier" or not card.classes:
+        raise CheckpointError(
+            "the checkpoint is an autoencoder: it has no classes",
+            "fine-tune it first: videomae finetune --recipe NAME --checkpoint RUN",
+        )
+    model = Classifier(
+        _encoder(card, drop_path, final_norm=False),
+        len(card.classes),
+        head_dropout=head_dropout,
+        head_scale=head_scale,
+    )
+    if weights is not None:
+        fill(model, weights)
+    return model
+
+
+def expected_shapes(card: Card) -> dict[str, torch.Size]:
+    """Return the name and shape of every tensor of a card's model, without memory or time."""
+    with torch.device("meta"):
+        model = build_autoencoder(card) if card.kind == "autoencoder" else build_classifier(card)
+    return {name: tensor.shape for name, tensor in model.state_dict().items()}
+
+
+def read_checkpoint(path: Path, hints: Hints = NO_HINTS) -> Loaded:
+    """Read a checkpoint and make sure that its weights are all its model needs, and nothing else.
+
+    Raises:
+        CheckpointError: As `load`, or tensors are missing, unknown or of another shape.
+    """
+    loaded = load(path, hints)
+    try:
+        weights, _ = place(loaded.weights, expected_shapes(loaded.card))
+    except CheckpointError as error:
+        raise CheckpointError(f"{loaded.file}: {error.message}", error.hint) from error
+    return loaded._replace(weights=weights)
+
+
+def start_from(path: Path, classifier: Classifier, card: Card) -> tuple[Card, LoadReport]:
+    """Put the encoder of a checkpoint into a fresh classifier.
+
+    Args:
+        path: Pretrained weights of any format, or another classifier.
+        classifier: Changed in place; what the checkpoint lacks keeps its fresh values.
+        card: The classifier's own.
+
+    Returns:
+        The card with the checkpoint's licence and descent, and what happened to each tensor.
+
+    Raises:
+        CheckpointError: The encoders differ.
+    """
+    loaded = read_checkpoint(path, Hints(heads=card.encoder.heads))
+    source = loaded.card
+    if source.encoder != card.encoder:
+        raise CheckpointError(
+            f"{path} has an encoder of {_stack_words(source.encoder)}, the recipe one of"
+            f" {_stack_words(card.encoder)}",
+            "take the recipe for this size, or set model.size",
+        )
+    expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
+    weights, report = encoder_weights_for_classifier(loaded.weights, expected)
+    fill(classifier, weights, report)
+    descent = {"license": source.license, "derived_from": (*source.derived_from, str(path))}
+    notes = [*loaded.report.assumed, *_differences(source, card)]
+    return card.model_copy(update=descent), report._replace(assumed=tuple(notes))
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor], report: LoadReport | None = None) -> None:
+    """Put native weights into a model: all, or all but those the report lists as initialised.
+
+    Raises:
+        CheckpointError: A tensor is missing, unknown or of another shape.
+    """
+    own = model.state_dict()
+    fresh = report.initialised if report is not None else ()
+    placed, _ = place(weights, {n: t.shape for n, t in own.items()}, allow_initialised=fresh)
+    model.load_state_dict({**own, **placed})
+
+
+def _encoder(card: Card, drop_path: float, *, final_norm: bool) -> Encoder:
+    return Encoder(
+        card.grid.grid(),
+        card.encoder,
+        final_norm=final_norm,
+        drop_path=drop_path,
+        mean=card.mean,
+        std=card.std,
+    )
+
+
+def _stack_words(stack: StackSpec) -> str:
+    return f"width {stack.dim}, {stack.depth} blocks, {stack.heads} heads, MLP {stack.mlp_dim}"
+
+
+def _differences(source: Card, card: Card) -> list[str]:
+    """Say what a classifier sees otherwise than the model its encoder comes from."""
+    old, new = source.grid.grid(), card.grid.grid()
+    notes = []
+    if (old.t, old.h, old.w) != (new.t, new.h, new.w):
+        notes.append(
+            f"positions computed for {new.t}x{new.h}x{new.w} tokens;"
+            f" the checkpoint saw {old.t}x{old.h}x{old.w}"
+        )
+    if (source.mean, source.std) != (card.mean, card.std):
+        notes.append(f"pixels normalised by {card.mean}, {card.std}, not as in the checkpoint")
+    return notes
+
+
+def _decoder_stack(spec: DecoderSpec) -> StackSpec:
+    return StackSpec(dim=spec.dim, depth=spec.depth, heads=spec.heads, mlp_dim=MLP_RATIO * spec.dim)
