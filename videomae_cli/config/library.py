@@ -16,7 +16,7 @@ def builtin_dir() -> Path:
 
 def names(kind: str | None = None) -> tuple[str, ...]:
     """List the built-in recipes, all or those of one `kind`, in alphabetical order."""
-    paths = sorted(builtin_dir().glob("*.yaml"))
+    paths = sorted(builtin_dir().glob("*.yaml"), key=lambda path: path.stem)
     return tuple(path.stem for path in paths if kind is None or _kind(path) == kind)
 
 

@@ -27,7 +27,11 @@ class Spec(BaseModel):
     """A part of a recipe: frozen, strictly typed, and with no room for unknown keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 
@@ -201,7 +205,10 @@ class ScheduleSpec(Spec):
         elif in_epochs == (False, False) and in_steps == (True, True):
             long, warm = self.steps, self.warmup_steps
         else:
-            raise ValueError("give epochs and warmup_epochs, or steps and warmup_steps")
+            raise ValueError(
+                "give epochs and warmup_epochs, or steps and warmup_steps, not both"
+                " (null takes a key away)"
+            )
         if long is not None and warm is not None and warm > long:
             raise ValueError(f"warm-up {warm:g} is longer than the run {long:g}")
         return self
@@ -272,6 +279,11 @@ class FinetuneRecipe(_Recipe):
 
     kind: Literal["finetune"]
     """What the recipe is for."""
+    start: str | None = None
+    """Pretrained weights, or `scratch`; null takes the newest pretraining under `runs/`.
+
+    `--checkpoint` wins.
+    """
     model: ClassifierSpec
     """Encoder and head."""
     augment: FinetuneAugmentSpec

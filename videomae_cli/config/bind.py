@@ -1,0 +1,202 @@
+"""A mapping becomes a frozen model, or every problem at once, each with its place and a guess.
+
+    recipes/k400-vitb.yaml: mask.strategy: 'tubee' is not one of tube, space (did you mean 'tube'?)
+    recipes/k400-vitb.yaml: optim.betas: expected 2 values, got 1
+    --set optim.lr: unknown key (did you mean 'base_lr'?)
+
+The checks are pydantic's; this file only turns its errors into our words.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from videomae_cli.errors import RecipeError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "path": "a path",
+    "tuple": "a list of values",
+    "model": "a group of keys",
+}
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
+_TRUTHS = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
+
+
+class _Problem(NamedTuple):
+    key: str
+    text: str
+
+
+def bind(
+    mapping: Mapping[str, Any],
+    model: type[ModelT],
+    *,
+    file: str,
+    overridden: Collection[str] = (),
+) -> ModelT:
+    """Make a frozen model from what a file and `--set` say.
+
+    Args:
+        mapping: Plain data: groups, lists, text, numbers, booleans, null.
+        model: What it must be.
+        file: Where it comes from, for messages.
+        overridden: Dotted keys that `--set` has put there.
+
+    Raises:
+        RecipeError: It does not fit; one line for each problem.
+    """
+    try:
+        # by way of JSON, where strict mode still takes a list for a tuple and text for a path
+        return model.model_validate_json(json.dumps(mapping))
+    except ValidationError as error:
+        problems = _problems(error.errors(include_url=False), mapping, model)
+    lines = [f"{_where(problem.key, file, overridden)}{problem.text}" for problem in problems]
+    raise RecipeError("\n".join(lines))
+
+
+def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """List every key of a model, groups and leaves, as `mask.ratio`."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        inner = _group_model(field.annotation)
+        if inner is not None:
+            yield from dotted_keys(inner, f"{prefix}{name}.")
+
+
+def _where(key: str, file: str, overridden: Collection[str]) -> str:
+    if any(key == known or key.startswith((f"{known}.", f"{known}[")) for known in overridden):
+        return f"--set {key}: "
+    inside = [known for known in overridden if known.startswith(f"{key}." if key else "")]
+    place = f"{file} with --set {', '.join(inside)}" if inside else file
+    return f"{place}: {key}: " if key else f"{place}: "
+
+
+def _problems(
+    errors: Sequence[ErrorDetails], mapping: Mapping[str, Any], model: type[BaseModel]
+) -> list[_Problem]:
+    # the alternatives of one field (a number or 'auto') come as several errors with one key
+    grouped: dict[str, list[ErrorDetails]] = {}
+    for error in errors:
+        grouped.setdefault(_key(error, mapping), []).append(error)
+    problems, explained = [], set[str]()
+    for key, group in grouped.items():
+        text = _words(group, mapping)
+        if group[0]["type"] == "extra_forbidden":
+            guess = _guess_key(key, model)
+            if guess:
+                explained.add(guess)
+                is_near = guess.rpartition(".")[0] == key.rpartition(".")[0]
+                shown = guess.rpartition(".")[2] if is_near else guess
+                text += f" (did you mean '{shown}'?)"
+        problems.append(_Problem(key, text))
+    return [one for one in problems if not (one.text == "missing" and one.key in explained)]
+
+
+def _words(group: Sequence[ErrorDetails], mapping: Mapping[str, Any]) -> str:
+    error = group[0]
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "unknown key"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "missing" and not isinstance(error["loc"][-1], int):
+        return "missing"
+    if kind == "missing":
+        last = max(int(one["loc"][-1]) for one in group)
+        return f"expected {last + 1} values, got {len(value)}"
+    if kind == "too_long":
+        return f"expected {context['max_length']} values, got {context['actual_length']}"
+    if kind == "literal_error" and len(group) == 1:
+        choices = _choices(error)
+        return f"{_shown(value)} is not one of {', '.join(choices)}{_guess(value, choices)}"
+    wanted = " or ".join(_wanted(one) for one in group)
+    return f"expected {wanted}, got {_shown(value)}{_advice(wanted, value)}"
+
+
+def _wanted(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _BOUNDS:
+        name, words = _BOUNDS[kind]
+        return f"{words} {context[name]:g}"
+    if kind == "literal_error":
+        return " or ".join(repr(choice) for choice in _choices(error))
+    return _KINDS.get(kind.split("_")[0], error["msg"])
+
+
+def _advice(wanted: str, value: Any) -> str:
+    if not isinstance(value, str):
+        return ""
+    if "true or false" in wanted and value.lower() in _TRUTHS:
+        return f" (write {_TRUTHS[value.lower()]})"
+    if "number" in wanted and re.fullmatch(r"[-+0-9._]+([eE][-+]?[0-9]+)?", value):
+        return " (write it without quotes, underscores and leading zeros)"
+    return ""
+
+
+def _key(error: ErrorDetails, mapping: Mapping[str, Any]) -> str:
+    """Return the dotted key of an error; what pydantic adds for unions is not part of it."""
+    value: Any = mapping
+    key = ""
+    for part in error["loc"]:
+        if isinstance(value, Mapping):
+            key = f"{key}.{part}" if key else str(part)
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            key, value = f"{key}[{part}]", value[part]
+    return key
+
+
+def _guess_key(key: str, model: type[BaseModel]) -> str:
+    """Return the full key that may be meant: of that name, or of nearly that name nearby."""
+    everywhere = list(dotted_keys(model))
+    group, _, name = key.rpartition(".")
+    same_group = [known for known in everywhere if known.rpartition(".")[0] == group]
+    for candidates in (same_group, everywhere):
+        leaves: dict[str, str] = {}
+        for known in candidates:
+            leaves.setdefault(known.rpartition(".")[2], known)
+        if name in leaves:
+            return leaves[name]
+        close = difflib.get_close_matches(name, leaves, n=1, cutoff=0.7)
+        part = [leaf for leaf in leaves if name in leaf.split("_")]
+        if close or part:
+            return leaves[(close or part)[0]]
+    return ""
+
+
+def _group_model(annotation: Any) -> type[BaseModel] | None:
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _choices(error: ErrorDetails) -> list[str]:
+    return re.findall(r"'([^']*)'", error.get("ctx", {})["expected"])
+
+
+def _guess(value: Any, choices: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(value), choices, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
