@@ -4,7 +4,6 @@ Shapes: B batch, C channels, T frames, H W pixels, N tokens, M target tokens, P 
 tubelet. The P numbers are ordered (frame, row, column, channel), channel fastest.
 """
 
-import torch
 from torch import Tensor
 
 from videomae_cli.grid import TokenGrid
@@ -45,11 +44,14 @@ def normalize_tubelets(pixels_BMP: Tensor, channels: int) -> tuple[Tensor, Tenso
     Source: VideoMAE V1: the variance is unbiased, and the epsilon is added to the deviation.
     """
     pixels = pixels_BMP.reshape(*pixels_BMP.shape[:-1], -1, channels)
-    unbiased = int(pixels.shape[-2] > 1)  # a single pixel has no unbiased variance
-    var, mean = torch.var_mean(pixels, dim=-2, correction=unbiased)
+    count = pixels.shape[-2]
+    mean = pixels.mean(dim=-2, keepdim=True)
+    centred = pixels - mean
+    # two plain means: on CPU several times faster than var_mean over a strided axis. The variance
+    # is unbiased; a single pixel has none, and gets 0.
+    var = centred.square().mean(dim=-2, keepdim=True) * (count / max(count - 1, 1))
     std = var.sqrt() + STD_EPS
-    normalized = (pixels - mean.unsqueeze(-2)) / std.unsqueeze(-2)
-    return normalized.flatten(-2), mean, std
+    return centred.div_(std).flatten(-2), mean.squeeze(-2), std.squeeze(-2)
 
 
 def denormalize_tubelets(normalized_BMP: Tensor, mean_BMC: Tensor, std_BMC: Tensor) -> Tensor:
