@@ -1,15 +1,16 @@
-"""A video file and frame numbers in, pixels out. Opened and closed inside the call, one decoder thread.
+"""A video file and frame numbers in, pixels out; opened and closed inside the call.
 
-No reader ever lives across a call, because readers that cross a fork hang (dmlc/decord#294) and an open decord reader
-decodes ahead without bound (dmlc/decord#157). decord comes from its maintained build, `decord2`. Where it cannot read
-a file (some widths: "The size must exactly match"), PyAV takes over and the log says so.
+One decoder thread, and no reader ever lives across a call, because readers that cross a fork hang
+(dmlc/decord#294) and an open decord reader decodes ahead without bound (dmlc/decord#157). decord
+comes from its maintained build, `decord2`. Where it cannot read a file (some widths: "The size must
+exactly match"), PyAV takes over and the log says so.
 
 Not covered: damage that decodes to garbage without an error (flipped bits) is invisible here.
 """
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from videomae_cli.data import pyav
 from videomae_cli.errors import DataError
 
-# two decoders convert 10-bit colour up to 3.6 levels apart on average; other frames are mostly further off
+# two decoders convert 10-bit colour up to 3.6 levels apart on average
 SAME_LEVELS = 8.0
 logger = logging.getLogger("videomae")
 
@@ -59,7 +60,9 @@ def probe_video(path: Path) -> VideoInfo:
     return VideoInfo(frames, fps, width, height, codec, rotation)
 
 
-def read_frames(path: Path, indices: Sequence[int], *, decoder: str = "decord") -> NDArray[np.uint8]:
+def read_frames(
+    path: Path, indices: Sequence[int], *, decoder: str = "decord"
+) -> NDArray[np.uint8]:
     """Read frames by number, in the order asked for; doubles are allowed.
 
     Args:
@@ -113,8 +116,9 @@ DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
 def choose_decoder(path: Path, info: VideoInfo) -> str:
     """Return "decord" where it finds the frames that PyAV finds, else "pyav".
 
-    Frames far apart are compared: decord's must look like PyAV's frame of that number, and more so than like its
-    neighbours. (DivX files with packed B-frames come out up to 40 frames off, without an error.)
+    Frames far apart are compared: decord's must look like PyAV's frame of that number, and more so
+    than like its neighbours. (DivX files with packed B-frames come out up to 40 frames off, without
+    an error.)
 
     Raises:
         DataError: Not even PyAV can read the file.
@@ -123,17 +127,29 @@ def choose_decoder(path: Path, info: VideoInfo) -> str:
     probes = sorted({last * part // 4 for part in range(5)})
     around = sorted({min(max(probe + step, 0), last) for probe in probes for step in (-1, 0, 1)})
     right = dict(zip(around, pyav.read(path, around), strict=True))
-    try:
-        found, length = _decord(path, probes)
-    except _decord_errors():
-        return "pyav"
-    if length != info.frames or found.shape[1:] != right[0].shape:
-        return "pyav"
-    for probe, frame in zip(probes, found, strict=True):
-        apart = {number: _apart(frame, right[number]) for number in around if abs(number - probe) < 2}
-        if apart[probe] > min(SAME_LEVELS, *apart.values()):
+    for numbers in (
+        probes,
+        probes[1:],
+    ):  # open-GOP HEVC goes wrong only where a read begins with a seek
+        if numbers and not _decord_agrees(path, numbers, right, info.frames):
             return "pyav"
     return "decord"
+
+
+def _decord_agrees(
+    path: Path, numbers: Sequence[int], right: Mapping[int, NDArray[np.uint8]], frames: int
+) -> bool:
+    try:
+        found, length = _decord(path, numbers)
+    except _decord_errors():
+        return False
+    if length != frames or found.shape[1:] != right[0].shape:
+        return False
+    for number, frame in zip(numbers, found, strict=True):
+        near = {other: _apart(frame, right[other]) for other in right if abs(other - number) < 2}
+        if near[number] > min(SAME_LEVELS, *near.values()):
+            return False
+    return True
 
 
 def check_file(path: Path) -> None:
@@ -168,7 +184,7 @@ def _decord_errors() -> tuple[type[Exception], ...]:
 
 
 def _decord(path: Path, wanted: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
-    """Return the frames, none when the last wanted one is past the end, and the number of frames in the file."""
+    """Return the frames (none when the last wanted is past the end) and how many there are."""
     # decord's threads advise both names; as it is, a damaged file is retried 10,240 times
     os.environ.setdefault("DECORD_EOF_RETRY_MAX", "512")
     os.environ.setdefault("DECORD_REWIND_RETRY_MAX", "16")
@@ -176,7 +192,9 @@ def _decord(path: Path, wanted: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
 
     reader = VideoReader(str(path.absolute()), ctx=cpu(0), num_threads=1)
     known = list(wanted) if wanted[-1] < len(reader) else []
-    frames: NDArray[np.uint8] = reader.get_batch(known).asnumpy() if known else np.empty((0, 0, 0, 3), np.uint8)
+    frames: NDArray[np.uint8] = (
+        reader.get_batch(known).asnumpy() if known else np.empty((0, 0, 0, 3), np.uint8)
+    )
     return frames, len(reader)
 
 

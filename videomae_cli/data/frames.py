@@ -1,12 +1,13 @@
 """Which frames make a clip. Integers in, integers out; nothing here has seen a video.
 
-Source: the rules of VideoMAE V1 and V2 (`*_pretrain_*`, dense, segment) and of MMAction2's `SampleFrames`, restated. The
-oddities are theirs and kept, because published numbers rest on them:
+Source: the rules of VideoMAE V1 and V2 (`*_pretrain_*`, dense, segment) and of MMAction2's
+`SampleFrames`, restated. The oddities are theirs and kept, because published numbers rest on them:
 
-- dense *training* clips step by T * stride / (T - 1), not by stride, and never see a video's last frame; dense *test*
-  clips step by exactly stride;
-- videos shorter than a clip are treated in four ways: pretraining repeats the last frame it reaches (which may not be
-  the last of the video), dense training stretches then repeats the last, dense test repeats the last, segments repeat.
+- dense *training* clips step by T * stride / (T - 1), not by stride, and never see a video's last
+  frame; dense *test* clips step by exactly stride;
+- videos shorter than a clip are treated in four ways: pretraining repeats the last frame it reaches
+  (which may not be the last of the video), dense training stretches then repeats the last, dense
+  test repeats the last, segments repeat.
 
 Deliberately different: validation is the centre clip (V2's rule), where V1 draws at random.
 """
@@ -22,7 +23,7 @@ def pretrain_start_range(frames: int, length: int, stride: int) -> range:
 
 
 def pretrain_indices(frames: int, length: int, stride: int, start: int) -> list[int]:
-    """Return frames `start`, `start + stride`, ...; a short video repeats the last frame it reaches."""
+    """Return frames `start`, `start + stride`, ...; a short video repeats the last one reached."""
     if frames >= length * stride:
         return [start + stride * i for i in range(length)]
     # the original steps on only while the next frame is not the last one of the video
@@ -55,7 +56,7 @@ def center_indices(frames: int, length: int, stride: int) -> list[int]:
 
 
 def segment_train_indices(frames: int, length: int, rng: np.random.Generator) -> list[int]:
-    """Return one random frame from each of `length` equal parts; a video with fewer frames gives frame 0 (V1)."""
+    """Return a random frame from each of `length` equal parts; fewer frames give frame 0 (V1)."""
     part = frames // length
     if part == 0:
         return [0] * length
@@ -63,7 +64,7 @@ def segment_train_indices(frames: int, length: int, rng: np.random.Generator) ->
 
 
 def segment_middle_indices(frames: int, length: int) -> list[int]:
-    """Return the middle frame of each of `length` equal parts; a short video is led in by frame 0 (V2)."""
+    """Return the middle frame of `length` equal parts; frame 0 leads a short video in (V2)."""
     part = frames // length
     if part == 0:
         return [0] * (length - frames) + list(range(frames))
@@ -71,7 +72,7 @@ def segment_middle_indices(frames: int, length: int) -> list[int]:
 
 
 def dense_test_indices(frames: int, length: int, stride: int, clips: int) -> list[list[int]]:
-    """Return `clips` clips, evenly spread, frames exactly `stride` apart; a short video repeats its last.
+    """Return `clips` clips, evenly spread, frames `stride` apart; a short video repeats its last.
 
     One clip starts in the middle, which the originals cannot do (they divide by zero).
     """
@@ -82,14 +83,20 @@ def dense_test_indices(frames: int, length: int, stride: int, clips: int) -> lis
 
 
 def segment_test_indices(frames: int, length: int, clips: int) -> list[list[int]]:
-    """Return `clips` clips of one frame from each of `length` equal parts, each clip a bit later in the part."""
-    return [[frames * (k + clips * i) // (length * clips) for i in range(length)] for k in range(clips)]
+    """Return `clips` clips of a frame from each of `length` equal parts, each clip a bit later."""
+    return [
+        [frames * (k + clips * i) // (length * clips) for i in range(length)] for k in range(clips)
+    ]
 
 
 def mmaction2_test_indices(frames: int, length: int, stride: int, clips: int) -> list[list[int]]:
-    """Return MMAction2's test clips: starts rounded in raw frames; a short video starts again from its first."""
+    """Return MMAction2's test clips: starts rounded in raw frames; a short video starts again."""
     spare = max(frames - (length - 1) * stride - 1, 0)
-    starts = [_round_half_even(k * spare, clips - 1) for k in range(clips)] if clips > 1 else [spare // 2]
+    starts = (
+        [_round_half_even(k * spare, clips - 1) for k in range(clips)]
+        if clips > 1
+        else [spare // 2]
+    )
     return [[(start + stride * i) % frames for i in range(length)] for start in starts]
 
 

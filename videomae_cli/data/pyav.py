@@ -1,10 +1,12 @@
-"""Frames through PyAV: the reference decoder, and the one that takes over where decord cannot read.
+"""Frames through PyAV: the reference decoder, which takes over where decord cannot read.
 
-A frame's number is its place in the order in which the decoder puts frames out. Where the container's timestamps can
-be trusted we seek to the last key frame before the first wanted frame; AVI stores none, so there (packed B-frames of
-DivX files!) we decode from the start. Rotation flags are applied; of several video streams FFmpeg's "best" is read.
+A frame's number is its place in the order in which the decoder puts frames out. Where the
+container's timestamps can be trusted we seek to the last key frame before the first wanted frame;
+AVI stores none, so there (packed B-frames of DivX files!) we decode from the start. Rotation flags
+are applied; of several video streams FFmpeg's "best" is read.
 
-FFmpeg is kept on a leash: local files only, and no format that names other files (playlists, image sequences).
+FFmpeg is kept on a leash: local files only, and no format that names other files (playlists, image
+sequences).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,17 +21,19 @@ from numpy.typing import NDArray
 from videomae_cli.errors import DataError
 
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,ogg,asf,gif,m4v,mpegvideo,ivf,mxf"
-METADATA_ERRORS_UNTIL = 18  # PyAV-Org/PyAV#2386: later releases replace undecodable text by themselves
+METADATA_ERRORS_UNTIL = (
+    18  # PyAV-Org/PyAV#2386: later releases replace undecodable text by themselves
+)
 
 
 @contextmanager
 def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
-    """Open a file and its best video stream; yield (container, stream), valid inside the block only.
+    """Open a file and its best video stream; yield (container, stream), valid in the block.
 
     Raises:
-        DataError: FFmpeg cannot read the file, now or later in the block, or it has no video stream.
+        DataError: FFmpeg cannot read the file, now or in the block, or it has no video stream.
     """
-    lenient: dict[str, str] = {}
+    lenient: dict[str, Any] = {}
     if int(av.__version__.split(".")[0]) <= METADATA_ERRORS_UNTIL:
         lenient["metadata_errors"] = "replace"
     leash = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
@@ -91,7 +95,10 @@ def _seek(container: Any, stream: Any, first: int) -> Mapping[int, int] | None:
                 keys.append(packet.pts)
     known = sorted(time for time in times if time is not None)
     trusted = len(set(known)) == len(times)
-    entry = max((key for key in keys if trusted and first < len(known) and key <= known[first]), default=None)
+    entry = max(
+        (key for key in keys if trusted and first < len(known) and key <= known[first]),
+        default=None,
+    )
     if entry is None or entry == known[0]:
         container.seek(0)
         return None

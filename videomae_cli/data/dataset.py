@@ -1,0 +1,262 @@
+"""(epoch, index) in, a training sample out; index in, all test views of a video out.
+
+All randomness of a sample is drawn from `stream(seed, "sample", epoch, index, repeat)`, and its
+choice of frames from `stream(seed, "frames", epoch, index)`, so it depends on nothing else: not on
+workers, order, resume or world size. Clips leave as uint8; normalisation happens on the device.
+Every value has a leading axis of R repeats.
+
+Shapes: R repeats, C colours, T frames, H height, W width, N tokens, V views.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from videomae_cli.config.schema import ClipSpec, FinetuneAugmentSpec, PretrainAugmentSpec
+from videomae_cli.data import frames as choose
+from videomae_cli.data import transforms, views
+from videomae_cli.data.decode import read_frames
+from videomae_cli.data.erasing import NOTHING, draw_erase_box
+from videomae_cli.data.manifest import Video
+from videomae_cli.data.resize import Frames
+from videomae_cli.data.source import Source
+from videomae_cli.errors import DataError
+from videomae_cli.rng import stream
+
+PRETRAIN_AREA = (0.5, 1.0)  # of a random resized crop (MAE-ST)
+Sample = tuple[int, int]
+Batch = dict[str, Tensor]
+
+
+class EvalItem(TypedDict):
+    """The views of one video; no views and a reason when it does not decode."""
+
+    views: Tensor
+    label: Tensor
+    index: Tensor
+    error: str
+
+
+class PretrainClips:
+    """Unlabelled clips by (epoch, index).
+
+    `clip` uint8 (1,C,T,H,W); `noise` float32 (1,2,N); `index`, `failed` int64 (1,).
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        root: Path,
+        clip: ClipSpec,
+        augment: PretrainAugmentSpec,
+        seed: int,
+    ) -> None:
+        self.source = Source(videos, root, partial(_pretrain_frames, clip), seed)
+        self.clip, self.augment, self.seed = clip, augment, seed
+
+    def __len__(self) -> int:
+        return len(self.source.videos)
+
+    def path(self, index: int) -> Path:
+        """Return where video `index` lies."""
+        return self.source.path(index)
+
+    def __getitem__(self, sample: Sample) -> Batch:
+        epoch, index = sample
+        frames_THWC, _, failed = self.source.read(epoch, index)
+        rng = stream(self.seed, "sample", epoch, index, 0)
+        # first, so that the masks of a run do not depend on its augmentation
+        noise = rng.random((1, 2, self.clip.grid().tokens), dtype=np.float32)
+        spec = self.augment
+        frames_THWC = _crop(frames_THWC, spec.crop, self.clip.size, PRETRAIN_AREA, rng)
+        if spec.flip and rng.random() < 0.5:
+            frames_THWC = transforms.flip(frames_THWC)
+        return {
+            "clip": _to_clip(frames_THWC)[None],
+            "noise": torch.from_numpy(noise),
+            "index": torch.tensor([index]),
+            "failed": torch.tensor([failed]),
+        }
+
+
+class FinetuneClips:
+    """Labelled clips, R of each video, by (epoch, index).
+
+    `clip` uint8 (R,C,T,H,W); `label`, `index`, `failed` int64 (R,); `erase` int64 (R,5): top,
+    left, height (0: nothing to erase), width, noise seed.
+
+    Raises:
+        DataError: A video has no label.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        root: Path,
+        clip: ClipSpec,
+        augment: FinetuneAugmentSpec,
+        seed: int,
+    ) -> None:
+        for video in videos:
+            if video.label is None:
+                raise DataError(
+                    f"{video.path} has no label", "fine-tuning needs a labelled data set"
+                )
+        self.source = Source(videos, root, partial(_finetune_frames, clip), seed)
+        self.clip, self.augment, self.seed = clip, augment, seed
+        text = augment.randaugment
+        self.policy = None if text is None else transforms.randaugment_policy(text)
+
+    def __len__(self) -> int:
+        return len(self.source.videos)
+
+    def path(self, index: int) -> Path:
+        """Return where video `index` lies."""
+        return self.source.path(index)
+
+    def __getitem__(self, sample: Sample) -> Batch:
+        epoch, index = sample
+        frames_THWC, video, failed = self.source.read(epoch, index)
+        assert video.label is not None
+        repeats = self.augment.repeats
+        varied = [
+            self._vary(frames_THWC, stream(self.seed, "sample", epoch, index, repeat))
+            for repeat in range(repeats)
+        ]
+        return {
+            "clip": torch.stack([clip for clip, _ in varied]),
+            "label": torch.full((repeats,), video.label),
+            "erase": torch.tensor([erase for _, erase in varied]),
+            "index": torch.full((repeats,), index),
+            "failed": torch.tensor([failed] + [0] * (repeats - 1)),
+        }
+
+    def _vary(
+        self, frames_THWC: Frames, rng: np.random.Generator
+    ) -> tuple[Tensor, tuple[int, ...]]:
+        spec, size = self.augment, self.clip.size
+        if self.policy is not None:
+            frames_THWC = transforms.randaugment(frames_THWC, self.policy, rng)
+        frames_THWC = _crop(frames_THWC, spec.crop, size, spec.area, rng)
+        if spec.flip and rng.random() < 0.5:
+            frames_THWC = transforms.flip(frames_THWC)
+        box = NOTHING
+        if rng.random() < spec.erasing:
+            box = draw_erase_box(rng, size, size)
+        return _to_clip(frames_THWC), (*box, int(rng.integers(2**62)))
+
+
+class EvalViews:
+    """All test views of a video, by index; the video is read once.
+
+    `views` uint8 (V,C,T,H,W), clip by clip, within a clip crop by crop; `label` int64 (-1: none);
+    `index` int64; `error` text. A video that does not decode has no views and says why: it is
+    never replaced.
+
+    Args:
+        videos: Rows of the manifest.
+        root: What their paths are relative to.
+        clip: Frames, stride and sampling of a view.
+        clips: Views along time. One clip comes from the middle of the video.
+        crops: Views along the longer side.
+        size: Height and width of a view in pixels.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        root: Path,
+        clip: ClipSpec,
+        *,
+        clips: int,
+        crops: int,
+        size: int,
+    ) -> None:
+        self.videos, self.root, self.clip = tuple(videos), root, clip
+        self.clips, self.crops, self.size = clips, crops, size
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def path(self, index: int) -> Path:
+        """Return where video `index` lies."""
+        return self.root / self.videos[index].path
+
+    def __getitem__(self, index: int) -> EvalItem:
+        video = self.videos[index]
+        found, error = torch.empty((0, 3, 0, 0, 0), dtype=torch.uint8), ""
+        try:
+            found = self._views(self.path(index), video)
+        except DataError as failure:
+            error = failure.message
+        label = -1 if video.label is None else video.label
+        return {
+            "views": found,
+            "label": torch.tensor(label),
+            "index": torch.tensor(index),
+            "error": error,
+        }
+
+    def _views(self, path: Path, video: Video) -> Tensor:
+        chosen = self._frames(video.frames)
+        wanted = choose.union(chosen)
+        place = {frame: number for number, frame in enumerate(wanted)}
+        crops = views.test_views(
+            read_frames(path, wanted, decoder=video.decoder), self.size, self.crops
+        )
+        return torch.stack(
+            [_to_clip(crop[[place[frame] for frame in clip]]) for clip in chosen for crop in crops]
+        )
+
+    def _frames(self, frames: int) -> list[list[int]]:
+        if self.clip.sampling == "segment":
+            return choose.segment_test_indices(frames, self.clip.frames, self.clips)
+        return choose.dense_test_indices(
+            frames, self.clip.frames, self.clip.stride_frames, self.clips
+        )
+
+
+def collate(samples: Sequence[Batch]) -> Batch:
+    """Join samples along their first axis."""
+    return {key: torch.cat([sample[key] for sample in samples]) for key in samples[0]}
+
+
+def _pretrain_frames(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
+    if clip.sampling == "segment":
+        return choose.segment_train_indices(frames, clip.frames, rng)
+    starts = choose.pretrain_start_range(frames, clip.frames, clip.stride_frames)
+    start = starts[int(rng.integers(len(starts)))]
+    return choose.pretrain_indices(frames, clip.frames, clip.stride_frames, start)
+
+
+def _finetune_frames(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
+    if clip.sampling == "segment":
+        return choose.segment_train_indices(frames, clip.frames, rng)
+    ends = choose.dense_end_range(frames, clip.frames, clip.stride_frames)
+    end = ends[int(rng.integers(len(ends)))]
+    return choose.dense_train_indices(frames, clip.frames, clip.stride_frames, end)
+
+
+def _crop(
+    frames_THWC: Frames,
+    kind: str,
+    size: int,
+    area: tuple[float, float],
+    rng: np.random.Generator,
+) -> Frames:
+    crops: dict[str, Callable[[], Frames]] = {
+        "multiscale": lambda: transforms.multiscale_crop(frames_THWC, size, rng),
+        "random-resized": lambda: transforms.random_resized_crop(frames_THWC, size, rng, area),
+        "center": lambda: transforms.center_crop(frames_THWC, size),
+    }
+    return crops[kind]()
+
+
+def _to_clip(frames_THWC: Frames) -> Tensor:
+    # one copy, which also makes a mirrored or cut view whole again
+    return torch.from_numpy(np.ascontiguousarray(frames_THWC.transpose(3, 0, 1, 2)))

@@ -1,0 +1,51 @@
+"""Random erasing: the box is drawn with the sample, the noise put in on the device.
+
+The noise goes in after normalisation. That of a sample comes from a generator of its own, so it
+does not depend on the other samples of its batch.
+
+Shapes: B clips, C colours, T frames, H height, W width; float, normalised. Source:
+`spec/videomae.md` §6.2.5. Deliberately different: the noise covers all frames, whatever the
+repeats.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+AREA = (0.02, 1 / 3)
+ASPECT = (0.3, 1 / 0.3)
+TRIES = 100
+NOTHING = (0, 0, 0, 0)
+
+
+def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int, int]:
+    """Return top, left, height, width in pixels of one box for all frames; zeros when none fits."""
+    for _ in range(TRIES):
+        pixels = rng.uniform(*AREA) * height * width
+        aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
+        box_height, box_width = round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
+        if 0 < box_height < height and 0 < box_width < width:
+            top = int(rng.integers(height - box_height + 1))
+            return top, int(rng.integers(width - box_width + 1)), box_height, box_width
+    return NOTHING
+
+
+def erase_(clip_BCTHW: Tensor, boxes_B4: Tensor, seeds_B: Tensor) -> Tensor:
+    """Fill each clip's box with N(0, 1) noise of its own per frame, pixel and colour, in place.
+
+    Args:
+        clip_BCTHW: Normalised clips.
+        boxes_B4: Top, left, height, width; height 0 leaves the clip alone.
+        seeds_B: One noise seed per clip.
+    """
+    channels, frames = clip_BCTHW.shape[1:3]
+    for clip_CTHW, (top, left, height, width), seed in zip(
+        clip_BCTHW, boxes_B4.tolist(), seeds_B.tolist(), strict=True
+    ):
+        if height:
+            generator = torch.Generator().manual_seed(seed)
+            noise = torch.randn(channels, frames, height, width, generator=generator)
+            clip_CTHW[..., top : top + height, left : left + width] = noise.to(clip_CTHW)
+    return clip_BCTHW

@@ -1,0 +1,85 @@
+"""Training videos by number, and what happens when one of them does not decode.
+
+A video that fails is replaced by the next one of the same split, so the replacement is the same in
+every run; it is logged and counted. Many failures in a row mean a wrong root or a dead disk, and
+stop the run.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from videomae_cli.data.decode import read_frames
+from videomae_cli.data.manifest import Video
+from videomae_cli.data.resize import Frames
+from videomae_cli.errors import DataError
+from videomae_cli.rng import stream
+
+REPLACEMENTS = 8
+logger = logging.getLogger("videomae")
+
+
+class Decoded(NamedTuple):
+    """Frames (T, H, W, 3) of one training clip; `failed` videos were passed over to get them."""
+
+    frames: Frames
+    video: Video
+    failed: int
+
+
+class Source:
+    """The videos of a split and where they lie.
+
+    Args:
+        videos: Their rows in the manifest.
+        root: What their paths are relative to.
+        choose: Takes a number of frames and a generator, returns the frames of a clip.
+        seed: The run's seed.
+
+    Raises:
+        DataError: There are no videos.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        root: Path,
+        choose: Callable[[int, np.random.Generator], list[int]],
+        seed: int,
+    ) -> None:
+        if not videos:
+            raise DataError("no videos to train on", "does the manifest have rows of this split?")
+        self.videos = tuple(videos)
+        self.root = root
+        self.choose = choose
+        self.seed = seed
+
+    def path(self, index: int) -> Path:
+        """Return where video `index` lies."""
+        return self.root / self.videos[index].path
+
+    def read(self, epoch: int, index: int) -> Decoded:
+        """Read the clip of video `index` in this epoch, or of the next video that decodes.
+
+        Raises:
+            DataError: Too many videos in a row do not decode.
+        """
+        attempts = min(len(self.videos), 1 + REPLACEMENTS)
+        for failed in range(attempts):
+            number = (index + failed) % len(self.videos)
+            video = self.videos[number]
+            rng = stream(self.seed, "frames", epoch, index)
+            try:
+                wanted = self.choose(video.frames, rng)
+                frames = read_frames(self.path(number), wanted, decoder=video.decoder)
+                return Decoded(frames, video, failed)
+            except DataError as error:
+                last = error
+                logger.warning("%s; took the next video of the split instead", error.message)
+        raise DataError(
+            f"{attempts} videos in a row do not decode, the last one: {last.message}",
+            f"is the data root {self.root} right and readable? else run videomae prepare again",
+        ) from last

@@ -1,0 +1,33 @@
+"""From the frames of a clip to its square test crops.
+
+The short side is scaled to the crop size, then one or three squares are cut along the long side.
+
+Shapes: T frames, H height, W width, C = 3 colours, all uint8.
+Source: VideoMAE V1 test protocol, `spec/videomae.md` §7.2.
+"""
+
+from videomae_cli.data.resize import Frames, resize_linear
+
+
+def resize_short_side(frames_THWC: Frames, size: int) -> Frames:
+    """Scale so that the shorter side is `size` pixels, up or down; the longer is rounded down."""
+    height, width = frames_THWC.shape[1:3]
+    if width <= height:
+        return resize_linear(frames_THWC, size * height // width, size)
+    return resize_linear(frames_THWC, size, size * width // height)
+
+
+def crop_offsets(long: int, size: int, crops: int) -> list[int]:
+    """Return where the crops begin along the long side, in pixels; one crop is centred."""
+    if crops == 1:
+        return [round((long - size) / 2)]  # half to even, as in the original's validation crop
+    return [j * (long - size) // (crops - 1) for j in range(crops)]
+
+
+def test_views(frames_THWC: Frames, size: int, crops: int) -> list[Frames]:
+    """Return `crops` squares of `size` pixels, left to right, or top to bottom where H >= W."""
+    scaled = resize_short_side(frames_THWC, size)
+    height, width = scaled.shape[1:3]
+    if height >= width:
+        return [scaled[:, top : top + size] for top in crop_offsets(height, size, crops)]
+    return [scaled[:, :, left : left + size] for left in crop_offsets(width, size, crops)]
