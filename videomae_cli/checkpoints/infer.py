@@ -80,6 +80,7 @@ def infer_card(
         ),
         "stride_frames": ask.number("stride_frames", "sampling_rate", STRIDE),
     }
+    ask.assumed.append("sampling dense: right for all published models but Something-Something's")
     if kind == "autoencoder":
         card |= _autoencoder(weights, ask, card["grid"].grid().tubelet_pixels)
     else:

@@ -1,0 +1,101 @@
+"""`videomae convert`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videomae_cli.cli.options import JsonOption
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SRC", help="Run directory, or file or directory of weights."),
+    ],
+    destination: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DST", help="A directory (native), or a .pth file (V1).", show_default=False
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="native or v1. (default: v1 where DST ends in .pth, else native)",
+            show_default=False,
+        ),
+    ] = None,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="Say what SRC is; write nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what DST holds.")] = False,
+    license_text: Annotated[
+        str | None,
+        typer.Option(
+            "--license",
+            metavar="TEXT",
+            help="Licence of the weights, if you know it better than the file.",
+            show_default=False,
+        ),
+    ] = None,
+    heads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Encoder heads. (default: from the width)", show_default=False),
+    ] = None,
+    decoder_heads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Decoder heads. (default: from the width)", show_default=False),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Frames in a clip, where SRC does not tell. (default: 16)",
+            show_default=False,
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Height and width of a clip, where SRC does not tell. (default: 224)",
+            show_default=False,
+        ),
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Convert weights between formats; nothing is lost, made up or run on the way.
+
+    Prints what became of every tensor, and what the file does not tell and was assumed.
+
+    Examples:
+
+      videomae convert checkpoint.pth k400-vitb-pretrained
+
+      videomae convert runs/mine/final mine.pth --to v1
+
+      videomae convert checkpoint.pth --inspect
+    """
+    from videomae_cli.checkpoints.infer import Hints
+    from videomae_cli.cli import console
+    from videomae_cli.errors import UsageError
+    from videomae_cli.tasks import convert as task
+
+    if (destination is None) != inspect:
+        raise UsageError(
+            "--inspect writes nothing, so leave DST out" if inspect else "DST is missing",
+            "videomae convert SRC DST, or videomae convert SRC --inspect",
+        )
+    result = task.run(
+        source,
+        destination,
+        console.report(json_output=json_output),
+        to=to,
+        hints=Hints(heads, decoder_heads, frames, size),
+        license_text=license_text,
+        force=force,
+    )
+    if json_output:
+        console.print_json(result.as_json())

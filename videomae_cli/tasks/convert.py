@@ -1,0 +1,213 @@
+"""`videomae convert`: any format to native, native to any format, every tensor accounted for."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from videomae_cli.checkpoints import FORMATS, Loaded, save
+from videomae_cli.checkpoints.cards import CARD_FILE
+from videomae_cli.checkpoints.files import WEIGHTS_FILE, write_native
+from videomae_cli.checkpoints.infer import Hints
+from videomae_cli.checkpoints.loading import NO_HINTS
+from videomae_cli.config.card import Card
+from videomae_cli.engine.report import Report
+from videomae_cli.errors import CheckpointError, UsageError
+from videomae_cli.tasks.build import read_checkpoint
+
+NATIVE = "native"
+TORCH_SUFFIXES = (".pth", ".pt")
+
+
+class Converted(NamedTuple):
+    """What was read, and what was written."""
+
+    loaded: Loaded
+    out: Path | None
+    """None: nothing was written."""
+    format: str
+    """Format written; empty if none."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        loaded = self.loaded
+        return {
+            "source": str(loaded.file),
+            "source_format": loaded.format,
+            "out": None if self.out is None else str(self.out),
+            "out_format": self.format or None,
+            "card": loaded.card.model_dump(mode="json"),
+            "warning": loaded.warning or None,
+            "tensors": len(loaded.weights),
+            "numbers": _count(loaded.weights),
+            "report": loaded.report._asdict(),
+        }
+
+
+def run(
+    source: Path,
+    out: Path | None,
+    report: Report,
+    *,
+    to: str | None = None,
+    hints: Hints = NO_HINTS,
+    license_text: str | None = None,
+    force: bool = False,
+) -> Converted:
+    """Read a checkpoint, say all about it, write it in another format, and check what was written.
+
+    Args:
+        source: A file of weights, a native directory, or a finished run.
+        out: What to write; None only inspects.
+        report: Who is told.
+        to: `native` or a key of `FORMATS`; None takes V1 for `.pth` and native for anything else.
+        hints: What the user knows and the file does not tell.
+        license_text: Licence to write into the card, where the user knows it.
+        force: Replace what `out` holds.
+
+    Raises:
+        CheckpointError: The source cannot be read completely, or `out` is in the way.
+        UsageError: `to` is not a format, or a hint contradicts the source.
+    """
+    target = "" if out is None else _target(out, to)
+    if out is not None:
+        _refuse_occupied(out, target, force=force)
+    loaded = read_checkpoint(source, hints)
+    _refuse_contradiction(hints, loaded)
+    if license_text is not None:
+        loaded = loaded._replace(card=loaded.card.model_copy(update={"license": license_text}))
+    _tell(loaded, report)
+    if out is not None:
+        _write(out, target, loaded, force=force)
+        report.say(f"wrote {out} ({_title(target)}); read back, every tensor identical")
+    return Converted(loaded, out, target)
+
+
+def _target(out: Path, to: str | None) -> str:
+    if to is None:
+        return "v1" if out.suffix in TORCH_SUFFIXES else NATIVE
+    if to != NATIVE and to not in FORMATS:
+        known = ", ".join((NATIVE, *FORMATS))
+        raise UsageError(f"--to {to}: no such format", f"known are {known}")
+    if to == NATIVE and out.suffix in (*TORCH_SUFFIXES, ".safetensors"):
+        raise UsageError(
+            f"{out}: native is a directory with {WEIGHTS_FILE} and {CARD_FILE}",
+            "give a name without suffix",
+        )
+    return to
+
+
+def _refuse_contradiction(hints: Hints, loaded: Loaded) -> None:
+    card = loaded.card
+    told = Hints(
+        heads=card.encoder.heads,
+        decoder_heads=None if card.decoder is None else card.decoder.heads,
+        frames=card.grid.frames,
+        size=card.grid.height,
+    )
+    for name, hint, fact in zip(Hints._fields, hints, told, strict=True):
+        if hint is not None and hint != fact:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} {hint}: {loaded.file} says {fact}", f"leave {option} out")
+
+
+def _refuse_occupied(out: Path, target: str, *, force: bool) -> None:
+    if target != NATIVE and out.is_dir():
+        raise CheckpointError(f"{out} is a directory; {_title(target)} is a file", "name a file")
+    is_occupied = any(out.iterdir()) if out.is_dir() else out.exists()
+    if is_occupied and not force:
+        raise CheckpointError(f"{out} exists", "give another name, or --force to replace it")
+
+
+def _write(out: Path, target: str, loaded: Loaded, *, force: bool) -> None:
+    if target == NATIVE:
+        write_native(out, loaded.weights, loaded.card, replace=force)
+    else:
+        save(out, loaded.weights, loaded.card, target)
+    written = read_checkpoint(out)
+    same = written.weights.keys() == loaded.weights.keys() and all(
+        torch.equal(tensor, written.weights[name]) for name, tensor in loaded.weights.items()
+    )
+    if not same or written.card != loaded.card:
+        raise CheckpointError(f"{out} does not read back as written", "is the disk sound?")
+
+
+def _tell(loaded: Loaded, report: Report) -> None:
+    card = loaded.card
+    report.say(f"{loaded.file}: {_title(loaded.format)}, {_words(card, loaded.weights)}")
+    report.table(
+        "tensors by native name", ("name", "shape", "tensors"), pattern_rows(loaded.weights)
+    )
+    for label, names in (
+        ("interpolated", loaded.report.interpolated),
+        ("initialised", loaded.report.initialised),
+    ):
+        if names:
+            report.say(f"{label}: {', '.join(names)}")
+    for reason, left in _by_reason(loaded.report.dropped):
+        report.say(f"dropped ({reason}): {', '.join(left)}")
+    for sentence in loaded.report.assumed:
+        report.say(f"assumed: {sentence}")
+    report.say(loaded.report.summary())
+    if card.derived_from:
+        report.say(f"derived from: {'; '.join(card.derived_from)}")
+    report.say(f"licence: {card.license or 'not stated'}")
+    if loaded.warning:
+        report.warn(loaded.warning)
+
+
+def _words(card: Card, weights: Mapping[str, Tensor]) -> str:
+    grid, stack = card.grid, card.encoder
+    parts = [
+        f"{card.kind} of {_count(weights):,} numbers",
+        f"encoder {stack.dim} wide, {stack.depth} blocks, {stack.heads} heads",
+    ]
+    if card.decoder is not None:
+        deco = card.decoder
+        parts.append(f"decoder {deco.dim} wide, {deco.depth} blocks, {deco.heads} heads")
+    if card.classes is not None:
+        parts.append(f"{len(card.classes)} classes")
+    parts.append(f"clips of {grid.frames} frames, {grid.height}x{grid.width} pixels")
+    parts.append(f"tubelets of {grid.tubelet}x{grid.patch}x{grid.patch}")
+    return "; ".join(parts)
+
+
+def pattern_rows(weights: Mapping[str, Tensor]) -> list[tuple[str, str, str]]:
+    """Return name, shape and count of all tensors; one row for the same tensor of all blocks."""
+    groups: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for name, tensor in weights.items():
+        number = re.search(r"blocks\.(\d+)\.", name)
+        pattern = re.sub(r"blocks\.\d+\.", "blocks.{i}.", name)
+        key = (pattern, tuple(tensor.shape))
+        groups.setdefault(key, []).append(int(number[1]) if number else -1)
+    return [
+        (_numbered(pattern, blocks), "x".join(map(str, shape)) or "1", str(len(blocks)))
+        for (pattern, shape), blocks in sorted(groups.items())
+    ]
+
+
+def _numbered(pattern: str, blocks: Sequence[int]) -> str:
+    if "{i}" not in pattern:
+        return pattern
+    first, last = min(blocks), max(blocks)
+    whole = len(blocks) == last - first + 1
+    numbers = f"{first}-{last}" if whole else ",".join(map(str, sorted(blocks)))
+    return pattern.replace("{i}", numbers if len(blocks) > 1 else str(first))
+
+
+def _by_reason(dropped: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
+    reasons: dict[str, list[str]] = {}
+    for name, reason in dropped.items():
+        reasons.setdefault(reason, []).append(name)
+    return reasons.items()
+
+
+def _title(name: str) -> str:
+    return FORMATS[name].title if name in FORMATS else "videomae native"
+
+
+def _count(weights: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() for tensor in weights.values())
