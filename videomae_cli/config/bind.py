@@ -36,6 +36,7 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
     "less_than": ("lt", "less than"),
 }
+_UNKNOWN = "unknown key"
 _TRUTHS = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
 
 
@@ -67,7 +68,7 @@ def bind(
         return model.model_validate_json(json.dumps(mapping))
     except ValidationError as error:
         problems = _problems(error.errors(include_url=False), mapping, model)
-    lines = [f"{_where(problem.key, file, overridden)}{problem.text}" for problem in problems]
+    lines = [f"{_where(problem, file, overridden)}{problem.text}" for problem in problems]
     raise RecipeError("\n".join(lines))
 
 
@@ -80,10 +81,12 @@ def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from dotted_keys(inner, f"{prefix}{name}.")
 
 
-def _where(key: str, file: str, overridden: Collection[str]) -> str:
-    if any(key == known or key.startswith((f"{known}.", f"{known}[")) for known in overridden):
-        return f"--set {key}: "
+def _where(problem: _Problem, file: str, overridden: Collection[str]) -> str:
+    key = problem.key
     inside = [known for known in overridden if known.startswith(f"{key}." if key else "")]
+    is_theirs = any(key == one or key.startswith((f"{one}.", f"{one}[")) for one in overridden)
+    if is_theirs or (inside and problem.text.startswith(_UNKNOWN)):
+        return f"--set {key}: "
     place = f"{file} with --set {', '.join(inside)}" if inside else file
     return f"{place}: {key}: " if key else f"{place}: "
 
@@ -113,7 +116,7 @@ def _words(group: Sequence[ErrorDetails], mapping: Mapping[str, Any]) -> str:
     error = group[0]
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return "unknown key"
+        return _UNKNOWN
     if kind == "value_error":
         return str(context["error"])
     if kind == "missing" and not isinstance(error["loc"][-1], int):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from videomae_cli.errors import RecipeError
 
+HEADINGS = ("Reproduces", "Command", "Cost", "Expected", "Status", "Differs")
+
 
 def builtin_dir() -> Path:
     """Return the folder of built-in recipes: inside an installed wheel, else beside the package."""
@@ -21,21 +23,24 @@ def names(kind: str | None = None) -> tuple[str, ...]:
 
 
 def title(name: str) -> str:
-    """Return the first line of a built-in recipe's header."""
-    for line in header(builtin_dir() / f"{name}.yaml"):
-        if not line.startswith("yaml-language-server:"):
-            return line
-    return ""
+    """Return the first line of a built-in recipe's header: what it is."""
+    return header(builtin_dir() / f"{name}.yaml").get("Title", "")
 
 
-def header(path: Path) -> tuple[str, ...]:
-    """Return the comment lines that open a recipe, without their marks."""
-    lines = []
+def header(path: Path) -> dict[str, str]:
+    """Return what the comment at the top of a recipe says: `Title`, and each of `HEADINGS`."""
+    said: dict[str, str] = {}
+    heading = "Title"
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line[1:].strip())
-    return tuple(lines)
+        text = line[1:].strip()
+        word, colon, rest = text.partition(":")
+        if colon and word in HEADINGS:
+            heading, text = word, rest.strip()
+        if text and not text.startswith("yaml-language-server:"):
+            said[heading] = f"{said[heading]} {text}" if heading in said else text
+    return said
 
 
 def find(name_or_path: str) -> Path:

@@ -162,6 +162,13 @@ class FinetuneAugmentSpec(Spec):
     smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Label smoothing."""
 
+    @model_validator(mode="after")
+    def _orders(self) -> "FinetuneAugmentSpec":
+        least, most = self.area
+        if not 0 < least <= most:
+            raise ValueError(f"area [{least:g}, {most:g}] is not the least above 0, then the most")
+        return self
+
 
 class OptimSpec(Spec):
     """AdamW. Rates are given at batch 256 and scaled: rate = base * batch / 256."""
@@ -272,6 +279,13 @@ class PretrainRecipe(_Recipe):
     """What is predicted."""
     augment: PretrainAugmentSpec
     """How clips are varied."""
+
+    @model_validator(mode="after")
+    def _hides_something(self) -> "PretrainRecipe":
+        places = self.clip.grid().slice_tokens
+        if int(self.mask.ratio * places) == 0:
+            raise ValueError(f"mask.ratio {self.mask.ratio:g} hides none of the {places} places")
+        return self
 
 
 class FinetuneRecipe(_Recipe):

@@ -1,0 +1,27 @@
+"""The checks between fields of a recipe."""
+
+import pytest
+
+from videomae_cli.config.recipes import load_recipe
+from videomae_cli.errors import RecipeError
+
+
+def problem(name: str, *overrides: str) -> str:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(name, overrides)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "said"),
+    [
+        ("k400-vitb", "model.decoder.heads=5", "dim 384 is not a multiple of heads 5"),
+        ("k400-vitb", "schedule.warmup_epochs=801", "warm-up 801 is longer than the run 800"),
+        ("k400-vitb", "clip.std=[1, 1, 0]", "must be positive"),
+        ("demo", "mask.ratio=0.01", "mask.ratio 0.01 hides none of the 64 places"),
+        ("k400-vitb-finetune", "augment.area=[0.5, 0.1]", "area [0.5, 0.1] is not"),
+        ("k400-vitb-finetune", "augment.area=[0, 1]", "area [0, 1] is not"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(name: str, override: str, said: str) -> None:
+    assert said in problem(name, override)
