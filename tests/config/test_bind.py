@@ -1,5 +1,7 @@
 """Every problem of a recipe comes at once, with its place and a guess."""
 
+from typing import Any
+
 import pytest
 
 from videomae_cli.config.bind import bind, dotted_keys
@@ -8,11 +10,11 @@ from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.errors import RecipeError
 
 
-def mapping() -> dict:
+def mapping() -> dict[str, Any]:
     return load_recipe("k400-vitb", [], "pretrain").model_dump(mode="json")
 
 
-def problems(changed: dict) -> list[str]:
+def problems(changed: dict[str, Any]) -> list[str]:
     with pytest.raises(RecipeError) as caught:
         bind(changed, PretrainRecipe, file="r.yaml")
     return caught.value.message.splitlines()

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from videomae_cli.config import library
-from videomae_cli.config.recipes import MAX_BYTES, dump, load_recipe
+from videomae_cli.config.recipes import MAX_BYTES, Kind, dump, load_recipe
 from videomae_cli.config.schema import FinetuneRecipe
 from videomae_cli.errors import RecipeError
 
 
-def message(name: str, *overrides: str, kind: str | None = None) -> str:
+def message(name: str, *overrides: str, kind: Kind | None = None) -> str:
     with pytest.raises(RecipeError) as caught:
         load_recipe(name, overrides, kind)
     return f"{caught.value.message}\n{caught.value.hint}"
