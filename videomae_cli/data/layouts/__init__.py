@@ -37,8 +37,7 @@ def detect(source: Path) -> Detected:
     Raises:
         DataError: None does, or lists that contradict each other lie here.
     """
-    if not source.exists():
-        raise DataError(f"{source} does not exist", "give a folder of videos, or a list of them")
+    _check_exists(source)
     found = {name: layout.recognise(source) for name, layout in LAYOUTS.items()}
     fitting = [name for name, why in found.items() if why]
     if not fitting:
@@ -59,7 +58,13 @@ def scan(source: Path, name: str) -> list[Entry]:
     """
     if name not in LAYOUTS:
         raise UsageError(f"no layout {name!r}", f"one of: {', '.join(LAYOUTS)}")
+    _check_exists(source)
     entries = list(LAYOUTS[name].scan(source))
     if not entries:
         raise DataError(f"{source} holds nothing for layout {name}", "leave --layout out to detect")
     return entries
+
+
+def _check_exists(source: Path) -> None:
+    if not source.exists():
+        raise DataError(f"{source} does not exist", "give a folder of videos, or a list of them")

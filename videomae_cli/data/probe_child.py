@@ -1,0 +1,74 @@
+"""The process that opens strangers' files: limited, mute, replaceable. Started by `probe_pool`.
+
+It says it is ready, then takes one JSON object per line, {"path", "decoder", "seconds"}, and
+answers in lines: {"counted": probe} as soon as PyAV has read the whole file, if only the choice of
+the decoder is left, and in the end {"probe": probe} or {"reason": text}. It ends when its input
+ends. Limits: address space, no files written, no core dumps, and an alarm per file that ends the
+process even when its parent is gone. They are those of POSIX systems; elsewhere only the parent's
+clock holds.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from videomae_cli.data.probe import AUTO, as_probe, count, settle
+from videomae_cli.errors import DataError
+
+MEMORY_BYTES = 4 << 30  # a 4K video takes about 0.6 GB of address space, a fresh child 0.4 GB
+GRACE_SECONDS = 5.0  # the parent's clock comes first
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)  # whatever a library prints must not look like an answer
+
+    def say(**answer: object) -> None:
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+    limit()
+    say(ready=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        _alarm(request["seconds"] + GRACE_SECONDS)
+        path = Path(request["path"])
+        try:
+            info = count(path)
+            if request["decoder"] == AUTO:
+                say(counted=as_probe(info, "pyav"))
+            say(probe=as_probe(info, settle(path, info, request["decoder"])))
+        except DataError as error:
+            say(reason=error.message.removeprefix(str(path)).lstrip(": "))
+        except MemoryError:
+            say(reason=f"needs more than {MEMORY_BYTES >> 30} GB of memory")
+        _alarm(0)
+
+
+def limit() -> None:
+    """Limit this process for good, and leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "win32":
+        return
+    import resource
+
+    for kind, value in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, hard))
+
+
+def _alarm(seconds: float) -> None:
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # unhandled, SIGALRM ends the process
+
+
+if __name__ == "__main__":
+    main()
