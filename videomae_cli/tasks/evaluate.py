@@ -1,0 +1,314 @@
+"""`videomae eval`: multi-view top-1 and top-5 of a classifier, every video decoded once.
+
+Each view's logits become probabilities, the views' probabilities are averaged, and the video gets
+the likeliest class (VideoMAE's protocol since August 2022). No video is ever replaced by another:
+one that cannot be decoded is counted and named.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from videomae_cli.config.card import Card
+from videomae_cli.config.schema import ClipSpec
+from videomae_cli.data.dataset import EvalItem, EvalViews
+from videomae_cli.data.loader import each_video
+from videomae_cli.data.manifest import Manifest, read_manifest
+from videomae_cli.data.workers import worker_deaths_named
+from videomae_cli.engine.report import Report
+from videomae_cli.engine.runtime import Precision, Runtime
+from videomae_cli.errors import CheckpointError, DataError
+from videomae_cli.tasks import runs
+from videomae_cli.tasks.build import build_classifier, read_checkpoint
+from videomae_cli.tasks.training import worker_count
+
+VIEWS_AT_ONCE = 16
+
+
+class Scores(NamedTuple):
+    """Probabilities of the V videos that could be decoded, in manifest order."""
+
+    indices: NDArray[np.int64]
+    """(V,) Position in the split."""
+    labels: NDArray[np.int64]
+    """(V,)"""
+    probabilities: NDArray[np.float32]
+    """(V, K) Mean over the views."""
+    undecodable: tuple[str, ...]
+    """What could not be decoded, one message each."""
+
+    def metrics(self) -> dict[str, float]:
+        """Return top-1, top-5 (from six classes on), mean per-class accuracy and mean log loss."""
+        if not len(self.labels):
+            return {"top1": 0.0, "loss": float("nan")}
+        ranks = _ranks(self.probabilities, self.labels)
+        classes = np.unique(self.labels)
+        chosen = self.probabilities[np.arange(len(self.labels)), self.labels]
+        found = {
+            "top1": float((ranks < 1).mean()),
+            "mean_class": float(np.mean([(ranks[self.labels == k] < 1).mean() for k in classes])),
+            "loss": float(-np.log(np.maximum(chosen.astype(np.float64), 1e-12)).mean()),
+        }
+        if self.probabilities.shape[1] > 5:
+            found["top5"] = float((ranks < 5).mean())
+        return found
+
+
+class Protocol(NamedTuple):
+    """Views per video."""
+
+    clips: int
+    crops: int
+
+    @property
+    def views(self) -> int:
+        """Views per video."""
+        return self.clips * self.crops
+
+    def __str__(self) -> str:
+        return f"{self.clips} x {self.crops} view{'s' if self.views > 1 else ''}"
+
+
+class Result(NamedTuple):
+    """What an evaluation found, and under which protocol."""
+
+    metrics: dict[str, float]
+    protocol: Protocol
+    split: str
+    videos: int
+    undecodable: tuple[str, ...]
+    folder: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {
+            **self.metrics,
+            "clips": self.protocol.clips,
+            "crops": self.protocol.crops,
+            "split": self.split,
+            "videos": self.videos,
+            "undecodable": list(self.undecodable),
+        }
+
+    def headline(self) -> str:
+        """Say it in one line, protocol and counts included."""
+        top5 = f", top-5 {100 * self.metrics['top5']:.1f} %" if "top5" in self.metrics else ""
+        return (
+            f"top-1 {100 * self.metrics['top1']:.1f} %{top5} ({self.protocol}, "
+            f"{self.videos:,} {self.split} videos, {len(self.undecodable):,} undecodable)"
+        )
+
+
+def run(
+    checkpoint: Path,
+    report: Report,
+    *,
+    data: Path | None = None,
+    split: str | None = None,
+    clips: int | None = None,
+    crops: int | None = None,
+    out: Path | None = None,
+    precision: Precision | Literal["auto"] = "auto",
+) -> Result:
+    """Evaluate a classifier; write `result.json` and `scores.npz`.
+
+    Args:
+        checkpoint: Run, directory or file of weights.
+        report: Who is told.
+        data: Prepared data; the training data's by default.
+        split: `test` where there is one, else `val`, by default.
+        clips: Clips per video; the card's by default.
+        crops: Crops per clip; the card's by default.
+        out: Where to write; beside the weights by default.
+        precision: Of the forward pass.
+
+    Raises:
+        CheckpointError: Not a classifier, or damaged.
+        DataError: No such data or split, other classes, or not one video could be decoded.
+    """
+    loaded = read_checkpoint(checkpoint)
+    card = loaded.card
+    classifier = build_classifier(card, loaded.weights)
+    manifest, split = _videos(card, data, split)
+    given = card.protocol or {"clips": 5, "crops": 3}
+    protocol = Protocol(clips or given["clips"], crops or given["crops"])
+    with Runtime(precision) as runtime:
+        classifier.to(runtime.device)
+        report.say(f"evaluating {checkpoint} on {split} of {data or card.data}")
+        report.say(f"{protocol} of {card.grid.frames} frames per video; {runtime.summary()}")
+        scores = score(
+            classifier, manifest, split, clip_of(card), protocol, runtime=runtime, report=report
+        )
+    if not len(scores.labels):
+        raise DataError(
+            f"none of {len(scores.undecodable):,} videos could be decoded: {scores.undecodable[0]}",
+            "are the videos where they were prepared?",
+        )
+    beside = loaded.file.parent.parent if loaded.file.parent.name == "final" else loaded.file.parent
+    folder = out or beside / "eval" / f"{split}-{protocol.clips}x{protocol.crops}"
+    result = Result(
+        scores.metrics(), protocol, split, len(scores.labels), scores.undecodable, folder
+    )
+    if runtime.is_main:
+        _write(result, scores, manifest, str(loaded.file), runtime.precision)
+    for message in scores.undecodable:
+        report.warn(message)
+    report.say(result.headline())
+    report.say(f"wrote {folder}")
+    return result
+
+
+def score(
+    classifier: nn.Module,
+    manifest: Manifest,
+    split: str,
+    clip: ClipSpec,
+    protocol: Protocol,
+    *,
+    runtime: Runtime,
+    report: Report,
+) -> Scores:
+    """Run a classifier over a split, every process over its share; all return all scores."""
+    videos = manifest.split(split)
+    views = EvalViews(
+        videos, manifest.root, clip, clips=protocol.clips, crops=protocol.crops, size=clip.size
+    )
+    mine = range(runtime.rank, len(videos), runtime.world)
+    rows: list[tuple[int, list[float]]] = []
+    failed: list[tuple[int, str]] = []
+    classifier.eval()
+    report.start(f"evaluating {split}", total=len(mine), unit="video")
+    with worker_deaths_named():
+        for items in _handfuls(views, mine, protocol, worker_count("auto", runtime)):
+            good = [item for item in items if not item["error"]]
+            failed += [(int(item["index"]), item["error"]) for item in items if item["error"]]
+            if good:
+                together = torch.cat([item["views"] for item in good])
+                each = _probabilities(classifier, together, runtime).reshape(
+                    len(good), protocol.views, -1
+                )
+                means = each.mean(axis=1).tolist()
+                rows += zip([int(item["index"]) for item in good], means, strict=True)
+            report.advance(len(items))
+    report.finish()
+    rows, failed = sorted(runtime.gather(rows)), sorted(runtime.gather(failed))
+    indices = np.array([index for index, _ in rows], dtype=np.int64)
+    return Scores(
+        indices,
+        np.array([videos[index].label for index in indices], dtype=np.int64),
+        np.array([probability_K for _, probability_K in rows], dtype=np.float32),
+        tuple(message for _, message in failed),
+    )
+
+
+def _handfuls(
+    views: EvalViews, numbers: Sequence[int], protocol: Protocol, workers: int
+) -> Iterator[list[EvalItem]]:
+    """Yield the videos in groups of about `VIEWS_AT_ONCE` views."""
+    size = max(1, VIEWS_AT_ONCE // protocol.views)
+    items = each_video(views, numbers, workers=workers)
+    while group := list(islice(items, size)):
+        yield group
+
+
+def clip_of(card: Card) -> ClipSpec:
+    """Return how clips are cut for a card's model."""
+    grid = card.grid
+    if grid.height != grid.width:
+        raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")
+    return ClipSpec(
+        frames=grid.frames,
+        stride_frames=card.stride_frames,
+        size=grid.height,
+        sampling=card.sampling,
+        tubelet=grid.tubelet,
+        patch=grid.patch,
+        mean=card.mean,
+        std=card.std,
+    )
+
+
+@torch.inference_mode()
+def _probabilities(
+    classifier: nn.Module, views_VCTHW: Tensor, runtime: Runtime
+) -> NDArray[np.float32]:
+    """Return probabilities of each view, a few views at a time."""
+    parts = []
+    for first in range(0, len(views_VCTHW), VIEWS_AT_ONCE):
+        some_VCTHW = views_VCTHW[first : first + VIEWS_AT_ONCE]
+        with runtime.accelerator.autocast():
+            logits_VK = classifier(some_VCTHW.to(runtime.device, non_blocking=True))
+        parts.append(logits_VK.float().softmax(dim=-1).cpu())
+    return torch.cat(parts).numpy()
+
+
+def _videos(card: Card, data: Path | None, split: str | None) -> tuple[Manifest, str]:
+    """Return the manifest to evaluate on, and which of its splits.
+
+    Raises:
+        DataError: None given, no such split, no labels, or other classes than the card's.
+    """
+    folder = data or (Path(card.data) if card.data else None)
+    if folder is None:
+        raise DataError("the checkpoint does not say what data it belongs to", "give --data DIR")
+    manifest = read_manifest(folder)
+    if split is None:
+        split = "test" if manifest.split("test") else "val"
+    if not manifest.split(split):
+        held = sorted({video.split for video in manifest.videos})
+        raise DataError(f"{folder}: no {split} videos", f"--split takes {', '.join(held)} here")
+    if any(video.label is None for video in manifest.split(split)):
+        raise DataError(f"{folder}: {split} videos without a label", "prepare a labelled list")
+    if manifest.classes != card.classes:
+        raise DataError(
+            f"{folder}: its classes are not the checkpoint's: "
+            f"{_first_difference(manifest.classes or (), card.classes or ())}",
+            "evaluate on data prepared with the same class list, in the same order",
+        )
+    return manifest, split
+
+
+def _first_difference(found: Sequence[str], expected: Sequence[str]) -> str:
+    if len(found) != len(expected):
+        return f"{len(found)} against {len(expected)}"
+    label = next(
+        k for k, pair in enumerate(zip(found, expected, strict=True)) if len(set(pair)) > 1
+    )
+    return f"label {label} is '{found[label]}' against '{expected[label]}'"
+
+
+def _ranks(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many classes come before the right one; of equals the lowest label comes first."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    found: NDArray[np.int64] = np.argmax(order == labels[:, None], axis=1)
+    return found
+
+
+def _write(
+    result: Result, scores: Scores, manifest: Manifest, weights: str, precision: str
+) -> None:
+    videos = manifest.split(result.split)
+    result.folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        result.folder / "scores.npz",
+        index=scores.indices,
+        path=np.array([videos[index].path for index in scores.indices]),
+        label=scores.labels,
+        probability=scores.probabilities,
+        classes=np.array(manifest.classes),
+    )
+    about = {
+        **result.as_json(),
+        "weights": weights,
+        "data": manifest.digest,
+        "precision": precision,
+        "software": runs.software(),
+    }
+    (result.folder / "result.json").write_text(json.dumps(about, indent=1) + "\n")

@@ -1,0 +1,166 @@
+"""`videomae finetune`: from a pretrained encoder and labelled videos to a classifier."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (its usual name)
+from torch import Tensor, nn
+
+from videomae_cli.checkpoints.carry import encoder_weights_for_classifier
+from videomae_cli.checkpoints.files import write_native
+from videomae_cli.checkpoints.loading import load
+from videomae_cli.config.card import Card
+from videomae_cli.config.schema import FinetuneRecipe
+from videomae_cli.data.dataset import FinetuneClips
+from videomae_cli.data.manifest import Manifest
+from videomae_cli.engine.optim import parameter_groups
+from videomae_cli.engine.report import Report, Silence
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.state import digest
+from videomae_cli.errors import DataError
+from videomae_cli.models.classifier import Classifier
+from videomae_cli.rng import stream_seed
+from videomae_cli.tasks import runs
+from videomae_cli.tasks.build import build_classifier, card_for_finetune, fill
+from videomae_cli.tasks.evaluate import Protocol, score
+from videomae_cli.tasks.mixing import Mixing, require_pairs
+from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
+
+SCRATCH = "scratch"
+
+
+class Loss(NamedTuple):
+    """What the objective returns."""
+
+    loss: Tensor
+
+
+class Objective(nn.Module):
+    """A classifier with its training loss: soft-target cross entropy, in float32.
+
+    Args:
+        classifier: What is trained.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, clip_BCTHW: Tensor, target_BK: Tensor) -> Loss:
+        """Compare the logits with class probabilities."""
+        return Loss(F.cross_entropy(self.classifier(clip_BCTHW).float(), target_BK))
+
+
+def run(recipe: FinetuneRecipe, run_dir: Path, report: Report) -> Path:
+    """Fine-tune, going on from the newest save in `run_dir` if there is one; return `final/`.
+
+    Args:
+        recipe: The resolved recipe; `start` names the pretrained weights, or `scratch`.
+        run_dir: Where everything goes.
+        report: Who is told.
+
+    Raises:
+        DataError: No prepared data, or none labelled.
+        CheckpointError: The weights do not fit.
+        RecipeError: The batch does not divide, or is larger than the data.
+        TrainingError: Loss not finite; a resume that would be another run; a failed save.
+        Stopped: A signal asked to stop; everything is saved.
+    """
+    manifest = open_manifest(recipe)
+    classes = _classes(manifest, recipe)
+    with Runtime(recipe.train.precision) as runtime:
+        run_dir = runtime.agree(run_dir)
+        order, plan = plan_for(recipe, manifest, runtime.world)
+        require_pairs(recipe, plan)
+        runtime.on_main(lambda: runs.open_run(run_dir, recipe))
+        torch.manual_seed(stream_seed(recipe.seed, "init"))
+        report.say(f"run directory {run_dir}")
+        report.say(f"{runtime.summary()}; {plan.summary()}")
+        classifier, card, init = _classifier(recipe, classes, report)
+        job = Job(
+            objective=Objective(classifier),
+            groups=parameter_groups(
+                classifier,
+                weight_decay=recipe.optim.weight_decay,
+                layer_decay=recipe.optim.layer_decay,
+                depth=card.encoder.depth,
+            ),
+            clips=FinetuneClips(
+                manifest.split("train"), manifest.root, recipe.clip, recipe.augment, recipe.seed
+            ),
+            feed=Mixing(recipe, len(classes), rank=runtime.rank).feed,
+            evaluate=_validation(recipe, manifest, classifier, runtime),
+            identity=runs.identity(recipe, data=manifest.digest, init=init),
+        )
+        state = train(job, recipe, run_dir, order=order, plan=plan, runtime=runtime, report=report)
+        final = run_dir / "final"
+        made = {"step": state.step, "data": str(recipe.data), "software": runs.software()}
+        weights = classifier.state_dict()
+        runtime.on_main(lambda: write_native(final, weights, card.model_copy(update=made)))
+    if state.best:
+        report.say(
+            f"best validation top-1 {100 * state.best['top1']:.1f} % "
+            f"at step {state.best['step']:,.0f}; the last step's weights are kept"
+        )
+    report.say(f"wrote {final}")
+    return final
+
+
+def _classes(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
+    if manifest.classes is None or any(v.label is None for v in manifest.split("train")):
+        raise DataError(
+            f"{recipe.data}: the training videos have no labels",
+            "prepare a folder of class folders, or a list with labels",
+        )
+    return manifest.classes
+
+
+def _classifier(
+    recipe: FinetuneRecipe, classes: tuple[str, ...], report: Report
+) -> tuple[Classifier, Card, str]:
+    """Build the classifier; return it with its card and a description of where it started."""
+    model, start = recipe.model, recipe.start
+    card = card_for_finetune(recipe, classes)
+    classifier = build_classifier(
+        card,
+        drop_path=model.drop_path,
+        head_dropout=model.head_dropout,
+        head_scale=model.head_scale,
+    )
+    if start is None or start == SCRATCH:
+        report.say("starting from scratch: no pretrained weights")
+        return classifier, card, ""
+    loaded = load(Path(start))
+    shapes = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
+    weights, fate = encoder_weights_for_classifier(loaded.weights, shapes)
+    fill(classifier, weights, fate)
+    report.say(f"starting from {start}: {fate.summary()}")
+    if loaded.warning:
+        report.warn(loaded.warning)
+    origin = (*loaded.card.derived_from, f"{start} ({loaded.card.kind}, {loaded.format})")
+    made = card.model_copy(update={"license": loaded.card.license, "derived_from": origin})
+    return classifier, made, digest(weights)
+
+
+def _validation(
+    recipe: FinetuneRecipe, manifest: Manifest, classifier: Classifier, runtime: Runtime
+) -> Callable[[int], dict[str, float]] | None:
+    """Return a function that scores one centre view of every validation video."""
+    if not manifest.split("val"):
+        return None
+
+    def evaluate(step: int) -> dict[str, float]:
+        scores = score(
+            classifier,
+            manifest,
+            "val",
+            recipe.clip,
+            Protocol(1, 1),
+            runtime=runtime,
+            report=Silence(),
+        )
+        return scores.metrics()
+
+    return evaluate

@@ -1,0 +1,149 @@
+"""What pretraining and fine-tuning share: from a model and a data set to a finished `fit`."""
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import nn
+
+from videomae_cli.data.loader import Order, Share, train_batches
+from videomae_cli.data.manifest import Manifest, read_manifest
+from videomae_cli.data.workers import Clips, worker_deaths_named
+from videomae_cli.engine.loop import Cadence, Feed, Training, fit
+from videomae_cli.engine.optim import Group, adamw
+from videomae_cli.engine.plan import Plan, make_plan
+from videomae_cli.engine.report import Report
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.state import State, read, restore
+from videomae_cli.errors import DataError
+from videomae_cli.tasks import runs
+from videomae_cli.tasks.runs import TrainingRecipe
+
+
+class Job(NamedTuple):
+    """What is trained, on what."""
+
+    objective: nn.Module
+    """Its output has a scalar `loss`."""
+    groups: list[Group]
+    """The optimizer's parameter groups."""
+    clips: Clips
+    feed: Feed
+    evaluate: Callable[[int], dict[str, float]] | None
+    identity: dict[str, str]
+    """What a resumed run must agree with."""
+
+
+def open_manifest(recipe: TrainingRecipe) -> Manifest:
+    """Read the recipe's prepared data.
+
+    Raises:
+        DataError: There is none, with what to prepare and how; or it has no training videos.
+    """
+    verb = recipe.kind
+    if recipe.data is None:
+        raise DataError(
+            f"this {verb} recipe names no data",
+            "prepare your videos, then add --data:\n"
+            "  videomae prepare YOUR_VIDEOS --out data/mine\n"
+            f"  videomae {verb} --recipe ... --data data/mine",
+        )
+    if not (recipe.data / "manifest.csv").is_file():
+        raise DataError(
+            f"{recipe.data} holds no prepared videos",
+            f"prepare them first, from a folder of class folders, a CSV or a list:\n"
+            f"  videomae prepare YOUR_VIDEOS --out {recipe.data}\n"
+            "or point --data at a folder that `videomae prepare` has written",
+        )
+    manifest = read_manifest(recipe.data)
+    if not manifest.split("train"):
+        raise DataError(f"{recipe.data}: no training videos", "prepare data with a train split")
+    return manifest
+
+
+def plan_for(recipe: TrainingRecipe, manifest: Manifest, world: int) -> tuple[Order, Plan]:
+    """Return the order of the training videos and the arithmetic of the run."""
+    order = Order(len(manifest.split("train")), recipe.train.batch, recipe.seed)
+    plan = make_plan(
+        recipe.schedule,
+        recipe.train,
+        recipe.optim,
+        steps_per_epoch=order.steps_per_epoch,
+        world=world,
+    )
+    return order, plan
+
+
+def train(
+    job: Job,
+    recipe: TrainingRecipe,
+    run_dir: Path,
+    *,
+    order: Order,
+    plan: Plan,
+    runtime: Runtime,
+    report: Report,
+) -> State:
+    """Train from the newest save in `run_dir`, else from the start; return where it ended.
+
+    Raises:
+        TrainingError: Loss not finite; a resume that would be another run; a failed save.
+        Stopped: A signal asked to stop; everything is saved.
+    """
+    optim = recipe.optim
+    objective = job.objective.to(runtime.device)
+    optimizer = adamw(job.groups, betas=optim.betas, eps=optim.eps)
+    model, optimizer = runtime.accelerator.prepare(objective, optimizer)
+    state = State(identity=job.identity)
+    save = runs.latest_save(run_dir, report)
+    if save is not None:
+        state = read(save)
+        runs.require_same(state.identity, job.identity, save)
+        restore(save, runtime.unwrap(model), optimizer.optimizer)
+        runtime.load_scaler(state.scaler)
+        report.say(f"going on from {save}")
+    batches = train_batches(
+        job.clips,
+        order,
+        Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
+        start_step=state.step,
+        stop_step=plan.steps,
+        workers=worker_count(recipe.train.workers, runtime),
+        pin_memory=runtime.device.type == "cuda",
+    )
+    work = Training(model, optimizer, batches, job.feed, job.evaluate)
+    with closing(batches), worker_deaths_named():
+        fit(
+            work,
+            plan,
+            _cadence(recipe, plan),
+            state,
+            runtime=runtime,
+            report=report,
+            run_dir=run_dir,
+            seed=recipe.seed,
+        )
+    return state
+
+
+def worker_count(wanted: int | str, runtime: Runtime) -> int:
+    """Return the decoding processes per training process.
+
+    `auto` leaves a core per process to a GPU's driver, and half of the cores to a CPU's own work.
+    """
+    if isinstance(wanted, int):
+        return wanted
+    cores = max(1, (os.cpu_count() or 1) // runtime.world)
+    return max(1, cores // 2 if runtime.device.type == "cpu" else min(cores - 1, 16))
+
+
+def _cadence(recipe: TrainingRecipe, plan: Plan) -> Cadence:
+    every = recipe.eval.every_epochs if recipe.kind == "finetune" else None
+    return Cadence(
+        log=recipe.train.log_every_steps,
+        save=recipe.train.save_every_steps,
+        evaluate=max(1, round(every * plan.steps_per_epoch)) if every else None,
+        keep=recipe.train.keep,
+    )
