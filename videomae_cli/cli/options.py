@@ -27,7 +27,7 @@ def complete_run(incomplete: str) -> Iterator[str]:
 
 
 RecipeOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--recipe",
         metavar="NAME|FILE",
@@ -48,15 +48,13 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="What `videomae prepare` wrote. [default: the recipe's]",
-        show_default=False,
+        help="What `videomae prepare` wrote.",
+        show_default="the recipe's",
     ),
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option(
-        "--out", metavar="PATH", help="Where results go. [default: under runs/]", show_default=False
-    ),
+    typer.Option("--out", metavar="PATH", help="Where results go.", show_default="under runs/"),
 ]
 ResumeOption = Annotated[
     Path | None,
@@ -83,8 +81,8 @@ DevicesOption = Annotated[
     typer.Option(
         "--devices",
         min=1,
-        help="Devices of this machine to use. [default: all GPUs, else the CPU]",
-        show_default=False,
+        help="Devices of this machine to use.",
+        show_default="all GPUs, else the CPU",
     ),
 ]
 SeedOption = Annotated[
@@ -92,8 +90,8 @@ SeedOption = Annotated[
     typer.Option(
         "--seed",
         min=0,
-        help="Everything random follows from it. [default: the recipe's]",
-        show_default=False,
+        help="Everything random follows from it.",
+        show_default="the recipe's",
     ),
 ]
 JsonOption = Annotated[

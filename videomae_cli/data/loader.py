@@ -5,7 +5,7 @@ epoch k // S, where S is the number of whole batches in an epoch; the tail is dr
 stored, so resuming is starting at a step, and world size and workers change nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import Any, NamedTuple
@@ -84,7 +84,7 @@ def train_batches(
     workers: int,
     timeout_seconds: float = TIMEOUT_SECONDS,
     pin_memory: bool = False,
-) -> Iterator[Iterator[Batch]]:
+) -> Generator[Iterator[Batch], None, None]:
     """Yield an iterator over the micro-batches of each step, `start_step` up to `stop_step` - 1.
 
     Close the generator (or let go of it) to end the workers early.

@@ -1,0 +1,68 @@
+"""`videomae eval`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from videomae_cli.cli.options import (
+    CheckpointOption,
+    DataOption,
+    DevicesOption,
+    JsonOption,
+    OutOption,
+)
+
+
+def evaluate(
+    checkpoint: CheckpointOption = None,
+    data: DataOption = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which videos.", show_default="test, else val"),
+    ] = None,
+    clips: Annotated[
+        int | None,
+        typer.Option(min=1, help="Clips per video.", show_default="the recipe's"),
+    ] = None,
+    crops: Annotated[
+        int | None,
+        typer.Option(min=1, max=3, help="Crops per clip.", show_default="the recipe's"),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Of the forward pass.")
+    ] = "auto",
+    out: OutOption = None,
+    devices: DevicesOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Evaluate a fine-tuned classifier over several views of every video.
+
+    Without --checkpoint it takes the newest finished fine-tuning under runs/, and says which.
+
+    Examples:
+
+      videomae eval --clips 5 --crops 3
+
+      videomae eval --checkpoint runs/k400-vitb-finetune-20260201-0800 --split test
+    """
+    from videomae_cli.cli import console
+    from videomae_cli.engine.launch import relaunch
+    from videomae_cli.tasks import evaluate as task
+    from videomae_cli.tasks import runs
+
+    report = console.report(json_output=json_output)
+    chosen = checkpoint or runs.newest_weights("classifier", report)
+    if (code := relaunch(devices)) is not None:
+        raise typer.Exit(code)
+    result = task.run(
+        chosen,
+        report,
+        data=data,
+        split=split,
+        clips=clips,
+        crops=crops,
+        out=out,
+        precision=precision,
+    )
+    if json_output:
+        console.print_json(result.as_json())

@@ -1,0 +1,72 @@
+"""`videomae finetune`."""
+
+from typing import Annotated
+
+import typer
+
+from videomae_cli.cli.options import (
+    DataOption,
+    DevicesOption,
+    JsonOption,
+    OutOption,
+    RecipeOption,
+    ResumeOption,
+    SeedOption,
+    SetOption,
+    complete_run,
+)
+
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="PATH|scratch",
+        help="Pretrained weights to start from; `scratch` for none.",
+        show_default="newest pretraining",
+        autocompletion=complete_run,
+    ),
+]
+
+
+def finetune(
+    recipe: RecipeOption = None,
+    data: DataOption = None,
+    checkpoint: StartOption = None,
+    out: OutOption = None,
+    resume: ResumeOption = None,
+    changes: SetOption = None,
+    devices: DevicesOption = None,
+    seed: SeedOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Fine-tune a pretrained encoder into a classifier of labelled videos.
+
+    Without --checkpoint it starts from the newest finished pretraining under runs/, and says so.
+
+    Examples:
+
+      videomae finetune --recipe k400-vitb-finetune --checkpoint runs/k400-vitb-20260114-0930
+
+      videomae finetune --recipe small-data-vits-finetune --data data/mine --checkpoint scratch
+    """
+    from videomae_cli.cli import console
+    from videomae_cli.cli.choose import Flags, chosen_recipe, run_name
+
+    flags = Flags(recipe, changes, data, seed, resume, start=checkpoint)
+    chosen = chosen_recipe(flags, "finetune")
+    from videomae_cli.engine.launch import relaunch
+    from videomae_cli.tasks import finetune as task
+    from videomae_cli.tasks import runs
+    from videomae_cli.tasks.training import open_manifest
+
+    open_manifest(chosen)
+    report = console.report(json_output=json_output)
+    if chosen.start is None:
+        newest = runs.newest_weights("autoencoder", report)
+        chosen = chosen.model_copy(update={"start": str(newest)})
+    if (code := relaunch(devices)) is not None:
+        raise typer.Exit(code)
+    run_dir = resume or runs.fresh_directory(run_name(flags), out)
+    final = task.run(chosen, run_dir, report)
+    if json_output:
+        console.print_json({"run": str(final.parent), "checkpoint": str(final)})
