@@ -20,17 +20,28 @@ def resize_linear(frames_THWC: Frames, height: int, width: int) -> Frames:
         return frames_THWC
     top, bottom, weight_top, weight_bottom = _taps(frames_THWC.shape[1], height)
     left, right, weight_left, weight_right = _taps(frames_THWC.shape[2], width)
-    out = np.empty((len(frames_THWC), height, width, 3), np.uint8)
-    for frame, result in zip(
-        frames_THWC, out, strict=True
-    ):  # one frame at a time stays in the cache
-        wide = frame.astype(np.int32)
-        rows = wide[:, left] * weight_left[:, None] + wide[:, right] * weight_right[:, None]
+    used, places = np.unique(np.concatenate([top, bottom]), return_inverse=True)
+    top, bottom = places[:height], places[height:]
+    # a row is W * 3 numbers here, so that neighbours along x are plain gathers
+    columns = [(side[:, None] * 3 + np.arange(3)).ravel() for side in (left, right)]
+    along_x = [np.repeat(weight, 3) for weight in (weight_left, weight_right)]
+    along_y = weight_top[:, None], weight_bottom[:, None]
+    out = np.empty((len(frames_THWC), height, width * 3), np.uint8)
+    for frame, result in zip(frames_THWC, out, strict=True):  # one frame stays in the cache
+        source = frame[used].reshape(len(used), -1)
+        rows = source.take(columns[0], axis=1) * along_x[0]
+        rows += source.take(columns[1], axis=1) * along_x[1]
         rows >>= 4
-        upper = (rows[top] * weight_top[:, None, None]) >> 16
-        lower = (rows[bottom] * weight_bottom[:, None, None]) >> 16
-        result[:] = ((upper + lower + 2) >> 2).clip(0, 255)
-    return out
+        upper, lower = rows[top], rows[bottom]
+        upper *= along_y[0]
+        lower *= along_y[1]
+        upper >>= 16
+        lower >>= 16
+        upper += lower
+        upper += 2
+        upper >>= 2
+        result[:] = upper
+    return out.reshape(len(out), height, width, 3)
 
 
 def _taps(
