@@ -1,0 +1,135 @@
+import pytest
+import torch
+from torch import nn
+
+from videomae_cli.engine.optim import adamw, parameter_groups
+
+
+class Stack(nn.Module):
+    """The names of an encoder of `depth` blocks, without its layers' sizes."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.patch_embed = nn.ModuleDict({"proj": nn.Linear(2, 2)})
+        self.blocks = nn.ModuleList(nn.ModuleDict({"fc1": nn.Linear(2, 2)}) for _ in range(depth))
+
+
+class Net(nn.Module):
+    def __init__(self, depth: int, *, nested: bool = True) -> None:
+        super().__init__()
+        if nested:
+            self.encoder = Stack(depth)
+        self.decoder = Stack(1)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, 2))
+        self.head = nn.Linear(2, 3)
+
+
+def facts(model: nn.Module, groups: list[dict]) -> dict[str, tuple[float, float]]:
+    of = {id(p): (g["lr_scale"], g["weight_decay"]) for g in groups for p in g["params"]}
+    return {name: of[id(p)] for name, p in model.named_parameters() if id(p) in of}
+
+
+def test_matrices_decay_and_vectors_biases_and_tokens_do_not():
+    model = Net(2)
+
+    groups = parameter_groups(model, weight_decay=0.05)
+
+    decayed = {name for name, (_, decay) in facts(model, groups).items() if decay == 0.05}
+    assert decayed == {n for n, _ in model.named_parameters() if n.endswith("weight")}
+    assert facts(model, groups)["mask_token"] == (1.0, 0.0)
+    assert len(groups) == 2
+
+
+def test_layer_decay_counts_down_from_the_head():
+    model = Net(3)
+
+    groups = parameter_groups(model, weight_decay=0.05, layer_decay=0.5, depth=3)
+
+    found = facts(model, groups)
+    assert found["encoder.patch_embed.proj.weight"] == (0.0625, 0.05)
+    assert found["encoder.patch_embed.proj.bias"] == (0.0625, 0.0)
+    assert [found[f"encoder.blocks.{i}.fc1.weight"][0] for i in range(3)] == [0.125, 0.25, 0.5]
+    assert found["head.weight"] == (1.0, 0.05) and found["head.bias"] == (1.0, 0.0)
+    assert found["decoder.blocks.0.fc1.weight"][0] == 1.0, "only the encoder's blocks have a depth"
+    assert len(groups) == 2 * 5
+
+
+@pytest.mark.parametrize(
+    ("depth", "decay", "first", "second"),
+    [
+        (12, 0.75, 0.0237573, 0.0316764),
+        (24, 0.75, 0.000752543, None),
+        (32, 0.75, 7.53393e-05, None),
+        (12, 0.7, 0.00968890, None),
+        (40, 0.9, 0.0133028, None),
+    ],
+)
+def test_layer_scales_are_the_published_ones(
+    depth: int, decay: float, first: float, second: float | None
+):
+    groups = parameter_groups(Net(depth), weight_decay=0.05, layer_decay=decay, depth=depth)
+
+    scales = sorted({group["lr_scale"] for group in groups})
+
+    assert scales[0] == pytest.approx(first, rel=1e-5)
+    assert second is None or scales[1] == pytest.approx(second, rel=1e-5)
+    assert scales[-2:] == [decay, 1.0]
+
+
+def test_names_without_the_encoder_prefix_are_layers_too():
+    model = Stack(2)
+
+    found = facts(model, parameter_groups(model, weight_decay=0.0, layer_decay=0.5, depth=2))
+
+    assert found["patch_embed.proj.weight"][0] == 0.125
+    assert found["blocks.1.fc1.weight"][0] == 0.5
+
+
+def test_frozen_parameters_are_left_out():
+    model = Net(1)
+    model.encoder.requires_grad_(False)
+
+    found = facts(model, parameter_groups(model, weight_decay=0.05))
+
+    assert found and not any(name.startswith("encoder.") for name in found)
+
+
+def test_groups_are_the_same_from_run_to_run():
+    one, other = (
+        parameter_groups(Net(3), weight_decay=0.1, layer_decay=0.5, depth=3) for _ in "ab"
+    )
+
+    assert [g["name"] for g in one] == [g["name"] for g in other]
+    assert len({g["name"] for g in one}) == len(one)
+
+
+def test_adamw_steps_as_written():
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.randn(3, 4))
+    start, betas, eps, rate, decay = weight.detach().clone(), (0.8, 0.9), 1e-8, 0.1, 0.05
+    group = {"params": [weight], "weight_decay": decay, "lr_scale": 1.0, "name": "all"}
+    optimizer = adamw([group], betas=betas, eps=eps, lr=rate)
+    gradients = [torch.randn(3, 4) for _ in range(3)]
+
+    for gradient in gradients:
+        weight.grad = gradient.clone()
+        optimizer.step()
+
+    first, second, expected = torch.zeros(3, 4), torch.zeros(3, 4), start
+    for step, gradient in enumerate(gradients, 1):
+        first = betas[0] * first + (1 - betas[0]) * gradient
+        second = betas[1] * second + (1 - betas[1]) * gradient**2
+        root = (second / (1 - betas[1] ** step)).sqrt() + eps
+        expected = expected * (1 - rate * decay) - rate * first / (1 - betas[0] ** step) / root
+    torch.testing.assert_close(weight.detach(), expected, atol=1e-6, rtol=0)
+    assert optimizer.param_groups[0]["lr_scale"] == 1.0
+    assert optimizer.defaults["fused"] is True
+
+
+def test_parameters_on_meta_are_accepted():
+    with torch.device("meta"):
+        model = Net(1)
+
+    optimizer = adamw(parameter_groups(model, weight_decay=0.0), betas=(0.9, 0.95), eps=1e-8)
+
+    assert optimizer.defaults["fused"] is False

@@ -1,0 +1,87 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from videomae_cli.config.card import StackSpec
+from videomae_cli.grid import TokenGrid
+from videomae_cli.models import layers
+from videomae_cli.models.layers import Attention, Block, TubeletEmbed, attend, blocks
+from videomae_cli.models.targets import patchify
+
+
+def test_the_embedding_is_a_strided_convolution():
+    grid = TokenGrid(6, 24, 16, tubelet=3, patch=8)
+    embed = TubeletEmbed(grid, 10)
+    clip = torch.rand(2, 3, 6, 24, 16)
+
+    tokens = embed(patchify(clip, grid))
+
+    expected = F.conv3d(clip, embed.proj.weight, embed.proj.bias, stride=(3, 8, 8))
+    torch.testing.assert_close(tokens, expected.flatten(2).transpose(1, 2), atol=1e-5, rtol=0)
+
+
+def test_attention_has_biases_on_queries_and_values_and_none_on_keys():
+    attention = Attention(12, 3)
+    for parameter in attention.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(2, 5, 12)
+    q, k, v = (x @ w.T for w in attention.qkv.weight.chunk(3))
+    q, v = q + attention.q_bias, v + attention.v_bias
+    mixed = torch.zeros(2, 5, 12)
+    for head in range(3):
+        at = slice(4 * head, 4 * head + 4)
+        weights = (q[..., at] @ k[..., at].transpose(1, 2) / math.sqrt(4)).softmax(dim=-1)
+        mixed[..., at] = weights @ v[..., at]
+
+    torch.testing.assert_close(attention(x), attention.proj(mixed), atol=1e-5, rtol=1e-5)
+    assert {name for name, _ in attention.named_parameters()} == {
+        "qkv.weight", "q_bias", "v_bias", "proj.weight", "proj.bias",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [0, 2**25])
+def test_both_ways_to_attend_in_bfloat16_agree_with_float32(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(layers, "STORED_WEIGHTS", limit)
+    q, k, v = (torch.randn(2, 3, 40, 16) for _ in range(3))
+    expected = F.scaled_dot_product_attention(q, k, v)
+
+    mixed = attend(*(x.bfloat16() for x in (q, k, v)))
+
+    assert mixed.dtype == torch.bfloat16
+    torch.testing.assert_close(mixed.float(), expected, atol=0.03, rtol=0.02)
+
+
+def test_the_residual_stream_stays_float32_under_autocast():
+    block = Block(16, 2, 64)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        out = block(torch.randn(1, 4, 16))
+
+    assert out.dtype == torch.float32
+
+
+def test_stochastic_depth_grows_from_nothing_to_the_full_rate():
+    stack = blocks(StackSpec(dim=8, depth=5, heads=2, mlp_dim=8), drop_path=0.2)
+
+    rates = [getattr(block.drop_path, "drop_prob", 0.0) for block in stack]
+
+    assert rates == pytest.approx([0.0, 0.05, 0.1, 0.15, 0.2])
+
+
+def test_a_dropped_path_leaves_the_clip_as_it_was_and_a_kept_one_is_scaled():
+    torch.manual_seed(0)
+    block = Block(8, 2, 16, drop_path=0.5)
+    block.mlp.fc2.weight.data.zero_()
+    block.mlp.fc2.bias.data.zero_()
+    x = torch.randn(64, 3, 8)
+
+    moved = block(x) - x
+    whole = block.eval()(x) - x
+
+    is_dropped = (moved == 0).flatten(1).all(dim=1)
+    assert 0 < is_dropped.sum() < 64
+    torch.testing.assert_close(moved[~is_dropped], 2 * whole[~is_dropped], atol=1e-5, rtol=1e-5)
