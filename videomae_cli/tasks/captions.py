@@ -1,0 +1,105 @@
+"""The words on a picture: what was cut, hidden, predicted, and what must be known to read it."""
+
+import numpy as np
+
+from videomae_cli.tasks.panels import Panel, cover, enlarge, heat
+from videomae_cli.tasks.pictures import Caption
+from videomae_cli.tasks.reconstruct import Reconstruction, Statistics
+from videomae_cli.tasks.takes import Scene, Take
+
+UNKNOWN_FPS = 25.0  # where a file does not say
+SLOWEST_FPS = 4.0  # of a film: below, motion falls apart into pictures
+
+NOTICES: dict[Statistics, str] = {
+    "visible": "Patch statistics estimated from visible tokens: no hidden pixel was used.",
+    "target": "Uses ground-truth patch statistics: brightness and contrast of each hidden patch are"
+    " the original's.",
+    "none": "The model predicts pixels directly: no patch statistics were used.",
+}
+
+
+def panels_of(take: Take, scene: Scene, *, error: bool) -> list[Panel]:
+    """Return original, masked, and with a model reconstruction and error, large enough to see."""
+    grid, result = scene.grid, take.result
+    original = enlarge(take.frames_THWC)
+    hidden_N = np.ones(grid.tokens, dtype=np.bool_)
+    hidden_N[take.mask.visible_BV[0].numpy()] = False
+    hidden_thw = hidden_N.reshape(grid.t, grid.h, grid.w)
+    share = f"{hidden_N.sum():,} of {grid.tokens:,}\ntokens hidden"
+    panels = [
+        Panel("original", f"{grid.width} x {grid.height} pixels", original),
+        Panel("masked", share, cover(original, hidden_thw, grid)),
+    ]
+    if result is None:
+        return panels
+    filled = result.clip_BCTHW[0].permute(1, 2, 3, 0).numpy()
+    panels.append(
+        Panel("reconstruction", "hidden tokens predicted,\nvisible ones copied", enlarge(filled))
+    )
+    if error:
+        error_thw = result.error_BN[0].numpy().reshape(grid.t, grid.h, grid.w)
+        note = f"RMS per token, black 0,\nbright {np.nanmax(error_thw):.2f}"
+        panels.append(Panel("error", note, heat(error_thw, original, grid)))
+    return panels
+
+
+def caption_of(take: Take, scene: Scene, *, seed: int) -> Caption:
+    """Say what clip, mask and model this is, and where the reconstruction's brightness is from."""
+    grid, result = scene.grid, take.result
+    lines = [
+        f"{grid.frames} frames, {span_of(take, scene)}"
+        f"  ·  {scene.mask.strategy} mask, ratio {scene.mask.ratio:g}, seed {seed}"
+        f"  ·  tokens of {grid.tubelet} x {grid.patch} x {grid.patch} pixels"
+    ]
+    if result is None:
+        return Caption(take.path.name, tuple(lines), "", is_warning=False)
+    lines.append(f"{scene.about}  ·  {figures(result)}")
+    return Caption(
+        take.path.name,
+        tuple(lines),
+        NOTICES[result.statistics],
+        is_warning=result.statistics == "target",
+    )
+
+
+def figures(result: Reconstruction) -> str:
+    """Return how good a reconstruction is, beside what needs no model."""
+    return (
+        f"loss {result.loss:.3f}, hidden pixels {result.psnr:.1f} dB"
+        f" (flat patches from their neighbours: {result.plain_psnr:.1f} dB)"
+    )
+
+
+def heading(take: Take, place: int) -> str:
+    """Name one frame of the clip by its number and time in the video."""
+    index = take.indices[place]
+    return f"frame {index}  ·  {index / fps_of(take):.2f} s"
+
+
+def span_of(take: Take, scene: Scene) -> str:
+    """Say how the frames of a clip were chosen, and how long a time they cover."""
+    seconds = (take.indices[-1] - take.indices[0]) / fps_of(take)
+    choice = "evenly spread" if scene.sampling == "segment" else f"every {_ordinal(scene.stride)}"
+    repeats = "" if len(set(take.indices)) == len(take.indices) else ", the last repeated"
+    return f"{choice}{repeats} ({seconds:.1f} s)"
+
+
+def film_fps(take: Take, scene: Scene) -> float:
+    """Return the frames per second at which the clip moves as fast as its video, or 4 at least."""
+    steps: float = scene.stride
+    if scene.sampling == "segment":
+        steps = max(1, take.indices[-1] - take.indices[0]) / max(1, len(take.indices) - 1)
+    return max(SLOWEST_FPS, fps_of(take) / steps)
+
+
+def fps_of(take: Take) -> float:
+    """Return the video's frames per second, or a guess where the file does not say."""
+    return take.info.fps or UNKNOWN_FPS
+
+
+def _ordinal(number: int) -> str:
+    if number == 1:
+        return "frame"
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    end = "th" if 10 <= number % 100 <= 20 else ends.get(number % 10, "th")
+    return f"{number}{end} frame"
