@@ -1,17 +1,23 @@
 """Start one process per device when asked to, unless a launcher has done so already.
 
-`--devices 4` on one machine starts `torch.distributed.run` (what `torchrun` and `accelerate launch`
-call) on this very command. Under any launcher (torchrun, accelerate launch, Slurm through either)
-the rank variables are set, and we carry on as one of its processes.
+`--devices 4` starts this very command four times with torch's rank variables set, passes signals
+on, and leaves with the ranks' exit code. Under torchrun, accelerate launch or Slurm the variables
+are there already, and we carry on as one of the processes.
 """
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+import types
 
 import torch
 
 from videomae_cli.errors import UsageError
+
+PATIENCE_SECONDS = 30.0
 
 
 def process_count(devices: int | None) -> int:
@@ -42,10 +48,63 @@ def relaunch(devices: int | None) -> int | None:
     count = process_count(devices)
     if count == 1:
         return None
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={count}", "-m", "videomae_cli", *sys.argv[1:]]
-    environment = dict(os.environ)
+    port = _free_port()
+    ranks = [_start(rank, count, port) for rank in range(count)]
+
+    def pass_on(number: int, frame: types.FrameType | None) -> None:
+        _send(ranks, number)
+
+    former = {n: signal.signal(n, pass_on) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        return _wait(ranks)
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _start(rank: int, count: int, port: int) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
     if not torch.cuda.is_available():
         environment["ACCELERATE_USE_CPU"] = "true"
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    return subprocess.call(command, env=environment)
+    # a session of its own: Ctrl-C reaches a rank once, through us, and not a second time by itself
+    return subprocess.Popen(
+        [sys.executable, "-m", "videomae_cli", *sys.argv[1:]],
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
+    """Wait for all ranks; once one has failed, give the others a while to leave by themselves."""
+    deadline = float("inf")
+    while any(rank.poll() is None for rank in ranks):
+        failed = [rank for rank in ranks if rank.returncode]
+        if failed and deadline == float("inf"):
+            deadline = time.monotonic() + PATIENCE_SECONDS
+        if time.monotonic() > deadline:
+            _send(ranks, signal.SIGKILL)
+        time.sleep(0.1)
+    codes = [rank.returncode for rank in ranks]
+    return max((abs(code) if code > 0 else 128 - code for code in codes if code), default=0)
+
+
+def _send(ranks: list[subprocess.Popen[bytes]], number: int) -> None:
+    for rank in ranks:
+        if rank.poll() is None:
+            rank.send_signal(number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
