@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from videomae_cli import __version__
+from videomae_cli.cli import convert, evaluate, finetune, prepare, pretrain, visualize
 from videomae_cli.errors import VideoMAEError
 
 app = typer.Typer(
@@ -45,6 +46,14 @@ def videomae(
     Start with `videomae demo`: it shows in minutes, offline and on the CPU,
     what pretraining is worth. Each command has its own --help with examples.
     """
+
+
+app.command()(prepare.prepare)
+app.command()(pretrain.pretrain)
+app.command()(finetune.finetune)
+app.command("eval")(evaluate.evaluate)
+app.command("visualize-mask")(visualize.visualize_mask)
+app.command()(convert.convert)
 
 
 def run(arguments: Sequence[str]) -> int:
