@@ -1,0 +1,45 @@
+# On a fresh machine with Python >= 3.10 and make, each of these alone is enough:
+#   make demo    make test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# the tested versions need Python >= 3.11; on 3.10 pip takes the newest that fit
+CONSTRAINTS = $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' * (sys.version_info >= (3, 11)))")
+
+.PHONY: help demo test check generate wheel clean
+help:
+	@echo "make demo      prove on this machine, offline, that pretraining helps"
+	@echo "make test      run the tests"
+	@echo "make check     format, lint, types, generated files"
+	@echo "make generate  write generated files anew: recipes/, completions/"
+	@echo "make wheel     build the wheel into dist/"
+
+demo: $(INSTALLED)
+	$(BIN)/videomae demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python recipes/generate.py --check
+	$(BIN)/python completions/generate.py --check
+
+generate: $(INSTALLED)
+	$(BIN)/python recipes/generate.py
+	$(BIN)/python completions/generate.py
+
+wheel: $(INSTALLED)
+	$(BIN)/python -m build --wheel
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit('videomae needs Python 3.10 or newer, this is ' + sys.version.split()[0] + ': try make PYTHON=python3.12' if sys.version_info < (3, 10) else 0)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check $(CONSTRAINTS) -e ".[test]"
+	@touch $(INSTALLED)
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

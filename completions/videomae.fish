@@ -1,0 +1,1 @@
+complete --command videomae --no-files --arguments "(env _VIDEOMAE_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) videomae)" --condition "env _VIDEOMAE_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) videomae"
