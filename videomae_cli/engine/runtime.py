@@ -26,6 +26,7 @@ from videomae_cli.rng import stream_seed
 Agreed = TypeVar("Agreed")
 Row = TypeVar("Row")
 Precision = Literal["fp32", "bf16", "fp16"]
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 _ACCELERATE_NAME = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -58,9 +59,12 @@ def keep_freed_memory() -> None:
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL("libc.so.6")
-    m_trim_threshold, m_mmap_threshold, largest = -1, -3, 2**31 - 1
-    libc.mallopt(m_mmap_threshold, largest)
-    libc.mallopt(m_trim_threshold, largest)
+    for parameter, value in (
+        (M_MMAP_MAX, 0),  # take large blocks from the heap too
+        (M_TRIM_THRESHOLD, 2**31 - 1),  # and leave the heap as large as it has been
+        (M_TOP_PAD, 2**26),  # growing it 64 MiB at a time
+    ):
+        libc.mallopt(parameter, value)
 
 
 class Runtime:
