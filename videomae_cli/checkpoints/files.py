@@ -173,7 +173,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _refusal(path: Path, text: str) -> CheckpointError:
-    named = re.search(r"GLOBAL (\S+) was not an allowed global", text)
+    named = re.search(r"GLOBAL (\S+) (?:was not an allowed|whose module)", text)
     if named is None:
         return CheckpointError(
             f"{path} is damaged or not a torch file: the weights-only reader cannot follow it",
@@ -212,7 +212,7 @@ def write_native(
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     with replacing_directory(directory, ours=ours) as partial:
         save_file(
-            tensors, partial / WEIGHTS_FILE, metadata={"format": "pt", CARD_KEY: card_line(card)}
+            tensors, partial / WEIGHTS_FILE, metadata={CARD_KEY: card_line(card)}
         )
         (partial / CARD_FILE).write_text(text + "\n", encoding="utf-8")
 

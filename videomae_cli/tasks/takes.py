@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from videomae_cli.checkpoints import Loaded
+from videomae_cli.checkpoints.files import WEIGHTS_FILE
 from videomae_cli.config.card import Card
 from videomae_cli.config.schema import MaskSpec
 from videomae_cli.data.decode import VideoInfo, read_frames
@@ -18,8 +20,9 @@ from videomae_cli.masking import masker_for
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.rng import stream
-from videomae_cli.tasks.build import build_autoencoder, read_checkpoint
+from videomae_cli.tasks.build import build_autoencoder
 from videomae_cli.tasks.reconstruct import Reconstruction, reconstruct
+from videomae_cli.tasks.saves import read_run
 
 
 class Wish(NamedTuple):
@@ -54,7 +57,11 @@ class Scene(NamedTuple):
     mask: MaskSpec
     model: Autoencoder | None
     about: str
-    """Where all this comes from."""
+    """Where all this comes from, in few words."""
+    remarks: tuple[str, ...] = ()
+    """What became of the weights on the way in."""
+    warning: str = ""
+    """What a user of these weights must know."""
 
 
 class Take(NamedTuple):
@@ -82,7 +89,7 @@ def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
         grid = TokenGrid(wish.frames or 16, size, size, patch=wish.patch or 16)
         about = "no checkpoint, so the mask alone: VideoMAE's pretraining where not said otherwise"
         return Scene(grid, wish.stride or 4, "dense", mask, None, about)
-    loaded = read_checkpoint(checkpoint)
+    loaded = read_run(checkpoint)
     card = loaded.card
     _refuse_contradiction(card, wish)
     mask = MaskSpec.model_validate(card.mask or {"strategy": "tube", "ratio": 0.9})
@@ -90,10 +97,25 @@ def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
         mask = MaskSpec(strategy=mask.strategy, ratio=wish.ratio)
     card = card.model_copy(update={"mask": mask.model_dump(mode="json")})
     model = build_autoencoder(card, loaded.weights).eval()
-    about = f"{loaded.file}: {loaded.report.summary()}"
+    assumed = (f"assumed: {sentence}" for sentence in loaded.report.assumed)
     return Scene(
-        card.grid.grid(), wish.stride or card.stride_frames, card.sampling, mask, model, about
+        card.grid.grid(),
+        wish.stride or card.stride_frames,
+        card.sampling,
+        mask,
+        model,
+        _about(loaded),
+        (loaded.report.summary(), *assumed),
+        loaded.warning,
     )
+
+
+def _about(loaded: Loaded) -> str:
+    file, step = loaded.file, loaded.card.step
+    place = file.parent if file.name == WEIGHTS_FILE else file
+    stack = loaded.card.encoder
+    steps = f", step {step:,}" if step else ""
+    return f"{Path(*place.parts[-3:])}{steps} (encoder {stack.dim} wide, {stack.depth} blocks)"
 
 
 def _refuse_contradiction(card: Card, wish: Wish) -> None:

@@ -93,7 +93,10 @@ def run(
     files = _files(video, out)
     info = probe_video(video)
     scene = scene_for(checkpoint, wish)
-    report.say(scene.about)
+    for line in (scene.about, *scene.remarks):
+        report.say(line)
+    if scene.warning:
+        report.warn(scene.warning)
     take = take_from(video, info, scene, wish)
     _tell(take, scene, wish, report)
     panels = panels_of(take, scene, error=wish.error)
@@ -124,7 +127,8 @@ def _tell(take: Take, scene: Scene, wish: Wish, report: Report) -> None:
     hidden = grid.tokens - take.mask.visible_BV.shape[1]
     report.say(
         f"{take.path.name}: frames {take.indices[0]} to {take.indices[-1]} of {take.info.frames},"
-        f" {span_of(take, scene)}; {grid.height} x {grid.width} pixels; {mask.strategy} mask, ratio {mask.ratio:g}, hides {hidden:,} of {grid.tokens:,} tokens"
+        f" {span_of(take, scene)}; {grid.height} x {grid.width} pixels;"
+        f" {mask.strategy} mask, ratio {mask.ratio:g}, hides {hidden:,} of {grid.tokens:,} tokens"
     )
     distinct = len(set(take.indices))
     if distinct < grid.frames:
