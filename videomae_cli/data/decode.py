@@ -10,7 +10,10 @@ Not covered: damage that decodes to garbage without an error (flipped bits) is i
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +25,7 @@ from videomae_cli.errors import DataError
 
 # two decoders convert 10-bit colour up to 3.6 levels apart on average
 SAME_LEVELS = 8.0
+TIME = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 logger = logging.getLogger("videomae")
 
 # text files that make FFmpeg open further files, and web pages saved under a video's name
@@ -29,7 +33,11 @@ PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<", b"v=0", b"[playlist]")
 
 
 class VideoInfo(NamedTuple):
-    """What a video is, found by decoding all of it. `width` and `height` are upright, in pixels."""
+    """What a video is, found by decoding all of it.
+
+    `width` and `height` are upright, in pixels; `is_ordered` says that timestamps ascend from frame
+    to frame, which in AVI files with B-frames they do not.
+    """
 
     frames: int
     fps: float
@@ -37,6 +45,7 @@ class VideoInfo(NamedTuple):
     height: int
     codec: str
     rotation: int
+    is_ordered: bool = True
 
 
 def probe_video(path: Path) -> VideoInfo:
@@ -47,6 +56,7 @@ def probe_video(path: Path) -> VideoInfo:
     """
     check_file(path)
     frames, height, width, rotation = 0, 0, 0, 0
+    times: list[int] = []
     with pyav.open_video(path) as (container, stream):
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         codec = str(stream.codec_context.name)
@@ -55,9 +65,12 @@ def probe_video(path: Path) -> VideoInfo:
                 height, width, _ = pyav.pixels(frame).shape
                 rotation = round(frame.rotation)
             frames += 1
+            if frame.pts is not None:
+                times.append(frame.pts)
     if frames == 0:
         raise DataError(f"{path}: not a single frame decodes", "replace the file or leave it out")
-    return VideoInfo(frames, fps, width, height, codec, rotation)
+    is_ordered = all(now < later for now, later in pairwise(times))
+    return VideoInfo(frames, fps, width, height, codec, rotation, is_ordered)
 
 
 def read_frames(
@@ -97,7 +110,7 @@ def read_decord(path: Path, wanted: Sequence[int]) -> NDArray[np.uint8]:
         frames, length = _decord(path, wanted)
     except _decord_errors() as error:
         frames = pyav.read(path, wanted)
-        logger.warning("%s: read with PyAV, because decord cannot: %s", path, _reason(error))
+        _say_once(path, _reason(error))
         return frames
     if not len(frames):
         raise DataError(
@@ -117,21 +130,22 @@ def choose_decoder(path: Path, info: VideoInfo) -> str:
     """Return "decord" where it finds the frames that PyAV finds, else "pyav".
 
     Frames far apart are compared: decord's must look like PyAV's frame of that number, and more so
-    than like its neighbours. (DivX files with packed B-frames come out up to 40 frames off, without
-    an error.)
+    than like its neighbours. Files whose timestamps do not ascend are left to PyAV unseen: from
+    packed B-frames decord makes frames up to 40 off, and from H.264 in AVI now and then (it races
+    with itself) another last frame.
 
     Raises:
         DataError: Not even PyAV can read the file.
     """
+    if not info.is_ordered:
+        return "pyav"
     last = info.frames - 1
     probes = sorted({last * part // 4 for part in range(5)})
     around = sorted({min(max(probe + step, 0), last) for probe in probes for step in (-1, 0, 1)})
     right = dict(zip(around, pyav.read(path, around), strict=True))
-    for numbers in (
-        probes,
-        probes[1:],
-    ):  # open-GOP HEVC goes wrong only where a read begins with a seek
-        if numbers and not _decord_agrees(path, numbers, right, info.frames):
+    # open-GOP HEVC goes wrong only where a read begins with a seek: so each by itself, too
+    for numbers in (probes, *([probe] for probe in probes[1:-1])):
+        if not _decord_agrees(path, numbers, right, info.frames):
             return "pyav"
     return "decord"
 
@@ -171,10 +185,16 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path} is text (a playlist or a web page), not a video")
 
 
+@lru_cache(maxsize=4096)
+def _say_once(path: Path, reason: str) -> None:
+    """Log that PyAV took over; a second call with the same words is silent."""
+    logger.warning("%s: read with PyAV, because decord cannot: %s", path, reason)
+
+
 def _reason(error: Exception) -> str:
-    """Return the line of decord's message that says why, without its stack trace."""
+    """Return the line of decord's message that says why, without time, source line and stack."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:160] if lines else type(error).__name__
+    return TIME.sub("", lines[0])[:160] if lines else type(error).__name__
 
 
 def _decord_errors() -> tuple[type[Exception], ...]:

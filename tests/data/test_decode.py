@@ -1,0 +1,231 @@
+"""Both decoders find the same, right frames; what is no video is refused with a reason."""
+
+import logging
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.make_clips import moving_square, write_clip
+from videomae_cli.data.decode import (
+    DECODERS,
+    VideoInfo,
+    choose_decoder,
+    probe_video,
+    read_frames,
+)
+from videomae_cli.errors import DataError
+
+# key frames in the middle, B-frames, and a container without timestamps
+KINDS = [("libx264", ".mp4"), ("libx264", ".mkv"), ("mpeg4", ".avi"), ("ffv1", ".mkv")]
+ORDERS = [[0], [29], [3, 4, 5], [1, 9, 17, 25], [20, 21, 29], [25, 3, 3, 14, 0]]
+
+
+@pytest.mark.parametrize("decoder", sorted(DECODERS))
+@pytest.mark.parametrize(("codec", "suffix"), KINDS)
+def test_frames_come_by_number_in_the_order_asked_for(
+    tmp_path: Path, codec: str, suffix: str, decoder: str
+) -> None:
+    source = moving_square(30, 64, 80)
+    path = write_clip(tmp_path / f"clip{suffix}", source, codec=codec, key_every=8)
+
+    for order in ORDERS:
+        frames = read_frames(path, order, decoder=decoder)
+
+        assert frames.shape == (len(order), 64, 80, 3)
+        assert frames.dtype == np.uint8
+        for frame, number in zip(frames, order, strict=True):
+            apart = np.abs(source.astype(int) - frame).mean(axis=(1, 2, 3))
+            assert apart.argmin() == number
+
+
+@pytest.mark.parametrize(("codec", "suffix"), KINDS)
+def test_the_decoders_agree_to_the_bit(tmp_path: Path, codec: str, suffix: str) -> None:
+    path = write_clip(tmp_path / f"clip{suffix}", 30, height=48, width=72, codec=codec)
+
+    for order in ORDERS:
+        one, other = (read_frames(path, order, decoder=name) for name in ("decord", "pyav"))
+
+        assert (one == other).all()
+
+
+def test_a_lossless_clip_comes_back_as_it_went_in(tmp_path: Path) -> None:
+    source = moving_square(10, 40, 56)
+    path = write_clip(tmp_path / "clip.mkv", source, codec="ffv1")
+
+    assert (read_frames(path, list(range(10)), decoder="pyav") == source).all()
+
+
+def test_probing_counts_frames_and_reads_size_and_rate(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "spaces, and commas.mp4", 17, height=50, width=70, fps=12)
+
+    assert probe_video(path) == VideoInfo(17, 12.0, 70, 50, "h264", 0, is_ordered=True)
+
+
+@pytest.mark.parametrize("decoder", sorted(DECODERS))
+@pytest.mark.parametrize("numbers", [[0, 12], [40], [-1], []])
+def test_a_frame_out_of_range_is_an_error(tmp_path: Path, decoder: str, numbers: list[int]) -> None:
+    path = write_clip(tmp_path / "clip.mp4", 12)
+
+    with pytest.raises(DataError, match=r"clip\.mp4"):
+        read_frames(path, numbers, decoder=decoder)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"", "is empty"),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://localhost/a.ts\n", "is text"),
+        (b"<!DOCTYPE html><html>not found</html>", "is text"),
+        (b"ffconcat version 1.0\nfile other.mp4\n", "is text"),
+        (bytes(range(256)) * 40, "cannot decode"),
+    ],
+)
+def test_what_is_no_video_is_refused_with_the_reason(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "clip.mp4"
+    if content is not None:
+        path.write_bytes(content)
+
+    for attempt in (
+        lambda: probe_video(path),
+        lambda: read_frames(path, [0]),
+        lambda: read_frames(path, [0], decoder="pyav"),
+    ):
+        with pytest.raises(DataError, match=reason) as caught:
+            attempt()
+        assert str(path) in caught.value.message
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder"):
+        read_frames(tmp_path, [0])
+
+
+def test_a_playlist_cannot_hide_behind_a_binary_start(tmp_path: Path) -> None:
+    write_clip(tmp_path / "real.ts", 5)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"\0#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nreal.ts\n")
+
+    with pytest.raises(DataError):
+        read_frames(path, [0], decoder="pyav")
+
+
+def test_an_address_is_not_opened() -> None:
+    with pytest.raises(DataError, match="No such file"):
+        read_frames(Path("http://localhost:1/clip.mp4"), [0], decoder="pyav")
+
+
+def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
+    whole = write_clip(tmp_path / "whole.mkv", 30, key_every=30, codec="mpeg4")
+    cut = tmp_path / "cut.mp4"
+    moov_first = write_clip(tmp_path / "whole.mp4", 30, key_every=30)
+    cut.write_bytes(moov_first.read_bytes()[: moov_first.stat().st_size // 2])  # loses its index
+
+    with pytest.raises(DataError):
+        probe_video(cut)
+
+    cut_stream = tmp_path / "cut.mkv"
+    cut_stream.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    for decoder in DECODERS:
+        with pytest.raises(DataError):
+            read_frames(cut_stream, [0, 29], decoder=decoder)
+
+
+def test_pyav_takes_over_where_decord_fails_on_the_width_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_clip(tmp_path / "narrow.mp4", 12, height=32, width=32)
+
+    with caplog.at_level(logging.WARNING, logger="videomae"):
+        first = read_frames(path, [0, 5])
+        again = read_frames(path, [0, 5])
+
+    assert (first == read_frames(path, [0, 5], decoder="pyav")).all()
+    assert (first == again).all()
+    assert len(caplog.messages) == 1  # one line per file, not one per clip
+    assert "narrow.mp4: read with PyAV, because decord cannot" in caplog.messages[0]
+    assert choose_decoder(path, probe_video(path)) == "pyav"
+
+
+def test_decord_is_chosen_where_it_agrees(tmp_path: Path) -> None:
+    for frames in (1, 2, 30):
+        path = write_clip(tmp_path / f"{frames}.mp4", frames)
+
+        assert choose_decoder(path, probe_video(path)) == "decord"
+
+
+def test_decord_is_not_chosen_where_timestamps_go_back(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.avi", 20, codec="libx264")  # B-frames, which AVI cannot time
+
+    info = probe_video(path)
+
+    assert not info.is_ordered
+    assert choose_decoder(path, info) == "pyav"
+
+
+def test_decord_is_not_chosen_where_the_counts_differ(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", 20)
+    fewer = probe_video(path)._replace(frames=19)
+
+    assert choose_decoder(path, fewer) == "pyav"
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork"
+)
+@pytest.mark.parametrize("decoder", sorted(DECODERS))
+def test_reading_works_on_both_sides_of_a_fork(tmp_path: Path, decoder: str) -> None:
+    path = write_clip(tmp_path / "clip.mp4", 20)
+    read_frames(path, [3, 10], decoder=decoder)
+    context = multiprocessing.get_context("fork")
+
+    child = context.Process(target=read_frames, args=(path, [3, 10]), kwargs={"decoder": decoder})
+    child.start()
+    child.join(timeout=30)
+
+    assert child.exitcode == 0
+    read_frames(path, [3, 10], decoder=decoder)
+
+
+# what each real file is known for; spec: frames equal to the bit, or decord is not to be trusted
+WRONG_IN_DECORD = ("hmdb51_", "packed_b_frames", "hevc_10_frames", "hd_1080p")
+NOT_COMPARED = ("corrupted", "h264_10bit")
+
+
+@pytest.mark.parametrize("folder", ["misc", "trouble"])
+def test_the_decoders_agree_on_real_files_or_decord_is_not_chosen(
+    shared: Path, folder: str
+) -> None:
+    for path in sorted((shared / "videos" / folder).iterdir()):
+        if path.name.startswith(NOT_COMPARED):
+            continue
+        info = probe_video(path)
+
+        chosen = choose_decoder(path, info)
+
+        assert chosen == ("pyav" if path.name.startswith(WRONG_IN_DECORD) else "decord"), path
+        if chosen == "decord":
+            numbers = [info.frames * 2 // 3, info.frames - 1, info.frames // 5]
+            one, other = (read_frames(path, numbers, decoder=name) for name in DECODERS)
+            assert one.shape == (3, info.height, info.width, 3)
+            assert np.abs(one.astype(np.int16) - other).max() <= 1, path
+
+
+def test_a_damaged_real_file_is_refused(shared: Path) -> None:
+    with pytest.raises(DataError, match=r"corrupted\.mp4"):
+        probe_video(shared / "videos/trouble/corrupted.mp4")
+
+
+def test_a_rotation_flag_turns_the_picture(shared: Path) -> None:
+    plain, one, other = (
+        probe_video(shared / "videos/trouble" / name)
+        for name in ("three_frames.mov", "rotated_90.mov", "rotated_270.mov")
+    )
+
+    assert (plain.width, plain.height, plain.rotation) == (568, 320, 0)
+    assert (one.width, one.height) == (other.width, other.height) == (320, 568)
+    assert {one.rotation, other.rotation} == {90, -90}
