@@ -75,10 +75,11 @@ def test_kill_9_then_resume_equals_a_run_that_was_never_touched(
 def test_a_signal_saves_says_how_to_go_on_and_leaves_no_process(
     prepared: Path, recipes: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
+    words = ["finetune", "--recipe", str(recipes / "micro-finetune.yaml"), "--data", str(prepared)]
+    words += ["--checkpoint", "scratch", "--set", "schedule.steps=4000"]
+    words += ["--out", str(tmp_path / "r")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "videomae_cli", "finetune"]
-        + ["--recipe", str(recipes / "micro-finetune.yaml"), "--data", str(prepared)]
-        + ["--checkpoint", "scratch", "--set", "schedule.steps=4000", "--out", str(tmp_path / "r")],
+        [sys.executable, "-m", "videomae_cli", *words],
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -80,6 +80,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process and leave with its exit code."""
+    # read once, when torch starts its threads: threads that wait for work sleep, and leave the
+    # cores to the processes that decode
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = run(sys.argv[1:])
     except Exception:
