@@ -1,6 +1,5 @@
 """The card beside a set of weights, as text: read, checked, written."""
 
-import json
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -44,5 +43,5 @@ def parse_card(text: str, place: str) -> Card:
 
 
 def card_line(card: Card) -> str:
-    """Return the card as one line of JSON, keys sorted."""
-    return json.dumps(card.model_dump(mode="json"), sort_keys=True)
+    """Return the card as one line of JSON."""
+    return card.model_dump_json()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from videomae_cli.checkpoints.carry import encoder_weights_for_classifier
@@ -76,17 +77,31 @@ def build_autoencoder(
             "give a pretrained model: a `videomae pretrain` run, or a pretraining checkpoint",
         )
     grid = card.grid.grid()
-    mask = MaskSpec.model_validate(card.mask or {"strategy": "tube", "ratio": 0.9})
     model = Autoencoder(
         _encoder(card, drop_path, final_norm=True),
         card.decoder,
         grid,
-        masker_for(mask, grid),
+        masker_for(mask_of(card), grid),
         card.normalize or "patch",
     )
     if weights is not None:
         fill(model, weights)
     return model
+
+
+def mask_of(card: Card) -> MaskSpec:
+    """Return how an autoencoder was masked; VideoMAE's way where the card does not say.
+
+    Raises:
+        CheckpointError: In a way that this version does not know.
+    """
+    try:
+        return MaskSpec.model_validate(card.mask or {"strategy": "tube", "ratio": 0.9})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise CheckpointError(
+            f"the checkpoint's mask {card.mask}: {fault['msg']}", "is it from a newer videomae?"
+        ) from error
 
 
 def build_classifier(

@@ -20,7 +20,7 @@ from videomae_cli.masking import masker_for
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.rng import stream
-from videomae_cli.tasks.build import build_autoencoder
+from videomae_cli.tasks.build import build_autoencoder, mask_of
 from videomae_cli.tasks.reconstruct import Reconstruction, reconstruct
 from videomae_cli.tasks.saves import read_run
 
@@ -84,7 +84,7 @@ def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
         RecipeError: Sizes that do not divide.
     """
     if checkpoint is None:
-        mask = MaskSpec(strategy="tube", ratio=0.9 if wish.ratio is None else wish.ratio)
+        mask = _masked(MaskSpec(strategy="tube", ratio=0.9), wish)
         size = wish.size or 224
         grid = TokenGrid(wish.frames or 16, size, size, patch=wish.patch or 16)
         about = "no checkpoint, so the mask alone: VideoMAE's pretraining where not said otherwise"
@@ -92,9 +92,7 @@ def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
     loaded = read_run(checkpoint)
     card = loaded.card
     _refuse_contradiction(card, wish)
-    mask = MaskSpec.model_validate(card.mask or {"strategy": "tube", "ratio": 0.9})
-    if wish.ratio is not None:
-        mask = MaskSpec(strategy=mask.strategy, ratio=wish.ratio)
+    mask = _masked(mask_of(card), wish)
     card = card.model_copy(update={"mask": mask.model_dump(mode="json")})
     model = build_autoencoder(card, loaded.weights).eval()
     assumed = (f"assumed: {sentence}" for sentence in loaded.report.assumed)
@@ -108,6 +106,14 @@ def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
         (loaded.report.summary(), *assumed),
         loaded.warning,
     )
+
+
+def _masked(mask: MaskSpec, wish: Wish) -> MaskSpec:
+    if wish.ratio is None:
+        return mask
+    if not 0 < wish.ratio < 1:
+        raise UsageError(f"--ratio {wish.ratio:g}: masks nothing or all", "for example 0.75 or 0.9")
+    return mask.model_copy(update={"ratio": wish.ratio})
 
 
 def _about(loaded: Loaded) -> str:

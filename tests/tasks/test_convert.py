@@ -1,0 +1,136 @@
+"""Converting says all, loses nothing, and overwrites nothing unasked."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tests.tasks.notes import AUTOENCODER, CLASSIFIER, Notes, written
+from videomae_cli.checkpoints.infer import Hints
+from videomae_cli.cli.app import app
+from videomae_cli.config.card import Card
+from videomae_cli.errors import CheckpointError, UsageError
+from videomae_cli.tasks import convert
+from videomae_cli.tasks.build import read_checkpoint
+
+
+@pytest.mark.parametrize("card", [AUTOENCODER, CLASSIFIER])
+def test_native_to_v1_and_back_is_the_identity(tmp_path: Path, card: Card) -> None:
+    source = written(tmp_path / "first", card.model_copy(update={"license": "CC0-1.0"}))
+
+    convert.run(source, tmp_path / "v1.pth", Notes())
+    convert.run(tmp_path / "v1.pth", tmp_path / "second", Notes())
+
+    first, second = read_checkpoint(source), read_checkpoint(tmp_path / "second")
+    assert second.card == first.card and second.card.license == "CC0-1.0"
+    assert second.weights.keys() == first.weights.keys()
+    assert all(torch.equal(second.weights[name], first.weights[name]) for name in first.weights)
+    for name in ("model.safetensors", "model.json"):
+        assert (tmp_path / "second" / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_every_tensor_and_every_assumption_is_printed(tmp_path: Path) -> None:
+    loaded = read_checkpoint(written(tmp_path / "first", CLASSIFIER))
+    bare = {name.removeprefix("encoder."): t.half() for name, t in loaded.weights.items()}
+    torch.save({"module": bare, "epoch": 7}, tmp_path / "found.pth")
+    notes = Notes()
+
+    result = convert.run(
+        tmp_path / "found.pth", tmp_path / "out", notes, hints=Hints(heads=3, size=32, frames=4)
+    )
+
+    counts = [int(count) for _, _, count in notes.tables[0]]
+    assert sum(counts) == len(loaded.weights) == 32
+    assert ("encoder.blocks.0-1.attn.qkv.weight", "72x24", "2") in notes.tables[0]
+    assert notes.has("dropped (not weights): epoch")
+    assert notes.has("assumed: stored as float16, read as float32")
+    assert notes.has("assumed: class names unknown: numbered 0 to 2")
+    assert any("CC BY-NC 4.0" in line for line in notes.warned)
+    report = result.as_json()["report"]
+    assert len(report["matched"]) == 32 and report["dropped"] == {"epoch": "not weights"}
+
+
+def test_the_licence_and_the_origin_travel_with_the_weights(tmp_path: Path) -> None:
+    loaded = read_checkpoint(written(tmp_path / "first", AUTOENCODER))
+    torch.save({"model": loaded.weights}, tmp_path / "found.pth")
+    hints = Hints(heads=3, decoder_heads=2, size=32, frames=4)
+
+    convert.run(tmp_path / "found.pth", tmp_path / "as-is", Notes(), hints=hints)
+    convert.run(tmp_path / "found.pth", tmp_path / "mine", Notes(), hints=hints, license_text="MIT")
+    convert.run(tmp_path / "as-is", tmp_path / "again.pth", Notes())
+
+    as_is = read_checkpoint(tmp_path / "again.pth").card
+    assert "CC-BY-NC-4.0" in (as_is.license or "")
+    assert as_is.derived_from[0].startswith("found.pth")
+    assert read_checkpoint(tmp_path / "mine").card.license == "MIT"
+
+
+def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
+    source = written(tmp_path / "first", CLASSIFIER)
+    other = written(tmp_path / "second", CLASSIFIER, seed=1)
+    (tmp_path / "v1.pth").write_text("mine")
+
+    for out in (other, tmp_path / "v1.pth"):
+        with pytest.raises(CheckpointError, match="exists") as caught:
+            convert.run(source, out, Notes())
+        assert "--force" in caught.value.hint
+    assert (tmp_path / "v1.pth").read_text() == "mine"
+    convert.run(source, tmp_path / "v1.pth", Notes(), force=True)
+    convert.run(source, other, Notes(), force=True)
+
+    expected = read_checkpoint(source).weights["head.weight"]
+    for out in (other, tmp_path / "v1.pth"):
+        assert torch.equal(read_checkpoint(out).weights["head.weight"], expected)
+
+
+def test_force_spares_a_directory_that_holds_more_than_a_checkpoint(tmp_path: Path) -> None:
+    source = written(tmp_path / "first", CLASSIFIER)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years of work")
+
+    with pytest.raises(CheckpointError, match=r"thesis\.tex"):
+        convert.run(source, tmp_path / "home", Notes(), force=True)
+
+    assert (tmp_path / "home" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_refused_source_leaves_no_output(tmp_path: Path) -> None:
+    torch.save({"model": {"conv.weight": torch.zeros(1)}}, tmp_path / "resnet.pth")
+
+    with pytest.raises(CheckpointError, match=r"conv\.weight"):
+        convert.run(tmp_path / "resnet.pth", tmp_path / "out", Notes())
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_hint_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
+    source = written(tmp_path / "first", CLASSIFIER)
+
+    with pytest.raises(UsageError, match="--heads 4") as caught:
+        convert.run(source, None, Notes(), hints=Hints(heads=4))
+
+    assert "says 3" in caught.value.message
+
+
+def test_formats_and_names_must_agree(tmp_path: Path) -> None:
+    source = written(tmp_path / "first", CLASSIFIER)
+
+    with pytest.raises(UsageError, match="no such format"):
+        convert.run(source, tmp_path / "out", Notes(), to="keras")
+    with pytest.raises(UsageError, match="native is a directory"):
+        convert.run(source, tmp_path / "out.pth", Notes(), to="native")
+    with pytest.raises(CheckpointError, match="is a file"):
+        convert.run(source, tmp_path, Notes(), to="v1")
+
+
+def test_the_command_inspects_and_asks_for_what_is_missing(tmp_path: Path) -> None:
+    source = written(tmp_path / "first", CLASSIFIER)
+    runner = CliRunner()
+
+    seen = runner.invoke(app, ["convert", str(source), "--inspect", "--json"])
+    lost = runner.invoke(app, ["convert", str(source)])
+
+    assert seen.exit_code == 0 and '"source_format": "native"' in seen.stdout
+    assert isinstance(lost.exception, UsageError) and "DST" in lost.exception.message
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["first"]

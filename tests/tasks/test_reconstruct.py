@@ -1,0 +1,123 @@
+"""Reconstructions borrow nothing from what was hidden, unless they say so."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.tasks.notes import AUTOENCODER, GRID
+from videomae_cli.masking.mask import Mask
+from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.targets import patchify, unpatchify
+from videomae_cli.tasks.build import build_autoencoder
+from videomae_cli.tasks.reconstruct import estimated_statistics, reconstruct
+
+G = GRID.grid()
+
+
+def _model(normalize: str = "patch") -> Autoencoder:
+    torch.manual_seed(0)
+    return build_autoencoder(AUTOENCODER.model_copy(update={"normalize": normalize})).eval()
+
+
+def _clip(seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (1, 3, 4, 32, 32), dtype=torch.uint8, generator=generator)
+
+
+def _noise() -> Tensor:
+    return torch.rand(1, 2, G.tokens, generator=torch.Generator().manual_seed(5))
+
+
+def _with_hidden_changed(clip_BCTHW: Tensor, mask: Mask) -> Tensor:
+    tubelets_BNP = patchify(clip_BCTHW, G).clone()
+    tubelets_BNP[:, mask.target_BM[0]] = 255 - tubelets_BNP[:, mask.target_BM[0]] // 3
+    return unpatchify(tubelets_BNP, G)
+
+
+@pytest.mark.parametrize("normalize", ["patch", "none"])
+def test_the_picture_does_not_depend_on_a_hidden_pixel(normalize: str) -> None:
+    model, clip_BCTHW = _model(normalize), _clip()
+    first, mask = reconstruct(model, clip_BCTHW, _noise())
+
+    other, _ = reconstruct(model, _with_hidden_changed(clip_BCTHW, mask), _noise())
+
+    assert torch.equal(first.clip_BCTHW, other.clip_BCTHW)
+    assert first.psnr != other.psnr
+
+
+def test_ground_truth_statistics_do_depend_on_hidden_pixels_and_say_so() -> None:
+    model, clip_BCTHW = _model(), _clip()
+    first, mask = reconstruct(model, clip_BCTHW, _noise(), target_stats=True)
+
+    other, _ = reconstruct(
+        model, _with_hidden_changed(clip_BCTHW, mask), _noise(), target_stats=True
+    )
+
+    assert first.statistics == "target"
+    assert not torch.equal(first.clip_BCTHW, other.clip_BCTHW)
+
+
+def test_statistics_are_named_by_where_they_come_from() -> None:
+    assert reconstruct(_model(), _clip(), _noise())[0].statistics == "visible"
+    assert reconstruct(_model("none"), _clip(), _noise())[0].statistics == "none"
+
+
+def test_visible_tokens_are_the_input_and_have_no_error() -> None:
+    clip_BCTHW = _clip()
+
+    result, mask = reconstruct(_model(), clip_BCTHW, _noise())
+
+    before, after = patchify(clip_BCTHW, G), patchify(result.clip_BCTHW, G)
+    visible, target = mask.visible_BV[0], mask.target_BM[0]
+    assert torch.equal(before[0, visible], after[0, visible])
+    assert not torch.equal(before[0, target], after[0, target])
+    assert torch.isnan(result.error_BN[0, visible]).all()
+    assert torch.isfinite(result.error_BN[0, target]).all()
+
+
+def test_the_figures_are_those_of_the_definition() -> None:
+    model, clip_BCTHW, noise_B2N = _model("none"), _clip(), _noise()
+
+    result, mask = reconstruct(model, clip_BCTHW, noise_B2N)
+
+    output = model(clip_BCTHW, noise_B2N)
+    truth = patchify(clip_BCTHW, G)[0, mask.target_BM[0]].double().numpy() / 255
+    filled = output.prediction_BMP[0].detach().double().numpy().clip(0, 1)
+    assert result.loss == pytest.approx(float(output.loss.detach()))
+    assert result.psnr == pytest.approx(-10 * np.log10(((filled - truth) ** 2).mean()), abs=1e-4)
+
+
+def test_a_perfect_prediction_with_true_statistics_is_the_original() -> None:
+    class Oracle(Autoencoder):
+        def decode(self, latents_BVD: Tensor, mask: Mask) -> Tensor:
+            return self.target(clip_BCTHW, mask)
+
+    model, clip_BCTHW = _model(), _clip()
+    model.__class__ = Oracle
+
+    result, _ = reconstruct(model, clip_BCTHW, _noise(), target_stats=True)
+
+    assert torch.equal(result.clip_BCTHW, clip_BCTHW)
+    assert result.loss < 1e-9 and result.psnr > 60
+
+
+def test_estimates_of_an_even_clip_are_its_colour() -> None:
+    mask = Mask(torch.tensor([[0, 5]]), torch.tensor([[1, 20, 31]]), torch.ones(1, 3).bool())
+    colour = torch.tensor([0.2, 0.5, 0.9])
+
+    mean_BMC, std_BMC = estimated_statistics(colour.repeat(1, 2, 128), mask, G)
+
+    assert torch.allclose(mean_BMC, colour.expand(1, 3, 3), atol=1e-6)
+    assert torch.allclose(std_BMC, torch.full((1, 3, 3), 1e-6), atol=1e-6)
+
+
+def test_a_nearer_token_counts_more() -> None:
+    # tokens 0 and 3 are the ends of a row of four; 1 is next to 0
+    mask = Mask(torch.tensor([[0, 3]]), torch.tensor([[1]]), torch.ones(1, 1).bool())
+    visible_BVP = torch.stack([torch.zeros(384), torch.ones(384)])[None]
+
+    mean_BMC, _ = estimated_statistics(visible_BVP, mask, G)
+
+    # distances 1 and 2, to the power of 4: weights 16 and 1
+    assert mean_BMC[0, 0].tolist() == pytest.approx([1 / 17] * 3)
