@@ -9,8 +9,10 @@ import atexit
 import multiprocessing
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -64,9 +66,13 @@ def deliver(
 ) -> Generator[Any, None, None]:
     """Yield `join` of each list of samples in the plan; end the workers whatever happens."""
     before = set(multiprocessing.active_children())
-    iterator = iter(_loader(dataset, plan, join, carry))
+    with warnings.catch_warnings():
+        # more workers than cores are the user's choice; "auto" never takes more
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        iterator = _started(dataset, plan, join, carry)
     workers = [child for child in multiprocessing.active_children() if child not in before]
-    atexit.register(_kill, workers)
+    end = partial(_kill, workers)
+    atexit.register(end)  # a crash elsewhere leaves this generator open while Python exits
     try:
         for samples in plan:
             batch = _next(iterator, dataset, samples, carry)
@@ -75,8 +81,8 @@ def deliver(
             yield batch
     finally:
         del iterator  # lets idle workers finish
-        _kill(workers)  # and busy or hung ones not: they ignore SIGTERM
-        atexit.unregister(_kill)
+        end()  # and not those that hang: they ignore SIGTERM
+        atexit.unregister(end)
 
 
 class _Guarded:
@@ -92,11 +98,11 @@ class _Guarded:
             return error
 
 
-def _loader(
+def _started(
     dataset: Clips, plan: Iterable[list[Any]], join: Callable[[list[Any]], Any], carry: Carry
-) -> DataLoader[Any]:
+) -> Iterator[Any]:
     forks = sys.platform == "linux"
-    return DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         _Guarded(dataset),  # type: ignore[arg-type]  # map-style by duck, as torch allows
         batch_sampler=plan,
         collate_fn=join,
@@ -109,6 +115,7 @@ def _loader(
         # torch draws a seed for its workers: not from the global generator, which is the model's
         generator=torch.Generator(),
     )
+    return iter(loader)
 
 
 def _start_worker(_: int) -> None:
@@ -142,6 +149,7 @@ def _death(error: RuntimeError) -> TrainingError:
 
 def _kill(workers: Sequence[BaseProcess]) -> None:
     for worker in workers:
-        if worker.is_alive():
-            worker.kill()
-            worker.join()
+        while worker.is_alive():
+            with suppress(RuntimeError):  # torch's signal handler reports the death we cause
+                worker.kill()
+                worker.join()
