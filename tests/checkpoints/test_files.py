@@ -108,6 +108,15 @@ def _claiming(count: int) -> bytes:
     return len(header).to_bytes(8, "little") + header.encode() + b"\0" * 16
 
 
+def test_a_header_whose_length_reads_like_a_web_page_is_still_safetensors(tmp_path: Path) -> None:
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    length = int.from_bytes(b" <" + bytes(6), "little")
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b" <" + bytes(6) + header.ljust(length) + bytes(4))
+
+    assert read_weights(path)[0]["a"].tolist() == [0.0]
+
+
 def test_a_flipped_byte_never_escapes_as_anything_but_a_checkpoint_error(tmp_path: Path) -> None:
     whole = _saved(tmp_path / "whole.pth", {"model": WEIGHTS, "epoch": 3}).read_bytes()
     path = tmp_path / "flipped.pth"

@@ -74,15 +74,15 @@ def read_contents(path: Path) -> Contents:
         head = file.read(256)
     if not head:
         raise CheckpointError(f"{path} is empty (0 bytes)", "download or copy it again")
+    if head[8:9] == b"{":  # first, for a header's length can look like anything
+        return _read_safetensors(path)
+    if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
+        return _read_torch(path)
     if head.lstrip()[:1] == b"<":
         raise CheckpointError(
             f"{path} is a web page, not weights",
             "the host answered with a page (log-in, quota); open it in a browser and fetch again",
         )
-    if head[8:9] == b"{":
-        return _read_safetensors(path)
-    if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
-        return _read_torch(path)
     raise CheckpointError(
         f"{path} is neither safetensors nor a torch file (it begins with {head[:8]!r})",
         "give a .safetensors, .pth or .pt file, or a directory that videomae wrote",
