@@ -1,6 +1,7 @@
 """A sample is a function of (seed, epoch, index, repeat) and of nothing else."""
 
 import logging
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,16 @@ def test_a_wrong_root_stops_with_a_hint_instead_of_looping(tmp_path: Path) -> No
         dataset[0, 0]
 
     assert str(tmp_path) in caught.value.hint
+
+
+def test_data_sets_can_be_sent_to_a_fresh_process(root: Path) -> None:
+    train = finetune(root, repeats=2, erasing=0.5, randaugment="rand-m7-n4-mstd0.5-inc1")
+    views = EvalViews(rows(), root, CLIP, clips=2, crops=1, size=32)
+
+    train_there, views_there = pickle.loads(pickle.dumps((train, views)))
+
+    assert same(train_there[1, 2], train[1, 2])
+    assert torch.equal(views_there[2]["views"], views[2]["views"])
 
 
 def test_collating_joins_along_the_first_axis(root: Path) -> None:

@@ -40,6 +40,21 @@ def test_frames_come_by_number_in_the_order_asked_for(
             assert apart.argmin() == number
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", ".ts"), ("libx264", ".avi")])
+def test_pyav_is_right_and_chosen_where_a_seek_misses(
+    tmp_path: Path, codec: str, suffix: str
+) -> None:
+    source = moving_square(30, 64, 80)
+    path = write_clip(tmp_path / f"clip{suffix}", source, codec=codec, key_every=8)
+
+    for order in ORDERS:
+        for frame, number in zip(read_frames(path, order, decoder="pyav"), order, strict=True):
+            apart = np.abs(source.astype(int) - frame).mean(axis=(1, 2, 3))
+            assert apart.argmin() == number
+
+    assert choose_decoder(path, probe_video(path)) == "pyav"
+
+
 @pytest.mark.parametrize(("codec", "suffix"), KINDS)
 def test_the_decoders_agree_to_the_bit(tmp_path: Path, codec: str, suffix: str) -> None:
     path = write_clip(tmp_path / f"clip{suffix}", 30, height=48, width=72, codec=codec)
@@ -70,6 +85,13 @@ def test_a_frame_out_of_range_is_an_error(tmp_path: Path, decoder: str, numbers:
 
     with pytest.raises(DataError, match=r"clip\.mp4"):
         read_frames(path, numbers, decoder=decoder)
+
+
+def test_an_unknown_decoder_in_a_manifest_is_an_error(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", 3)
+
+    with pytest.raises(DataError, match="'torchcodec' is not one of decord, pyav"):
+        read_frames(path, [0], decoder="torchcodec")
 
 
 @pytest.mark.parametrize(

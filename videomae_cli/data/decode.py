@@ -93,6 +93,11 @@ def read_frames(
     wanted = sorted(set(indices))
     if not wanted or wanted[0] < 0:
         raise DataError(f"{path}: {list(indices)} are not frame numbers")
+    if decoder not in DECODERS:
+        raise DataError(
+            f"{path}: decoder {decoder!r} is not one of {', '.join(DECODERS)}",
+            "run videomae prepare again",
+        )
     frames = DECODERS[decoder](path, wanted)
     if wanted == list(indices):
         return frames
@@ -209,7 +214,9 @@ def _decord(path: Path, wanted: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
     os.environ.setdefault("DECORD_EOF_RETRY_MAX", "512")
     os.environ.setdefault("DECORD_REWIND_RETRY_MAX", "16")
     from decord import VideoReader, cpu
+    from decord import logging as ffmpeg_log
 
+    ffmpeg_log.set_level(ffmpeg_log.QUIET)  # damage is told by the exception, not on the terminal
     reader = VideoReader(str(path.absolute()), ctx=cpu(0), num_threads=1)
     known = list(wanted) if wanted[-1] < len(reader) else []
     frames: NDArray[np.uint8] = (

@@ -1,9 +1,10 @@
 """Frames through PyAV: the reference decoder, which takes over where decord cannot read.
 
-A frame's number is its place in the order in which the decoder puts frames out. Where the
-container's timestamps can be trusted we seek to the last key frame before the first wanted frame;
-AVI stores none, so there (packed B-frames of DivX files!) we decode from the start. Rotation flags
-are applied; of several video streams FFmpeg's "best" is read.
+A frame's number is its place in the order in which the decoder puts frames out. Where the container
+holds an index (mp4, mkv) we seek to the last key frame before the first wanted frame. Elsewhere we
+decode from the start: AVI stores no timestamps (packed B-frames of DivX files!), and a seek in a
+transport stream may land anywhere. Rotation flags are applied; of several video streams FFmpeg's
+"best" is read.
 
 FFmpeg is kept on a leash: local files only, and no format that names other files (playlists, image
 sequences).
@@ -12,7 +13,7 @@ sequences).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from videomae_cli.errors import DataError
 
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,ogg,asf,gif,m4v,mpegvideo,ivf,mxf"
+SEEKABLE = ("mov", "matroska")  # they hold an index of key frames; others guess
 METADATA_ERRORS_UNTIL = (
     18  # PyAV-Org/PyAV#2386: later releases replace undecodable text by themselves
 )
@@ -57,12 +59,10 @@ def read(path: Path, wanted: Sequence[int]) -> NDArray[np.uint8]:
     Raises:
         DataError: The file cannot be decoded or has fewer frames.
     """
-    with open_video(path) as (container, stream):
-        numbers = _seek(container, stream, wanted[0])
-        frames = _collect(container, stream, wanted, numbers)
-        if frames is None:  # the seek went past the first wanted frame
-            container.seek(0)
-            frames = _collect(container, stream, wanted, None)
+    entry = _entry(path, wanted[0]) if wanted[0] else None
+    frames = _collect(path, wanted, entry)
+    if frames is None:  # the seek went past the first wanted frame
+        frames = _collect(path, wanted, None)
     if frames is None or len(frames) < len(wanted):
         found = 0 if frames is None else len(frames)
         raise DataError(
@@ -78,47 +78,50 @@ def pixels(frame: Any) -> NDArray[np.uint8]:
     return np.rot90(rgb, k=round(frame.rotation / 90) % 4) if frame.rotation else rgb
 
 
-def _seek(container: Any, stream: Any, first: int) -> Mapping[int, int] | None:
-    """Go to the last key frame at or before frame `first`.
+class _Entry(NamedTuple):
+    """A key frame to start from, by its timestamp, and the number of every frame by its own."""
 
-    Returns:
-        Frame number by timestamp, or None where frames have to be counted from the start.
-    """
-    if first == 0 or container.format.name == "avi":
-        return None
+    time: int
+    numbers: Mapping[int, int]
+
+
+def _entry(path: Path, first: int) -> _Entry | None:
+    """Return the last key frame at or before frame `first`; None where all must be decoded."""
     times: list[int | None] = []
     keys: list[int] = []
-    for packet in container.demux(stream):
-        if packet.size and not packet.is_discard:
-            times.append(packet.pts)
-            if packet.is_keyframe and packet.pts is not None:
-                keys.append(packet.pts)
+    with open_video(path) as (container, stream):
+        if not container.format.name.startswith(SEEKABLE):
+            return None
+        for packet in container.demux(stream):
+            if packet.size and not packet.is_discard:
+                times.append(packet.pts)
+                if packet.is_keyframe and packet.pts is not None:
+                    keys.append(packet.pts)
     known = sorted(time for time in times if time is not None)
-    trusted = len(set(known)) == len(times)
-    entry = max(
-        (key for key in keys if trusted and first < len(known) and key <= known[first]),
-        default=None,
-    )
-    if entry is None or entry == known[0]:
-        container.seek(0)
+    if len(set(known)) < len(times) or first >= len(known):
         return None
-    container.seek(entry, stream=stream)
-    return {time: number for number, time in enumerate(known)}
+    time = max((key for key in keys if key <= known[first]), default=known[0])
+    if time == known[0]:
+        return None
+    return _Entry(time, {time: number for number, time in enumerate(known)})
 
 
 def _collect(
-    container: Any, stream: Any, wanted: Sequence[int], numbers: Mapping[int, int] | None
+    path: Path, wanted: Sequence[int], entry: _Entry | None
 ) -> list[NDArray[np.uint8]] | None:
-    """Decode on from here and keep the wanted frames; None when the first of them has gone by."""
+    """Decode from the entry, or the start, and keep the wanted frames; None when one went by."""
     remaining = list(reversed(wanted))
     frames: list[NDArray[np.uint8]] = []
-    for count, frame in enumerate(container.decode(stream)):
-        number = count if numbers is None else numbers.get(frame.pts, -1)
-        if number > remaining[-1]:
-            return None
-        if number == remaining[-1]:
-            frames.append(pixels(frame))
-            remaining.pop()
-            if not remaining:
-                break
+    with open_video(path) as (container, stream):
+        if entry is not None:
+            container.seek(entry.time, stream=stream)
+        for count, frame in enumerate(container.decode(stream)):
+            number = count if entry is None else entry.numbers.get(frame.pts, -1)
+            if number > remaining[-1]:
+                return None
+            if number == remaining[-1]:
+                frames.append(pixels(frame))
+                remaining.pop()
+                if not remaining:
+                    break
     return frames
