@@ -77,7 +77,7 @@ class PretrainClips:
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
         return {
-            "clip": _to_clip(frames_THWC)[None],
+            "clip": _to_clip(frames_THWC),
             "noise": torch.from_numpy(noise),
             "index": torch.tensor([index]),
             "failed": torch.tensor([failed]),
@@ -129,7 +129,7 @@ class FinetuneClips:
             for repeat in range(repeats)
         ]
         return {
-            "clip": torch.stack([clip for clip, _ in varied]),
+            "clip": torch.cat([clip for clip, _ in varied]),
             "label": torch.full((repeats,), video.label),
             "erase": torch.tensor([erase for _, erase in varied]),
             "index": torch.full((repeats,), index),
@@ -209,7 +209,7 @@ class EvalViews:
         crops = views.test_views(
             read_frames(path, wanted, decoder=video.decoder), self.size, self.crops
         )
-        return torch.stack(
+        return torch.cat(
             [_to_clip(crop[[place[frame] for frame in clip]]) for clip in chosen for crop in crops]
         )
 
@@ -258,5 +258,7 @@ def _crop(
 
 
 def _to_clip(frames_THWC: Frames) -> Tensor:
+    """Return clip_1CTHW whose colours lie together in memory, as `patchify` wants them."""
     # one copy, which also makes a mirrored or cut view whole again
-    return torch.from_numpy(np.ascontiguousarray(frames_THWC.transpose(3, 0, 1, 2)))
+    clip_THWC = torch.from_numpy(np.ascontiguousarray(frames_THWC))
+    return clip_THWC.permute(3, 0, 1, 2)[None]
