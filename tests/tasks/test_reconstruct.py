@@ -97,9 +97,11 @@ def test_a_perfect_prediction_with_true_statistics_is_the_original() -> None:
     model.__class__ = Oracle
 
     result, _ = reconstruct(model, clip_BCTHW, _noise(), target_stats=True)
+    honest, _ = reconstruct(model, clip_BCTHW, _noise())
 
     assert torch.equal(result.clip_BCTHW, clip_BCTHW)
     assert result.loss < 1e-9 and result.psnr > 60
+    assert honest.psnr < result.psnr and honest.psnr == honest.ceiling_psnr
 
 
 def test_estimates_of_an_even_clip_are_its_colour() -> None:

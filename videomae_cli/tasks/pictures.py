@@ -135,4 +135,4 @@ def _head_height(caption: Caption) -> int:
 
 
 def _foot_height(caption: Caption) -> int:
-    return MARGIN + (26 if caption.notice else 0)
+    return MARGIN + (34 if caption.notice else 0)

@@ -26,7 +26,9 @@ from videomae_cli.models.targets import (
 )
 
 Statistics = Literal["visible", "target", "none"]
-NEARNESS = 4  # weights fall with distance to this power: neighbours decide, far tokens hardly count
+# weights fall with distance to this power: of 2, 3, 4 and 6 the best on 16 real clips at ratio 0.75,
+# and within 0.02 dB of the best at 0.9; counting a slice as 2 tokens apart is as good as 1
+NEARNESS = 4
 
 
 class Reconstruction(NamedTuple):
@@ -42,6 +44,8 @@ class Reconstruction(NamedTuple):
     """The training loss on this clip."""
     psnr: float
     """Of the hidden pixels, dB, with these statistics."""
+    ceiling_psnr: float | None
+    """What a perfect pattern would reach with estimated statistics; None where none are used."""
     plain_psnr: float
     """The same, each hidden token filled with its estimated mean: what needs no model."""
 
@@ -65,12 +69,14 @@ def reconstruct(
     estimated = estimated_statistics(select(tubelets_BNP, mask.visible_BV), mask, grid)
     statistics: Statistics = "none"
     filled_BMP = prediction_BMP.float()
+    ceiling = None
     if model.normalize == "patch":
         statistics = "target" if target_stats else "visible"
-        _, mean_BMC, std_BMC = normalize_tubelets(truth_BMP, grid.channels)
-        filled_BMP = denormalize_tubelets(
-            filled_BMP, *((mean_BMC, std_BMC) if target_stats else estimated)
-        )
+        pattern_BMP, *true = normalize_tubelets(truth_BMP, grid.channels)
+        filled_BMP = denormalize_tubelets(filled_BMP, *(true if target_stats else estimated))
+        if not target_stats:
+            best_BMP = denormalize_tubelets(pattern_BMP, *estimated)
+            ceiling = _psnr(best_BMP.clamp(0, 1), truth_BMP)
     filled_BMP = filled_BMP.clamp(0, 1)
     flat_BMP = estimated[0].repeat(1, 1, grid.tubelet_pixels // grid.channels)
     rows_BMP = mask.target_BM.unsqueeze(-1).expand_as(filled_BMP)
@@ -83,6 +89,7 @@ def reconstruct(
         statistics=statistics,
         loss=float(loss),
         psnr=_psnr(filled_BMP, truth_BMP),
+        ceiling_psnr=ceiling,
         plain_psnr=_psnr(flat_BMP, truth_BMP),
     )
     return result, mask

@@ -51,8 +51,9 @@ class Visualised(NamedTuple):
                 "statistics": result.statistics,
                 "notice": NOTICES[result.statistics],
                 "loss": result.loss,
-                "psnr": result.psnr if math.isfinite(result.psnr) else None,
-                "plain_psnr": result.plain_psnr if math.isfinite(result.plain_psnr) else None,
+                "psnr": _finite(result.psnr),
+                "plain_psnr": _finite(result.plain_psnr),
+                "ceiling_psnr": _finite(result.ceiling_psnr),
             }
         return {
             "files": [str(file) for file in self.files],
@@ -109,6 +110,10 @@ def run(
                 _write_film(partial, panels, caption, take, film_fps(take, scene))
         report.say(f"wrote {file}")
     return Visualised(files, scene, take)
+
+
+def _finite(figure: float | None) -> float | None:
+    return figure if figure is not None and math.isfinite(figure) else None
 
 
 def _files(video: Path, out: Path | None) -> tuple[Path, ...]:
