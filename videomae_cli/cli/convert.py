@@ -23,8 +23,8 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="native or v1. (default: v1 where DST ends in .pth, else native)",
-            show_default=False,
+            help="native or v1.",
+            show_default="v1 where DST ends in .pth, else native",
         ),
     ] = None,
     inspect: Annotated[
@@ -42,26 +42,26 @@ def convert(
     ] = None,
     heads: Annotated[
         int | None,
-        typer.Option(min=1, help="Encoder heads. (default: from the width)", show_default=False),
+        typer.Option(min=1, help="Encoder heads.", show_default="from the width"),
     ] = None,
     decoder_heads: Annotated[
         int | None,
-        typer.Option(min=1, help="Decoder heads. (default: from the width)", show_default=False),
+        typer.Option(min=1, help="Decoder heads.", show_default="from the width"),
     ] = None,
     frames: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Frames in a clip, where SRC does not tell. (default: 16)",
-            show_default=False,
+            help="Frames in a clip, where SRC does not tell.",
+            show_default="16",
         ),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Height and width of a clip, where SRC does not tell. (default: 224)",
-            show_default=False,
+            help="Height and width of a clip, where SRC does not tell.",
+            show_default="224",
         ),
     ] = None,
     json_output: JsonOption = False,

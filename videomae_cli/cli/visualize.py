@@ -16,30 +16,33 @@ def visualize_mask(
         typer.Option(
             "--out",
             metavar="PATH",
-            help="A directory for all three, or one .png, .gif or .mp4."
-            " (default: runs/visualize-mask)",
-            show_default=False,
+            help="A directory for all three, or one .png, .gif or .mp4.",
+            show_default="runs/visualize-mask",
         ),
     ] = None,
     ratio: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="Fraction masked. (default: 0.9)", show_default=False),
+        typer.Option(
+            min=0.0, max=1.0, help="Fraction masked.", show_default="the checkpoint's, else 0.9"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the mask.")] = 0,
     frames: Annotated[
         int | None,
-        typer.Option(min=1, help="Frames in the clip. (default: 16)", show_default=False),
+        typer.Option(min=1, help="Frames in the clip.", show_default="the checkpoint's, else 16"),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=1, help="Height and width, pixels. (default: 224)", show_default=False),
+        typer.Option(
+            min=1, help="Height and width, pixels.", show_default="the checkpoint's, else 224"
+        ),
     ] = None,
     stride: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Frames of the video from one frame of the clip to the next. (default: 4)",
-            show_default=False,
+            help="Frames of the video from one frame of the clip to the next.",
+            show_default="the checkpoint's, else 4",
         ),
     ] = None,
     columns: Annotated[int, typer.Option(min=1, max=64, help="Most frames on the PNG.")] = 8,
@@ -58,14 +61,15 @@ def visualize_mask(
 ) -> None:
     """Show what a mask hides and, with a pretrained model, how it fills that in.
 
-    Writes a PNG (frames side by side), a GIF and an MP4. Without --checkpoint: original and masked,
-    as in VideoMAE's pretraining. With one: its own clip and mask, and the reconstruction.
+    Writes a PNG (frames side by side), a GIF and an MP4. Without --checkpoint:
+    original and masked, as in VideoMAE's pretraining. With one: original, masked
+    and reconstruction, with the clip and the mask it was trained on.
 
     Examples:
 
       videomae visualize-mask clip.mp4
 
-      videomae visualize-mask clip.mp4 --checkpoint runs/k400-vitb-20260201-0800 --error
+      videomae visualize-mask clip.mp4 --checkpoint runs/mine --error
     """
     from videomae_cli.cli import console
     from videomae_cli.tasks import visualize as task

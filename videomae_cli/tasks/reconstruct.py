@@ -26,8 +26,8 @@ from videomae_cli.models.targets import (
 )
 
 Statistics = Literal["visible", "target", "none"]
-# weights fall with distance to this power: of 2, 3, 4 and 6 the best on 16 real clips at ratio 0.75,
-# and within 0.02 dB of the best at 0.9; counting a slice as 2 tokens apart is as good as 1
+# weights fall with distance to this power: of 2, 3, 4 and 6 the best on 16 real clips at ratio
+# 0.75, and within 0.02 dB of the best at 0.9; counting a slice as 2 tokens apart is as good as 1
 NEARNESS = 4
 
 
