@@ -15,8 +15,9 @@ from torch import Tensor
 from tests.data.make_clips import write_clip
 from videomae_cli.config.schema import ClipSpec, FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data import decode, frames, transforms
-from videomae_cli.data.dataset import EvalViews, FinetuneClips, PretrainClips, collate
+from videomae_cli.data.dataset import FinetuneClips, PretrainClips, collate
 from videomae_cli.data.decode import read_frames
+from videomae_cli.data.eval_views import EvalViews
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.views import resize_short_side
 from videomae_cli.errors import DataError, RecipeError

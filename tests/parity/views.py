@@ -12,8 +12,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from videomae_cli.config.schema import IMAGENET_MEAN, IMAGENET_STD, ClipSpec
-from videomae_cli.data.dataset import EvalViews
 from videomae_cli.data.decode import choose_decoder, probe_video
+from videomae_cli.data.eval_views import EvalViews
 from videomae_cli.data.manifest import Video
 
 TOLERANCES = {

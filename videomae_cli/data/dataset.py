@@ -1,4 +1,4 @@
-"""(epoch, index) in, a training sample out; index in, all test views of a video out.
+"""(epoch, index) in, a training sample out.
 
 All randomness of a sample is drawn from `stream(seed, "sample", epoch, index, repeat)`, and its
 choice of frames from `stream(seed, "frames", epoch, index)`, so it depends on nothing else: not on
@@ -11,7 +11,6 @@ Shapes: R repeats, C colours, T frames, H height, W width, N tokens, V views.
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 import torch
@@ -19,8 +18,7 @@ from torch import Tensor
 
 from videomae_cli.config.schema import ClipSpec, FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data import frames as choose
-from videomae_cli.data import transforms, views
-from videomae_cli.data.decode import read_frames
+from videomae_cli.data import transforms
 from videomae_cli.data.erasing import NOTHING, draw_erase_box
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.resize import Frames
@@ -31,15 +29,6 @@ from videomae_cli.rng import stream
 PRETRAIN_AREA = (0.5, 1.0)  # of a random resized crop (MAE-ST)
 Sample = tuple[int, int]
 Batch = dict[str, Tensor]
-
-
-class EvalItem(TypedDict):
-    """The views of one video; no views and a reason when it does not decode."""
-
-    views: Tensor
-    label: Tensor
-    index: Tensor
-    error: str
 
 
 class PretrainClips:
@@ -77,7 +66,7 @@ class PretrainClips:
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
         return {
-            "clip": _to_clip(frames_THWC),
+            "clip": to_clip(frames_THWC),
             "noise": torch.from_numpy(noise),
             "index": torch.tensor([index]),
             "failed": torch.tensor([failed]),
@@ -129,7 +118,7 @@ class FinetuneClips:
             for repeat in range(repeats)
         ]
         return {
-            "clip": torch.cat([clip for clip, _ in varied]),
+            "clip": join([clip for clip, _ in varied]),
             "label": torch.full((repeats,), video.label),
             "erase": torch.tensor([erase for _, erase in varied]),
             "index": torch.full((repeats,), index),
@@ -148,82 +137,12 @@ class FinetuneClips:
         box = NOTHING
         if rng.random() < spec.erasing:
             box = draw_erase_box(rng, size, size)
-        return _to_clip(frames_THWC), (*box, int(rng.integers(2**62)))
-
-
-class EvalViews:
-    """All test views of a video, by index; the video is read once.
-
-    `views` uint8 (V,C,T,H,W), clip by clip, within a clip crop by crop; `label` int64 (-1: none);
-    `index` int64; `error` text. A video that does not decode has no views and says why: it is
-    never replaced.
-
-    Args:
-        videos: Rows of the manifest.
-        root: What their paths are relative to.
-        clip: Frames, stride and sampling of a view.
-        clips: Views along time. One clip comes from the middle of the video.
-        crops: Views along the longer side.
-        size: Height and width of a view in pixels.
-    """
-
-    def __init__(
-        self,
-        videos: Sequence[Video],
-        root: Path,
-        clip: ClipSpec,
-        *,
-        clips: int,
-        crops: int,
-        size: int,
-    ) -> None:
-        self.videos, self.root, self.clip = tuple(videos), root, clip
-        self.clips, self.crops, self.size = clips, crops, size
-
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def path(self, index: int) -> Path:
-        """Return where video `index` lies."""
-        return self.root / self.videos[index].path
-
-    def __getitem__(self, index: int) -> EvalItem:
-        video = self.videos[index]
-        found, error = torch.empty((0, 3, 0, 0, 0), dtype=torch.uint8), ""
-        try:
-            found = self._views(self.path(index), video)
-        except DataError as failure:
-            error = failure.message
-        label = -1 if video.label is None else video.label
-        return {
-            "views": found,
-            "label": torch.tensor(label),
-            "index": torch.tensor(index),
-            "error": error,
-        }
-
-    def _views(self, path: Path, video: Video) -> Tensor:
-        chosen = self._frames(video.frames)
-        wanted = choose.union(chosen)
-        place = {frame: number for number, frame in enumerate(wanted)}
-        crops = views.test_views(
-            read_frames(path, wanted, decoder=video.decoder), self.size, self.crops
-        )
-        return torch.cat(
-            [_to_clip(crop[[place[frame] for frame in clip]]) for clip in chosen for crop in crops]
-        )
-
-    def _frames(self, frames: int) -> list[list[int]]:
-        if self.clip.sampling == "segment":
-            return choose.segment_test_indices(frames, self.clip.frames, self.clips)
-        return choose.dense_test_indices(
-            frames, self.clip.frames, self.clip.stride_frames, self.clips
-        )
+        return to_clip(frames_THWC), (*box, int(rng.integers(2**62)))
 
 
 def collate(samples: Sequence[Batch]) -> Batch:
     """Join samples along their first axis."""
-    return {key: torch.cat([sample[key] for sample in samples]) for key in samples[0]}
+    return {key: join([sample[key] for sample in samples]) for key in samples[0]}
 
 
 def _pretrain_frames(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
@@ -257,8 +176,17 @@ def _crop(
     return crops[kind]()
 
 
-def _to_clip(frames_THWC: Frames) -> Tensor:
+def to_clip(frames_THWC: Frames) -> Tensor:
     """Return clip_1CTHW whose colours lie together in memory, as `patchify` wants them."""
     # one copy, which also makes a mirrored or cut view whole again
     clip_THWC = torch.from_numpy(np.ascontiguousarray(frames_THWC))
     return clip_THWC.permute(3, 0, 1, 2)[None]
+
+
+def join(tensors: Sequence[Tensor]) -> Tensor:
+    """Join along the first axis, keeping a clip's colours together, which `torch.cat` does not."""
+    if tensors[0].ndim != 5:
+        return torch.cat(list(tensors))
+    return torch.cat([clip_RCTHW.permute(0, 2, 3, 4, 1) for clip_RCTHW in tensors]).permute(
+        0, 4, 1, 2, 3
+    )

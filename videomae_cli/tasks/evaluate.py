@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from videomae_cli.config.card import Card
 from videomae_cli.config.schema import ClipSpec
-from videomae_cli.data.dataset import EvalItem, EvalViews
+from videomae_cli.data.eval_views import EvalItem, EvalViews
 from videomae_cli.data.loader import each_video
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import worker_deaths_named
