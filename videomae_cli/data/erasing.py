@@ -3,9 +3,9 @@
 The noise goes in after normalisation. That of a sample comes from a generator of its own, so it
 does not depend on the other samples of its batch.
 
-Shapes: B clips, C colours, T frames, H height, W width; float, normalised. Source:
-`spec/videomae.md` §6.2.5. Deliberately different: the noise covers all frames, whatever the
-repeats.
+Shapes: B clips, C colours, T frames, H height, W width; float, normalised.
+Source: VideoMAE V1's fine-tuning. Deliberately different: the noise covers all frames, whatever
+the repeats.
 """
 
 import math

@@ -3,8 +3,8 @@
 The published accuracies rest on that arithmetic; antialiased resizing moves every pixel by some
 levels.
 
-Shapes: T frames, H height, W width, 3 colours, all uint8. Source: OpenCV's fixed-point scheme (11
-fractional bits per axis), restated in `spec/evaluation.md` §3.3.
+Shapes: T frames, H height, W width, 3 colours, all uint8.
+Source: OpenCV's well-known fixed-point scheme (11 fractional bits per axis).
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ Every random choice comes from the generator handed in, in a fixed order, so a s
 of its keys.
 
 Shapes: T frames, H height, W width, C = 3 colours, uint8. Sizes in pixels.
-Source: VideoMAE V1 training pipelines, `spec/videomae.md` §4.2 and §6.2. RandAugment is timm's.
+Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602). RandAugment is timm's.
 """
 
 import math

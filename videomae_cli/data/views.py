@@ -3,7 +3,7 @@
 The short side is scaled to the crop size, then one or three squares are cut along the long side.
 
 Shapes: T frames, H height, W width, C = 3 colours, all uint8.
-Source: VideoMAE V1 test protocol, `spec/videomae.md` §7.2.
+Source: the test protocol of VideoMAE V1.
 """
 
 from videomae_cli.data.resize import Frames, resize_linear
