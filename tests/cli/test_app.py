@@ -1,0 +1,232 @@
+"""The front door: help that costs nothing, exit codes, and errors in one sentence."""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from videomae_cli import __version__
+from videomae_cli.cli import app as front_door
+from videomae_cli.cli.app import app, run
+from videomae_cli.errors import (
+    CheckpointError,
+    DataError,
+    RecipeError,
+    Stopped,
+    TrainingError,
+    UsageError,
+    VideoMAEError,
+)
+
+HEAVY = ("torch", "pydantic", "yaml", "numpy", "decord", "av", "timm", "accelerate", "matplotlib")
+COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+MAX_FLAGS = 12
+
+
+def in_a_process(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "excused"),
+    [
+        (["--help"], []),
+        (["--version"], []),
+        (["pretrain", "--help"], ["pydantic"]),  # typer parses a command's values with it
+    ],
+)
+def test_help_imports_nothing_heavy(line: list[str], excused: list[str]) -> None:
+    code = (
+        f"import io, sys; from videomae_cli.cli.app import run; kept = sys.stdout;"
+        f"sys.stdout = io.StringIO(); code = run({line}); sys.stdout = kept;"
+        f"print(code, [name for name in {HEAVY} if name in sys.modules and name not in {excused}])"
+    )
+
+    assert in_a_process(code) == "0 []"
+
+
+def test_help_costs_less_than_a_third_of_a_second() -> None:
+    seconds = []
+    for _ in range(5):
+        before = os.times()
+        subprocess.run(
+            [sys.executable, "-m", "videomae_cli", "--help"], stdout=subprocess.DEVNULL, check=True
+        )
+        after = os.times()
+        seconds.append(
+            after.children_user
+            - before.children_user
+            + after.children_system
+            - before.children_system
+        )
+
+    assert statistics.median(seconds) < 0.3
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"videomae {__version__}\n"
+
+
+def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+
+    captured = capsys.readouterr()
+    assert "visualize-mask" in captured.out + captured.err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_two_examples(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([name, "--help"]) == 0
+
+    shown = capsys.readouterr().out
+    assert shown.count(f"videomae {name}") >= 3  # usage and two examples
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_at_most_twelve_flags(name: str) -> None:
+    flags = [one.name for one in COMMANDS[name].params if one.param_type_name == "option"]
+
+    assert len(flags) <= MAX_FLAGS, flags
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_text_is_eaten_as_markup(name: str) -> None:
+    texts = [getattr(one, "help", None) or "" for one in COMMANDS[name].params]
+
+    assert [text for text in texts if "[" in text] == []
+
+
+def test_the_same_flag_means_the_same_everywhere() -> None:
+    shared = {"--recipe", "--set", "--resume", "--devices", "--json", "--dry-run"}
+    helps: dict[str, set[str]] = {flag: set() for flag in shared}
+    for command in COMMANDS.values():
+        for one in command.params:
+            for flag in shared.intersection(one.opts):
+                helps[flag].add(one.help)
+
+    assert {flag: texts for flag, texts in helps.items() if len(texts) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    "line", [["nope"], ["pretrain", "--nope"], ["eval", "--clips", "0"], ["eval", "--clips", "x"]]
+)
+def test_a_command_line_that_cannot_be_parsed_exits_with_2(line: list[str]) -> None:
+    assert run(line) == 2
+
+
+def a_command_that(raises: BaseException) -> typer.Typer:
+    door = typer.Typer(pretty_exceptions_enable=False)
+
+    @door.command()
+    def fail() -> None:
+        raise raises
+
+    return door
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("no such thing", "do this"), 2),
+        (RecipeError("r.yaml: epocs: unknown key"), 2),
+        (DataError("a.mp4: truncated"), 3),
+        (CheckpointError("x.pth: 3 tensors missing"), 4),
+        (TrainingError("loss is nan at step 7"), 5),
+        (Stopped("saved at step 7"), 75),
+        (Stopped("saved at step 7", exit_code=130), 130),
+        (KeyboardInterrupt(), 130),
+        (typer.Exit(7), 7),
+        (SystemExit("text"), 1),
+    ],
+)
+def test_each_error_has_its_exit_code(
+    error: BaseException,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(front_door, "app", a_command_that(error))
+
+    assert run([]) == code
+
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    if isinstance(error, VideoMAEError):
+        assert error.message in said
+        assert error.hint in said
+
+
+@pytest.mark.parametrize("line", [["--debug"], []])
+def test_debug_adds_a_traceback(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(front_door, "app", a_command_that(DataError("a.mp4: truncated")))
+
+    run(line)
+
+    said = capsys.readouterr().err
+    assert ("Traceback" in said) == (line == ["--debug"])
+    assert said.endswith("error: a.mp4: truncated\n")
+
+
+def test_a_bug_of_ours_keeps_its_traceback_and_asks_for_a_report() -> None:
+    code = (
+        "from videomae_cli.cli import app as door; import typer;"
+        "broken = typer.Typer(pretty_exceptions_enable=False);"
+        "broken.command()(lambda: 1 / 0); door.app = broken; door.main()"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("This is a bug in videomae")
+
+
+def test_a_recipe_with_mistakes_lists_them_all_and_exits_with_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = ["pretrain", "--recipe", "k400-vitb", "--set", "epocs=3", "--set", "optim.betas=[0.9]"]
+
+    assert run(line) == 2
+
+    said = capsys.readouterr().err
+    assert "--set epocs: unknown key (did you mean 'schedule.epochs'?)" in said
+    assert "--set optim.betas: expected 2 values, got 1" in said
+
+
+def test_a_finetune_recipe_given_to_pretrain_names_the_right_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["pretrain", "--recipe", "k400-vitb-finetune"]) == 2
+    assert "use `videomae finetune`" in capsys.readouterr().err
+
+
+def test_pretraining_without_prepared_data_says_what_to_prepare_and_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert run(["pretrain", "--recipe", "k400-vitb"]) == 3
+
+    said = capsys.readouterr().err
+    assert "data/k400" in said
+    assert "videomae prepare" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_program_runs_as_a_module_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "videomae_cli", "--version"], capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stdout) == (0, f"videomae {__version__}\n")

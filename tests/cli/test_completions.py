@@ -1,0 +1,90 @@
+"""The completion scripts are fresh, and the program answers the tab key quickly and well."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from videomae_cli.config import library
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+VERBS = ["prepare", "pretrain", "finetune", "eval", "visualize-mask", "convert", "demo"]
+
+
+def complete(line: str, cwd: Path | None = None) -> list[str]:
+    environment = os.environ | {
+        "_VIDEOMAE_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "videomae_cli"],
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_the_scripts_are_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "completions" / "generate.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_verbs_are_offered() -> None:
+    assert complete("videomae ") == VERBS
+
+
+def test_the_flags_of_a_verb_are_offered() -> None:
+    flags = {"--recipe", "--data", "--out", "--resume", "--set", "--devices", "--seed", "--json"}
+
+    assert flags <= set(complete("videomae pretrain --"))
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_recipes_of_the_right_kind_are_offered_after_the_flag(verb: str) -> None:
+    assert complete(f"videomae {verb} --recipe ") == list(library.names(verb))
+
+
+def test_recipes_are_narrowed_by_what_is_typed() -> None:
+    assert complete("videomae pretrain --recipe k400") == ["k400-vitb"]
+
+
+def test_runs_are_offered_newest_first(tmp_path: Path) -> None:
+    for name in ("k400-vitb-20260101-0000", "k400-vitb-20260201-0000"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+
+    assert complete("videomae eval --checkpoint runs/k400", tmp_path) == [
+        "runs/k400-vitb-20260201-0000",
+        "runs/k400-vitb-20260101-0000",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_bash_itself_completes_with_the_script() -> None:
+    typed = (
+        f"source '{ROOT}/completions/videomae.bash'; COMP_WORDS=(videomae pretr); COMP_CWORD=1;"
+        ' _videomae_completion videomae; echo "${COMPREPLY[@]}"'
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    done = subprocess.run(
+        ["bash", "--norc", "-c", typed],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == ["pretrain"]
