@@ -1,0 +1,97 @@
+"""Every command line we publish parses, so no document shows a flag that is not there."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from videomae_cli.cli.app import app
+from videomae_cli.config import library
+from videomae_cli.errors import __doc__ as exit_codes
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("recipes/*.md")])
+
+
+def published() -> list[str]:
+    lines = []
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            lines += [line for line in block.splitlines() if line.startswith("videomae ")]
+        lines += re.findall(r"`(videomae [^`]*)`", text)
+    for name in library.names():
+        lines.append(library.header(library.builtin_dir() / f"{name}.yaml")["Command"])
+    for command in COMMANDS.values():
+        lines += re.findall(r"^ +(videomae .*)$", command.help, re.MULTILINE)
+    return sorted(set(lines))
+
+
+def parse(line: str) -> None:
+    _, verb, *words = shlex.split(line, comments=True)
+    if not verb.startswith("-"):
+        COMMANDS[verb].make_context(verb, words)
+
+
+# `videomae prepare`, in a sentence, names a command and is no line to type
+TYPED = [line for line in published() if len(line.split()) > 2]
+NAMED = [line for line in published() if len(line.split()) == 2]
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_a_published_command_line_parses(line: str) -> None:
+    parse(line)
+
+
+@pytest.mark.parametrize("line", NAMED)
+def test_a_named_command_exists(line: str) -> None:
+    verb = line.split()[1]
+
+    assert verb in COMMANDS or verb in ("--install-completion", "--help", "--version")
+
+
+def test_a_wrong_line_would_be_seen() -> None:
+    with pytest.raises(Exception, match="--clipz"):
+        parse("videomae eval --clipz 5")
+
+
+def test_the_first_screen_has_the_two_commands_and_the_three_lines() -> None:
+    first_screen = "\n".join((ROOT / "README.md").read_text("utf-8").splitlines()[:35])
+
+    for line in (
+        "make demo",
+        "make test",
+        "videomae pretrain --recipe k400-vitb",
+        "videomae eval --clips 5 --crops 3",
+        "videomae visualize-mask clip.mp4",
+    ):
+        assert re.search(rf"^{re.escape(line)}( |$)", first_screen, re.MULTILINE), line
+
+
+def test_the_readme_lists_every_command_and_no_other() -> None:
+    table = re.findall(
+        r"^\| `videomae ([a-z-]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+
+    assert sorted(table) == sorted(COMMANDS)
+
+
+def test_the_readme_knows_every_exit_code() -> None:
+    codes = re.findall(r"^\| (\d+) \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+
+    assert codes == re.findall(r"\b(\d+) (?:done|our|command|data|check|train|stopped)", exit_codes)
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    broken = [
+        f"{path.name}: {link}"
+        for path in DOCUMENTS
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8"))
+        if not (path.parent / link).exists()
+    ]
+
+    assert broken == []
