@@ -1,10 +1,13 @@
-"""What must be right about a list before any video is opened, or the error that says where not."""
+"""What must be right about a list, or the error that says where not; and what was rejected."""
 
+import csv
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from videomae_cli.data.layouts.entry import Entry
+from videomae_cli.data.manifest import write_atomically
 from videomae_cli.data.probe import MISSING
 from videomae_cli.errors import DataError
 
@@ -99,3 +102,13 @@ def refuse_emptied_splits(entries: Sequence[Entry], reasons: Sequence[str], reje
                 f"{entry.where}: {what}: all {len(own)} videos are rejected (here: {reason})",
                 f"all reasons: {rejected}",
             )
+
+
+def write_rejected(path: Path, entries: Sequence[Entry], reasons: Sequence[str]) -> None:
+    """Write the entries that have a reason, as path,reason; a header alone when none has."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("path", "reason"))
+    rows = zip(entries, reasons, strict=True)
+    writer.writerows((entry.path, reason) for entry, reason in rows if reason)
+    write_atomically(path, buffer.getvalue())

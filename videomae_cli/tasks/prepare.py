@@ -4,8 +4,6 @@ List, check the list, probe every file in child processes, split, write. The onl
 broken files kindly: each is rejected alone, with its reason. Nothing is written outside `out`.
 """
 
-import csv
-import io
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -24,8 +22,9 @@ from videomae_cli.data.listing import (
     refuse_emptied_splits,
     refuse_no_training,
     refuse_wrong_root,
+    write_rejected,
 )
-from videomae_cli.data.manifest import Video, write_atomically, write_manifest
+from videomae_cli.data.manifest import Video, write_manifest
 from videomae_cli.data.probe import AUTO, Probe, check_listed, decoder_versions
 from videomae_cli.data.probe_cache import ProbeCache
 from videomae_cli.data.probe_pool import Refused, probe_all
@@ -79,7 +78,7 @@ def run(source: Path, out: Path, report: Report, options: Options | None = None)
 
     results = _probe(entries, root, out, options, report)
     reasons = [result.reason if isinstance(result, Refused) else "" for result in results]
-    _write_rejected(out / REJECTED, entries, reasons)
+    write_rejected(out / REJECTED, entries, reasons)
     refuse_emptied_splits(entries, reasons, out / REJECTED)
     count = sum(map(bool, reasons))
     if options.is_strict and count:
@@ -231,15 +230,6 @@ def _videos(
         Video(entry.path, label, split, *probe)
         for (entry, label, probe), split in zip(kept, splits, strict=True)
     ]
-
-
-def _write_rejected(path: Path, entries: Sequence[Entry], reasons: Sequence[str]) -> None:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("path", "reason"))
-    rows = zip(entries, reasons, strict=True)
-    writer.writerows((entry.path, reason) for entry, reason in rows if reason)
-    write_atomically(path, buffer.getvalue())
 
 
 def _about(
