@@ -64,16 +64,17 @@ def _is_kind(path: Path, kind: Kind, source: Path) -> bool:
     if kind.numbers == 0:
         fitting = [line for line in fitting if Path(line[0]).suffix.lower() in ENDINGS]
     elif source.is_dir():  # a file that the user names needs no proof
-        fitting = [line for line in fitting if _looks_like_path(line[0], source)]
+        fitting = [line for line in fitting if _looks_like_path(line[0], kind, source)]
     if not fitting or 2 * len(fitting) <= len(lines):
         return False
     return kind.fits([numbers for _, numbers in fitting])
 
 
-def _looks_like_path(text: str, folder: Path) -> bool:
+def _looks_like_path(text: str, kind: Kind, folder: Path) -> bool:
     if Path(text).suffix.lower() in ENDINGS or "/" in text:
         return True
-    return (folder / text).exists() or (folder / _mp4(text)).exists()
+    # a folder counts only where it may hold frames: `running 0` can be a list of classes
+    return (folder / _mp4(text)).is_file() or (kind.numbers > 1 and (folder / text).is_dir())
 
 
 def _scan_file(path: Path, kind: Kind) -> Iterator[Entry]:
