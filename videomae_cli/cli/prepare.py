@@ -74,14 +74,15 @@ def prepare(
 ) -> None:
     """Check every video and write one manifest that training can trust.
 
-    Takes folders of classes, plain folders, CSV or TSV with a header, and the lists of VideoMAE
-    and MMAction2. Files that cannot be used go to rejected.csv, each with its reason.
+    Takes folders of classes, plain folders, CSV or TSV with a header, and the
+    lists of VideoMAE and MMAction2. What cannot be used goes to rejected.csv,
+    each file with its reason.
 
     Examples:
 
       videomae prepare ~/clips --out data/clips
 
-      videomae prepare k400/train.csv --root /datasets/k400 --classes 400 --out data/k400
+      videomae prepare k400/lists --root /datasets/k400 --classes 400
     """
     from videomae_cli.cli import console
     from videomae_cli.tasks import prepare as task

@@ -1,11 +1,11 @@
 """The process that opens strangers' files: limited, mute, replaceable. Started by `probe_pool`.
 
-It says it is ready, then takes one JSON object per line, {"path", "decoder", "seconds"}, and
-answers in lines: {"counted": probe} as soon as PyAV has read the whole file, if only the choice of
-the decoder is left, and in the end {"probe": probe} or {"reason": text}. It ends when its input
-ends. Limits: address space, no files written, no core dumps, and an alarm per file that ends the
-process even when its parent is gone. They are those of POSIX systems; elsewhere only the parent's
-clock holds.
+Its argument is the decoder choice. It says it is ready, then takes one JSON object per line,
+{"path", "seconds"}, and answers in lines: {"counted": probe} as soon as PyAV has read the whole
+file, if only the choice of the decoder is left, and in the end {"probe": probe} or {"reason":
+text}. It ends when its input ends. Limits: address space, no files written, no core dumps, and an
+alarm per file that ends the process even when its parent is gone. They are those of POSIX systems;
+elsewhere only the parent's clock holds.
 """
 
 import importlib
@@ -33,7 +33,9 @@ def main() -> None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
-    importlib.import_module("decord")  # before the limit, which counts from here
+    decoder = sys.argv[1]
+    if decoder != "pyav":
+        importlib.import_module("decord")  # before the limit, which counts from here
     limit()
     say(ready=True)
     for line in sys.stdin:
@@ -42,9 +44,9 @@ def main() -> None:
         path = Path(request["path"])
         try:
             info = count(path)
-            if request["decoder"] == AUTO:
+            if decoder == AUTO:
                 say(counted=as_probe(info, "pyav"))
-            say(probe=as_probe(info, settle(path, info, request["decoder"])))
+            say(probe=as_probe(info, settle(path, info, decoder)))
         except DataError as error:
             say(reason=error.message.removeprefix(str(path)).lstrip(": "))
         except MemoryError:

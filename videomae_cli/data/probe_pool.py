@@ -36,15 +36,14 @@ class Child:
     """One child process and the conversation with it.
 
     Args:
-        decoder: Passed on with each request.
+        decoder: The choice of the decoder.
         seconds: Wall-clock time for one file.
-        command: What to start.
+        command: What to start; the decoder choice is added as its last word.
     """
 
     def __init__(self, decoder: str, seconds: float, command: Sequence[str]) -> None:
-        self._decoder = decoder
         self._seconds = seconds
-        self._command = command
+        self._command = (*command, decoder)
         self._process: subprocess.Popen[str] | None = None
         self._is_over = False
 
@@ -57,7 +56,7 @@ class Child:
         process = self._process or self._start()
         clock = _Clock(process, self._seconds)
         counted: Probe | None = None
-        request = {"path": str(path), "decoder": self._decoder, "seconds": self._seconds}
+        request = {"path": str(path), "seconds": self._seconds}
         answer = _exchange(process, json.dumps(request) + "\n")
         if "counted" in answer:
             counted = Probe(*answer["counted"])
