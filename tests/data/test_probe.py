@@ -54,7 +54,10 @@ def reason(result: Probe | Refused) -> str:
 def test_good_and_bad_files_go_through_the_same_children(tmp_path: Path) -> None:
     cut = write_clip(tmp_path / "cut.mp4", 40)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    strange = write_clip(tmp_path / "strange.avi", 3, codec="mpeg4")
+    strange.write_bytes(strange.read_bytes().replace(b"FMP4", b"ZZZZ"))
     paths = [
+        strange,
         write_clip(tmp_path / "a b.mp4", 7, height=48, width=80, fps=10),
         write_clip(tmp_path / "one.mkv", 1),
         cut,
@@ -75,6 +78,7 @@ def test_good_and_bad_files_go_through_the_same_children(tmp_path: Path) -> None
     one = results.pop("one.mkv")
     assert isinstance(one, Probe) and one.frames == 1
     assert "7744 x 4320" in reason(results["bomb.mp4"])
+    assert "codec" in reason(results["strange.avi"])
     assert "empty" in reason(results["empty.mp4"])
     assert "text" in reason(results["page.mp4"]) and "text" in reason(results["list.mp4"])
     assert all(

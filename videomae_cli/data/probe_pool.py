@@ -4,6 +4,7 @@ Each child is long-lived (no start-up cost per file) and served by one thread he
 when a file takes too long, and the next file gets a fresh one.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -21,6 +22,7 @@ from videomae_cli.errors import DataError
 
 COMMAND = (sys.executable, "-B", "-m", "videomae_cli.data.probe_child")
 START_SECONDS = 120.0  # for loading the decoders from a slow disk
+END_SECONDS = 5.0
 # one thread per child, and no address space spent on the others of a large machine
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
@@ -64,6 +66,8 @@ class Child:
         is_late = clock.stop()
         if answer and not is_late:
             return Probe(*answer["probe"]) if "probe" in answer else Refused(answer["reason"])
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)  # for its own exit code
         self.close()
         if counted is not None:
             return counted

@@ -44,6 +44,8 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
             stream = container.streams.best("video")
             if stream is None:
                 raise DataError(f"{path}: no video stream", "is this a sound file?")
+            if stream.codec_context is None:
+                raise DataError(f"{path}: a codec that FFmpeg does not know", "is it damaged?")
             stream.codec_context.thread_count = threads
             yield container, stream
     except av.FFmpegError as error:
