@@ -1,5 +1,6 @@
 """What `prepare` made, in numbers: for people as a table, for programs as JSON."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ class Census(NamedTuple):
     @property
     def next_command(self) -> str:
         """Return what to run now."""
-        return f"videomae pretrain --recipe small-data-vits --data {self.out}"
+        return f"videomae pretrain --recipe small-data-vits --data {shlex.quote(str(self.out))}"
 
     def as_json(self) -> dict[str, object]:
         """Return the numbers for a program."""
@@ -52,7 +53,7 @@ def show(census: Census, report: Report) -> None:
     if len(rows) > 1:
         rows.append(_row("all", videos))
     columns = ("split", "videos", "classes", "frames: min", "median", "max", "shorter than 64")
-    report.table(f"{census.out}: {len(videos):,} videos, from {census.layout}", columns, rows)
+    report.table(f"{census.out}: {len(videos):,} videos, layout {census.layout}", columns, rows)
     short = _short(videos)
     if short:
         report.say(
