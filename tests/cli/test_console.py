@@ -156,10 +156,18 @@ def test_with_json_stdout_holds_one_document_and_nothing_else(
     assert "81 videos" in captured.err
 
 
-def test_other_ranks_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_ranks_show_only_logged_warnings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("RANK", "1")
 
-    assert isinstance(console.report(), Silence)
+    report = console.report()
+    report.say("saved")
+    report.warn("seen by the first rank too")
+    logging.getLogger("videomae").warning("a.mp4: truncated")
+
+    assert isinstance(report, Silence)
+    assert capsys.readouterr() == ("", "rank 1: warning: a.mp4: truncated\n")
 
 
 def test_an_error_shows_message_and_hint(capsys: pytest.CaptureFixture[str]) -> None:

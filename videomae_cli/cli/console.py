@@ -1,7 +1,8 @@
 """What people see: the only file that knows rich. Results go to stdout, all else to stderr.
 
 On a terminal progress is a moving bar with the time left; elsewhere (a pipe, a log file, CI) it is
-a plain line now and then, so that logs stay readable. Ranks other than the first are silent.
+a plain line now and then, so that logs stay readable. Ranks other than the first show only errors
+and logged warnings.
 """
 
 import json
@@ -36,11 +37,13 @@ def report(*, json_output: bool = False) -> Report:
     Args:
         json_output: The command prints JSON to stdout, so all else must go to stderr.
     """
-    made = _choose(json_output)
+    rank = _rank()
+    made = _choose(json_output) if rank == 0 else Silence()
+    warn = made.warn if rank == 0 else lambda text: _print_error(f"rank {rank}: warning: {text}")
     logger = logging.getLogger("videomae")
     for old in [handler for handler in logger.handlers if isinstance(handler, _LogLines)]:
         logger.removeHandler(old)
-    logger.addHandler(_LogLines(made.warn))
+    logger.addHandler(_LogLines(warn))
     return made
 
 
@@ -61,8 +64,7 @@ def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     is_stop = isinstance(error, Stopped)
     label, style = ("stopped: ", "yellow") if is_stop else ("error: ", "red")
-    rank = os.environ.get("RANK", "0")
-    where = f"rank {rank}: " if rank != "0" else ""
+    where = f"rank {_rank()}: " if _rank() else ""
     console.print(Text(where + label, style=f"bold {style}") + Text(error.message, style=style))
     if error.hint:
         console.print(Text("hint: ", style="bold") + Text(error.hint))
@@ -162,9 +164,11 @@ class _LogLines(logging.Handler):
         os.write(2, f"warning: {record.getMessage()}\n".encode())
 
 
+def _rank() -> int:
+    return int(os.environ.get("RANK") or 0)
+
+
 def _choose(json_output: bool) -> Report:
-    if os.environ.get("RANK", "0") != "0":
-        return Silence()
     if sys.stderr.isatty():
         err = Console(stderr=True, highlight=False)
         return ConsoleReport(err if json_output else Console(highlight=False), err)
