@@ -1,11 +1,10 @@
-"""One optimizer step of VideoMAE pretraining, ours against transformers', interleaved in one
-process.
+"""Time one optimizer step of VideoMAE pretraining, ours against transformers'.
 
     python benchmarks/step.py --size vitb --batch 2 --rounds 5
 
 Both take the same uint8 clips, the same masks and AdamW; transformers gets normalised floats, as
-its users give it. Every round runs each side once, in turn; medians and the ratios round by round
-are printed. Compare ratios, not seconds: a shared machine drifts.
+its users give it. Both run in one process: every round runs each side once, in turn; medians and
+the ratios round by round are printed. Compare ratios, not seconds: a shared machine drifts.
 """
 
 import argparse

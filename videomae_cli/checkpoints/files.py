@@ -211,9 +211,7 @@ def write_native(
     # copies: safetensors wants whole rows and refuses memory that two names share
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     with replacing_directory(directory, ours=ours) as partial:
-        save_file(
-            tensors, partial / WEIGHTS_FILE, metadata={CARD_KEY: card_line(card)}
-        )
+        save_file(tensors, partial / WEIGHTS_FILE, metadata={CARD_KEY: card_line(card)})
         (partial / CARD_FILE).write_text(text + "\n", encoding="utf-8")
 
 

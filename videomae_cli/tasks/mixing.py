@@ -1,7 +1,7 @@
 """From a micro-batch of labelled clips to what a classifier is trained on.
 
-Erasing, then Mixup or CutMix, then soft targets. All of it happens on the device, after normalisation. The draws follow from seed, step, rank and
-micro-batch number.
+Erasing, then Mixup or CutMix, then soft targets. All of it happens on the device, after
+normalisation. The draws follow from seed, step, rank and micro-batch number.
 """
 
 import random
