@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from videomae_cli import __version__
-from videomae_cli.cli import convert, evaluate, finetune, prepare, pretrain, visualize
+from videomae_cli.cli import convert, demo, evaluate, finetune, prepare, pretrain, visualize
 from videomae_cli.errors import VideoMAEError
 
 app = typer.Typer(
@@ -54,6 +54,7 @@ app.command()(finetune.finetune)
 app.command("eval")(evaluate.evaluate)
 app.command("visualize-mask")(visualize.visualize_mask)
 app.command()(convert.convert)
+app.command()(demo.demo)
 
 
 def run(arguments: Sequence[str]) -> int:

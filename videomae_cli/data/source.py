@@ -3,6 +3,8 @@
 A video that fails is replaced by the next one of the same split, so the replacement is the same in
 every run; it is logged and counted. Many failures in a row mean a wrong root or a dead disk, and
 stop the run.
+
+A split whose frames fit into memory, all of them, is decoded once per process and kept.
 """
 
 import logging
@@ -19,6 +21,7 @@ from videomae_cli.errors import DataError
 from videomae_cli.rng import stream
 
 REPLACEMENTS = 8
+KEEP_BYTES = 2**28  # of decoded frames per process
 logger = logging.getLogger("videomae")
 
 
@@ -56,6 +59,8 @@ class Source:
         self.root = root
         self.choose = choose
         self.seed = seed
+        pixels = sum(video.frames * video.height * video.width for video in videos)
+        self._kept: dict[int, Frames] | None = {} if 3 * pixels <= KEEP_BYTES else None
 
     def path(self, index: int) -> Path:
         """Return where video `index` lies."""
@@ -74,8 +79,7 @@ class Source:
             rng = stream(self.seed, "frames", epoch, index)
             try:
                 wanted = self.choose(video.frames, rng)
-                frames = read_frames(self.path(number), wanted, decoder=video.decoder)
-                return Decoded(frames, video, failed)
+                return Decoded(self._frames(number, wanted), video, failed)
             except DataError as error:
                 last = error
                 logger.warning("%s; took the next video of the split instead", error.message)
@@ -83,3 +87,11 @@ class Source:
             f"{attempts} videos in a row do not decode, the last one: {last.message}",
             f"is the data root {self.root} right and readable? else run videomae prepare again",
         ) from last
+
+    def _frames(self, number: int, wanted: Sequence[int]) -> Frames:
+        path, video = self.path(number), self.videos[number]
+        if self._kept is None:
+            return read_frames(path, wanted, decoder=video.decoder)
+        if number not in self._kept:
+            self._kept[number] = read_frames(path, range(video.frames), decoder=video.decoder)
+        return self._kept[number][list(wanted)]
