@@ -163,6 +163,26 @@ def test_the_gain_is_in_points_of_top1() -> None:
     assert outcome.rows() == [("16", "75.0 %", "25.0 %", "+50.0 points")]
 
 
+@pytest.mark.parametrize(
+    ("few", "many", "lesson"),
+    [
+        ((0.6, 0.2), (0.8, 0.7), "it pays most where labels are few"),
+        ((0.4, 0.1), (0.5, 0.1), "more labels do not make up for it"),
+        ((0.1, 0.2), (0.5, 0.1), "it did not help here"),
+    ],
+)
+def test_the_lesson_follows_from_the_numbers(
+    few: tuple[float, float], many: tuple[float, float], lesson: str
+) -> None:
+    scores = [
+        Score("natural", start, labels, top1, 0.5, 800)
+        for labels, pair in ((16, few), (64, many))
+        for start, top1 in zip(("pretrained", "scratch"), pair, strict=True)
+    ]
+
+    assert Outcome(tuple(scores), (), {}).lesson().endswith(lesson)
+
+
 @pytest.mark.slow
 def test_the_command_goes_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run(["demo", "--quick", "--out", str(tmp_path / "run"), "--json"]) == 0

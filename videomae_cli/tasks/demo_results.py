@@ -69,25 +69,32 @@ class Outcome(NamedTuple):
             for labels in self.budgets
         ]
 
+    def lesson(self) -> str:
+        """Say what the curve shows, whatever that is."""
+        fewest, most = self.budgets[0], self.budgets[-1]
+        first, last = self.gain(fewest), self.gain(most)
+        found = (
+            f"pretraining is worth {first:+.1f} points with {fewest} labels and {last:+.1f} with "
+            f"{most}, after the same number of fine-tuning steps"
+        )
+        if first <= 0:
+            return f"{found}: it did not help here"
+        if last < first:
+            return f"{found}: it pays most where labels are few"
+        return f"{found}: over this range more labels do not make up for it"
+
     def notes(self) -> list[str]:
-        """Say what the controls and the curve come to, one line each."""
-        fewest = self.budgets[0]
-        lines = [
-            f"with {fewest} labels pretraining is worth {self.gain(fewest):+.1f} points; with "
-            f"{self.budgets[-1]} it is worth {self.gain(self.budgets[-1]):+.1f}: it pays where "
-            "labels are few"
-        ]
+        """Say what the curve and the controls come to, one line each."""
+        lines = [self.lesson()]
         for score in self.controls:
             if score.order == "still":
-                lines.append(
-                    f"control, one frame repeated: {100 * score.top1:.1f} % (chance "
-                    f"{100 * CHANCE:.1f} %): no frame by itself gives a class away"
-                )
+                found, expected, what = score.top1, CHANCE, "one frame repeated, top-1"
             else:
-                lines.append(
-                    f"control, frames shuffled: {100 * score.pair:.1f} % within opposite pairs "
-                    f"(a coin's toss {100 * TOSS:.0f} %): only their order does"
-                )
+                found, expected, what = score.pair, TOSS, "frames shuffled, right one of each pair"
+            lines.append(
+                f"control, {what}: {100 * found:.1f} %, expected {100 * expected:.1f} "
+                f"± {100 * score.margin(expected):.1f} % if only the order of frames counts"
+            )
         return lines
 
     def as_json(self) -> dict[str, Any]:
