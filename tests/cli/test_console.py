@@ -188,6 +188,16 @@ def test_an_error_of_another_rank_says_which(
     assert capsys.readouterr().err == "rank 3: error: a.mp4: truncated\n"
 
 
+def test_only_one_rank_says_that_the_run_was_stopped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+
+    console.show_error(Stopped("saved at step 12", "--resume runs/x"))
+
+    assert capsys.readouterr().err == ""
+
+
 def test_a_stop_is_not_called_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_error(Stopped("saved at step 12", "--resume runs/x"))
 

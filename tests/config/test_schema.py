@@ -18,7 +18,7 @@ def problem(name: str, *overrides: str) -> str:
         ("k400-vitb", "model.decoder.heads=5", "dim 384 is not a multiple of heads 5"),
         ("k400-vitb", "schedule.warmup_epochs=801", "warm-up 801 is longer than the run 800"),
         ("k400-vitb", "clip.std=[1, 1, 0]", "must be positive"),
-        ("demo", "mask.ratio=0.01", "mask.ratio 0.01 hides none of the 64 places"),
+        ("demo", "mask.ratio=0.01", "mask.ratio 0.01 hides none of the 36 places"),
         ("k400-vitb-finetune", "augment.area=[0.5, 0.1]", "area [0.5, 0.1] is not"),
         ("k400-vitb-finetune", "augment.area=[0, 1]", "area [0, 1] is not"),
     ],
