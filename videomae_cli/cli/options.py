@@ -97,6 +97,3 @@ SeedOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON; everything else goes to stderr.")
 ]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done and what it costs; do nothing.")
-]
