@@ -23,7 +23,8 @@ from videomae_cli.engine.runtime import keep_freed_memory
 from videomae_cli.masking import masker_for
 from videomae_cli.models.encoder import normalize_clip
 from videomae_cli.models.sizes import SIZES
-from videomae_cli.tasks.build import build_autoencoder, card_for_pretrain
+from videomae_cli.tasks.build import build_autoencoder
+from videomae_cli.tasks.cards import card_for_pretrain
 
 Step = Callable[[], float]
 

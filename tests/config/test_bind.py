@@ -30,7 +30,8 @@ def test_all_problems_are_listed_at_once() -> None:
     assert sorted(problems(broken)) == [
         "r.yaml: clip.frames: missing",
         "r.yaml: epocs: unknown key (did you mean 'schedule.epochs'?)",
-        "r.yaml: mask.strategy: 'tubee' is not one of tube, space (did you mean 'tube'?)",
+        "r.yaml: mask.strategy: 'tubee' is not one of tube, space, random, time, motion"
+        " (did you mean 'tube'?)",
         "r.yaml: optim.betas: expected 2 values, got 1",
     ]
 

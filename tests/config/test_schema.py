@@ -18,10 +18,15 @@ def problem(name: str, *overrides: str) -> str:
         ("k400-vitb", "model.decoder.heads=5", "dim 384 is not a multiple of heads 5"),
         ("k400-vitb", "schedule.warmup_epochs=801", "warm-up 801 is longer than the run 800"),
         ("k400-vitb", "clip.std=[1, 1, 0]", "must be positive"),
-        ("demo", "mask.ratio=0.01", "mask.ratio 0.01 hides none of the 36 places"),
+        ("demo", "mask.pool=0.3", "belong to strategy motion, not to tube"),
+        ("demo", "mask.strategy=motion", "strategy motion needs a pool"),
+        ("demo", "mask.strategy=motion mask.ratio=0.7 mask.pool=0.3", "nothing is left to predict"),
+        ("demo", "mask.targets=running-cell", "targets running-cell and targets_ratio go together"),
+        ("demo", "clip.oversample=1.5", "clip.oversample above 1 needs mask.strategy motion"),
+        ("demo-finetune", "clip.oversample=1.5", "clip.oversample above 1 needs select"),
         ("k400-vitb-finetune", "augment.area=[0.5, 0.1]", "area [0.5, 0.1] is not"),
         ("k400-vitb-finetune", "augment.area=[0, 1]", "area [0, 1] is not"),
     ],
 )
 def test_fields_that_contradict_each_other_are_refused(name: str, override: str, said: str) -> None:
-    assert said in problem(name, override)
+    assert said in problem(name, *(override.split() if override.count("=") > 1 else [override]))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tests.data.make_clips import write_clip
-from videomae_cli.config.schema import ClipSpec, FinetuneAugmentSpec, PretrainAugmentSpec
+from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data import decode, frames, transforms
 from videomae_cli.data.dataset import FinetuneClips, PretrainClips, collate
 from videomae_cli.data.decode import read_frames
@@ -139,6 +140,7 @@ def test_a_finetuning_sample_has_repeats_that_share_frames_but_not_augmentation(
         "clip": ((3, 3, 4, 32, 32), torch.uint8),
         "label": ((3,), torch.int64),
         "erase": ((3, 5), torch.int64),
+        "noise": ((3, 2), torch.float32),
         "index": ((3,), torch.int64),
         "failed": ((3,), torch.int64),
     }

@@ -1,6 +1,6 @@
 import pytest
 
-from videomae_cli.config.schema import OptimSpec, ScheduleSpec, TrainSpec
+from videomae_cli.config.training import OptimSpec, ScheduleSpec, TrainSpec
 from videomae_cli.engine.plan import Plan, make_plan
 from videomae_cli.errors import RecipeError
 

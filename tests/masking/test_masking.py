@@ -1,61 +1,106 @@
-"""What is true of every entry of MASKERS."""
+"""What is true of every entry of MASKERS and REFINERS."""
 
 from typing import get_args
 
 import pytest
 import torch
 
-from videomae_cli.config.schema import MaskSpec
+from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
-from videomae_cli.masking import MASKERS, masker_for
+from videomae_cli.masking import MASKERS, REFINERS, masker_for
+from videomae_cli.masking.content import Content
 from videomae_cli.masking.mask import Mask, check, select
 
 GRIDS = (
     TokenGrid(16, 224, 224),
     TokenGrid(16, 64, 64),
     TokenGrid(8, 48, 96),
-    TokenGrid(3, 40, 32, tubelet=1, patch=8),
-    TokenGrid(2, 64, 64),
+    TokenGrid(4, 40, 56, tubelet=1, patch=8),
+    TokenGrid(8, 112, 80, patch=16),
 )
-COUNTS = {  # at ratio 0.75: visible, target, counted
-    "tube": ((392, 1176, 1176), (32, 96, 96), (20, 52, 52), (15, 45, 45), (4, 12, 12)),
-    "space": ((392, 1176, 1176), (32, 96, 96), (20, 52, 52), (15, 45, 45), (4, 12, 12)),
+SPECS: dict[str, dict[str, object]] = {
+    "tube": {"ratio": 0.75},
+    "space": {"ratio": 0.75},
+    "random": {"ratio": 0.75},
+    "time": {"ratio": 0.75},
+    "motion": {"ratio": 0.9, "pool": 0.3},
+}
+COUNTS = {  # visible, target
+    "tube": ((392, 1176), (32, 96), (20, 52), (36, 104), (36, 104)),
+    "space": ((392, 1176), (32, 96), (20, 52), (36, 104), (36, 104)),
+    "random": ((392, 1176), (32, 96), (18, 54), (35, 105), (35, 105)),
+    "time": ((392, 1176), (32, 96), (18, 54), (35, 105), (35, 105)),
+    "motion": ((156, 314), (12, 26), (7, 14), (14, 28), (14, 28)),
 }
 
 
-def masked(strategy: str, noise_BN: torch.Tensor, tokens_BND: torch.Tensor, grid: TokenGrid):
-    return masker_for(MaskSpec(strategy=strategy, ratio=0.75), grid)(noise_BN, lambda: tokens_BND)
+def spec_of(strategy: str, targets: str = "all") -> MaskSpec:
+    more = {"targets": targets, "targets_ratio": 0.5} if targets != "all" else {}
+    return MaskSpec.model_validate({"strategy": strategy, **SPECS[strategy], **more})
+
+
+def content_of(clips: int, grid: TokenGrid) -> Content:
+    pixels = torch.randint(0, 256, (clips, grid.tokens, 5), dtype=torch.uint8)
+    return Content(pixels, lambda tubelets: tubelets.float())
 
 
 def test_the_schema_names_exactly_the_strategies_there_are():
     assert set(get_args(MaskSpec.model_fields["strategy"].annotation)) == MASKERS.keys()
-    assert COUNTS.keys() == MASKERS.keys()
+    assert set(get_args(MaskSpec.model_fields["targets"].annotation)) == REFINERS.keys()
+    assert COUNTS.keys() == MASKERS.keys() == SPECS.keys()
 
 
 @pytest.mark.parametrize("strategy", MASKERS)
 @pytest.mark.parametrize("place", range(len(GRIDS)))
 def test_masks_keep_their_invariants_and_documented_counts(strategy: str, place: int):
     grid = GRIDS[place]
-    noise, tokens = torch.rand(3, grid.tokens), torch.rand(3, grid.tokens, 5)
 
-    mask = masked(strategy, noise, tokens, grid)
+    mask = masker_for(spec_of(strategy), grid)(torch.rand(3, 2, grid.tokens), content_of(3, grid))
 
     check(mask, grid)
-    counted = mask.counted_BM.sum(dim=1).unique().item()
-    assert (mask.visible_BV.shape[1], mask.target_BM.shape[1], counted) == COUNTS[strategy][place]
+    assert (mask.visible_BV.shape[1], mask.target_BM.shape[1]) == COUNTS[strategy][place]
+    assert mask.counted_BM.all()
+
+
+@pytest.mark.parametrize("strategy", [name for name in MASKERS if name != "motion"])
+@pytest.mark.parametrize("place", range(len(GRIDS)))
+def test_a_running_cell_asks_for_half_and_keeps_what_is_visible(strategy: str, place: int):
+    grid = GRIDS[place]
+    noise, content = torch.rand(3, 2, grid.tokens), content_of(3, grid)
+
+    mask = masker_for(spec_of(strategy, "running-cell"), grid)(noise, content)
+
+    check(mask, grid)
+    assert mask.target_BM.shape[1] == grid.tokens // 2
+    assert torch.equal(mask.visible_BV, masker_for(spec_of(strategy), grid)(noise, content)[0])
 
 
 @pytest.mark.parametrize("strategy", MASKERS)
 def test_a_clip_gets_its_own_mask_wherever_it_stands_in_the_batch(strategy: str):
     grid = GRIDS[1]
-    noise, tokens = torch.rand(4, grid.tokens), torch.rand(4, grid.tokens, 5)
+    noise, content = torch.rand(4, 2, grid.tokens), content_of(4, grid)
+    masker = masker_for(spec_of(strategy), grid)
 
-    forward = masked(strategy, noise, tokens, grid)
-    backward = masked(strategy, noise.flip(0), tokens.flip(0), grid)
+    forward = masker(noise, content)
+    backward = masker(noise.flip(0), content._replace(tubelets_BNP=content.tubelets_BNP.flip(0)))
 
     for one, other in zip(forward, backward, strict=True):
         assert torch.equal(one, other.flip(0))
-    assert not torch.equal(forward.visible_BV[0], forward.visible_BV[1])
+    assert len(forward.visible_BV.unique(dim=0)) > 1
+
+
+@pytest.mark.parametrize("strategy", MASKERS)
+def test_every_token_is_visible_in_its_share_of_the_masks(strategy: str):
+    grid = TokenGrid(8, 64, 64)
+    torch.manual_seed(0)
+    masker = masker_for(spec_of(strategy), grid)
+    still = Content(torch.zeros(4000, grid.tokens, 1, dtype=torch.uint8), lambda x: x.float())
+
+    visible = masker(torch.rand(4000, 2, grid.tokens), still).visible_BV
+
+    expected = visible.numel() / grid.tokens
+    often = torch.bincount(visible.flatten(), minlength=grid.tokens)
+    assert (often - expected).abs().max() < 6 * expected**0.5
 
 
 BROKEN = {

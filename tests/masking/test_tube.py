@@ -1,20 +1,24 @@
 import pytest
 import torch
 
-from videomae_cli.config.schema import MaskSpec
+from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
+from videomae_cli.masking.content import Content
 from videomae_cli.masking.tube import tube
 
 
-def content_is_not_looked_at() -> torch.Tensor:
+def content_is_not_looked_at(tubelets_BNP: torch.Tensor) -> torch.Tensor:
     raise AssertionError("tube looked at the tokens")
+
+
+UNSEEN = Content(torch.empty(0), content_is_not_looked_at)
 
 
 def masked(noise: list[list[float]], grid: TokenGrid, ratio: float):
     spec = MaskSpec(strategy="tube", ratio=ratio)
-    return tube(torch.tensor(noise), content_is_not_looked_at, grid, spec)
+    return tube(torch.tensor(noise), UNSEEN, grid, spec)
 
 
 def test_the_places_with_the_lowest_noise_are_visible_in_every_slice():

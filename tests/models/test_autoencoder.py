@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from videomae_cli.config.card import StackSpec
-from videomae_cli.config.schema import MaskSpec
+from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
+from videomae_cli.masking.content import nothing
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.encoder import Encoder
@@ -47,7 +48,7 @@ def test_the_first_row_of_noise_decides_the_mask():
 
     mask = model(pixels, noise).mask
 
-    expected = masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)(noise[:, 0], lambda: noise)
+    expected = masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)(noise, nothing(GRID.tokens))
     assert all(torch.equal(a, b) for a, b in zip(mask, expected, strict=True))
 
 
@@ -63,7 +64,7 @@ def test_raw_targets_are_the_pixels_between_0_and_1():
 def test_uncounted_predictions_do_not_enter_the_loss():
     visible, target = torch.tensor([[0, 1, 2]] * 3), torch.tensor([[2, 3, 4]] * 3)
     counted = torch.tensor([[False, True, True]] * 3)
-    model = autoencoder(lambda noise, tokens: Mask(visible, target, counted))
+    model = autoencoder(lambda noise, content: Mask(visible, target, counted))
     pixels, noise = batch()
 
     output = model(pixels, noise)
@@ -75,9 +76,9 @@ def test_uncounted_predictions_do_not_enter_the_loss():
 def test_a_masker_may_ask_for_the_embedded_tokens_and_gets_no_gradient():
     seen = []
 
-    def masker(noise, tokens):
-        seen.append(tokens())
-        return masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)(noise, tokens)
+    def masker(noise, content):
+        seen.append(content.tokens())
+        return masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)(noise, content)
 
     model, (pixels, noise) = autoencoder(masker), batch()
     model(pixels, noise)

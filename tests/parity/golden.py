@@ -218,7 +218,7 @@ def build_autoencoder(golden: Golden) -> tuple[Autoencoder, Mask]:
     mask = Mask(visible, target, torch.ones_like(target, dtype=torch.bool))
     check(mask, encoder.grid)
     decoder = stack_of(weights, "decoder.", int(golden.fact("decoder_heads")))
-    return Autoencoder(encoder, decoder, encoder.grid, lambda noise, tokens: mask), mask
+    return Autoencoder(encoder, decoder, encoder.grid, lambda noise, content: mask), mask
 
 
 def build_encoder(

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from videomae_cli.config.card import StackSpec
-from videomae_cli.config.schema import IMAGENET_MEAN, IMAGENET_STD
+from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models.autoencoder import Autoencoder

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from videomae_cli.config.schema import IMAGENET_MEAN, IMAGENET_STD, ClipSpec
+from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD, ClipSpec
 from videomae_cli.data.decode import choose_decoder, probe_video
 from videomae_cli.data.eval_views import EvalViews
 from videomae_cli.data.manifest import Video

@@ -15,13 +15,12 @@ from videomae_cli.models.sizes import SIZES
 from videomae_cli.tasks.build import (
     build_autoencoder,
     build_classifier,
-    card_for_finetune,
-    card_for_pretrain,
     expected_shapes,
     fill,
     read_checkpoint,
     start_from,
 )
+from videomae_cli.tasks.cards import card_for_finetune, card_for_pretrain
 
 
 def test_a_pretraining_recipe_describes_its_model() -> None:

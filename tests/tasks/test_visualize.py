@@ -18,7 +18,8 @@ from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.errors import CheckpointError, DataError, RecipeError, UsageError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.tasks import visualize
-from videomae_cli.tasks.build import build_autoencoder, card_for_pretrain, read_checkpoint
+from videomae_cli.tasks.build import build_autoencoder, read_checkpoint
+from videomae_cli.tasks.cards import card_for_pretrain
 from videomae_cli.tasks.panels import COVER, SMALLEST, cover, enlarge, heat
 from videomae_cli.tasks.takes import Wish
 

@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from videomae_cli.config.schema import IMAGENET_MEAN, IMAGENET_STD, Spec
+from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
+from videomae_cli.config.spec import Spec
 from videomae_cli.grid import TokenGrid
 
 
@@ -71,9 +72,13 @@ class Card(Spec):
     """Distance between frames of a clip."""
     sampling: Literal["dense", "segment"] = "dense"
     """How test frames are chosen."""
+    oversample: float = 1.0
+    """Candidate slices per slice used."""
+    select: dict[str, Any] | None = None
+    """The `select` part of the fine-tuning recipe; classifiers only."""
     classes: tuple[str, ...] | None = None
     """Class names by label; classifiers only."""
-    normalize: Literal["patch", "none"] | None = None
+    normalize: Literal["patch", "joint", "none"] | None = None
     """Target normalisation; autoencoders only."""
     mask: dict[str, Any] | None = None
     """The `mask` part of the pretraining recipe; autoencoders only."""

@@ -5,7 +5,7 @@ choice of frames from `stream(seed, "frames", epoch, index)`, so it depends on n
 workers, order, resume or world size. Clips leave as uint8; normalisation happens on the device.
 Every value has a leading axis of R repeats.
 
-Shapes: R repeats, C colours, T frames, H height, W width, N tokens, V views.
+Shapes: R repeats, C colours, T frames, t slices, H height, W width, N tokens, V views.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from videomae_cli.config.schema import ClipSpec, FinetuneAugmentSpec, PretrainAugmentSpec
+from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data import frames as choose
 from videomae_cli.data import transforms
 from videomae_cli.data.erasing import NOTHING, draw_erase_box
@@ -32,9 +34,9 @@ Batch = dict[str, Tensor]
 
 
 class PretrainClips:
-    """Unlabelled clips by (epoch, index).
+    """Unlabelled clips, R of each video, by (epoch, index).
 
-    `clip` uint8 (1,C,T,H,W); `noise` float32 (1,2,N); `index`, `failed` int64 (1,).
+    `clip` uint8 (R,C,T,H,W); `noise` float32 (R,2,N); `index`, `failed` int64 (R,).
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class PretrainClips:
         augment: PretrainAugmentSpec,
         seed: int,
     ) -> None:
-        self.source = Source(videos, root, partial(_pretrain_frames, clip), seed)
+        self.source = Source(videos, root, partial(_pretrain_frames, clip, augment.repeats), seed)
         self.clip, self.augment, self.seed = clip, augment, seed
 
     def __len__(self) -> int:
@@ -57,27 +59,37 @@ class PretrainClips:
 
     def __getitem__(self, sample: Sample) -> Batch:
         epoch, index = sample
-        frames_THWC, _, failed = self.source.read(epoch, index)
-        rng = stream(self.seed, "sample", epoch, index, 0)
+        frames_LHWC, _, failed = self.source.read(epoch, index)  # R clips, one after the other
+        repeats, length = self.augment.repeats, self.clip.frames
+        varied = [
+            self._vary(
+                frames_LHWC[repeat * length : (repeat + 1) * length],
+                stream(self.seed, "sample", epoch, index, repeat),
+            )
+            for repeat in range(repeats)
+        ]
+        return {
+            "clip": join([clip for clip, _ in varied]),
+            "noise": torch.cat([noise for _, noise in varied]),
+            "index": torch.full((repeats,), index),
+            "failed": torch.tensor([failed] + [0] * (repeats - 1)),
+        }
+
+    def _vary(self, frames_THWC: Frames, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         # first, so that the masks of a run do not depend on its augmentation
         noise = rng.random((1, 2, self.clip.grid().tokens), dtype=np.float32)
         spec = self.augment
         frames_THWC = _crop(frames_THWC, spec.crop, self.clip.size, PRETRAIN_AREA, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
-        return {
-            "clip": to_clip(frames_THWC),
-            "noise": torch.from_numpy(noise),
-            "index": torch.tensor([index]),
-            "failed": torch.tensor([failed]),
-        }
+        return to_clip(frames_THWC), torch.from_numpy(noise)
 
 
 class FinetuneClips:
     """Labelled clips, R of each video, by (epoch, index).
 
     `clip` uint8 (R,C,T,H,W); `label`, `index`, `failed` int64 (R,); `erase` int64 (R,5): top,
-    left, height (0: nothing to erase), width, noise seed.
+    left, height (0: nothing to erase), width, noise seed; `noise` float32 (R,t): a value per slice.
 
     Raises:
         DataError: A video has no label.
@@ -121,9 +133,14 @@ class FinetuneClips:
             "clip": join([clip for clip, _ in varied]),
             "label": torch.full((repeats,), video.label),
             "erase": torch.tensor([erase for _, erase in varied]),
+            "noise": torch.from_numpy(self._slice_noise(epoch, index)),
             "index": torch.full((repeats,), index),
             "failed": torch.tensor([failed] + [0] * (repeats - 1)),
         }
+
+    def _slice_noise(self, epoch: int, index: int) -> NDArray[np.float32]:
+        rng = stream(self.seed, "slices", epoch, index)
+        return rng.random((self.augment.repeats, self.clip.grid().t), dtype=np.float32)
 
     def _vary(
         self, frames_THWC: Frames, rng: np.random.Generator
@@ -145,7 +162,14 @@ def collate(samples: Sequence[Batch]) -> Batch:
     return {key: join([sample[key] for sample in samples]) for key in samples[0]}
 
 
-def _pretrain_frames(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
+def _pretrain_frames(
+    clip: ClipSpec, repeats: int, frames: int, rng: np.random.Generator
+) -> list[int]:
+    """Choose the frames of `repeats` clips, each with a start of its own, one after the other."""
+    return [number for _ in range(repeats) for number in _pretrain_clip(clip, frames, rng)]
+
+
+def _pretrain_clip(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
     if clip.sampling == "segment":
         return choose.segment_train_indices(frames, clip.frames, rng)
     starts = choose.pretrain_start_range(frames, clip.frames, clip.stride_frames)

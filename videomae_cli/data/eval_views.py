@@ -10,7 +10,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from videomae_cli.config.schema import ClipSpec
+from videomae_cli.config.clip import ClipSpec
 from videomae_cli.data import frames as choose
 from videomae_cli.data import views
 from videomae_cli.data.dataset import join, to_clip

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from videomae_cli.config.schema import OptimSpec, ScheduleSpec, TrainSpec
+from videomae_cli.config.training import OptimSpec, ScheduleSpec, TrainSpec
 from videomae_cli.engine.schedule import lr_at
 from videomae_cli.errors import RecipeError
 
@@ -12,7 +12,8 @@ REFERENCE_BATCH = 256  # the batch at which recipes state their rates
 class Plan(NamedTuple):
     """The arithmetic of a run.
 
-    `batch` = `world` * `micro_batch` * `accumulation` clips per step; rates are per step, scaled.
+    `batch` = `world` * `micro_batch` * `accumulation` videos per step, each of which gives
+    `repeats` clips; rates are per step, scaled by the videos.
     """
 
     steps: int
@@ -26,6 +27,7 @@ class Plan(NamedTuple):
     floor_lr: float
     start_lr: float
     clip_grad: float | None
+    repeats: int = 1
 
     def lr(self, step: int) -> float:
         """Return the rate of a step, counted from 0."""
@@ -44,9 +46,12 @@ class Plan(NamedTuple):
 
     def summary(self) -> str:
         """Say it in one line."""
+        epochs = self.epoch(self.steps)
+        seen = f" x {self.repeats} clips of each video" if self.repeats > 1 else ""
+        effective = f", {self.repeats * epochs:.4g} effective epochs" if self.repeats > 1 else ""
         return (
-            f"{self.steps:,} steps ({self.epoch(self.steps):.4g} epochs "
-            f"of {self.steps_per_epoch:,}), "
+            f"{self.steps:,} steps ({epochs:.4g} epochs of {self.steps_per_epoch:,}{seen}"
+            f"{effective}), "
             f"batch {self.batch} = {self.world} process{'es' if self.world > 1 else ''} "
             f"x micro-batch {self.micro_batch} x accumulation {self.accumulation}, "
             f"peak rate {self.peak_lr:.3g}"
@@ -54,7 +59,13 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    schedule: ScheduleSpec, train: TrainSpec, optim: OptimSpec, *, steps_per_epoch: int, world: int
+    schedule: ScheduleSpec,
+    train: TrainSpec,
+    optim: OptimSpec,
+    *,
+    steps_per_epoch: int,
+    world: int,
+    repeats: int = 1,
 ) -> Plan:
     """Work out the plan of a run on `world` processes.
 
@@ -85,6 +96,7 @@ def make_plan(
         floor_lr=optim.min_lr * scale,
         start_lr=optim.warmup_lr * scale,
         clip_grad=optim.clip_grad,
+        repeats=repeats,
     )
 
 

@@ -1,24 +1,41 @@
-"""Masking strategies: pure functions from noise, and tokens where content matters, to a `Mask`."""
+"""Masking strategies: pure functions from noise, and content where it matters, to a `Mask`."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from videomae_cli.config.schema import MaskSpec
+from videomae_cli.config.model import MaskSpec, SelectSpec
 from videomae_cli.grid import TokenGrid
+from videomae_cli.masking.content import Content, nothing
 from videomae_cli.masking.mask import Mask
+from videomae_cli.masking.motion import motion, moving_tokens
+from videomae_cli.masking.random_tokens import random_tokens
+from videomae_cli.masking.running_cell import running_cell
+from videomae_cli.masking.time_slices import time_slices
 from videomae_cli.masking.tube import tube
 
-Tokens = Callable[[], Tensor]
-"""Returns tokens_BND of the whole clip, without positions or gradient; for content strategies."""
-Masker = Callable[[Tensor, Tokens], Mask]
-"""noise_BN and tokens to a mask."""
+Masker = Callable[[Tensor, Content], Mask]
+"""noise_B2N and content to a mask: row 0 decides what is visible, row 1 narrows the targets."""
+Selector = Callable[[Content], Tensor]
+"""Content to index_BV, ascending: which tokens a classifier sees."""
 
-MASKERS: dict[str, Callable[[Tensor, Tokens, TokenGrid, MaskSpec], Mask]] = {
+MASKERS: dict[str, Callable[[Tensor, Content, TokenGrid, MaskSpec], Mask]] = {
     "tube": tube,
     "space": tube,
+    "random": random_tokens,
+    "time": time_slices,
+    "motion": motion,
 }
+REFINERS: dict[str, Callable[[Tensor, Mask, TokenGrid, MaskSpec], Mask]] = {
+    "all": lambda noise_BN, mask, grid, spec: mask,
+    "running-cell": running_cell,
+}
+
+
+def selector_for(spec: SelectSpec, grid: TokenGrid) -> Selector:
+    """Return what chooses the tokens a classifier sees."""
+    return lambda content: moving_tokens(content, grid, spec)
 
 
 def masker_for(spec: MaskSpec, grid: TokenGrid) -> Masker:
@@ -27,10 +44,11 @@ def masker_for(spec: MaskSpec, grid: TokenGrid) -> Masker:
     Raises:
         RecipeError: The strategy cannot serve this grid at this ratio.
     """
-    strategy = MASKERS[spec.strategy]
+    strategy, refiner = MASKERS[spec.strategy], REFINERS[spec.targets]
 
-    def masker(noise_BN: Tensor, tokens: Tokens) -> Mask:
-        return strategy(noise_BN, tokens, grid, spec)
+    def masker(noise_B2N: Tensor, content: Content) -> Mask:
+        mask = strategy(noise_B2N[:, 0], content, grid, spec)
+        return refiner(noise_B2N[:, 1], mask, grid, spec)
 
-    masker(torch.zeros(1, grid.tokens), lambda: torch.zeros(1, grid.tokens, 1))
+    masker(torch.zeros(1, 2, grid.tokens, device="cpu"), nothing(grid.tokens))
     return masker

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from videomae_cli.config.model import MaskSpec
+from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
 
 
@@ -20,6 +22,24 @@ class Mask(NamedTuple):
     """Indices of the tokens the decoder predicts, int64, ascending."""
     counted_BM: Tensor
     """Bool: does this prediction enter the loss?"""
+
+
+def all_counted(visible_BV: Tensor, target_BM: Tensor) -> Mask:
+    """Return a mask whose every prediction enters the loss."""
+    return Mask(visible_BV, target_BM, torch.ones_like(target_BM, dtype=torch.bool))
+
+
+def require_both(spec: MaskSpec, kept: int, total: int, things: str) -> None:
+    """Make sure that a ratio hides some of `total` things and leaves some visible.
+
+    Raises:
+        RecipeError: It does not.
+    """
+    if not 0 < kept < total:
+        raise RecipeError(
+            f"mask.ratio: {spec.ratio:g} hides {total - kept} of the {total} {things}",
+            "take another ratio, or a larger clip",
+        )
 
 
 def check(mask: Mask, grid: TokenGrid) -> None:

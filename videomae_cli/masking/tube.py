@@ -7,40 +7,32 @@ Worked count: 8 x 14 x 14 tokens at ratio 0.9 hide int(176.4) = 176 of each 196,
 visible and 1,408 are targets.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from videomae_cli.config.schema import MaskSpec
-from videomae_cli.errors import RecipeError
+from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
-from videomae_cli.masking.mask import Mask
+from videomae_cli.masking.content import Content
+from videomae_cli.masking.mask import Mask, all_counted, require_both
 
 
-def tube(noise_BN: Tensor, tokens: Callable[[], Tensor], grid: TokenGrid, spec: MaskSpec) -> Mask:
+def tube(noise_BN: Tensor, content: Content, grid: TokenGrid, spec: MaskSpec) -> Mask:
     """Hide the same places in every slice; the places with the lowest noise stay visible.
 
     Args:
         noise_BN: Uniform noise; the first slice's values decide.
-        tokens: Not called.
+        content: Not looked at.
         grid: Token grid.
         spec: The ratio.
 
     Raises:
         RecipeError: The ratio hides nothing, or everything.
     """
-    hidden = int(spec.ratio * grid.slice_tokens)
-    kept = grid.slice_tokens - hidden
-    if not hidden or not kept:
-        raise RecipeError(
-            f"mask.ratio: {spec.ratio} hides {hidden} of the {grid.slice_tokens} tokens of a slice",
-            "take another ratio, or a larger clip.size",
-        )
+    kept = grid.slice_tokens - int(spec.ratio * grid.slice_tokens)
+    require_both(spec, kept, grid.slice_tokens, "tokens of a slice")
     order_BS = noise_BN[:, : grid.slice_tokens].argsort(dim=1, stable=True)
     visible_BV = _in_every_slice(order_BS[:, :kept], grid)
-    target_BM = _in_every_slice(order_BS[:, kept:], grid)
-    return Mask(visible_BV, target_BM, torch.ones_like(target_BM, dtype=torch.bool))
+    return all_counted(visible_BV, _in_every_slice(order_BS[:, kept:], grid))
 
 
 def _in_every_slice(places: Tensor, grid: TokenGrid) -> Tensor:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from videomae_cli.config.card import StackSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import Masker
+from videomae_cli.masking.content import Content
+from videomae_cli.masking.frames import FrameChoice
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models import init
 from videomae_cli.models.encoder import Encoder
@@ -68,6 +70,7 @@ class Autoencoder(nn.Module):
         masker: Noise and tokens to a mask.
         normalize: `patch` for targets of mean 0 and deviation 1 per token and channel; `none` for
             pixels in 0..1.
+        frame_choice: Takes longer clips, and says which slices of them are used.
     """
 
     def __init__(
@@ -76,10 +79,12 @@ class Autoencoder(nn.Module):
         decoder_stack: StackSpec,
         grid: TokenGrid,
         masker: Masker,
-        normalize: Literal["patch", "none"] = "patch",
+        normalize: Literal["patch", "joint", "none"] = "patch",
+        frame_choice: FrameChoice | None = None,
     ) -> None:
         super().__init__()
         self.grid = grid
+        self.frame_choice = frame_choice
         self.masker = masker
         self.normalize = normalize
         self.encoder = encoder
@@ -95,16 +100,25 @@ class Autoencoder(nn.Module):
 
         Args:
             clip_BCTHW: uint8 pixels.
-            noise_B2N: Uniform noise; row 0 decides what is visible, row 1 is for narrowing the
-                targets.
+            noise_B2N: Uniform noise; row 0 decides what is visible, row 1 narrows the targets or
+                draws slices.
         """
-        tubelets_BNP = patchify(clip_BCTHW, self.grid)
-        mask = self.masker(noise_B2N[:, 0], lambda: self._tokens(tubelets_BNP))
+        tubelets_BNP = self.cut(clip_BCTHW, noise_B2N[:, 1])
+        content = Content(tubelets_BNP, self.encoder.embed)
+        mask = self.masker(noise_B2N[:, :, : self.grid.tokens], content)
         latents_BVD = self.encoder.encode(tubelets_BNP, mask.visible_BV)
         prediction_BMP = self.decode(latents_BVD, mask)
         return AutoencoderOutput(
             self._loss(prediction_BMP, self._target(tubelets_BNP, mask), mask), prediction_BMP, mask
         )
+
+    def cut(self, clip_BCTHW: Tensor, noise_BN: Tensor) -> Tensor:
+        """Cut clips into tubelets_BNP; of longer clips only those of the chosen slices."""
+        if self.frame_choice is None:
+            return patchify(clip_BCTHW, self.grid)
+        candidates = self.frame_choice.candidates
+        content = Content(patchify(clip_BCTHW, candidates), self.encoder.embed)
+        return self.frame_choice.keep(content, noise_BN[:, : candidates.t])
 
     def encode(self, clip_BCTHW: Tensor, mask: Mask) -> Tensor:
         """Encode the visible tokens: latents_BVD."""
@@ -121,10 +135,6 @@ class Autoencoder(nn.Module):
     def target(self, clip_BCTHW: Tensor, mask: Mask) -> Tensor:
         """Return what `decode` is compared with: target_BMP, float32. Takes uint8 pixels."""
         return self._target(patchify(clip_BCTHW, self.grid), mask)
-
-    @torch.no_grad()
-    def _tokens(self, tubelets_BNP: Tensor) -> Tensor:
-        return self.encoder.embed(tubelets_BNP)
 
     @torch.no_grad()
     def _target(self, tubelets_BNP: Tensor, mask: Mask) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from videomae_cli.config.card import StackSpec
-from videomae_cli.config.schema import IMAGENET_MEAN, IMAGENET_STD
+from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import select
 from videomae_cli.models.layers import NORM_EPS, TubeletEmbed, blocks

@@ -9,4 +9,5 @@ SIZES: dict[str, StackSpec] = {
     "vitb": StackSpec(dim=768, depth=12, heads=12, mlp_dim=3072),
     "vitl": StackSpec(dim=1024, depth=24, heads=16, mlp_dim=4096),
     "vith": StackSpec(dim=1280, depth=32, heads=16, mlp_dim=5120),
+    "vitg": StackSpec(dim=1408, depth=40, heads=16, mlp_dim=6144),
 }

@@ -4,60 +4,25 @@ A card says all that decides what a trained model computes. What only training n
 depth, dropout, the scale of a fresh head) is passed beside it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from videomae_cli.checkpoints.carry import encoder_weights_for_classifier
 from videomae_cli.checkpoints.infer import Hints
 from videomae_cli.checkpoints.loading import NO_HINTS, Loaded, load
 from videomae_cli.checkpoints.report import LoadReport, place
-from videomae_cli.config.card import Card, GridSpec, StackSpec
-from videomae_cli.config.schema import DecoderSpec, FinetuneRecipe, MaskSpec, PretrainRecipe
+from videomae_cli.config.card import Card, StackSpec
+from videomae_cli.config.model import Source
 from videomae_cli.errors import CheckpointError
-from videomae_cli.masking import masker_for
+from videomae_cli.masking import masker_for, selector_for
+from videomae_cli.masking.frames import FrameChoice
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder
-from videomae_cli.models.sizes import SIZES
-
-MLP_RATIO = 4  # of every decoder in the papers
-
-
-def card_for_pretrain(recipe: PretrainRecipe) -> Card:
-    """Describe the model a pretraining recipe asks for."""
-    return Card(
-        kind="autoencoder",
-        encoder=SIZES[recipe.model.size],
-        decoder=_decoder_stack(recipe.model.decoder),
-        grid=GridSpec.of(recipe.clip.grid()),
-        mean=recipe.clip.mean,
-        std=recipe.clip.std,
-        stride_frames=recipe.clip.stride_frames,
-        sampling=recipe.clip.sampling,
-        normalize=recipe.target.normalize,
-        mask=recipe.mask.model_dump(mode="json"),
-        recipe=recipe.model_dump(mode="json"),
-    )
-
-
-def card_for_finetune(recipe: FinetuneRecipe, classes: Sequence[str]) -> Card:
-    """Describe the model a fine-tuning recipe asks for; `classes` are the names by label."""
-    return Card(
-        kind="classifier",
-        encoder=SIZES[recipe.model.size],
-        grid=GridSpec.of(recipe.clip.grid()),
-        mean=recipe.clip.mean,
-        std=recipe.clip.std,
-        stride_frames=recipe.clip.stride_frames,
-        sampling=recipe.clip.sampling,
-        classes=tuple(classes),
-        protocol=recipe.eval.model_dump(mode="json"),
-        recipe=recipe.model_dump(mode="json"),
-    )
+from videomae_cli.tasks.cards import clip_of, mask_of, select_of
 
 
 def build_autoencoder(
@@ -77,31 +42,18 @@ def build_autoencoder(
             "give a pretrained model: a `videomae pretrain` run, or a pretraining checkpoint",
         )
     grid = card.grid.grid()
+    mask = mask_of(card)
     model = Autoencoder(
         _encoder(card, drop_path, final_norm=True),
         card.decoder,
         grid,
-        masker_for(mask_of(card), grid),
+        masker_for(mask, grid),
         card.normalize or "patch",
+        _frame_choice(card, mask.pool, mask.source),
     )
     if weights is not None:
         fill(model, weights)
     return model
-
-
-def mask_of(card: Card) -> MaskSpec:
-    """Return how an autoencoder was masked; VideoMAE's way where the card does not say.
-
-    Raises:
-        CheckpointError: In a way that this version does not know.
-    """
-    try:
-        return MaskSpec.model_validate(card.mask or {"strategy": "tube", "ratio": 0.9})
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise CheckpointError(
-            f"the checkpoint's mask {card.mask}: {fault['msg']}", "is it from a newer videomae?"
-        ) from error
 
 
 def build_classifier(
@@ -124,11 +76,14 @@ def build_classifier(
             "the checkpoint is an autoencoder: it has no classes",
             "fine-tune it first: videomae finetune --recipe NAME --checkpoint RUN",
         )
+    select = select_of(card)
     model = Classifier(
         _encoder(card, drop_path, final_norm=False),
         len(card.classes),
         head_dropout=head_dropout,
         head_scale=head_scale,
+        selector=None if select is None else selector_for(select, card.grid.grid()),
+        frame_choice=None if select is None else _frame_choice(card, select.pool, select.source),
     )
     if weights is not None:
         fill(model, weights)
@@ -198,6 +153,13 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], report: LoadReport | N
     model.load_state_dict({**own, **placed})
 
 
+def _frame_choice(card: Card, pool: float | None, source: Source | None) -> FrameChoice | None:
+    if card.oversample == 1 or pool is None:
+        return None
+    candidates = clip_of(card).candidates().grid()
+    return FrameChoice(candidates, card.grid.grid().t, pool, source or "online")
+
+
 def _encoder(card: Card, drop_path: float, *, final_norm: bool) -> Encoder:
     return Encoder(
         card.grid.grid(),
@@ -225,7 +187,3 @@ def _differences(source: Card, card: Card) -> list[str]:
     if (source.mean, source.std) != (card.mean, card.std):
         notes.append(f"pixels normalised by {card.mean}, {card.std}, not as in the checkpoint")
     return notes
-
-
-def _decoder_stack(spec: DecoderSpec) -> StackSpec:
-    return StackSpec(dim=spec.dim, depth=spec.depth, heads=spec.heads, mlp_dim=MLP_RATIO * spec.dim)

@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from videomae_cli.config.card import Card
-from videomae_cli.config.schema import ClipSpec
+from videomae_cli.config.clip import ClipSpec
 from videomae_cli.data.eval_views import EvalItem, EvalViews
 from videomae_cli.data.loader import each_video
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import worker_deaths_named
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Precision, Runtime
-from videomae_cli.errors import CheckpointError, DataError
+from videomae_cli.errors import DataError
 from videomae_cli.tasks import runs
 from videomae_cli.tasks.build import build_classifier, read_checkpoint
+from videomae_cli.tasks.cards import clip_of
 from videomae_cli.tasks.training import worker_count
 
 VIEWS_AT_ONCE = 16
@@ -178,7 +179,12 @@ def score(
     """Run a classifier over a split, every process over its share; all return all scores."""
     videos = manifest.split(split)
     views = EvalViews(
-        videos, manifest.root, clip, clips=protocol.clips, crops=protocol.crops, size=clip.size
+        videos,
+        manifest.root,
+        clip.candidates(),
+        clips=protocol.clips,
+        crops=protocol.crops,
+        size=clip.size,
     )
     mine = range(runtime.rank, len(videos), runtime.world)
     rows: list[tuple[int, list[float]]] = []
@@ -216,23 +222,6 @@ def _handfuls(
     items = each_video(views, numbers, workers=workers)
     while group := list(islice(items, size)):
         yield group
-
-
-def clip_of(card: Card) -> ClipSpec:
-    """Return how clips are cut for a card's model."""
-    grid = card.grid
-    if grid.height != grid.width:
-        raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")
-    return ClipSpec(
-        frames=grid.frames,
-        stride_frames=card.stride_frames,
-        size=grid.height,
-        sampling=card.sampling,
-        tubelet=grid.tubelet,
-        patch=grid.patch,
-        mean=card.mean,
-        std=card.std,
-    )
 
 
 @torch.inference_mode()

@@ -23,7 +23,8 @@ from videomae_cli.errors import DataError
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks import runs
-from videomae_cli.tasks.build import build_classifier, card_for_finetune, fill
+from videomae_cli.tasks.build import build_classifier, fill
+from videomae_cli.tasks.cards import card_for_finetune
 from videomae_cli.tasks.evaluate import Protocol, score
 from videomae_cli.tasks.mixing import Mixing, require_pairs
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
@@ -48,9 +49,9 @@ class Objective(nn.Module):
         super().__init__()
         self.classifier = classifier
 
-    def forward(self, clip_BCTHW: Tensor, target_BK: Tensor) -> Loss:
+    def forward(self, clip_BCTHW: Tensor, noise_Bc: Tensor, target_BK: Tensor) -> Loss:
         """Compare the logits with class probabilities."""
-        return Loss(F.cross_entropy(self.classifier(clip_BCTHW).float(), target_BK))
+        return Loss(F.cross_entropy(self.classifier(clip_BCTHW, noise_Bc).float(), target_BK))
 
 
 def run(recipe: FinetuneRecipe, run_dir: Path, report: Report) -> Path:
@@ -88,7 +89,11 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report) -> Path:
                 depth=card.encoder.depth,
             ),
             clips=FinetuneClips(
-                manifest.split("train"), manifest.root, recipe.clip, recipe.augment, recipe.seed
+                manifest.split("train"),
+                manifest.root,
+                recipe.clip.candidates(),
+                recipe.augment,
+                recipe.seed,
             ),
             feed=Mixing(recipe, len(classes), rank=runtime.rank).feed,
             evaluate=_validation(recipe, manifest, classifier, runtime),

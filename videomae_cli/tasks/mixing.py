@@ -46,7 +46,7 @@ class Mixing:
         )
 
     def feed(self, batch: dict[str, Tensor], step: int, number: int) -> dict[str, Tensor]:
-        """Return `clip_BCTHW` (uint8 if nothing touches it) and class probabilities `target_BK`."""
+        """Return `clip_BCTHW` (uint8 if untouched), `noise_Bc`, class probabilities `target_BK`."""
         clip_BCTHW, label_B = batch["clip"], batch["label"]
         if self.augment.erasing or self._mixup:
             clip_BCTHW = normalize_clip(clip_BCTHW, self.clip.mean, self.clip.std)
@@ -56,13 +56,14 @@ class Mixing:
             target_BK = mixup_target(
                 label_B, self.classes, lam=1.0, smoothing=self.augment.smoothing
             )
-            return {"clip_BCTHW": clip_BCTHW, "target_BK": target_BK}
+            return {"clip_BCTHW": clip_BCTHW, "noise_Bc": batch["noise"], "target_BK": target_BK}
         seed, rank = self._keys
         shape = clip_BCTHW.shape
         with _global_draws(stream_seed(seed, "mixing", step, rank, number)):
             # as pictures of C * T channels: timm's box would cut time and height out of five axes
             mixed_BCHW, target_BK = self._mixup(clip_BCTHW.flatten(1, 2), label_B)
-        return {"clip_BCTHW": mixed_BCHW.view(shape), "target_BK": target_BK}
+        clip_BCTHW = mixed_BCHW.view(shape)
+        return {"clip_BCTHW": clip_BCTHW, "noise_Bc": batch["noise"], "target_BK": target_BK}
 
 
 def require_pairs(recipe: FinetuneRecipe, plan: Plan) -> None:

@@ -13,7 +13,8 @@ from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks import runs
-from videomae_cli.tasks.build import build_autoencoder, card_for_pretrain
+from videomae_cli.tasks.build import build_autoencoder
+from videomae_cli.tasks.cards import card_for_pretrain
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
 
 
@@ -40,7 +41,11 @@ def run(recipe: PretrainRecipe, run_dir: Path, report: Report) -> Path:
             objective=model,
             groups=parameter_groups(model, weight_decay=recipe.optim.weight_decay),
             clips=PretrainClips(
-                manifest.split("train"), manifest.root, recipe.clip, recipe.augment, recipe.seed
+                manifest.split("train"),
+                manifest.root,
+                recipe.clip.candidates(),
+                recipe.augment,
+                recipe.seed,
             ),
             feed=_feed,
             evaluate=None,

@@ -8,7 +8,8 @@ from videomae_cli.checkpoints.report import place
 from videomae_cli.config.recipes import load_recipe
 from videomae_cli.engine.state import newest, read
 from videomae_cli.errors import CheckpointError
-from videomae_cli.tasks.build import card_for_pretrain, expected_shapes, read_checkpoint
+from videomae_cli.tasks.build import expected_shapes, read_checkpoint
+from videomae_cli.tasks.cards import card_for_pretrain
 from videomae_cli.tasks.runs import RECIPE, is_finished
 
 

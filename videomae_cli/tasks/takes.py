@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 from videomae_cli.checkpoints import Loaded
 from videomae_cli.checkpoints.files import WEIGHTS_FILE
 from videomae_cli.config.card import Card
-from videomae_cli.config.schema import MaskSpec
+from videomae_cli.config.model import MaskSpec
 from videomae_cli.data.decode import VideoInfo, read_frames
 from videomae_cli.data.frames import dense_test_indices, segment_test_indices
 from videomae_cli.data.views import test_views
 from videomae_cli.errors import UsageError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
+from videomae_cli.masking.content import Content
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.targets import patchify
 from videomae_cli.rng import stream
-from videomae_cli.tasks.build import build_autoencoder, mask_of
+from videomae_cli.tasks.build import build_autoencoder
+from videomae_cli.tasks.cards import mask_of
 from videomae_cli.tasks.reconstruct import Reconstruction, reconstruct
 from videomae_cli.tasks.saves import read_run
 
@@ -156,13 +159,14 @@ def take_from(video: Path, info: VideoInfo, scene: Scene, wish: Wish) -> Take:
     noise = stream(wish.seed, "visualize").random((1, 2, grid.tokens), dtype=np.float32)
     noise_B2N = torch.from_numpy(noise)
     if scene.model is None:
-        mask = masker_for(scene.mask, grid)(noise_B2N[:, 0], _no_tokens)
+        content = Content(patchify(clip_BCTHW, grid), _no_tokens)
+        mask = masker_for(scene.mask, grid)(noise_B2N, content)
         return Take(video, info, indices, frames_THWC, mask, None)
     result, mask = reconstruct(scene.model, clip_BCTHW, noise_B2N, target_stats=wish.target_stats)
     return Take(video, info, indices, frames_THWC, mask, result)
 
 
-def _no_tokens() -> torch.Tensor:
+def _no_tokens(tubelets_BNP: torch.Tensor) -> torch.Tensor:
     raise UsageError(
         "this masking strategy looks at the model's tokens", "give a model with --checkpoint"
     )

@@ -72,6 +72,7 @@ def plan_for(recipe: TrainingRecipe, manifest: Manifest, world: int) -> tuple[Or
         recipe.optim,
         steps_per_epoch=order.steps_per_epoch,
         world=world,
+        repeats=recipe.augment.repeats,
     )
     return order, plan
 
