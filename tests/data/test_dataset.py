@@ -104,6 +104,35 @@ def test_masks_and_frames_do_not_depend_on_the_augmentation(root: Path) -> None:
     assert plain.source.read(5, 0).frames.tobytes() == varied.source.read(5, 0).frames.tobytes()
 
 
+def test_repeated_sampling_gives_clips_with_starts_crops_and_masks_of_their_own(
+    root: Path,
+) -> None:
+    spec = PretrainAugmentSpec(crop="center", flip=False, repeats=3)
+    one = PretrainClips(rows(), root, CLIP, PLAIN, 0)
+
+    samples = [PretrainClips(rows(), root, CLIP, spec, 0)[epoch, 0] for epoch in range(4)]
+
+    for epoch, sample in enumerate(samples):
+        assert {key: tuple(v.shape) for key, v in sample.items()} == {
+            "clip": (3, 3, 4, 32, 32),
+            "noise": (3, 2, 32),
+            "index": (3,),
+            "failed": (3,),
+        }
+        assert torch.equal(sample["clip"][:1], one[epoch, 0]["clip"])  # the first is as without
+        assert len(sample["noise"].unique(dim=0)) == 3
+    assert sum(len(sample["clip"].unique(dim=0)) for sample in samples) > 8
+
+
+def test_candidates_are_read_at_the_clips_own_stride(root: Path) -> None:
+    clip = CLIP.model_copy(update={"oversample": 1.5}).candidates()
+
+    sample = PretrainClips(rows(), root, clip, PLAIN, 0)[0, 0]
+
+    assert sample["clip"].shape == (1, 3, 6, 32, 32) and sample["noise"].shape == (1, 2, 48)
+    assert clip.frames == 6 and clip.stride_frames == 2
+
+
 def test_half_of_the_clips_are_mirrored_and_only_when_asked(root: Path) -> None:
     plain = PretrainClips(rows(), root, CLIP, PLAIN, 0)
     flips = PretrainClips(rows(), root, CLIP, PretrainAugmentSpec(crop="center", flip=True), 0)

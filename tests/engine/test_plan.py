@@ -64,3 +64,17 @@ def test_steps_win_over_epochs_when_they_are_given() -> None:
 
     assert (made.steps, made.warmup) == (7, 3)
     assert [made.lr(0), made.lr(2)] == [0.0, 1.5e-4]
+
+
+def test_repeats_count_as_effective_epochs_and_change_neither_steps_nor_rates() -> None:
+    schedule = ScheduleSpec(epochs=200.0, warmup_epochs=20.0)
+    train = TrainSpec(batch=1024, micro_batch=32, save_every_steps=100)
+
+    once, often = (
+        make_plan(schedule, train, optim(), steps_per_epoch=1318, world=32, repeats=repeats)
+        for repeats in (1, 4)
+    )
+
+    assert (often.steps, often.peak_lr) == (once.steps, once.peak_lr)
+    assert "200 epochs of 1,318 x 4 clips of each video, 800 effective epochs" in often.summary()
+    assert "effective" not in once.summary()

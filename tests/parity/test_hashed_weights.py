@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from videomae_cli.config.card import StackSpec
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
+from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import Mask, select
+from videomae_cli.masking.running_cell import running_cell
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder
@@ -98,8 +100,10 @@ def test_the_autoencoder_meets_the_published_outputs(autoencoder: Autoencoder):
 
 @torch.no_grad()
 def test_dual_masking_meets_the_published_outputs(autoencoder: Autoencoder):
-    pixels, mask = raw(), half_of_the_cells(tube_mask())
+    spec = MaskSpec(strategy="tube", ratio=0.9, targets="running-cell", targets_ratio=0.5)
+    pixels, mask = raw(), running_cell(torch.zeros(1, GRID.tokens), tube_mask(), GRID, spec)
 
+    assert all(torch.equal(a, b) for a, b in zip(mask, half_of_the_cells(tube_mask()), strict=True))
     prediction = autoencoder.decode(autoencoder.encode(normalised(pixels), mask), mask)
     target = normalize_tubelets(select(patchify(pixels, GRID), mask.target_BM), 3)[0]
 

@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from videomae_cli.config.model import MaskSpec
+from videomae_cli.errors import RecipeError
+from videomae_cli.grid import TokenGrid
+from videomae_cli.masking import masker_for
+from videomae_cli.masking.content import nothing
+from videomae_cli.masking.mask import Mask
+
+WIDE = TokenGrid(16, 224, 224)
+
+
+def masked(strategy: str, ratio: float, grid: TokenGrid, noise: torch.Tensor | None = None) -> Mask:
+    spec = MaskSpec.model_validate({"strategy": strategy, "ratio": ratio})
+    noise_B2N = torch.rand(1, 2, grid.tokens) if noise is None else noise.expand(1, 2, -1)
+    return masker_for(spec, grid)(noise_B2N, nothing(grid.tokens))
+
+
+@pytest.mark.parametrize(("ratio", "kept"), [(0.9, 156), (0.95, 78), (0.75, 392), (0.5, 784)])
+def test_random_keeps_the_whole_part_of_its_share(ratio: float, kept: int):
+    mask = masked("random", ratio, WIDE)
+
+    assert (mask.visible_BV.shape[1], mask.target_BM.shape[1]) == (kept, 1568 - kept)
+
+
+def test_random_shows_the_tokens_with_the_lowest_noise():
+    noise = torch.tensor([0.9, 0.1, 0.8, 0.2, 0.3, 0.7, 0.0, 0.6])
+
+    mask = masked("random", 0.625, TokenGrid(4, 32, 32), noise)
+
+    assert mask.visible_BV.tolist() == [[1, 3, 6]]
+    assert mask.target_BM.tolist() == [[0, 2, 4, 5, 7]]
+
+
+@pytest.mark.parametrize(("ratio", "slices"), [(0.875, 1), (0.9, 1), (0.75, 2), (0.5, 4)])
+def test_time_hides_whole_slices(ratio: float, slices: int):
+    mask = masked("time", ratio, WIDE)
+
+    assert mask.visible_BV.shape[1] == 196 * slices
+    assert len((mask.visible_BV // 196).unique()) == slices
+
+
+def test_time_shows_the_slices_with_the_lowest_noise():
+    grid = TokenGrid(6, 32, 32)  # 3 slices of 4
+    noise = torch.zeros(12)
+    noise[::4] = torch.tensor([0.5, 0.1, 0.9])
+
+    assert masked("time", 0.67, grid, noise).visible_BV.tolist() == [[4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "ratio", "said"),
+    [
+        ("random", 0.999, "hides 8 of the 8 tokens of a clip"),
+        ("random", 1e-9, "hides 1 of the 8"),
+        ("time", 0.9, "hides 2 of the 2 slices"),
+        ("time", 0.1, "hides 0 of the 2 slices"),
+    ],
+)
+def test_a_ratio_that_hides_nothing_or_all_is_refused(strategy: str, ratio: float, said: str):
+    if said == "hides 1 of the 8":
+        assert masked(strategy, ratio, TokenGrid(4, 32, 32)).visible_BV.shape[1] == 7
+        return
+    with pytest.raises(RecipeError, match=said):
+        masked(strategy, ratio, TokenGrid(4, 32, 32))
