@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import transformers
 from torch import Tensor
 
 from videomae_cli.config.recipes import load_recipe
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.runtime import keep_freed_memory
 from videomae_cli.masking import masker_for
+from videomae_cli.masking.content import nothing
 from videomae_cli.models.encoder import normalize_clip
 from videomae_cli.models.sizes import SIZES
 from videomae_cli.tasks.build import build_autoencoder
@@ -29,13 +29,14 @@ from videomae_cli.tasks.cards import card_for_pretrain
 Step = Callable[[], float]
 
 
-def ours(size: str, batch: int, precision: str, device: str) -> Step:
-    """Return a step of our autoencoder, as `videomae pretrain` takes it."""
+def ours(size: str, batch: int, precision: str, device: str, *more: str) -> Step:
+    """Return a step of our autoencoder, as `videomae pretrain` takes it; `more` as in --set."""
     dim = SIZES[size].dim
     changes = [
         f"model.size={size}",
         f"model.decoder.dim={dim // 2}",
         f"model.decoder.heads={dim // 128}",
+        *more,
     ]
     recipe = load_recipe("k400-vitb", changes, "pretrain")
     model = build_autoencoder(card_for_pretrain(recipe)).to(device)
@@ -58,6 +59,8 @@ def ours(size: str, batch: int, precision: str, device: str) -> Step:
 
 def theirs(size: str, batch: int, precision: str, device: str) -> Step:
     """Return a step of transformers' VideoMAEForPreTraining with its defaults and torch's AdamW."""
+    import transformers
+
     stack = SIZES[size]
     config = transformers.VideoMAEConfig(
         hidden_size=stack.dim,
@@ -73,7 +76,7 @@ def theirs(size: str, batch: int, precision: str, device: str) -> Step:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.05)
     clip, noise = inputs(batch, device)
     spec = load_recipe("k400-vitb", [], "pretrain")
-    mask = masker_for(spec.mask, spec.clip.grid())(noise[:, 0], lambda: noise)
+    mask = masker_for(spec.mask, spec.clip.grid())(noise, nothing(1568))
     hidden = torch.ones(batch, 1568, dtype=torch.bool, device=device).scatter_(
         1, mask.visible_BV, False
     )
@@ -107,6 +110,12 @@ def timed(step: Step, device: str) -> float:
     return time.perf_counter() - start
 
 
+def processor() -> str:
+    """Return the processor's name where Linux tells it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -117,6 +126,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     chosen = parser.parse_args()
+    import transformers
+
     keep_freed_memory()
     sides = {
         f"{name} {precision}": make(chosen.size, chosen.batch, precision, chosen.device)
@@ -129,16 +140,8 @@ def main() -> None:
         {name: timed(step, chosen.device) for name, step in sides.items()}
         for _ in range(chosen.rounds)
     ]
-    cpu = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        "unknown",
-    )
     print(
-        f"{chosen.size}, batch {chosen.batch}, 16 x 224 x 224, {chosen.device} ({cpu}, "
+        f"{chosen.size}, batch {chosen.batch}, 16 x 224 x 224, {chosen.device} ({processor()}, "
         f"{torch.get_num_threads()} threads), torch {torch.__version__}, "
         f"transformers {transformers.__version__}"
     )
