@@ -66,14 +66,20 @@ def _first(grid: TokenGrid) -> Tensor:
     return torch.zeros(grid.t, 1, dtype=torch.int64, device="cpu")
 
 
-def _linspace(grid: TokenGrid) -> Tensor:
-    """Return the places of frames floor(linspace(0, T - 1, t)), as MAE-ST's program takes them."""
-    frame_t = torch.linspace(0, grid.frames - 1, grid.t, device="cpu").long()
-    return (frame_t - torch.arange(grid.t, device="cpu") * grid.tubelet).unsqueeze(1)
+def linspace_places(grid: TokenGrid, count: int = 1) -> Tensor:
+    """Return the places of frames floor(linspace(0, T - 1, t * u)), as MAE-ST's program takes them.
+
+    Args:
+        grid: Token grid.
+        count: u, predicted frames of a tubelet.
+    """
+    frames_tu = torch.linspace(0, grid.frames - 1, grid.t * count, device="cpu").long()
+    first_t1 = torch.arange(grid.t, device="cpu").unsqueeze(1) * grid.tubelet
+    return frames_tu.reshape(grid.t, count) - first_t1
 
 
 FRAMES: dict[Frames, Callable[[TokenGrid], Tensor | None]] = {
     "all": lambda grid: None,
     "first": _first,
-    "linspace": _linspace,
+    "linspace": linspace_places,
 }
