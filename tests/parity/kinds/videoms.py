@@ -1,6 +1,7 @@
 """VideoMS: VideoMAE's autoencoder among the tokens that move most."""
 
 from collections.abc import Iterator
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.content import Content
-from videomae_cli.masking.motion import most_moving, scores
+from videomae_cli.masking.motion import scores
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.targets import patchify
 
@@ -45,21 +46,26 @@ def pretrain(golden: Golden) -> Iterator[Quantity]:
 def noise_of_tokens(golden: Golden, content: Content, grid: TokenGrid) -> Tensor:
     """Spread the file's noise, which is by rank in the pool, over the tokens.
 
-    Tokens with the same score have no order; the reference's sort is not stable. Among such the
-    visible ones get the lower noise, so that a pair across the edge is taken as the file has it.
+    Tokens with the same score have no order, and the reference's sort is not stable: among such the
+    file decides who is in the pool, and the visible ones get the lower noise.
     """
     noise, hidden = golden.tensors["noise"], golden.tensors["hidden_from_encoder"]
+    dropped = hidden & golden.tensors["not_reconstructed"]
     scores_BN = scores(content, grid, "online")
-    pool_BK = most_moving(scores_BN, noise.shape[1])
-    spread_BN = torch.zeros_like(scores_BN)
-    for clip, pool in enumerate(pool_BK.tolist()):
-        ranked = sorted(pool, key=lambda token: -scores_BN[clip, token].item())
-        drawn: dict[float, list[float]] = {}
-        for rank, token in enumerate(ranked):
-            drawn.setdefault(scores_BN[clip, token].item(), []).append(noise[clip, rank].item())
-        for score, values in drawn.items():
-            equals = [token for token in pool if scores_BN[clip, token].item() == score]
-            equals.sort(key=lambda token: bool(hidden[clip, token]))
-            for token, value in zip(equals, sorted(values), strict=True):
-                spread_BN[clip, token] = value
+    spread_BN = torch.full_like(scores_BN, 1 - 2**-24)
+    for score_N, hidden_N, dropped_N, drawn, spread_N in zip(
+        scores_BN.tolist(),
+        hidden.tolist(),
+        dropped.tolist(),
+        noise.tolist(),
+        spread_BN,
+        strict=True,
+    ):
+        order = sorted(range(len(score_N)), key=lambda n: (-score_N[n], dropped_N[n], hidden_N[n]))
+        start = 0
+        for _, equals in groupby(order[: len(drawn)], key=score_N.__getitem__):
+            tokens = list(equals)
+            values = sorted(drawn[start : start + len(tokens)])
+            spread_N[tokens] = torch.tensor(values)
+            start += len(tokens)
     return spread_BN
