@@ -95,8 +95,7 @@ def test_every_key_of_a_recipe_is_read_somewhere() -> None:
         if isinstance(node, ast.Attribute)
     }
 
-    # only one choice yet, so nothing has to look: remove it from here with the second
-    assert sorted(keys - read - {"positions"}) == []
+    assert sorted(keys - read) == []
 
 
 def test_the_readme_and_the_schema_are_fresh() -> None:

@@ -76,6 +76,50 @@ def test_layer_scales_are_the_published_ones(
     assert scales[-2:] == [decay, 1.0]
 
 
+def learned(depth: int) -> Net:
+    """A net with MAE-ST's tokens and tables beside VideoMAE's."""
+    model = Net(depth)
+    for part in (model.encoder, model.decoder):
+        part.class_token = nn.Parameter(torch.zeros(1, 1, 2))
+        part.positions = nn.ParameterDict({n: torch.zeros(1, 3, 2) for n in ("space", "token")})
+    return model
+
+
+def test_all_tokens_and_tables_decay_together_or_not_at_all():
+    model = learned(2)
+    tokens = {n for n, _ in model.named_parameters() if "token" in n or "positions" in n}
+
+    without = facts(model, parameter_groups(model, weight_decay=0.05))
+    with_them = facts(model, parameter_groups(model, weight_decay=0.05, tokens_decay=True))
+
+    assert len(tokens) == 7
+    assert {name for name in without if with_them[name] != without[name]} == tokens
+    assert {with_them[name] for name in tokens} == {(1.0, 0.05)}
+    assert {without[name] for name in tokens} == {(1.0, 0.0)}
+
+
+def test_tokens_and_tables_of_the_encoder_are_of_the_first_layer():
+    model = learned(3)
+
+    found = facts(model, parameter_groups(model, weight_decay=0.05, layer_decay=0.5, depth=3))
+
+    for name in ("encoder.class_token", "encoder.positions.space", "mask_token"):
+        assert found[name] == (0.0625, 0.0), name
+    assert found["decoder.positions.space"] == found["decoder.class_token"] == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("depth", "decay"), [(12, 0.65), (24, 0.75), (32, 0.8)])
+def test_mae_st_layer_decay_is_the_published_formula(depth: int, decay: float):
+    model = learned(depth)
+
+    found = facts(model, parameter_groups(model, weight_decay=0.05, layer_decay=decay, depth=depth))
+
+    assert found["encoder.positions.token"][0] == pytest.approx(decay ** (depth + 1))
+    for block in range(depth):
+        scale = found[f"encoder.blocks.{block}.fc1.weight"][0]
+        assert scale == pytest.approx(decay ** (depth + 1 - (block + 1)))
+
+
 def test_names_without_the_encoder_prefix_are_layers_too():
     model = Stack(2)
 

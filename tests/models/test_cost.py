@@ -11,6 +11,16 @@ from videomae_cli.tasks.cards import card_for_finetune, card_for_pretrain
 CLIP = torch.randint(0, 256, (1, 3, 16, 224, 224), dtype=torch.uint8)
 MOTION = ["mask.strategy=motion", "mask.pool=0.3"]
 DUAL = ["mask.targets=running-cell", "mask.targets_ratio=0.5"]
+MAE_ST = [
+    "mask.strategy=random",
+    "model.positions=separable",
+    "model.class_token=true",
+    "model.biases=all",
+    "model.decoder.dim=512",
+    "model.decoder.heads=16",
+    "target.normalize=joint",
+    "target.frames=first",
+]
 SELECTED = ["select.strategy=motion", "select.pool=0.6"]
 
 
@@ -27,6 +37,18 @@ def test_a_pretraining_pass_of_vitb_costs_what_is_published(changes: list[str], 
 
     assert cost.published / 1e9 == pytest.approx(giga, rel=0.01)
     assert cost.executed <= 1.01 * cost.published
+
+
+@pytest.mark.parametrize(
+    ("size", "giga"), [("vitb", 46.1), pytest.param("vitl", 81.0, marks=pytest.mark.slow)]
+)
+def test_a_pretraining_pass_of_mae_st_costs_what_is_published(size: str, giga: float):
+    recipe = load_recipe("k400-vitb", [*MAE_ST, f"model.size={size}"], "pretrain")
+    model = build_autoencoder(card_for_pretrain(recipe)).eval()
+
+    cost = forward_cost(model, CLIP, torch.rand(1, 2, model.grid.tokens))
+
+    assert cost.published / 1e9 == pytest.approx(giga, rel=0.01)
 
 
 @pytest.mark.parametrize(

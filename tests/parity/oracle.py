@@ -55,9 +55,17 @@ def blocks(sd: Weights, prefix: str, x: Tensor, heads: int) -> Tensor:
 
 
 def autoencode(
-    sd: Weights, clip: Tensor, hidden: Tensor, heads: tuple[int, int]
+    sd: Weights,
+    clip: Tensor,
+    hidden: Tensor,
+    heads: tuple[int, int],
+    wanted: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Latents and predictions of a normalised clip; `hidden` is a boolean mask."""
+    """Latents and predictions of a normalised clip.
+
+    `hidden` and `wanted` are boolean masks; without the latter all that is hidden is predicted.
+    """
+    wanted = hidden if wanted is None else wanted
     batch = len(clip)
     x = embed(sd, clip, "encoder.")
     x = x[~hidden].reshape(batch, -1, x.shape[-1])
@@ -65,7 +73,7 @@ def autoencode(
     y = latent @ sd["encoder_to_decoder.weight"].T
     code = positions(hidden.shape[1], y.shape[-1]).expand(batch, -1, -1)
     seen = y + code[~hidden].reshape(y.shape)
-    asked = sd["mask_token"] + code[hidden].reshape(batch, -1, y.shape[-1])
+    asked = sd["mask_token"] + code[wanted].reshape(batch, -1, y.shape[-1])
     z = blocks(sd, "decoder.", torch.cat([seen, asked], 1), heads[1])[:, -asked.shape[1] :]
     return latent, norm(sd, "decoder.norm", z) @ sd["decoder.head.weight"].T + sd[
         "decoder.head.bias"

@@ -24,6 +24,16 @@ AUTOENCODER = Card(
 CLASSIFIER = Card(kind="classifier", encoder=STACK, grid=GRID, classes=("left", "right", "up"))
 
 
+def learned(card: Card) -> Card:
+    """Return the card of a MAE-ST model of the same size."""
+    parts = {"positions": "separable", "class_token": True, "biases": "all"}
+    update: dict[str, object] = {"encoder": card.encoder.model_copy(update=parts)}
+    if card.decoder is not None:
+        update |= {"decoder": card.decoder.model_copy(update=parts), "normalize": "joint"}
+        update |= {"target_frames": "linspace", "mask": {"strategy": "random", "ratio": 0.75}}
+    return card.model_copy(update=update)
+
+
 class Notes(Silence):
     """Keeps what it is told."""
 

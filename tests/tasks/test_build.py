@@ -1,14 +1,16 @@
 """Cards become models, checkpoints fill them, and nothing is left to chance or to silence."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from tests.tasks.notes import AUTOENCODER, CLASSIFIER, STACK, written
+from tests.tasks.notes import AUTOENCODER, CLASSIFIER, STACK, learned, written
 from videomae_cli.checkpoints import save
 from videomae_cli.checkpoints.files import write_native
+from videomae_cli.config.card import Card
 from videomae_cli.config.recipes import load_recipe
 from videomae_cli.errors import CheckpointError
 from videomae_cli.models.sizes import SIZES
@@ -135,3 +137,83 @@ def test_another_geometry_is_said_and_another_encoder_refused(tmp_path: Path) ->
     assert any("4x4x4 tokens" in sentence for sentence in report.assumed)
     with pytest.raises(CheckpointError, match=r"3 heads.*4 heads"):
         start_from(source, build_classifier(heads), heads)
+
+
+def test_a_model_of_learned_parts_rebuilds_itself_from_its_card(tmp_path: Path) -> None:
+    source = written(tmp_path / "final", learned(AUTOENCODER), seed=3)
+    clip_BCTHW = torch.randint(0, 256, (1, 3, 4, 32, 32), dtype=torch.uint8)
+    noise_B2N = torch.rand(1, 2, AUTOENCODER.grid.grid().tokens)
+    torch.manual_seed(3)
+    first = build_autoencoder(learned(AUTOENCODER))
+
+    loaded = read_checkpoint(source)
+    second = build_autoencoder(loaded.card, loaded.weights)
+
+    assert loaded.card == learned(AUTOENCODER)
+    assert first.decoder.head.out_features == AUTOENCODER.grid.grid().tubelet_pixels // 2
+    assert torch.equal(first(clip_BCTHW, noise_B2N).loss, second(clip_BCTHW, noise_B2N).loss)
+
+
+def test_a_card_that_says_nothing_of_learned_parts_is_videomae() -> None:
+    said = json.loads(AUTOENCODER.model_dump_json())
+    for part in ("encoder", "decoder"):
+        for key in ("positions", "class_token", "biases"):
+            del said[part][key]
+    del said["target_frames"]
+
+    card = Card.model_validate_json(json.dumps(said))
+
+    assert card == AUTOENCODER
+
+
+def test_a_recipe_with_learned_parts_describes_them() -> None:
+    changes = ("model.positions=separable", "model.class_token=true", "model.biases=all")
+    recipe = load_recipe("k400-vitb", (*changes, "target.frames=linspace"), "pretrain")
+
+    card = card_for_pretrain(recipe)
+
+    assert card.decoder is not None and card.target_frames == "linspace"
+    for stack in (card.encoder, card.decoder):
+        assert (stack.positions, stack.class_token, stack.biases) == ("separable", True, "all")
+    shapes = expected_shapes(card)
+    assert shapes["encoder.positions.space"] == (1, 196, 768)
+    assert shapes["decoder.positions.time"] == (1, 8, 384)
+    assert shapes["decoder.head.weight"] == (768, 384)
+    assert "encoder_to_decoder.bias" in shapes and "encoder.blocks.0.attn.k_bias" in shapes
+
+
+@pytest.mark.parametrize("which", ["checkpoint", "recipe"])
+def test_learned_parts_on_one_side_only_are_refused_in_words(tmp_path: Path, which: str) -> None:
+    source, card = AUTOENCODER, CLASSIFIER
+    if which == "checkpoint":
+        source = learned(AUTOENCODER)
+    else:
+        card = learned(CLASSIFIER)
+    path = written(tmp_path / "final", source)
+
+    with pytest.raises(CheckpointError) as caught:
+        start_from(path, build_classifier(card), card)
+
+    for words in ("sine positions", "separable positions", "a class token", "no class token"):
+        assert words in caught.value.message
+    assert "positions" in caught.value.hint
+
+
+def test_learned_positions_are_resized_for_another_grid_and_the_norm_is_taken_over(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path / "final", learned(AUTOENCODER))
+    before = read_checkpoint(path).weights
+    grid = CLASSIFIER.grid.model_copy(update={"frames": 8})
+    longer = learned(CLASSIFIER).model_copy(update={"grid": grid})
+    classifier = build_classifier(longer)
+
+    _, report = start_from(path, classifier, longer, norm="pretrained")
+
+    after = classifier.state_dict()
+    assert report.interpolated == ("encoder.positions.time",)
+    assert "encoder.positions.time" not in report.matched
+    assert any("interpolated for 4x4x4 tokens" in sentence for sentence in report.assumed)
+    assert after["encoder.positions.time"].shape == (1, 4, 24)
+    assert torch.equal(after["encoder.positions.space"], before["encoder.positions.space"])
+    assert torch.equal(after["fc_norm.weight"], before["encoder.norm.weight"])

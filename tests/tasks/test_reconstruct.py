@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tasks.notes import AUTOENCODER, GRID
+from tests.tasks.notes import AUTOENCODER, GRID, learned
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.targets import patchify, unpatchify
@@ -18,6 +18,11 @@ G = GRID.grid()
 def _model(normalize: str = "patch") -> Autoencoder:
     torch.manual_seed(0)
     return build_autoencoder(AUTOENCODER.model_copy(update={"normalize": normalize})).eval()
+
+
+def _joint_model() -> Autoencoder:
+    torch.manual_seed(0)
+    return build_autoencoder(learned(AUTOENCODER)).eval()
 
 
 def _clip(seed: int = 0) -> Tensor:
@@ -35,9 +40,10 @@ def _with_hidden_changed(clip_BCTHW: Tensor, mask: Mask) -> Tensor:
     return unpatchify(tubelets_BNP, G)
 
 
-@pytest.mark.parametrize("normalize", ["patch", "none"])
+@pytest.mark.parametrize("normalize", ["patch", "none", "joint"])
 def test_the_picture_does_not_depend_on_a_hidden_pixel(normalize: str) -> None:
-    model, clip_BCTHW = _model(normalize), _clip()
+    model = _joint_model() if normalize == "joint" else _model(normalize)
+    clip_BCTHW = _clip()
     first, mask = reconstruct(model, clip_BCTHW, _noise())
 
     other, _ = reconstruct(model, _with_hidden_changed(clip_BCTHW, mask), _noise())
@@ -97,6 +103,7 @@ def test_a_perfect_prediction_with_true_statistics_is_the_original() -> None:
     model.__class__ = Oracle
 
     result, _ = reconstruct(model, clip_BCTHW, _noise(), target_stats=True)
+    assert result.predicted_frames == 2
     honest, _ = reconstruct(model, clip_BCTHW, _noise())
 
     assert torch.equal(result.clip_BCTHW, clip_BCTHW)
@@ -123,3 +130,43 @@ def test_a_nearer_token_counts_more() -> None:
 
     # distances 1 and 2, to the power of 4: weights 16 and 1
     assert mean_BMC[0, 0].tolist() == pytest.approx([1 / 17] * 3)
+
+
+def test_of_a_joint_model_a_perfect_prediction_is_the_original_in_the_predicted_frames() -> None:
+    class Oracle(Autoencoder):
+        def decode(self, latents_BVD: Tensor, mask: Mask) -> Tensor:
+            return self.target(clip_BCTHW, mask)
+
+    model, clip_BCTHW = _joint_model(), _clip()
+    model.__class__ = Oracle
+
+    result, mask = reconstruct(model, clip_BCTHW, _noise(), target_stats=True)
+    honest, _ = reconstruct(model, clip_BCTHW, _noise())
+
+    hidden_N1 = torch.zeros(G.tokens, 1, dtype=torch.uint8)
+    hidden_N1[mask.target_BM[0]] = 1
+    is_hidden = unpatchify(hidden_N1.expand(-1, G.tubelet_pixels)[None], G).bool()[0]
+    filled, original = result.clip_BCTHW[0].int(), clip_BCTHW[0].int()
+    for shown, predicted in enumerate([0, 0, 3, 3]):  # the last tubelet's second frame is predicted
+        difference = (filled[:, shown] - original[:, predicted])[is_hidden[:, shown]]
+        assert difference.abs().max() <= 1
+    assert torch.equal(filled[~is_hidden], original[~is_hidden])
+    assert result.predicted_frames == 1 and result.psnr > 60 and result.loss < 1e-9
+    assert honest.statistics == "visible" and honest.psnr < result.psnr
+    assert honest.psnr == pytest.approx(honest.ceiling_psnr, abs=1e-4)
+
+
+def test_an_even_clip_of_any_colour_is_filled_with_that_colour_by_a_joint_model() -> None:
+    model = _joint_model()
+    colour = torch.tensor([40, 128, 220], dtype=torch.uint8)
+    clip_BCTHW = colour[None, :, None, None, None].expand(1, 3, 4, 32, 32).contiguous()
+
+    class Even(Autoencoder):
+        def decode(self, latents_BVD: Tensor, mask: Mask) -> Tensor:
+            return self.target(clip_BCTHW, mask)
+
+    model.__class__ = Even
+    result, _ = reconstruct(model, clip_BCTHW, _noise())
+
+    assert (result.clip_BCTHW.int() - clip_BCTHW.int()).abs().max() <= 1
+    assert result.plain_psnr > 60

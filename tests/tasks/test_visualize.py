@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.data.make_clips import write_clip
-from tests.tasks.notes import AUTOENCODER, CLASSIFIER, Notes, written
+from tests.tasks.notes import AUTOENCODER, CLASSIFIER, Notes, learned, written
 from videomae_cli.checkpoints import save
 from videomae_cli.cli.app import app
 from videomae_cli.config.recipes import dump, load_recipe
@@ -212,6 +212,17 @@ def test_target_stats_of_a_pixel_model_are_said_to_change_nothing(
     )
 
     assert any("changes nothing" in line for line in notes.warned)
+
+
+def test_frames_that_only_repeat_a_predicted_one_are_said_to(video: Path, tmp_path: Path) -> None:
+    model = written(tmp_path / "final", learned(AUTOENCODER))
+    notes = Notes()
+
+    result = visualize.run(video, notes, checkpoint=model, out=tmp_path / "a.png")
+
+    words = "Of the 2 frames of a hidden token the model predicts 1; the rest repeat it"
+    assert words in _notice(tmp_path / "a.png") and notes.has(words)
+    assert words in result.as_json()["notice"]
 
 
 def test_covers_lie_on_hidden_tokens_and_nowhere_else() -> None:

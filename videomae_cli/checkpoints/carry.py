@@ -1,27 +1,36 @@
 """From a pretrained model to the start of a fine-tuning.
 
-Source: what the original fine-tuning script keeps and leaves. The pretrained encoder's last norm is
-left behind, because the classifier normalises after pooling, with a norm of its own that starts at
-weight 1, bias 0.
+Sources: what the original fine-tuning scripts keep and leave. VideoMAE leaves the pretrained
+encoder's last norm behind, and normalises after pooling with a norm of its own that starts at
+weight 1, bias 0; MAE-ST moves the pretrained one there. Learned positions are resized where the
+grid is another: linearly in time, bicubically in space, as PySlowFast does.
 """
 
 from collections.abc import Mapping
 
+import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
 from videomae_cli.checkpoints.report import LoadReport, Shapes, place
+from videomae_cli.config.model import Norm
+from videomae_cli.grid import TokenGrid
 
+LAST_NORM = "encoder.norm."
 LEFT_BEHIND = {
-    "encoder.norm.*": "the classifier has a norm after pooling instead",
-    "encoder_to_decoder.weight": "part of the decoder",
+    f"{LAST_NORM}*": "the classifier has a norm after pooling instead",
+    "encoder_to_decoder.*": "part of the decoder",
     "mask_token": "part of the decoder",
     "decoder.*": "part of the decoder",
 }
 FRESH = ("fc_norm.*", "head.*")
+SPACE, TIME = "encoder.positions.space", "encoder.positions.time"
 
 
 def encoder_weights_for_classifier(
-    weights: Mapping[str, Tensor], expected: Shapes
+    weights: Mapping[str, Tensor],
+    expected: Shapes,
+    *,
+    norm: Norm = "fresh",
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Choose what a classifier takes over from an autoencoder, or from another classifier.
 
@@ -30,14 +39,46 @@ def encoder_weights_for_classifier(
     Args:
         weights: Native weights of either kind.
         expected: Native names and shapes of the new classifier.
+        norm: What becomes of an autoencoder's last norm: left behind, or moved after the pooling.
 
     Raises:
         CheckpointError: The encoders differ; the tensors are named.
     """
     heads = [name for name in weights if name.startswith("head.")]
     fits = all(tuple(weights[name].shape) == tuple(expected[name]) for name in heads)
-    kept = {name: tensor for name, tensor in weights.items() if fits or name not in heads}
+    norms = [name for name in weights if name.startswith(LAST_NORM) and norm == "pretrained"]
+    moved = {name: name.replace(LAST_NORM, "fc_norm.") for name in norms}
+    kept = {
+        moved.get(name, name): tensor
+        for name, tensor in weights.items()
+        if fits or name not in heads
+    }
     placed, report = place(kept, expected, allow_initialised=FRESH, allow_dropped=LEFT_BEHIND)
     reason = "a head for another number of classes"
     lost = {} if fits else dict.fromkeys(heads, reason)
-    return placed, report._replace(dropped=report.dropped | lost)
+    return placed, report._replace(moved=moved, dropped=report.dropped | lost)
+
+
+def resize_positions(
+    weights: Mapping[str, Tensor], old: TokenGrid, new: TokenGrid
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Make learned positions of an encoder fit another grid.
+
+    Args:
+        weights: Native weights; without learned positions nothing changes.
+        old: The grid they are of.
+        new: The grid they are for.
+
+    Returns:
+        All the weights, and the names of those that were resized.
+    """
+    resized: dict[str, Tensor] = {}
+    if TIME in weights and old.t != new.t:
+        time_1Dt = weights[TIME].transpose(1, 2)
+        time_1Dt = F.interpolate(time_1Dt, new.t, mode="linear", align_corners=False)
+        resized[TIME] = time_1Dt.transpose(1, 2).contiguous()
+    if SPACE in weights and (old.h, old.w) != (new.h, new.w):
+        space_1Dhw = weights[SPACE].transpose(1, 2).reshape(1, -1, old.h, old.w)
+        space_1Dhw = F.interpolate(space_1Dhw, (new.h, new.w), mode="bicubic", align_corners=False)
+        resized[SPACE] = space_1Dhw.flatten(2).transpose(1, 2).contiguous()
+    return {**weights, **resized}, tuple(resized)

@@ -17,6 +17,8 @@ class LoadReport(NamedTuple):
 
     matched: tuple[str, ...] = ()
     """Native names filled from the source as they are."""
+    moved: dict[str, str] = {}  # noqa: RUF012  (never written to)
+    """Source name to the native name it fills instead; among `matched` under the latter."""
     interpolated: tuple[str, ...] = ()
     """Native names filled from the source after a change of geometry."""
     initialised: tuple[str, ...] = ()
@@ -30,6 +32,7 @@ class LoadReport(NamedTuple):
         """Return one line with the counts."""
         parts = [f"{len(self.matched)} tensors matched"]
         for label, names in (
+            ("moved", self.moved),
             ("interpolated", self.interpolated),
             ("initialised", self.initialised),
             ("dropped", self.dropped),

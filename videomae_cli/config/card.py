@@ -5,12 +5,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
+from videomae_cli.config.model import Biases, Frames, Normalize, Positions
 from videomae_cli.config.spec import Spec
 from videomae_cli.grid import TokenGrid
 
 
 class StackSpec(Spec):
-    """Width, depth, heads and MLP width of a stack of transformer blocks."""
+    """A stack of transformer blocks, and what its tokens are given on the way in."""
 
     dim: int
     """Width."""
@@ -20,6 +21,12 @@ class StackSpec(Spec):
     """Attention heads."""
     mlp_dim: int
     """Width inside the MLP."""
+    positions: Positions = "sine"
+    """Position table: `sine`: fixed; `separable`: one learned for space plus one for time."""
+    class_token: bool = False
+    """Is there a learned token beside the clip's?"""
+    biases: Biases = "qv"
+    """`qv`: keys have none, nor has the bridge to such a decoder; `all`: every map has one."""
 
 
 class GridSpec(Spec):
@@ -78,8 +85,10 @@ class Card(Spec):
     """The `select` part of the fine-tuning recipe; classifiers only."""
     classes: tuple[str, ...] | None = None
     """Class names by label; classifiers only."""
-    normalize: Literal["patch", "joint", "none"] | None = None
+    normalize: Normalize | None = None
     """Target normalisation; autoencoders only."""
+    target_frames: Frames = "all"
+    """Predicted frames of each tubelet; autoencoders only."""
     mask: dict[str, Any] | None = None
     """The `mask` part of the pretraining recipe; autoencoders only."""
     protocol: dict[str, Any] | None = None

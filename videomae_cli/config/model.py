@@ -9,6 +9,12 @@ from videomae_cli.config.spec import Fraction, Positive, Spec
 Size = Literal["micro", "tiny", "vits", "vitb", "vitl", "vith", "vitg"]
 Source = Literal["online", "pixels"]
 """What moves: `online`: embeddings of the model in training (EVEREST); `pixels`: the pixels."""
+Positions = Literal["sine", "separable"]
+Biases = Literal["qv", "all"]
+Norm = Literal["fresh", "pretrained"]
+Rules = Literal["videomae", "mae-st"]
+Normalize = Literal["patch", "joint", "none"]
+Frames = Literal["all", "first", "linspace"]
 
 
 class DecoderSpec(Spec):
@@ -35,19 +41,19 @@ class AutoencoderSpec(Spec):
 
     size: Size
     """Encoder size."""
-    positions: Literal["sine", "separable"] = "sine"
+    positions: Positions = "sine"
     """Position table: `sine`: fixed, over the token index (VideoMAE); `separable`: one learned for
     space plus one for time (MAE-ST)."""
     class_token: bool = False
     """A learned token beside the clip's, seen by all and read by none (MAE-ST)."""
-    biases: Literal["qv", "all"] = "qv"
+    biases: Biases = "qv"
     """`qv`: attention has them for queries and values, the bridge to the decoder none (VideoMAE);
     `all`: every linear map has one (MAE-ST)."""
     decoder: DecoderSpec
     """Decoder."""
     drop_path: Fraction = 0.0
     """Stochastic depth rate of the last encoder block; grows linearly from 0."""
-    init: Literal["videomae", "mae-st"] = "videomae"
+    init: Rules = "videomae"
     """Whose rules draw the first weights."""
 
 
@@ -56,15 +62,15 @@ class ClassifierSpec(Spec):
 
     size: Size
     """Encoder size."""
-    positions: Literal["sine", "separable"] = "sine"
+    positions: Positions = "sine"
     """Position table: `sine`: fixed, over the token index (VideoMAE); `separable`: one learned for
     space plus one for time (MAE-ST)."""
     class_token: bool = False
     """A learned token beside the clip's, seen by all and read by none (MAE-ST)."""
-    biases: Literal["qv", "all"] = "qv"
+    biases: Biases = "qv"
     """`qv`: attention has them for queries and values, the bridge to the decoder none (VideoMAE);
     `all`: every linear map has one (MAE-ST)."""
-    norm: Literal["fresh", "pretrained"] = "fresh"
+    norm: Norm = "fresh"
     """The norm after pooling: `fresh` (VideoMAE), or the pretrained encoder's last (MAE-ST)."""
     drop_path: Fraction = 0.1
     """Stochastic depth rate of the last block; grows linearly from 0."""
@@ -124,9 +130,9 @@ class SelectSpec(Spec):
 class TargetSpec(Spec):
     """What the decoder is asked to predict."""
 
-    normalize: Literal["patch", "joint", "none"]
+    normalize: Normalize
     """`patch`: pixels of each token and channel at mean 0, deviation 1 (VideoMAE); `joint`: of each
     token, its channels together (MAE-ST); `none`: pixels in 0..1."""
-    frames: Literal["all", "first", "linspace"] = "all"
+    frames: Frames = "all"
     """Predicted frames of each tubelet: `all` (VideoMAE); the `first`; or MAE-ST's published choice
     `linspace`, which differs from `first` in the last tubelet, whose last frame it takes."""

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-NEVER_DECAYED = frozenset({"pos_embed", "cls_token", "mask_token"})
+TOKENS = re.compile(r"(.+\.)?(positions\..+|class_token|mask_token)")
+FIRST_LAYER = re.compile(r"patch_embed\..+|positions\..+|class_token|mask_token")
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
 
 Group = dict[str, Any]
@@ -15,7 +16,12 @@ Group = dict[str, Any]
 
 
 def parameter_groups(
-    model: nn.Module, *, weight_decay: float, layer_decay: float = 1.0, depth: int | None = None
+    model: nn.Module,
+    *,
+    weight_decay: float,
+    layer_decay: float = 1.0,
+    depth: int | None = None,
+    tokens_decay: bool = False,
 ) -> list[Group]:
     """Sort the trainable parameters into one group per layer and decay.
 
@@ -23,11 +29,12 @@ def parameter_groups(
 
     Args:
         model: Its parameters' names say which layer they are of.
-        weight_decay: Of matrices; vectors, biases and tokens get 0.
+        weight_decay: Of matrices; vectors and biases get 0.
         layer_decay: Factor on the rate per layer below the head.
         depth: Encoder blocks; without it there is one layer.
+        tokens_decay: Do mask token, class tokens and learned positions decay too?
 
-    Source: BEiT's rule, as VideoMAE V1 uses it.
+    Source: BEiT's rule, as VideoMAE V1 uses it, and MAE-ST, in whose pretraining tokens decay.
     """
     assert depth is not None or layer_decay == 1.0, "layer decay needs the number of blocks"
     groups: dict[tuple[int, bool], Group] = {}
@@ -35,7 +42,7 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         layers_above = 0 if depth is None else depth + 1 - _layer(name, depth)
-        decays = _decays(name, parameter)
+        decays = _decays(name, parameter, tokens_decay)
         group = groups.setdefault(
             (-layers_above, decays),
             {
@@ -65,12 +72,13 @@ def adamw(
 
 def _layer(name: str, depth: int) -> int:
     native = name.removeprefix("encoder.")
-    if native.startswith("patch_embed."):
+    if FIRST_LAYER.fullmatch(native):
         return 0
     block = re.match(r"blocks\.(\d+)\.", native)
     return int(block[1]) + 1 if block else depth + 1
 
 
-def _decays(name: str, parameter: Tensor) -> bool:
-    last = name.rpartition(".")[2]
-    return parameter.ndim > 1 and last != "bias" and last not in NEVER_DECAYED
+def _decays(name: str, parameter: Tensor, tokens_decay: bool) -> bool:
+    if TOKENS.fullmatch(name):
+        return tokens_decay
+    return parameter.ndim > 1 and not name.endswith(".bias")

@@ -11,26 +11,26 @@ from videomae_cli.config.card import StackSpec
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import select
+from videomae_cli.models import init
 from videomae_cli.models.layers import NORM_EPS, TubeletEmbed, blocks
-from videomae_cli.models.positions import sine_table
+from videomae_cli.models.positions import positions_for, with_class_token
 from videomae_cli.models.targets import patchify
 
 Channels = tuple[float, float, float]
 
 
 class Encoder(nn.Module):
-    """A plain vision transformer over tubelets: joint space-time attention, fixed positions.
+    """A plain vision transformer over tubelets: joint space-time attention.
 
     Args:
         grid: Token grid of a clip.
-        stack: Width, depth, heads.
+        stack: Width, depth, heads; positions, class token, biases.
         final_norm: Normalise the latents; autoencoders do, classifiers normalise after pooling.
         drop_path: Stochastic depth of the last block; grows linearly from 0.
         mean: Per-channel mean of pixels in 0..1, for uint8 clips.
         std: Per-channel deviation.
     """
 
-    positions_ND: Tensor
     scale_P: Tensor
     shift_P: Tensor
 
@@ -48,13 +48,14 @@ class Encoder(nn.Module):
         self.grid = grid
         self.stack = stack
         self.patch_embed = TubeletEmbed(grid, stack.dim)
+        self.class_token = init.learned(1, 1, stack.dim) if stack.class_token else None
+        self.positions = positions_for(grid, stack)
         self.blocks = blocks(stack, drop_path)
         self.norm = nn.LayerNorm(stack.dim, eps=NORM_EPS) if final_norm else nn.Identity()
         # a row of P numbers each: broadcasting over rows of 3 is slow on CPU
         pixels = grid.tubelet_pixels // grid.channels
         mean_C, std_C = (torch.tensor(x, dtype=torch.float64, device="cpu") for x in (mean, std))
         buffers = {
-            "positions_ND": sine_table(grid.tokens, stack.dim),
             "scale_P": (1 / (255 * std_C)).float().repeat(pixels),
             "shift_P": (-mean_C / std_C).float().repeat(pixels),
         }
@@ -71,22 +72,38 @@ class Encoder(nn.Module):
         return self.encode(patchify(clip_BCTHW, self.grid), visible_BV)
 
     def encode(self, tubelets_BNP: Tensor, visible_BV: Tensor | None = None) -> Tensor:
-        """Encode clips already cut: latents_BVD."""
+        """Encode clips already cut: latents_BVD. What becomes of the class token is dropped."""
+        positions_ND = self.positions()
         if visible_BV is None:
-            x_BVD = self.embed(tubelets_BNP) + self.positions_ND
+            x_BVD = self.embed(tubelets_BNP) + positions_ND
         else:
-            x_BVD = self.embed(select(tubelets_BNP, visible_BV)) + self.positions_ND[visible_BV]
+            x_BVD = self.embed(select(tubelets_BNP, visible_BV)) + positions_ND[visible_BV]
+        visible = x_BVD.shape[1]
+        x_BND = with_class_token(x_BVD, self.class_token, self.positions)
         for block in self.blocks:
-            x_BVD = block(x_BVD)
-        latents_BVD: Tensor = self.norm(x_BVD)
+            x_BND = block(x_BND)
+        latents_BVD: Tensor = self.norm(x_BND[:, -visible:])
         return latents_BVD
 
     def embed(self, tubelets_BVP: Tensor) -> Tensor:
         """Embed tubelets, uint8 pixels or normalised floats: tokens_BVD without positions."""
-        if not tubelets_BVP.is_floating_point():
-            tubelets_BVP = torch.addcmul(self.shift_P, tubelets_BVP.to(self.scale_P), self.scale_P)
-        tokens_BVD: Tensor = self.patch_embed(tubelets_BVP)
+        tokens_BVD: Tensor = self.patch_embed(self.normalize(tubelets_BVP))
         return tokens_BVD
+
+    def normalize(self, pixels_BVP: Tensor) -> Tensor:
+        """Turn uint8 pixels of tubelets, or of some of their frames, into what the network sees.
+
+        Floats are normalised already, and returned as they are.
+        """
+        if pixels_BVP.is_floating_point():
+            return pixels_BVP
+        shift_P, scale_P = (x[: pixels_BVP.shape[-1]] for x in (self.shift_P, self.scale_P))
+        return torch.addcmul(shift_P, pixels_BVP.to(scale_P), scale_P)
+
+    def denormalize(self, values_BVP: Tensor) -> Tensor:
+        """Undo `normalize`: pixels_BVP, 0..1."""
+        shift_P, scale_P = (x[: values_BVP.shape[-1]] for x in (self.shift_P, self.scale_P))
+        return (values_BVP - shift_P) / (255 * scale_P)
 
 
 def normalize_clip(

@@ -1,4 +1,4 @@
-"""The layers of this family: tubelet embedding, attention without a key bias, pre-norm block.
+"""The layers of this family: tubelet embedding, attention, pre-norm block.
 
 Shapes: B batch, N tokens, V visible tokens, D width, P numbers in a tubelet, h heads, d width of a
 head.
@@ -13,6 +13,7 @@ from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from videomae_cli.config.card import StackSpec
+from videomae_cli.config.model import Biases
 from videomae_cli.grid import TokenGrid
 
 NORM_EPS = 1e-6
@@ -35,20 +36,25 @@ class TubeletEmbed(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over all tokens. Queries and values have a bias, keys have none."""
+    """Self-attention over all tokens. Queries and values have a bias, keys on request.
 
-    def __init__(self, dim: int, heads: int) -> None:
+    A key's bias changes no output, because the softmax cancels it; MAE-ST's weights have one.
+    """
+
+    def __init__(self, dim: int, heads: int, biases: Biases = "qv") -> None:
         super().__init__()
         assert dim % heads == 0, f"width {dim} does not divide into {heads} heads"
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(dim))
+        self.k_bias = nn.Parameter(torch.zeros(dim)) if biases == "all" else None
         self.v_bias = nn.Parameter(torch.zeros(dim))
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x_BND: Tensor) -> Tensor:
         """Attend."""
-        bias = torch.cat((self.q_bias, torch.zeros_like(self.q_bias), self.v_bias))
+        k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
+        bias = torch.cat((self.q_bias, k_bias, self.v_bias))
         qkv = F.linear(x_BND, self.qkv.weight, bias)
         qkv_BN3hd = qkv.reshape(*x_BND.shape[:2], 3, self.heads, -1)
         q_BhNd, k_BhNd, v_BhNd = qkv_BN3hd.transpose(1, 3).unbind(2)
@@ -74,10 +80,12 @@ def attend(q_BhNd: Tensor, k_BhNd: Tensor, v_BhNd: Tensor) -> Tensor:
 class Block(nn.Module):
     """Pre-norm transformer block. Under autocast the residual stream keeps its dtype."""
 
-    def __init__(self, dim: int, heads: int, mlp_dim: int, drop_path: float = 0.0) -> None:
+    def __init__(
+        self, dim: int, heads: int, mlp_dim: int, drop_path: float = 0.0, biases: Biases = "qv"
+    ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
-        self.attn = Attention(dim, heads)
+        self.attn = Attention(dim, heads, biases)
         self.norm2 = nn.LayerNorm(dim, eps=NORM_EPS)
         self.mlp = Mlp(dim, mlp_dim)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
@@ -93,6 +101,6 @@ def blocks(stack: StackSpec, drop_path: float = 0.0) -> nn.ModuleList:
     """Build a stack; stochastic depth grows linearly from 0 to `drop_path` at the last block."""
     last = max(stack.depth - 1, 1)
     return nn.ModuleList(
-        Block(stack.dim, stack.heads, stack.mlp_dim, drop_path * i / last)
+        Block(stack.dim, stack.heads, stack.mlp_dim, drop_path * i / last, stack.biases)
         for i in range(stack.depth)
     )

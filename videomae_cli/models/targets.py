@@ -4,11 +4,15 @@ Shapes: B batch, C channels, T frames, H W pixels, N tokens, M target tokens, P 
 tubelet. The P numbers are ordered (frame, row, column, channel), channel fastest.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
 
+from videomae_cli.config.model import Normalize
 from videomae_cli.grid import TokenGrid
 
 STD_EPS = 1e-6
+VARIANCE_EPS = 1e-6
 
 
 def patchify(clip_BCTHW: Tensor, grid: TokenGrid) -> Tensor:
@@ -54,7 +58,33 @@ def normalize_tubelets(pixels_BMP: Tensor, channels: int) -> tuple[Tensor, Tenso
     return centred.div_(std).flatten(-2), mean.squeeze(-2), std.squeeze(-2)
 
 
+def normalize_jointly(values_BMP: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Bring each token to mean 0 and deviation 1, its channels together.
+
+    Args:
+        values_BMP: Pixels as the network sees them.
+
+    Returns:
+        The normalised values_BMP, and the mean_BM1 and std_BM1 that `denormalize_tubelets` takes.
+
+    Source: MAE-ST: the variance is unbiased, and the epsilon is added to it, inside the root.
+    """
+    count = values_BMP.shape[-1]
+    mean_BM1 = values_BMP.mean(dim=-1, keepdim=True)
+    centred_BMP = values_BMP - mean_BM1
+    var_BM1 = centred_BMP.square().mean(dim=-1, keepdim=True) * (count / (count - 1))
+    std_BM1 = (var_BM1 + VARIANCE_EPS).sqrt()
+    return centred_BMP.div_(std_BM1), mean_BM1, std_BM1
+
+
 def denormalize_tubelets(normalized_BMP: Tensor, mean_BMC: Tensor, std_BMC: Tensor) -> Tensor:
-    """Undo `normalize_tubelets`: pixels_BMP."""
+    """Undo `normalize_tubelets`, or `normalize_jointly` with statistics of one channel."""
     normalized = normalized_BMP.reshape(*mean_BMC.shape[:-1], -1, mean_BMC.shape[-1])
     return (normalized * std_BMC.unsqueeze(-2) + mean_BMC.unsqueeze(-2)).flatten(-2)
+
+
+Normalizer = Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]
+NORMALIZERS: dict[Normalize, Normalizer] = {
+    "patch": normalize_tubelets,
+    "joint": lambda values_BMP, channels: normalize_jointly(values_BMP),
+}

@@ -1,7 +1,7 @@
 """Card to model: the one place where a description becomes modules, and weights are put into them.
 
 A card says all that decides what a trained model computes. What only training needs (stochastic
-depth, dropout, the scale of a fresh head) is passed beside it.
+depth, dropout, the rules for first weights) is passed beside it.
 """
 
 from collections.abc import Mapping
@@ -10,23 +10,28 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.checkpoints.carry import encoder_weights_for_classifier
+from videomae_cli.checkpoints.carry import encoder_weights_for_classifier, resize_positions
 from videomae_cli.checkpoints.infer import Hints
 from videomae_cli.checkpoints.loading import NO_HINTS, Loaded, load
 from videomae_cli.checkpoints.report import LoadReport, place
 from videomae_cli.config.card import Card, StackSpec
-from videomae_cli.config.model import Source
+from videomae_cli.config.model import Norm, Rules, Source
 from videomae_cli.errors import CheckpointError
 from videomae_cli.masking import masker_for, selector_for
 from videomae_cli.masking.frames import FrameChoice
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder
+from videomae_cli.models.predicted import FRAMES
 from videomae_cli.tasks.cards import clip_of, mask_of, select_of
 
 
 def build_autoencoder(
-    card: Card, weights: Mapping[str, Tensor] | None = None, *, drop_path: float = 0.0
+    card: Card,
+    weights: Mapping[str, Tensor] | None = None,
+    *,
+    drop_path: float = 0.0,
+    rules: Rules = "videomae",
 ) -> Autoencoder:
     """Build the autoencoder of a card, with these weights or freshly drawn ones.
 
@@ -50,6 +55,8 @@ def build_autoencoder(
         masker_for(mask, grid),
         card.normalize or "patch",
         _frame_choice(card, mask.pool, mask.source),
+        place_tu=FRAMES[card.target_frames](grid),
+        rules=rules,
     )
     if weights is not None:
         fill(model, weights)
@@ -111,13 +118,16 @@ def read_checkpoint(path: Path, hints: Hints = NO_HINTS) -> Loaded:
     return loaded._replace(weights=weights)
 
 
-def start_from(path: Path, classifier: Classifier, card: Card) -> tuple[Card, LoadReport]:
+def start_from(
+    path: Path, classifier: Classifier, card: Card, *, norm: Norm = "fresh"
+) -> tuple[Card, LoadReport]:
     """Put the encoder of a checkpoint into a fresh classifier.
 
     Args:
         path: Pretrained weights of any format, or another classifier.
         classifier: Changed in place; what the checkpoint lacks keeps its fresh values.
         card: The classifier's own.
+        norm: Where the norm after pooling comes from.
 
     Returns:
         The card with the checkpoint's licence and descent, and what happened to each tensor.
@@ -127,18 +137,42 @@ def start_from(path: Path, classifier: Classifier, card: Card) -> tuple[Card, Lo
     """
     loaded = read_checkpoint(path, Hints(heads=card.encoder.heads))
     source = loaded.card
+    _, report = adopt(loaded, classifier, card, norm=norm)
+    descent = {"license": source.license, "derived_from": (*source.derived_from, str(path))}
+    return card.model_copy(update=descent), report
+
+
+def adopt(
+    loaded: Loaded, classifier: Classifier, card: Card, *, norm: Norm = "fresh"
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """Put a loaded encoder into a fresh classifier; return the weights it took, and their fate.
+
+    Learned positions are resized where the grid is another.
+
+    Args:
+        loaded: Pretrained weights, or another classifier's.
+        classifier: Changed in place; what the weights lack keeps its fresh values.
+        card: The classifier's own.
+        norm: Where the norm after pooling comes from.
+
+    Raises:
+        CheckpointError: The encoders differ.
+    """
+    source = loaded.card
     if source.encoder != card.encoder:
         raise CheckpointError(
-            f"{path} has an encoder of {_stack_words(source.encoder)}, the recipe one of"
+            f"{loaded.file} has an encoder of {_stack_words(source.encoder)}, the recipe one of"
             f" {_stack_words(card.encoder)}",
-            "take the recipe for this size, or set model.size",
+            "take the recipe for this encoder, or set model.size, positions, class_token and biases"
+            " to what it has",
         )
+    fitting, resized = resize_positions(loaded.weights, source.grid.grid(), card.grid.grid())
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
-    weights, report = encoder_weights_for_classifier(loaded.weights, expected)
+    weights, report = encoder_weights_for_classifier(fitting, expected, norm=norm)
     fill(classifier, weights, report)
-    descent = {"license": source.license, "derived_from": (*source.derived_from, str(path))}
-    notes = [*loaded.report.assumed, *_differences(source, card)]
-    return card.model_copy(update=descent), report._replace(assumed=tuple(notes))
+    matched = tuple(name for name in report.matched if name not in resized)
+    notes = (*loaded.report.assumed, *_differences(source, card))
+    return weights, report._replace(matched=matched, interpolated=resized, assumed=notes)
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], report: LoadReport | None = None) -> None:
@@ -172,7 +206,11 @@ def _encoder(card: Card, drop_path: float, *, final_norm: bool) -> Encoder:
 
 
 def _stack_words(stack: StackSpec) -> str:
-    return f"width {stack.dim}, {stack.depth} blocks, {stack.heads} heads, MLP {stack.mlp_dim}"
+    token = "a" if stack.class_token else "no"
+    return (
+        f"width {stack.dim}, {stack.depth} blocks, {stack.heads} heads, MLP {stack.mlp_dim},"
+        f" {stack.positions} positions, {token} class token, biases {stack.biases}"
+    )
 
 
 def _differences(source: Card, card: Card) -> list[str]:
@@ -180,8 +218,9 @@ def _differences(source: Card, card: Card) -> list[str]:
     old, new = source.grid.grid(), card.grid.grid()
     notes = []
     if (old.t, old.h, old.w) != (new.t, new.h, new.w):
+        made = "computed" if card.encoder.positions == "sine" else "interpolated"
         notes.append(
-            f"positions computed for {new.t}x{new.h}x{new.w} tokens;"
+            f"positions {made} for {new.t}x{new.h}x{new.w} tokens;"
             f" the checkpoint saw {old.t}x{old.h}x{old.w}"
         )
     if (source.mean, source.std) != (card.mean, card.std):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from videomae_cli.grid import TokenGrid
 from videomae_cli.tasks.panels import Panel, cover, enlarge, heat
 from videomae_cli.tasks.pictures import Caption
 from videomae_cli.tasks.reconstruct import Reconstruction, Statistics
@@ -33,9 +34,10 @@ def panels_of(take: Take, scene: Scene, *, error: bool) -> list[Panel]:
     if result is None:
         return panels
     filled = result.clip_BCTHW[0].permute(1, 2, 3, 0).numpy()
-    panels.append(
-        Panel("reconstruction", "hidden tokens predicted,\nvisible ones copied", enlarge(filled))
-    )
+    note = "hidden tokens predicted,\nvisible ones copied"
+    if result.predicted_frames < grid.tubelet:
+        note += f";\n{result.predicted_frames} of {grid.tubelet} frames, repeated"
+    panels.append(Panel("reconstruction", note, enlarge(filled)))
     if error:
         error_thw = result.error_BN[0].numpy().reshape(grid.t, grid.h, grid.w)
         note = f"RMS per token, black 0,\nbright {np.nanmax(error_thw):.2f}"
@@ -54,11 +56,29 @@ def caption_of(take: Take, scene: Scene, *, seed: int) -> Caption:
     if result is None:
         return Caption(take.path.name, tuple(lines), "", is_warning=False)
     lines.append(f"{scene.about}  ·  {figures(result)}")
+    if result.predicted_frames < grid.tubelet:
+        lines.append(repeated_frames(result, grid))
     return Caption(
         take.path.name,
         tuple(lines),
         NOTICES[result.statistics],
         is_warning=result.statistics == "target",
+    )
+
+
+def notice_of(result: Reconstruction, grid: TokenGrid) -> str:
+    """Say what must be known to read a reconstruction: borrowed brightness, repeated frames."""
+    notice = NOTICES[result.statistics]
+    if result.predicted_frames == grid.tubelet:
+        return notice
+    return f"{notice} {repeated_frames(result, grid)}"
+
+
+def repeated_frames(result: Reconstruction, grid: TokenGrid) -> str:
+    """Say that not every frame shown was predicted."""
+    return (
+        f"Of the {grid.tubelet} frames of a hidden token the model predicts"
+        f" {result.predicted_frames}; the rest repeat it and are in no figure."
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from videomae_cli.config.card import Card, GridSpec, StackSpec
 from videomae_cli.config.clip import ClipSpec
-from videomae_cli.config.model import DecoderSpec, MaskSpec, SelectSpec
+from videomae_cli.config.model import AutoencoderSpec, ClassifierSpec, MaskSpec, SelectSpec
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import CheckpointError
 from videomae_cli.models.sizes import SIZES
@@ -20,8 +20,8 @@ def card_for_pretrain(recipe: PretrainRecipe) -> Card:
     """Describe the model a pretraining recipe asks for."""
     return Card(
         kind="autoencoder",
-        encoder=SIZES[recipe.model.size],
-        decoder=_decoder_stack(recipe.model.decoder),
+        encoder=_encoder_stack(recipe.model),
+        decoder=_decoder_stack(recipe.model),
         grid=GridSpec.of(recipe.clip.grid()),
         mean=recipe.clip.mean,
         std=recipe.clip.std,
@@ -29,6 +29,7 @@ def card_for_pretrain(recipe: PretrainRecipe) -> Card:
         sampling=recipe.clip.sampling,
         oversample=recipe.clip.oversample,
         normalize=recipe.target.normalize,
+        target_frames=recipe.target.frames,
         mask=recipe.mask.model_dump(mode="json", exclude_defaults=True),
         recipe=recipe.model_dump(mode="json"),
     )
@@ -38,7 +39,7 @@ def card_for_finetune(recipe: FinetuneRecipe, classes: Sequence[str]) -> Card:
     """Describe the model a fine-tuning recipe asks for; `classes` are the names by label."""
     return Card(
         kind="classifier",
-        encoder=SIZES[recipe.model.size],
+        encoder=_encoder_stack(recipe.model),
         grid=GridSpec.of(recipe.clip.grid()),
         mean=recipe.clip.mean,
         std=recipe.clip.std,
@@ -100,6 +101,21 @@ def _part(kind: type[Part], name: str, said: dict[str, Any]) -> Part:
     return part
 
 
-def _decoder_stack(spec: DecoderSpec) -> StackSpec:
+def _encoder_stack(model: AutoencoderSpec | ClassifierSpec) -> StackSpec:
+    return SIZES[model.size].model_copy(update=_tokens(model))
+
+
+def _decoder_stack(model: AutoencoderSpec) -> StackSpec:
+    spec = model.decoder
     mlp_dim = spec.mlp_dim or MLP_RATIO * spec.dim
-    return StackSpec(dim=spec.dim, depth=spec.depth, heads=spec.heads, mlp_dim=mlp_dim)
+    plain = StackSpec(dim=spec.dim, depth=spec.depth, heads=spec.heads, mlp_dim=mlp_dim)
+    return plain.model_copy(update=_tokens(model))
+
+
+def _tokens(model: AutoencoderSpec | ClassifierSpec) -> dict[str, Any]:
+    """Return what a recipe says once for encoder and decoder."""
+    return {
+        "positions": model.positions,
+        "class_token": model.class_token,
+        "biases": model.biases,
+    }

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from videomae_cli.checkpoints.carry import encoder_weights_for_classifier
 from videomae_cli.checkpoints.files import write_native
 from videomae_cli.checkpoints.loading import load
 from videomae_cli.config.card import Card
@@ -23,7 +22,7 @@ from videomae_cli.errors import DataError
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks import runs
-from videomae_cli.tasks.build import build_classifier, fill
+from videomae_cli.tasks.build import adopt, build_classifier
 from videomae_cli.tasks.cards import card_for_finetune
 from videomae_cli.tasks.evaluate import Protocol, score
 from videomae_cli.tasks.mixing import Mixing, require_pairs
@@ -138,10 +137,10 @@ def _classifier(
         report.say("starting from scratch: no pretrained weights")
         return classifier, card, ""
     loaded = load(Path(start))
-    shapes = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
-    weights, fate = encoder_weights_for_classifier(loaded.weights, shapes)
-    fill(classifier, weights, fate)
+    weights, fate = adopt(loaded, classifier, card, norm=model.norm)
     report.say(f"starting from {start}: {fate.summary()}")
+    for sentence in fate.assumed:
+        report.say(f"assumed: {sentence}")
     if loaded.warning:
         report.warn(loaded.warning)
     origin = (*loaded.card.derived_from, f"{start} ({loaded.card.kind}, {loaded.format})")

@@ -34,12 +34,16 @@ def run(recipe: PretrainRecipe, run_dir: Path, report: Report) -> Path:
         runtime.on_main(lambda: runs.open_run(run_dir, recipe))
         torch.manual_seed(stream_seed(recipe.seed, "init"))
         card = card_for_pretrain(recipe)
-        model = build_autoencoder(card, drop_path=recipe.model.drop_path)
+        model = build_autoencoder(card, drop_path=recipe.model.drop_path, rules=recipe.model.init)
         report.say(f"run directory {run_dir}")
         report.say(f"{runtime.summary()}; {plan.summary()}")
         job = Job(
             objective=model,
-            groups=parameter_groups(model, weight_decay=recipe.optim.weight_decay),
+            groups=parameter_groups(
+                model,
+                weight_decay=recipe.optim.weight_decay,
+                tokens_decay=recipe.model.positions == "separable",  # as MAE-ST's do
+            ),
             clips=PretrainClips(
                 manifest.split("train"),
                 manifest.root,

@@ -5,8 +5,11 @@ Adding the hidden tubelet's own mean and deviation, as is often done, makes even
 look able: most of what one then sees is the original. So they are estimated here from the visible
 tokens of the same clip, unless asked otherwise.
 
+A model that predicts some frames of a tubelet says nothing of the others: they repeat the nearest
+predicted one, and no figure counts them.
+
 Shapes: B batch (always 1 here), C channels, T frames, H W pixels, N tokens, V visible, M targets,
-P numbers in a tubelet.
+P numbers in a tubelet, or in those of its frames that are predicted.
 """
 
 import math
@@ -16,9 +19,11 @@ import torch
 from torch import Tensor
 
 from videomae_cli.grid import TokenGrid
-from videomae_cli.masking.mask import Mask, select
+from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.targets import (
+    NORMALIZERS,
+    Normalizer,
     denormalize_tubelets,
     normalize_tubelets,
     patchify,
@@ -48,6 +53,8 @@ class Reconstruction(NamedTuple):
     """What a perfect pattern would reach with estimated statistics; None where none are used."""
     plain_psnr: float
     """The same, each hidden token filled with its estimated mean: what needs no model."""
+    predicted_frames: int
+    """Frames of each tubelet that were predicted and are in the figures; the others repeat them."""
 
 
 @torch.no_grad()
@@ -64,49 +71,69 @@ def reconstruct(
     """
     grid = model.grid
     loss, prediction_BMP, mask = model(clip_BCTHW, noise_B2N)
-    tubelets_BNP = patchify(clip_BCTHW, grid).float() / 255
-    truth_BMP = select(tubelets_BNP, mask.target_BM)
-    estimated = estimated_statistics(select(tubelets_BNP, mask.visible_BV), mask, grid)
-    statistics: Statistics = "none"
-    filled_BMP = prediction_BMP.float()
-    ceiling = None
-    if model.normalize == "patch":
-        statistics = "target" if target_stats else "visible"
-        pattern_BMP, *true = normalize_tubelets(truth_BMP, grid.channels)
-        filled_BMP = denormalize_tubelets(filled_BMP, *(true if target_stats else estimated))
-        if not target_stats:
-            best_BMP = denormalize_tubelets(pattern_BMP, *estimated)
-            ceiling = _psnr(best_BMP.clamp(0, 1), truth_BMP)
+    tubelets_BNP = patchify(clip_BCTHW, grid)
+    truth_BMP = model.predicted(tubelets_BNP, mask.target_BM).float() / 255
+    seen_BVP = model.predicted(tubelets_BNP, mask.visible_BV).float() / 255
+    flat_BMC, _ = estimated_statistics(seen_BVP, mask, grid)
+    flat_BMP = flat_BMC.repeat(1, 1, truth_BMP.shape[-1] // grid.channels)
+    filled_BMP, ceiling = prediction_BMP.float(), None
+    if model.normalize != "none":
+        filled_BMP, ceiling = _denormalized(model, tubelets_BNP, filled_BMP, mask, target_stats)
     filled_BMP = filled_BMP.clamp(0, 1)
-    flat_BMP = estimated[0].repeat(1, 1, grid.tubelet_pixels // grid.channels)
-    rows_BMP = mask.target_BM.unsqueeze(-1).expand_as(filled_BMP)
-    whole_BNP = tubelets_BNP.scatter(1, rows_BMP, filled_BMP)
+    whole_BMP = model.predicted.spread(filled_BMP, mask.target_BM)
+    rows_BMP = mask.target_BM.unsqueeze(-1).expand_as(whole_BMP)
+    whole_BNP = (tubelets_BNP.float() / 255).scatter(1, rows_BMP, whole_BMP)
     error_BN = torch.full(tubelets_BNP.shape[:2], torch.nan)
     error_BN.scatter_(1, mask.target_BM, (filled_BMP - truth_BMP).square().mean(-1).sqrt())
+    source: Statistics = "target" if target_stats else "visible"
     result = Reconstruction(
         clip_BCTHW=unpatchify((whole_BNP * 255).round().to(torch.uint8), grid),
         error_BN=error_BN,
-        statistics=statistics,
+        statistics="none" if model.normalize == "none" else source,
         loss=float(loss),
         psnr=_psnr(filled_BMP, truth_BMP),
         ceiling_psnr=ceiling,
         plain_psnr=_psnr(flat_BMP, truth_BMP),
+        predicted_frames=model.predicted.count,
     )
     return result, mask
 
 
-def estimated_statistics(visible_BVP: Tensor, mask: Mask, grid: TokenGrid) -> tuple[Tensor, Tensor]:
-    """Estimate mean_BMC and std_BMC of the targets from the visible tokens, near ones most.
+def _denormalized(
+    model: Autoencoder,
+    tubelets_BNP: Tensor,
+    prediction_BMP: Tensor,
+    mask: Mask,
+    target_stats: bool,
+) -> tuple[Tensor, float | None]:
+    """Give patterns a brightness and a contrast: pixels_BMP, and the best PSNR they could reach."""
+    normalize = NORMALIZERS[model.normalize]
+    values_BMP = model.values(model.predicted(tubelets_BNP, mask.target_BM))
+    pattern_BMP, *true = normalize(values_BMP, model.grid.channels)
+    if target_stats:
+        return model.pixels(denormalize_tubelets(prediction_BMP, *true)), None
+    seen_BVP = model.values(model.predicted(tubelets_BNP, mask.visible_BV))
+    estimated = estimated_statistics(seen_BVP, mask, model.grid, normalize)
+    best_BMP = model.pixels(denormalize_tubelets(pattern_BMP, *estimated))
+    ceiling = _psnr(best_BMP.clamp(0, 1), model.pixels(values_BMP))
+    return model.pixels(denormalize_tubelets(prediction_BMP, *estimated)), ceiling
+
+
+def estimated_statistics(
+    visible_BVP: Tensor, mask: Mask, grid: TokenGrid, normalize: Normalizer = normalize_tubelets
+) -> tuple[Tensor, Tensor]:
+    """Estimate mean and deviation of the targets from the visible tokens, near ones most.
 
     Inverse-distance weights over (slice, row, column), one token apart being distance 1 on each
     axis. Depends on no hidden pixel.
 
     Args:
-        visible_BVP: Pixels of the visible tokens, 0..1.
+        visible_BVP: Pixels of the visible tokens, 0..1, or what else is normalised.
         mask: Which tokens are where.
         grid: Token grid.
+        normalize: Whose mean and deviation: by default of each channel, mean_BMC and std_BMC.
     """
-    _, mean_BVC, std_BVC = normalize_tubelets(visible_BVP, grid.channels)
+    _, mean_BVC, std_BVC = normalize(visible_BVP, grid.channels)
     apart_BMV = torch.cdist(_places(mask.target_BM, grid), _places(mask.visible_BV, grid))
     weight_BMV = apart_BMV.clamp(min=0.5).pow(-NEARNESS)
     weight_BMV = weight_BMV / weight_BMV.sum(dim=-1, keepdim=True)

@@ -17,11 +17,11 @@ from videomae_cli.data.decode import probe_video
 from videomae_cli.engine.report import Report
 from videomae_cli.errors import UsageError
 from videomae_cli.tasks.captions import (
-    NOTICES,
     caption_of,
     figures,
     film_fps,
     heading,
+    notice_of,
     panels_of,
     span_of,
 )
@@ -49,7 +49,7 @@ class Visualised(NamedTuple):
         if result is not None:
             made = {
                 "statistics": result.statistics,
-                "notice": NOTICES[result.statistics],
+                "notice": notice_of(result, grid),
                 "loss": result.loss,
                 "psnr": _finite(result.psnr),
                 "plain_psnr": _finite(result.plain_psnr),
@@ -143,7 +143,7 @@ def _tell(take: Take, scene: Scene, wish: Wish, report: Report) -> None:
     if take.result is None:
         return
     report.say(figures(take.result))
-    report.say(NOTICES[take.result.statistics])
+    report.say(notice_of(take.result, grid))
     if wish.target_stats and take.result.statistics == "none":
         report.warn("--target-stats changes nothing: this model predicts pixels directly")
 
