@@ -26,7 +26,8 @@ def test_a_classifier_is_counted_without_the_layer_that_grows_with_its_classes()
 
 
 def test_a_recipe_in_steps_says_all_of_them() -> None:
-    checked = recipe_check.check("demo", load_recipe("demo"))
+    changes = ["schedule.steps=1900", "schedule.warmup_steps=0"]
+    checked = recipe_check.check("demo", load_recipe("demo", changes))
 
     assert (checked.steps, checked.in_all) == (1900, True)
     assert checked.cells()[-1] == "1,900 in all"
