@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.tasks.notes import Notes
 from videomae_cli.config import library
 from videomae_cli.config.recipes import load_recipe
+from videomae_cli.errors import RecipeError
 from videomae_cli.tasks import recipe_check
 
 
@@ -38,11 +41,15 @@ def test_every_problem_is_reported_and_the_sound_recipes_too(tmp_path: Path) -> 
     unbound, unbuilt = tmp_path / "unbound.yaml", tmp_path / "unbuilt.yaml"
     unbound.write_text(text.replace("seed:", "sed:"), encoding="utf-8")
     unbuilt.write_text(text.replace("ratio: 0.75", "ratio: 0.01"), encoding="utf-8")
-    notes = Notes()
 
-    result = recipe_check.run([str(unbound), "demo", str(unbuilt), "demoo"], notes)
+    result = recipe_check.run([str(unbound), "demo", str(unbuilt), "demoo"], Notes())
 
     assert [one.recipe for one in result.checked] == ["demo"]
     assert len(result.problems) == 3
     for problem, said in zip(result.problems, ("sed: unknown key", "ratio", "demoo"), strict=True):
         assert said in problem
+
+
+def test_a_randaugment_text_that_means_nothing_is_found_before_a_run() -> None:
+    with pytest.raises(RecipeError, match="rand-x7"):
+        recipe_check.check("x", load_recipe("k400-vits-finetune", ["augment.randaugment=rand-x7"]))

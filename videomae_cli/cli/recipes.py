@@ -114,7 +114,7 @@ def check(
     recipes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME|FILE]...",
+            metavar="NAME|FILE",
             help="Recipes to check.",
             show_default="all built-in ones",
             autocompletion=complete_recipe,

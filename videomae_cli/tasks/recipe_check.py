@@ -12,7 +12,8 @@ from torch import nn
 
 from videomae_cli.config import library
 from videomae_cli.config.recipes import load_recipe
-from videomae_cli.config.schema import PretrainRecipe, Recipe
+from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
+from videomae_cli.data.transforms import randaugment_policy
 from videomae_cli.engine.plan import REFERENCE_BATCH
 from videomae_cli.engine.report import Report
 from videomae_cli.errors import VideoMAEError
@@ -96,8 +97,10 @@ def check(name: str, recipe: Recipe) -> Checked:
     """Build one recipe's model and count.
 
     Raises:
-        RecipeError: The grid or the mask is impossible.
+        RecipeError: The grid, the mask or the RandAugment text is impossible.
     """
+    if isinstance(recipe, FinetuneRecipe) and recipe.augment.randaugment is not None:
+        randaugment_policy(recipe.augment.randaugment)
     tokens = recipe.clip.grid().tokens
     model = model_of(recipe)
     visible, targets, counted = tokens, 0, 0
