@@ -52,8 +52,9 @@ def list_recipes(
     if json_output:
         console.print_json([one._asdict() for one in entries])
         return
-    columns = ("name", "kind", "family", "size", "data", "published top-1 (clips x crops)")
-    title = f"{len(entries)} recipe{'s' if len(entries) > 1 else ''}"
+    columns = ("name", "kind", "family", "size", "data", "published")
+    count = f"{len(entries)} recipe{'s' if len(entries) > 1 else ''}"
+    title = f"{count}; published is their authors' top-1, over clips x crops"
     console.report().table(title, columns, [one[: len(columns)] for one in entries])
 
 

@@ -1,7 +1,7 @@
 """`videomae recipes check`: bind recipes and build their models without memory; say what they are.
 
-Models are built on torch's `meta` device, so that ViT-g costs no more than ViT-S. Not covered: the
-data, the devices, and whether the numbers train well.
+Models are built on torch's `meta` device, where ViT-g takes no memory and a second. Not covered:
+the data, the devices, and whether the numbers train well.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,13 @@ from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.data.transforms import randaugment_policy
 from videomae_cli.engine.plan import REFERENCE_BATCH
 from videomae_cli.engine.report import Report
-from videomae_cli.errors import VideoMAEError
+from videomae_cli.errors import RecipeError, VideoMAEError
 from videomae_cli.masking.content import nothing
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.tasks import build, cards
 
-COLUMNS = (
-    *("recipe", "parameters", "tokens", "visible", "targets"),
-    *("clips per step", "peak rate", "steps per 1,000 videos"),
-)
+COLUMNS = ("recipe", "parameters", "tokens", "visible", "targets", "steps")
 
 
 class Checked(NamedTuple):
@@ -50,15 +47,12 @@ class Checked(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         """Return what the table shows."""
-        uncounted = f" ({self.counted:,} counted)" if self.counted < self.targets else ""
         return (
             self.recipe,
             f"{self.parameters / 1e6:,.1f} M",
             f"{self.tokens:,}",
             f"{self.visible:,}",
-            f"{self.targets:,}{uncounted}" if self.targets else "-",
-            f"{self.clips:,}",
-            f"{self.peak_lr:.3g}",
+            f"{self.targets:,}" if self.targets else "-",
             f"{self.steps:,.0f}{' in all' if self.in_all else ''}",
         )
 
@@ -81,14 +75,17 @@ def run(names: Sequence[str], report: Report) -> Result:
     problems: list[str] = []
     for name in names or library.names():
         try:
-            checked.append(check(name, load_recipe(name)))
+            recipe = load_recipe(name)
+        except RecipeError as error:
+            problems.append(_words(error))
+            continue
+        try:
+            checked.append(check(name, recipe))
         except VideoMAEError as error:
-            hint = f"\n  {error.hint}" if error.hint else ""
-            problems.append(f"{error.message}{hint}")
+            problems.append(f"{name}: {_words(error)}")
     if checked:
-        title = "1 recipe binds and builds"
-        if len(checked) > 1:
-            title = f"{len(checked)} recipes bind and build"
+        sound = "1 recipe is" if len(checked) == 1 else f"{len(checked)} recipes are"
+        title = f"{sound} sound; steps are those for each 1,000 videos"
         report.table(title, COLUMNS, [one.cells() for one in checked])
     return Result(checked, problems)
 
@@ -135,6 +132,10 @@ def model_of(recipe: Recipe, classes: int = 1) -> Autoencoder | Classifier:
             return build.build_autoencoder(cards.card_for_pretrain(recipe))
         names = [f"class {i}" for i in range(classes)]
         return build.build_classifier(cards.card_for_finetune(recipe, names))
+
+
+def _words(error: VideoMAEError) -> str:
+    return f"{error.message}\n  {error.hint}" if error.hint else error.message
 
 
 def _count(model: nn.Module) -> int:
