@@ -239,3 +239,25 @@ def test_clips_of_something_something_are_spread_over_the_video(name: str) -> No
     is_spread = name.startswith(("ssv2-", "ego4d-"))
 
     assert load_recipe(name).clip.sampling == ("segment" if is_spread else "dense")
+
+
+@pytest.mark.parametrize("name", FINETUNINGS)
+def test_labelled_clips_are_varied_as_published(name: str) -> None:
+    augment = load_recipe(name, kind="finetune").augment
+    family = library.family(library.header(library.find(name)))
+    policy = "rand-m7-mstd0.5-inc1" if family == "MAE-ST" else "rand-m7-n4-mstd0.5-inc1"
+
+    assert (augment.crop, augment.area) == ("random-resized", (0.08, 1.0))
+    assert (augment.randaugment, augment.erasing, augment.smoothing) == (policy, 0.25, 0.1)
+    assert (augment.mixup, augment.cutmix) == ((0, 0) if family == "EVEREST" else (0.8, 1.0))
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name not in FINETUNINGS])
+def test_unlabelled_clips_are_varied_and_hidden_as_published(name: str) -> None:
+    recipe = load_recipe(name, kind="pretrain")
+    few = name in ("ucf101-vitb", "hmdb51-vitb")
+    varied = ("random-resized", True) if name.endswith("-maest") else ("multiscale", False)
+
+    assert (recipe.augment.crop, recipe.augment.flip) == varied
+    assert recipe.mask.ratio == (0.75 if few else 0.9)
+    assert (recipe.optim.weight_decay, recipe.optim.betas) == (0.05, (0.9, 0.95))
