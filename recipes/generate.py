@@ -1,4 +1,4 @@
-"""Write what follows from the recipes and their models: `schema.json` and the table in `README.md`.
+"""Write what follows from the recipes and their models: `schema.json`, and tables in `README.md`.
 
 `python recipes/generate.py` writes them; with `--check` it only compares, and exits 1 when stale.
 """
@@ -10,25 +10,40 @@ from videomae_cli.config import library
 from videomae_cli.config.json_schema import recipe_schema
 
 HERE = Path(__file__).resolve().parent
-BEGIN, END = "<!-- table: written by generate.py -->", "<!-- end of table -->"
-COLUMNS = ("Recipe", "What", "Reproduces", "Expected", "Cost", "Verified?")
+BEGIN, END = "<!-- tables: written by generate.py -->", "<!-- end of tables -->"
+COLUMNS = ("Recipe", "Source", "Cost", "Published top-1 (clips x crops)", "Status")
 
 
-def table() -> str:
-    """Return the table of all recipes, from their headers."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS)]
-    for path in sorted(HERE.glob("*.yaml"), key=lambda path: path.stem):
-        said = library.header(path)
-        cells = (said[key] for key in ("Title", "Reproduces", "Expected", "Cost", "Status"))
-        rows.append((f"[`{path.stem}`]({path.name})", *cells))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def tables() -> str:
+    """Return one table per family, from the headers of the recipes."""
+    said = {name: library.header(HERE / f"{name}.yaml") for name in library.listed()}
+    parts = []
+    for family in library.FAMILIES:
+        of_family = [name for name in said if library.family(said[name]) == family]
+        cited, is_cited, _ = said[of_family[0]]["Reproduces"].partition("), ")
+        rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(name, said[name]) for name in of_family)]
+        lines = [f"| {' | '.join(row)} |" for row in rows]
+        parts.append("\n".join([f"### {cited})" if is_cited else "### Our own", "", *lines]))
+    return "\n\n".join(parts)
+
+
+def _row(name: str, said: dict[str, str]) -> tuple[str, ...]:
+    cited, _, source = said["Reproduces"].partition("), ")
+    cost = said["Cost"].removesuffix(". Not measured by us.")
+    return (
+        f"[`{name}`]({name}.yaml)",
+        source or cited,
+        cost,
+        library.published(said) or "-",
+        said["Status"],
+    )
 
 
 def readme(old: str) -> str:
-    """Return the README with the table in its place."""
+    """Return the README with the tables in their place."""
     before, _, rest = old.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
 
 
 def main(arguments: list[str]) -> int:

@@ -26,15 +26,27 @@ def published() -> list[str]:
         lines += re.findall(r"`(videomae [^`]*)`", text)
     for name in library.names():
         lines.append(library.header(library.builtin_dir() / f"{name}.yaml")["Command"])
-    for command in COMMANDS.values():
+    for command in every(COMMANDS):
         lines += re.findall(r"^ +(videomae .*)$", command.help, re.MULTILINE)
     return sorted(set(lines))
 
 
+def every(commands: dict[str, Any]) -> list[Any]:
+    inner = [one for command in commands.values() for one in every(within(command))]
+    return [*commands.values(), *inner]
+
+
+def within(command: Any) -> dict[str, Any]:
+    return dict(vars(command).get("commands", {}))
+
+
 def parse(line: str) -> None:
-    _, verb, *words = shlex.split(line, comments=True)
-    if not verb.startswith("-"):
-        COMMANDS[verb].make_context(verb, words)
+    _, *words = shlex.split(line, comments=True)
+    commands = COMMANDS
+    while words and not words[0].startswith("-") and commands:
+        verb, *words = words
+        commands[verb].make_context(verb, list(words))
+        commands = within(commands[verb])
 
 
 # `videomae prepare`, in a sentence, names a command and is no line to type
@@ -57,6 +69,8 @@ def test_a_named_command_exists(line: str) -> None:
 def test_a_wrong_line_would_be_seen() -> None:
     with pytest.raises(Exception, match="--clipz"):
         parse("videomae eval --clipz 5")
+    with pytest.raises(Exception, match="--jsn"):
+        parse("videomae recipes ls --jsn")
 
 
 def test_the_first_screen_has_the_two_commands_and_the_three_lines() -> None:

@@ -11,7 +11,7 @@ import pytest
 from videomae_cli.config import library
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-VERBS = ["prepare", "pretrain", "finetune", "eval", "visualize-mask", "convert", "demo"]
+VERBS = ["prepare", "pretrain", "finetune", "eval", "visualize-mask", "convert", "demo", "recipes"]
 
 
 def complete(line: str, cwd: Path | None = None) -> list[str]:
@@ -58,7 +58,18 @@ def test_recipes_of_the_right_kind_are_offered_after_the_flag(verb: str) -> None
 
 
 def test_recipes_are_narrowed_by_what_is_typed() -> None:
-    assert complete("videomae pretrain --recipe k400") == ["k400-vitb"]
+    wanted = [name for name in library.names("pretrain") if name.startswith("ucf101")]
+
+    assert complete("videomae pretrain --recipe ucf101") == wanted
+
+
+@pytest.mark.parametrize("verb", ["show", "cp", "check"])
+def test_all_recipes_are_offered_where_one_is_looked_at(verb: str) -> None:
+    assert complete(f"videomae recipes {verb} ") == list(library.names())
+
+
+def test_the_verbs_of_recipes_are_offered() -> None:
+    assert complete("videomae recipes ") == ["ls", "show", "cp", "check"]
 
 
 def test_runs_are_offered_newest_first(tmp_path: Path) -> None:

@@ -229,3 +229,15 @@ report.finish()
     )
 
     assert (done.returncode, done.stderr) == (0, "warning: from the child\n")
+
+
+def test_a_table_wider_than_the_terminal_loses_no_letter() -> None:
+    report, out, _ = terminal()
+    name = "a-name-without-any-blank-" * 4
+
+    report.table("Names", ["name", "kind"], [[name, "finetune"]])
+
+    letters = re.sub(r"[^a-z-]", "", out.getvalue())
+    assert "…" not in out.getvalue()
+    assert set(name.split("-")) <= set(letters.split("-"))
+    assert letters.count("without") + letters.count("blank") >= 4

@@ -13,7 +13,16 @@ from typing import Annotated
 import typer
 
 from videomae_cli import __version__
-from videomae_cli.cli import convert, demo, evaluate, finetune, prepare, pretrain, visualize
+from videomae_cli.cli import (
+    convert,
+    demo,
+    evaluate,
+    finetune,
+    prepare,
+    pretrain,
+    recipes,
+    visualize,
+)
 from videomae_cli.errors import VideoMAEError
 
 app = typer.Typer(
@@ -55,6 +64,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("visualize-mask")(visualize.visualize_mask)
 app.command()(convert.convert)
 app.command()(demo.demo)
+app.add_typer(recipes.app, name="recipes")
 
 
 def run(arguments: Sequence[str]) -> int:

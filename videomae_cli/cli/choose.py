@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
-from videomae_cli.config import library
 from videomae_cli.config.recipes import load_recipe
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import UsageError
@@ -48,7 +47,7 @@ def chosen_recipe(
         )
     raise UsageError(
         "which recipe?",
-        f"videomae {kind} --recipe NAME, with one of {', '.join(library.names(kind))}, or a file",
+        f"videomae {kind} --recipe NAME, a file or one that `videomae recipes ls {kind}` lists",
     )
 
 

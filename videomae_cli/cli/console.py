@@ -140,7 +140,7 @@ class ConsoleReport:
         """Draw a table."""
         drawn = Table(title=Text(title), title_justify="left")
         for column in columns:
-            drawn.add_column(Text(column))
+            drawn.add_column(Text(column), overflow="fold")  # rather two lines than half a name
         for row in rows:
             drawn.add_row(*(Text(cell) for cell in row))
         self._results().print(drawn)

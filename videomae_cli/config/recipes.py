@@ -140,7 +140,7 @@ def _model(
     if kind is not None and found in MODELS and found != kind:
         raise RecipeError(
             f"{file}: this is a {found} recipe; use `videomae {found}`",
-            f"built-in {kind} recipes: {', '.join(library.names(kind)) or 'none'}",
+            f"`videomae recipes ls {kind}` lists those for {kind}",
         )
     if kind is not None:
         return MODELS[kind]
