@@ -4,8 +4,9 @@
     python benchmarks/real_clips.py --data data/clips --out runs/strategies
 
 Pretrains a tiny encoder under each strategy, fine-tunes it, tests it (5 x 1 views), and prints a
-table. Also from scratch, and MAE-ST's model. What is finished is not done again. A few hundred clips and a tiny model tell strategies
-apart only where the differences are large: read the spread over the seeds first.
+table; also MAE-ST's model, and one from scratch. What is finished is not done again. A few hundred
+clips and a tiny model tell strategies apart only where the differences are large: read the spread
+over the seeds first.
 """
 
 import argparse
