@@ -12,7 +12,7 @@ from videomae_cli.tasks.states import MEANINGS, State
 
 INK, SOFT = (28, 32, 40), (104, 112, 124)
 SWATCH, LINE, APART = 20, 28, 30  # pixels: a key of the legend, its line, and between two keys
-BAR_X, BAR_Y, SCALE_Y = 170, 11, 54  # pixels: a scale's bar, and all of it with its words
+BAR_X, BAR_Y, SCALE_Y = 170, 11, 54  # pixels: a scale's shortest bar, its height, with words
 
 
 @cache
@@ -65,12 +65,13 @@ def draw_scale(image: Image.Image, scale: Scale, spot: tuple[int, int]) -> None:
     from matplotlib import colormaps
 
     left, top = spot
-    shades_WC = colormaps[scale.colours](np.linspace(0, 1, BAR_X), bytes=True)[:, :3]
+    length = scale_width(scale)
+    shades_WC = colormaps[scale.colours](np.linspace(0, 1, length), bytes=True)[:, :3]
     image.paste(Image.fromarray(np.tile(shades_WC, (BAR_Y, 1, 1))), (left, top))
     draw = ImageDraw.Draw(image)
-    place = left + round(scale.mark / scale.top * (BAR_X - 1))
+    place = left + round(scale.mark / scale.top * (length - 1))
     draw.line((place, top - 4, place, top + BAR_Y + 3), INK, 2)
-    for text, x, anchor in (("0", left, "la"), (f"{scale.top:.3g}", left + BAR_X, "ra")):
+    for text, x, anchor in (("0", left, "la"), (f"{scale.top:.3g}", left + length, "ra")):
         draw.text((x, top + BAR_Y + 4), text, SOFT, font(12), anchor=anchor)
     draw.text((left, top + BAR_Y + 20), scale.words, SOFT, font(12), anchor="la")
 

@@ -23,7 +23,7 @@ from videomae_cli.errors import RecipeError, UsageError
 from videomae_cli.tasks.captions import film_fps, heading
 from videomae_cli.tasks.panels import Frames, enlarge, tile, top_of
 from videomae_cli.tasks.pictures import Caption
-from videomae_cli.tasks.rows import HEAT, scale_words
+from videomae_cli.tasks.rows import HEAT, motion_title, scale_words
 from videomae_cli.tasks.scenes import Scene
 from videomae_cli.tasks.states import MEANINGS, State, States, counts_of, states_of
 from videomae_cli.tasks.strategies import at_ratio, name_of
@@ -88,8 +88,7 @@ def write_page(
         caption=caption,
         data=data,
         legend=[(int(state), MEANINGS[State(state)]) for state in used],
-        motion=motion and {"source": SOURCES[motion.source], "words": scale_words(motion)},
-        top="" if motion is None else f"{top_of(motion.scores_thw):.3g}",
+        motion=motion and _motion_words(motion),
         grid=grid,
     )
     path.write_text(page, encoding="utf-8")
@@ -121,6 +120,15 @@ def _view(
         "states": packed(states),
         "counts": counts_of(look.mask, look.spec, scene.grid).lines(),
         "filled": filled,
+    }
+
+
+def _motion_words(motion: Motion) -> dict[str, str]:
+    return {
+        "title": motion_title(motion),
+        "source": SOURCES[motion.source],
+        "scale": scale_words(motion),
+        "top": f"{top_of(motion.scores_thw):.3g}",
     }
 
 

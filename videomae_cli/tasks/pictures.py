@@ -10,7 +10,6 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw
 
 from videomae_cli.tasks.lettering import (
-    BAR_X,
     INK,
     LINE,
     SCALE_Y,
@@ -77,22 +76,23 @@ def draw_strip(panels: Sequence[Panel], caption: Caption, place: int, heading: s
     """Draw one frame of every panel, side by side; both sides of the image are even numbers."""
     side_y, side_x = panels[0].frames_THWC.shape[1:3]
     column = max(side_x, *(_label_width(panel) for panel in panels)) + GAP
-    rows = -(-len(panels) // MOST_ABREAST)
-    abreast = -(-len(panels) // rows)
-    over = 26 + max(_note_height(panel, 18) for panel in panels)
-    width = max(abreast * column - GAP, _notice_width(caption)) + 2 * MARGIN
+    rows = _rows(panels)
+    heights = [26 + max(_note_height(panel, 18) for panel in row) + side_y for row in rows]
+    width = max(len(rows[0]) * column - GAP, _notice_width(caption)) + 2 * MARGIN
     legend = legend_lines(caption.states, width - 2 * MARGIN)
-    foot = MARGIN + rows * (over + side_y) + (rows - 1) * MARGIN
+    foot = sum(heights) + len(rows) * MARGIN
     height = foot + 34 + LINE * len(legend) + (26 if caption.notice else 0)
     image = Image.new("RGB", (width + width % 2, height + height % 2), PAPER)
     draw = ImageDraw.Draw(image)
-    first = (width - abreast * column + GAP) // 2
-    for number, panel in enumerate(panels):
-        row, across = divmod(number, abreast)
-        middle = first + across * column + (column - GAP) // 2
-        top = MARGIN + row * (over + side_y + MARGIN)
-        _draw_title(image, panel, (middle, top))
-        image.paste(Image.fromarray(panel.frames_THWC[place]), (middle - side_x // 2, top + over))
+    first = (width - len(rows[0]) * column + GAP) // 2 + (column - GAP) // 2
+    top = MARGIN
+    for row, taken in zip(rows, heights, strict=True):
+        for across, panel in enumerate(row):
+            middle = first + across * column
+            _draw_title(image, panel, (middle, top))
+            frame = Image.fromarray(panel.frames_THWC[place])
+            image.paste(frame, (middle - side_x // 2, top + taken - side_y))
+        top += taken + MARGIN
     draw.text((width // 2, foot + 20), heading, SOFT, font(13), anchor="ms")
     spot = (width // 2, foot + 34)
     draw_legend(image, legend, spot, panels[0].frames_THWC[place], is_centred=True)
@@ -100,6 +100,12 @@ def draw_strip(panels: Sequence[Panel], caption: Caption, place: int, heading: s
         spot = (width // 2, foot + 44 + LINE * len(legend))
         draw.text(spot, caption.notice, _tone(caption), font(14, bold=True), anchor="ms")
     return image
+
+
+def _rows(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
+    """Break a strip that is too long into rows of about the same length."""
+    abreast = -(-len(panels) // -(-len(panels) // MOST_ABREAST))
+    return [panels[first : first + abreast] for first in range(0, len(panels), abreast)]
 
 
 def _draw_head(draw: ImageDraw.ImageDraw, caption: Caption) -> None:
@@ -123,7 +129,8 @@ def _draw_title(image: Image.Image, panel: Panel, spot: tuple[int, int]) -> None
     draw.text((middle, top), panel.title, INK, font(17, bold=True), anchor="ms")
     draw.multiline_text((middle, top + 8), panel.note, SOFT, font(13), anchor="ma", align="center")
     if panel.scale is not None:
-        draw_scale(image, panel.scale, (middle - BAR_X // 2, top + 16 + 18 * _lines(panel.note)))
+        left = middle - scale_width(panel.scale) // 2
+        draw_scale(image, panel.scale, (left, top + 16 + 18 * _lines(panel.note)))
 
 
 def _draw_notice(draw: ImageDraw.ImageDraw, caption: Caption, height: int) -> None:

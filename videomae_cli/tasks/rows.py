@@ -15,7 +15,7 @@ from videomae_cli.tasks.takes import Look, Motion, Take
 HEAT = "viridis"
 MEASURES: dict[Source, str] = {
     "pixels": "no model: measured on pixels,\nmean change in grey levels",
-    "online": "distance of the model's\nembeddings",
+    "online": "distance of the model's\nembeddings, slice to slice",
 }
 
 
@@ -33,7 +33,11 @@ def panels_of(
         title, note = _label(look, scene, is_alone=len(looks) == 1)
         panels.append(Panel(title, note, cover(original, states, grid)))
         if look.result is not None:
-            panels += _filled_panels(look.result, states, original, scene, error=error)
+            filled = _filled_panels(look.result, states, original, scene, error=error)
+            if len(looks) > 1:
+                note = f"{filled[0].note}\nhidden pixels {look.result.psnr:.1f} dB"
+                filled[0] = filled[0]._replace(note=note)
+            panels += filled
     return panels
 
 
@@ -48,6 +52,11 @@ def states_shown(scene: Scene, looks: Sequence[Look]) -> list[State]:
 def title_of(spec: MaskSpec) -> str:
     """Name a mask with its ratio."""
     return f"{name_of(spec).replace('+', ' + ')}, ratio {spec.ratio:g}"
+
+
+def motion_title(motion: Motion) -> str:
+    """Name a map of motion after what is compared."""
+    return f"motion ({motion.source})"
 
 
 def scale_words(motion: Motion) -> str:
@@ -66,7 +75,7 @@ def _motion_panel(motion: Motion, original: Frames, scene: Scene) -> Panel:
     scores = motion.scores_thw
     frames_THWC = heat(scores, original, scene.grid, colours=HEAT)
     scale = Scale(HEAT, top_of(scores), motion.least, scale_words(motion))
-    return Panel("motion", MEASURES[motion.source], frames_THWC, scale)
+    return Panel(motion_title(motion), MEASURES[motion.source], frames_THWC, scale)
 
 
 def _filled_panels(

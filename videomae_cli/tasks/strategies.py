@@ -64,8 +64,8 @@ def at_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UsageError(
-            f"--ratio {ratio:g}: not with {name_of(spec)}: {reason}",
-            f"take a larger ratio, or leave {name_of(spec)} out of --strategy",
+            f"{name_of(spec)} at ratio {ratio:g}: {reason}",
+            f"take a larger --ratio, or leave {name_of(spec)} out of --strategy",
         ) from error
 
 
