@@ -73,10 +73,10 @@ def visualize_mask(
 ) -> None:
     """Show what masks hide and, with a pretrained model, how it fills that in.
 
-    Writes a PNG (frames side by side), a GIF and an MP4, or one HTML page with a
-    slider for the ratio. Without --checkpoint: original and masked, as in
-    VideoMAE's pretraining. With one: original, masked and reconstruction, with the
-    clip and the mask it was trained on; with more than three strategies masks alone.
+    Writes a PNG (frames side by side), a GIF and an MP4, or one HTML page with
+    a slider for the ratio. Without --checkpoint: original and masked, as in
+    VideoMAE's pretraining. With one: a reconstruction too, with the clip and
+    the mask it was trained on; of more than three strategies the masks alone.
 
     Examples:
 
