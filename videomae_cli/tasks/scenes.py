@@ -85,7 +85,7 @@ def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
     if checkpoint is None:
         size = wish.size or 224
         grid = TokenGrid(wish.frames or 16, size, size, patch=wish.patch or 16)
-        masks = chosen(wish.strategy, wish.ratio)
+        masks = chosen(wish.strategy, wish.ratio, slices=grid.t)
         _try(masks, grid)
         about = "no checkpoint, so the mask alone: VideoMAE's pretraining where not said otherwise"
         return Scene(grid, wish.stride or 4, "dense", masks, None, about)
@@ -93,7 +93,7 @@ def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
     card = loaded.card
     _refuse_contradiction(card, wish)
     model = build_autoencoder(card, loaded.weights).eval()
-    masks = chosen(wish.strategy, wish.ratio, mask_of(card))
+    masks = chosen(wish.strategy, wish.ratio, mask_of(card), slices=model.grid.t)
     _try(masks, model.grid)
     # the slices are chosen once, for all masks, and before them
     frame_choice, model.frame_choice = model.frame_choice, None

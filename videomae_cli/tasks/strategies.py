@@ -27,7 +27,7 @@ def name_of(spec: MaskSpec) -> str:
 
 
 def chosen(
-    names: str | None, ratio: float | None, own: MaskSpec | None = None
+    names: str | None, ratio: float | None, own: MaskSpec | None = None, *, slices: int = 8
 ) -> tuple[MaskSpec, ...]:
     """Return the masks that names with commas between them ask for, each once, in their order.
 
@@ -35,15 +35,16 @@ def chosen(
         names: None asks for `own`, or without it for a tube; `all` for every strategy.
         ratio: Fraction masked, of all of them; None leaves each its own.
         own: How the model at hand was trained; the strategy of this name keeps these numbers.
+        slices: Of the clip; of few, whole slices can only be hidden by a smaller ratio.
 
     Raises:
         UsageError: A name is unknown, or a strategy cannot have this ratio.
     """
     # with a model, what moves is what its embedding says
     source: Source = "pixels" if own is None else "online"
-    known = {name: _measured(spec, source) for name, spec in NAMED.items()}
+    known = {name: _fitted(spec, source, slices) for name, spec in NAMED.items()}
     if own is not None:
-        known[name_of(own)] = _measured(own, source)
+        known[name_of(own)] = _fitted(own, source, 0)
     if names is None:
         specs = [known[name_of(own) if own else "tube"]]
     else:
@@ -69,10 +70,12 @@ def at_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
         ) from error
 
 
-def _measured(spec: MaskSpec, source: Source) -> MaskSpec:
-    if spec.strategy != "motion" or spec.source is not None:
-        return spec
-    return spec.model_copy(update={"source": source})
+def _fitted(spec: MaskSpec, source: Source, slices: int) -> MaskSpec:
+    if spec.strategy == "motion" and spec.source is None:
+        return spec.model_copy(update={"source": source})
+    if spec.strategy == "time" and slices > 1:
+        return spec.model_copy(update={"ratio": min(spec.ratio, 1 - 1 / slices)})
+    return spec
 
 
 def _parsed(names: str, known: tuple[str, ...]) -> list[str]:
