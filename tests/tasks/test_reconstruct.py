@@ -6,9 +6,6 @@ import torch
 from torch import Tensor
 
 from tests.tasks.notes import AUTOENCODER, GRID, learned
-
-
-from tests.tasks.notes import AUTOENCODER, GRID
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.mask import Mask

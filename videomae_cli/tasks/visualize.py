@@ -95,6 +95,8 @@ def run(
     made = Visualised(files, scene, take, looks, motion_in(take, scene))
     tell(take, scene, looks, made.motion, report)
     tell_results(scene, looks, wish, report)
+    if wish.error and files[0].suffix.lower() == PAGE:
+        report.warn("--error adds nothing to a page: for a row of errors name a .png, .gif or .mp4")
     for file in files:
         with replacing(file) as partial:
             _write(partial, made, wish)
