@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from tests.tasks.notes import AUTOENCODER, GRID, learned
+from videomae_cli.config.model import MaskSpec
+from videomae_cli.masking import masker_for
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.targets import patchify, unpatchify
@@ -170,3 +172,29 @@ def test_an_even_clip_of_any_colour_is_filled_with_that_colour_by_a_joint_model(
 
     assert (result.clip_BCTHW.int() - clip_BCTHW.int()).abs().max() <= 1
     assert result.plain_psnr > 60
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        MaskSpec(strategy="motion", ratio=0.75, pool=0.5, source="pixels"),
+        MaskSpec(strategy="tube", ratio=0.75, targets="running-cell", targets_ratio=0.5),
+    ],
+)
+def test_what_is_neither_seen_nor_predicted_stays_black(spec: MaskSpec) -> None:
+    model, clip_BCTHW = _model(), _clip()
+    model.masker = masker_for(spec, G)
+
+    result, mask = reconstruct(model, clip_BCTHW, _noise(), target_stats=True)
+
+    before, after = patchify(clip_BCTHW, G)[0], patchify(result.clip_BCTHW, G)[0]
+    visible, target = mask.visible_BV[0], mask.target_BM[0]
+    unasked = torch.ones(G.tokens, dtype=torch.bool)
+    unasked[visible] = unasked[target] = False
+    assert unasked.any() and not after[unasked].any()
+    assert torch.equal(after[visible], before[visible])
+    counted = target[mask.counted_BM[0]]
+    assert after[counted].any(dim=-1).all()
+    assert torch.equal(torch.isfinite(result.error_BN[0]).nonzero()[:, 0], counted)
+    error = (after[counted].double() - before[counted].double()) / 255
+    assert result.psnr == pytest.approx(-10 * float((error**2).mean().log10()), abs=0.02)

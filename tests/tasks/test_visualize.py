@@ -21,7 +21,7 @@ from videomae_cli.tasks import visualize
 from videomae_cli.tasks.build import build_autoencoder, read_checkpoint
 from videomae_cli.tasks.cards import card_for_pretrain
 from videomae_cli.tasks.panels import COVER, SMALLEST, cover, enlarge, heat
-from videomae_cli.tasks.takes import Wish
+from videomae_cli.tasks.scenes import Wish
 
 SMALL = Wish(frames=4, size=32, patch=8, stride=2, ratio=0.75)
 

@@ -16,17 +16,29 @@ def visualize_mask(
         typer.Option(
             "--out",
             metavar="PATH",
-            help="A directory for all three, or one .png, .gif or .mp4.",
+            help="A directory for picture and films, or one .png, .gif, .mp4 or .html.",
             show_default="runs/visualize-mask",
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy",
+            metavar="NAMES",
+            help="tube, random, time, motion, tube+running-cell, several with commas, or all.",
+            show_default="the checkpoint's, else tube",
         ),
     ] = None,
     ratio: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, help="Fraction masked.", show_default="the checkpoint's, else 0.9"
+            min=0.0,
+            max=1.0,
+            help="Fraction masked, by every strategy.",
+            show_default="the checkpoint's, else its paper's",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the mask.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the masks.")] = 0,
     frames: Annotated[
         int | None,
         typer.Option(min=1, help="Frames in the clip.", show_default="the checkpoint's, else 16"),
@@ -59,21 +71,22 @@ def visualize_mask(
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Show what a mask hides and, with a pretrained model, how it fills that in.
+    """Show what masks hide and, with a pretrained model, how it fills that in.
 
-    Writes a PNG (frames side by side), a GIF and an MP4. Without --checkpoint:
-    original and masked, as in VideoMAE's pretraining. With one: original, masked
-    and reconstruction, with the clip and the mask it was trained on.
+    Writes a PNG (frames side by side), a GIF and an MP4, or one HTML page with
+    a slider for the ratio. Without --checkpoint: original and masked, as in
+    VideoMAE's pretraining. With one: a reconstruction too, with the clip and
+    the mask it was trained on; of more than three strategies the masks alone.
 
     Examples:
 
-      videomae visualize-mask clip.mp4
+      videomae visualize-mask clip.mp4 --strategy all --out masks.html
 
       videomae visualize-mask clip.mp4 --checkpoint runs/mine --error
     """
     from videomae_cli.cli import console
     from videomae_cli.tasks import visualize as task
-    from videomae_cli.tasks.takes import Wish
+    from videomae_cli.tasks.scenes import Wish
 
     result = task.run(
         video,
@@ -85,6 +98,7 @@ def visualize_mask(
             size=size,
             stride=stride,
             ratio=ratio,
+            strategy=strategy,
             seed=seed,
             target_stats=target_stats,
             error=error,

@@ -1,12 +1,14 @@
 """The words on a picture: what was cut, hidden, predicted, and what must be known to read it."""
 
-import numpy as np
+from collections.abc import Sequence
 
 from videomae_cli.grid import TokenGrid
-from videomae_cli.tasks.panels import Panel, cover, enlarge, heat
 from videomae_cli.tasks.pictures import Caption
 from videomae_cli.tasks.reconstruct import Reconstruction, Statistics
-from videomae_cli.tasks.takes import Scene, Take
+from videomae_cli.tasks.rows import states_shown
+from videomae_cli.tasks.scenes import Scene
+from videomae_cli.tasks.strategies import name_of
+from videomae_cli.tasks.takes import Look, Take
 
 UNKNOWN_FPS = 25.0  # where a file does not say
 SLOWEST_FPS = 4.0  # of a film: below, motion falls apart into pictures
@@ -19,50 +21,30 @@ NOTICES: dict[Statistics, str] = {
 }
 
 
-def panels_of(take: Take, scene: Scene, *, error: bool) -> list[Panel]:
-    """Return original, masked, and with a model reconstruction and error, large enough to see."""
-    grid, result = scene.grid, take.result
-    original = enlarge(take.frames_THWC)
-    hidden_N = np.ones(grid.tokens, dtype=np.bool_)
-    hidden_N[take.mask.visible_BV[0].numpy()] = False
-    hidden_thw = hidden_N.reshape(grid.t, grid.h, grid.w)
-    share = f"{hidden_N.sum():,} of {grid.tokens:,}\ntokens hidden"
-    panels = [
-        Panel("original", f"{grid.width} x {grid.height} pixels", original),
-        Panel("masked", share, cover(original, hidden_thw, grid)),
-    ]
-    if result is None:
-        return panels
-    filled = result.clip_BCTHW[0].permute(1, 2, 3, 0).numpy()
-    note = "hidden tokens predicted,\nvisible ones copied"
-    if result.predicted_frames < grid.tubelet:
-        note += f";\n{result.predicted_frames} of {grid.tubelet} frames, repeated"
-    panels.append(Panel("reconstruction", note, enlarge(filled)))
-    if error:
-        error_thw = result.error_BN[0].numpy().reshape(grid.t, grid.h, grid.w)
-        note = f"RMS per token, black 0,\nbright {np.nanmax(error_thw):.2f}"
-        panels.append(Panel("error", note, heat(error_thw, original, grid)))
-    return panels
-
-
-def caption_of(take: Take, scene: Scene, *, seed: int) -> Caption:
+def caption_of(take: Take, scene: Scene, looks: Sequence[Look], *, seed: int) -> Caption:
     """Say what clip, mask and model this is, and where the reconstruction's brightness is from."""
-    grid, result = scene.grid, take.result
+    grid, first = scene.grid, looks[0]
+    chosen = f"  ·  {name_of(first.spec)} mask, ratio {first.spec.ratio:g}"
     lines = [
         f"{grid.frames} frames, {span_of(take, scene)}"
-        f"  ·  {scene.mask.strategy} mask, ratio {scene.mask.ratio:g}, seed {seed}"
+        f"{chosen if len(looks) == 1 else ''}, seed {seed}"
         f"  ·  tokens of {grid.tubelet} x {grid.patch} x {grid.patch} pixels"
     ]
-    if result is None:
-        return Caption(take.path.name, tuple(lines), "", is_warning=False)
-    lines.append(f"{scene.about}  ·  {figures(result)}")
-    if result.predicted_frames < grid.tubelet:
+    result = first.result
+    if scene.model is not None:
+        figured = f"  ·  {figures(result)}" if result is not None and len(looks) == 1 else ""
+        lines.append(f"{scene.about}{figured}")
+    if result is not None and result.predicted_frames < grid.tubelet:
         lines.append(repeated_frames(result, grid))
+    states = tuple(states_shown(scene, looks))
+    if result is None:
+        return Caption(take.path.name, tuple(lines), "", is_warning=False, states=states)
     return Caption(
         take.path.name,
         tuple(lines),
         NOTICES[result.statistics],
         is_warning=result.statistics == "target",
+        states=states,
     )
 
 
@@ -102,6 +84,8 @@ def span_of(take: Take, scene: Scene) -> str:
     """Say how the frames of a clip were chosen, and how long a time they cover."""
     seconds = (take.indices[-1] - take.indices[0]) / fps_of(take)
     choice = "evenly spread" if scene.sampling == "segment" else f"every {_ordinal(scene.stride)}"
+    if scene.frame_choice is not None:
+        choice = f"chosen by their motion from {scene.frame_choice.candidates.frames}, {choice}"
     repeats = "" if len(set(take.indices)) == len(take.indices) else ", the last repeated"
     return f"{choice}{repeats} ({seconds:.1f} s)"
 

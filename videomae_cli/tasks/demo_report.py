@@ -21,7 +21,7 @@ from videomae_cli.tasks import runs, visualize
 from videomae_cli.tasks.demo_data import Scale
 from videomae_cli.tasks.demo_results import CHANCE, Outcome
 from videomae_cli.tasks.demo_videos import FRAMES, MOTIONS, motion_of, plain_guess_loss
-from videomae_cli.tasks.takes import Wish
+from videomae_cli.tasks.scenes import Wish
 
 PAGE = "report.html"
 PRETRAINED, SCRATCH = "#2563eb", "#9aa3b2"

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from videomae_cli.grid import TokenGrid
-from videomae_cli.masking.mask import Mask
+from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.targets import (
     NORMALIZERS,
@@ -40,15 +40,15 @@ class Reconstruction(NamedTuple):
     """A clip as the model fills it in, and how good that is."""
 
     clip_BCTHW: Tensor
-    """uint8; hidden tokens predicted, visible ones copied from the input."""
+    """uint8; targets predicted, visible tokens copied from the input, all others black."""
     error_BN: Tensor
-    """Root mean squared error of each token, 0..1; NaN where nothing was predicted."""
+    """Root mean squared error of each hidden target, 0..1; NaN for all other tokens."""
     statistics: Statistics
     """Where brightness and contrast of the hidden tokens come from."""
     loss: float
     """The training loss on this clip."""
     psnr: float
-    """Of the hidden pixels, dB, with these statistics."""
+    """Of the hidden pixels that were predicted, dB, with these statistics."""
     ceiling_psnr: float | None
     """What a perfect pattern would reach with estimated statistics; None where none are used."""
     plain_psnr: float
@@ -80,20 +80,22 @@ def reconstruct(
     if model.normalize != "none":
         filled_BMP, ceiling = _denormalized(model, tubelets_BNP, filled_BMP, mask, target_stats)
     filled_BMP = filled_BMP.clamp(0, 1)
-    whole_BMP = model.predicted.spread(filled_BMP, mask.target_BM)
-    rows_BMP = mask.target_BM.unsqueeze(-1).expand_as(whole_BMP)
-    whole_BNP = (tubelets_BNP.float() / 255).scatter(1, rows_BMP, whole_BMP)
+    # what is neither seen nor predicted stays black, and what is both is the input's own
+    spread_BMP = (model.predicted.spread(filled_BMP, mask.target_BM) * 255).round().byte()
+    whole_BNP = _put(torch.zeros_like(tubelets_BNP), mask.target_BM, spread_BMP)
+    whole_BNP = _put(whole_BNP, mask.visible_BV, select(tubelets_BNP, mask.visible_BV))
+    error_BM = (filled_BMP - truth_BMP).square().mean(-1).sqrt()
     error_BN = torch.full(tubelets_BNP.shape[:2], torch.nan)
-    error_BN.scatter_(1, mask.target_BM, (filled_BMP - truth_BMP).square().mean(-1).sqrt())
+    error_BN.scatter_(1, mask.target_BM, error_BM).scatter_(1, mask.visible_BV, torch.nan)
     source: Statistics = "target" if target_stats else "visible"
     result = Reconstruction(
-        clip_BCTHW=unpatchify((whole_BNP * 255).round().to(torch.uint8), grid),
+        clip_BCTHW=unpatchify(whole_BNP, grid),
         error_BN=error_BN,
         statistics="none" if model.normalize == "none" else source,
         loss=float(loss),
-        psnr=_psnr(filled_BMP, truth_BMP),
+        psnr=_psnr(filled_BMP, truth_BMP, mask),
         ceiling_psnr=ceiling,
-        plain_psnr=_psnr(flat_BMP, truth_BMP),
+        plain_psnr=_psnr(flat_BMP, truth_BMP, mask),
         predicted_frames=model.predicted.count,
     )
     return result, mask
@@ -115,7 +117,7 @@ def _denormalized(
     seen_BVP = model.values(model.predicted(tubelets_BNP, mask.visible_BV))
     estimated = estimated_statistics(seen_BVP, mask, model.grid, normalize)
     best_BMP = model.pixels(denormalize_tubelets(pattern_BMP, *estimated))
-    ceiling = _psnr(best_BMP.clamp(0, 1), model.pixels(values_BMP))
+    ceiling = _psnr(best_BMP.clamp(0, 1), model.pixels(values_BMP), mask)
     return model.pixels(denormalize_tubelets(prediction_BMP, *estimated)), ceiling
 
 
@@ -147,6 +149,11 @@ def _places(index_BV: Tensor, grid: TokenGrid) -> Tensor:
     return torch.stack(places, dim=-1).float()
 
 
-def _psnr(filled: Tensor, truth: Tensor) -> float:
-    error = float((filled - truth).square().mean())
+def _put(tubelets_BNP: Tensor, index_BV: Tensor, new_BVP: Tensor) -> Tensor:
+    return tubelets_BNP.scatter(1, index_BV.unsqueeze(-1).expand_as(new_BVP), new_BVP)
+
+
+def _psnr(filled_BMP: Tensor, truth_BMP: Tensor, mask: Mask) -> float:
+    error_BM = (filled_BMP - truth_BMP).square().mean(dim=-1)
+    error = float(error_BM[mask.counted_BM].mean())
     return math.inf if error == 0 else -10 * math.log10(error)

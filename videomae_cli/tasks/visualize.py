@@ -5,7 +5,6 @@ deviation back, and its users took the result for generation. Here that needs `t
 the picture says so.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,22 +15,19 @@ from videomae_cli.checkpoints.atomic import replacing
 from videomae_cli.data.decode import probe_video
 from videomae_cli.engine.report import Report
 from videomae_cli.errors import UsageError
-from videomae_cli.tasks.captions import (
-    caption_of,
-    figures,
-    film_fps,
-    heading,
-    notice_of,
-    panels_of,
-    span_of,
-)
+from videomae_cli.tasks.captions import caption_of, film_fps, heading
 from videomae_cli.tasks.movies import write_gif, write_mp4
+from videomae_cli.tasks.page import write_page
 from videomae_cli.tasks.panels import Panel
 from videomae_cli.tasks.pictures import Caption, draw_sheet, draw_strip
-from videomae_cli.tasks.takes import Scene, Take, Wish, scene_for, take_from
+from videomae_cli.tasks.rows import panels_of
+from videomae_cli.tasks.scenes import Scene, Wish, scene_for
+from videomae_cli.tasks.takes import Look, Motion, Take, look_at, motion_in, take_from
+from videomae_cli.tasks.telling import look_json, tell, tell_results
 
 OUT = Path("runs") / "visualize-mask"
 SUFFIXES = (".png", ".gif", ".mp4")
+PAGE = ".html"
 NO_WISH = Wish()
 
 
@@ -41,20 +37,14 @@ class Visualised(NamedTuple):
     files: tuple[Path, ...]
     scene: Scene
     take: Take
+    looks: tuple[Look, ...]
+    motion: Motion | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain data."""
-        result, grid = self.take.result, self.scene.grid
-        made: dict[str, Any] = {}
-        if result is not None:
-            made = {
-                "statistics": result.statistics,
-                "notice": notice_of(result, grid),
-                "loss": result.loss,
-                "psnr": _finite(result.psnr),
-                "plain_psnr": _finite(result.plain_psnr),
-                "ceiling_psnr": _finite(result.ceiling_psnr),
-            }
+        """Return everything as plain data; what belongs to one mask stands at the top too."""
+        grid = self.scene.grid
+        strategies = [look_json(look, self.scene) for look in self.looks]
+        alone = strategies[0] if len(strategies) == 1 else {}
         return {
             "files": [str(file) for file in self.files],
             "source": self.scene.about,
@@ -62,9 +52,9 @@ class Visualised(NamedTuple):
             "stride_frames": self.scene.stride,
             "size": grid.height,
             "tokens": grid.tokens,
-            "hidden": grid.tokens - self.take.mask.visible_BV.shape[1],
-            "mask": self.scene.mask.model_dump(mode="json"),
-            **made,
+            "motion_source": self.motion.source if self.motion else None,
+            **{key: value for key, value in alone.items() if key != "strategy"},
+            "strategies": strategies,
         }
 
 
@@ -76,20 +66,20 @@ def run(
     out: Path | None = None,
     wish: Wish = NO_WISH,
 ) -> Visualised:
-    """Mask a clip of a video, fill it in where there is a model, and draw it.
+    """Mask a clip of a video in one way or several, fill it in where there is a model, draw it.
 
     Args:
         video: A video file.
         report: Who is told.
         checkpoint: A pretrained model; None shows the mask alone.
-        out: A directory for all three files, or one `.png`, `.gif` or `.mp4`.
+        out: A directory for picture and films, or one `.png`, `.gif`, `.mp4` or `.html`.
         wish: What to look at.
 
     Raises:
         DataError: The video cannot be read.
         CheckpointError: The weights cannot be read, or are a classifier's.
-        UsageError: A wish contradicts the checkpoint.
-        RecipeError: Sizes that do not divide, or a ratio that hides nothing or everything.
+        UsageError: A wish contradicts the checkpoint, or names no strategy.
+        RecipeError: Sizes that do not divide, or a mask that cannot be on this grid.
     """
     files = _files(video, out)
     info = probe_video(video)
@@ -98,54 +88,44 @@ def run(
         report.say(line)
     if scene.warning:
         report.warn(scene.warning)
-    take = take_from(video, info, scene, wish)
-    _tell(take, scene, wish, report)
-    panels = panels_of(take, scene, error=wish.error)
-    caption = caption_of(take, scene, seed=wish.seed)
+    take = take_from(video, info, scene, seed=wish.seed)
+    looks = tuple(
+        look_at(take, scene, spec, target_stats=wish.target_stats) for spec in scene.masks
+    )
+    made = Visualised(files, scene, take, looks, motion_in(take, scene))
+    tell(take, scene, looks, made.motion, report)
+    tell_results(scene, looks, wish, report)
+    if wish.error and files[0].suffix.lower() == PAGE:
+        report.warn("--error adds nothing to a page: for a row of errors name a .png, .gif or .mp4")
     for file in files:
         with replacing(file) as partial:
-            if file.suffix.lower() == ".png":
-                _write_sheet(partial, panels, caption, take, wish.columns)
-            else:
-                _write_film(partial, panels, caption, take, film_fps(take, scene))
+            _write(partial, made, wish)
         report.say(f"wrote {file}")
-    return Visualised(files, scene, take)
-
-
-def _finite(figure: float | None) -> float | None:
-    return figure if figure is not None and math.isfinite(figure) else None
+    return made
 
 
 def _files(video: Path, out: Path | None) -> tuple[Path, ...]:
-    if out is not None and out.suffix.lower() in SUFFIXES:
+    if out is not None and out.suffix.lower() in (*SUFFIXES, PAGE):
         return (out,)
     if out is not None and out.suffix and not out.is_dir():
         raise UsageError(
             f"--out {out}: cannot draw a {out.suffix} file",
-            f"name a directory, or a file that ends in {', '.join(SUFFIXES)}",
+            f"name a directory, or a file that ends in {', '.join((*SUFFIXES, PAGE))}",
         )
     return tuple((out or OUT) / f"{video.stem}{suffix}" for suffix in SUFFIXES)
 
 
-def _tell(take: Take, scene: Scene, wish: Wish, report: Report) -> None:
-    grid, mask = scene.grid, scene.mask
-    hidden = grid.tokens - take.mask.visible_BV.shape[1]
-    report.say(
-        f"{take.path.name}: frames {take.indices[0]} to {take.indices[-1]} of {take.info.frames},"
-        f" {span_of(take, scene)}; {grid.height} x {grid.width} pixels;"
-        f" {mask.strategy} mask, ratio {mask.ratio:g}, hides {hidden:,} of {grid.tokens:,} tokens"
-    )
-    distinct = len(set(take.indices))
-    if distinct < grid.frames:
-        report.warn(
-            f"the video is short: the clip has {distinct} different frames, the rest are repeats"
-        )
-    if take.result is None:
+def _write(path: Path, made: Visualised, wish: Wish) -> None:
+    take, scene, looks = made.take, made.scene, made.looks
+    caption = caption_of(take, scene, looks, seed=wish.seed)
+    if path.suffix.lower() == PAGE:
+        write_page(path, caption, take, scene, looks, made.motion, target_stats=wish.target_stats)
         return
-    report.say(figures(take.result))
-    report.say(notice_of(take.result, grid))
-    if wish.target_stats and take.result.statistics == "none":
-        report.warn("--target-stats changes nothing: this model predicts pixels directly")
+    panels = panels_of(take, scene, looks, made.motion, error=wish.error)
+    if path.suffix.lower() == ".png":
+        _write_sheet(path, panels, caption, take, wish.columns)
+    else:
+        _write_film(path, panels, caption, take, film_fps(take, scene))
 
 
 def _write_sheet(

@@ -1,0 +1,95 @@
+"""Masking strategies by the names that `--strategy` takes, with the numbers their papers chose."""
+
+import difflib
+
+from pydantic import ValidationError
+
+from videomae_cli.config.model import MaskSpec, Source
+from videomae_cli.errors import UsageError
+
+NAMED: dict[str, MaskSpec] = {
+    "tube": MaskSpec(strategy="tube", ratio=0.9),
+    "random": MaskSpec(strategy="random", ratio=0.9),
+    "time": MaskSpec(strategy="time", ratio=0.875),
+    "motion": MaskSpec(strategy="motion", ratio=0.9, pool=0.3),
+    "tube+running-cell": MaskSpec(
+        strategy="tube", ratio=0.9, targets="running-cell", targets_ratio=0.5
+    ),
+    "space": MaskSpec(strategy="space", ratio=0.9),
+}
+ALL = "all"
+EVERY = tuple(name for name in NAMED if name != "space")  # which is another word for tube
+
+
+def name_of(spec: MaskSpec) -> str:
+    """Return what a mask is called: its strategy, and what narrows its targets."""
+    return spec.strategy if spec.targets == "all" else f"{spec.strategy}+{spec.targets}"
+
+
+def chosen(
+    names: str | None, ratio: float | None, own: MaskSpec | None = None, *, slices: int = 8
+) -> tuple[MaskSpec, ...]:
+    """Return the masks that names with commas between them ask for, each once, in their order.
+
+    Args:
+        names: None asks for `own`, or without it for a tube; `all` for every strategy.
+        ratio: Fraction masked, of all of them; None leaves each its own.
+        own: How the model at hand was trained; the strategy of this name keeps these numbers.
+        slices: Of the clip; of few, whole slices can only be hidden by a smaller ratio.
+
+    Raises:
+        UsageError: A name is unknown, or a strategy cannot have this ratio.
+    """
+    # with a model, what moves is what its embedding says
+    source: Source = "pixels" if own is None else "online"
+    known = {name: _fitted(spec, source, slices) for name, spec in NAMED.items()}
+    if own is not None:
+        known[name_of(own)] = _fitted(own, source, 0)
+    if names is None:
+        specs = [known[name_of(own) if own else "tube"]]
+    else:
+        specs = [known[name] for name in _parsed(names, tuple(known))]
+    return tuple(specs if ratio is None else (at_ratio(spec, ratio) for spec in specs))
+
+
+def at_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
+    """Return a mask with another ratio.
+
+    Raises:
+        UsageError: It hides nothing or all, or more than its strategy can show.
+    """
+    if not 0 < ratio < 1:
+        raise UsageError(f"--ratio {ratio:g}: masks nothing or all", "for example 0.75 or 0.9")
+    try:
+        return MaskSpec.model_validate({**spec.model_dump(), "ratio": ratio})
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(
+            f"{name_of(spec)} at ratio {ratio:g}: {reason}",
+            f"take a larger --ratio, or leave {name_of(spec)} out of --strategy",
+        ) from error
+
+
+def _fitted(spec: MaskSpec, source: Source, slices: int) -> MaskSpec:
+    if spec.strategy == "motion" and spec.source is None:
+        return spec.model_copy(update={"source": source})
+    if spec.strategy == "time" and slices > 1:
+        return spec.model_copy(update={"ratio": min(spec.ratio, 1 - 1 / slices)})
+    return spec
+
+
+def _parsed(names: str, known: tuple[str, ...]) -> list[str]:
+    found: dict[str, None] = {}
+    for name in (word.strip() for word in names.split(",")):
+        if name == ALL:
+            found |= dict.fromkeys(EVERY)
+        elif name in known:
+            found[name] = None
+        else:
+            close = difflib.get_close_matches(name, (*known, ALL), n=1)
+            guess = f" (did you mean '{close[0]}'?)" if close else ""
+            raise UsageError(
+                f"--strategy {names}: '{name}' is not a strategy{guess}",
+                f"take {', '.join(known)}, several with commas between them, or {ALL}",
+            )
+    return list(found)
