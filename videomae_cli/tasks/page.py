@@ -56,6 +56,36 @@ def write_page(
         motion: What moves, if a mask depends on it.
         target_stats: As for the looks.
     """
+    used = np.unique([states_of(look.mask, look.spec, scene.grid) for look in looks])
+    source = files("videomae_cli.tasks").joinpath("templates/masks.html").read_text("utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    page = environment.from_string(source).render(
+        caption=caption,
+        data=_data(take, scene, looks, motion, target_stats=target_stats),
+        legend=[(int(state), MEANINGS[State(state)]) for state in used],
+        motion=motion and _motion_words(motion),
+        grid=scene.grid,
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def packed(states_thw: States) -> str:
+    """Pack the states of tokens, four to a byte, the first in the lowest bits; as base64."""
+    states_N = np.zeros(math.ceil(states_thw.size / PER_BYTE) * PER_BYTE, np.uint8)
+    states_N[: states_thw.size] = states_thw.ravel()
+    quarters = states_N.reshape(-1, PER_BYTE) << np.arange(0, 8, 2, dtype=np.uint8)
+    return _base64(quarters.sum(axis=1, dtype=np.uint8).tobytes())
+
+
+def _data(
+    take: Take,
+    scene: Scene,
+    looks: Sequence[Look],
+    motion: Motion | None,
+    *,
+    target_stats: bool,
+) -> dict[str, Any]:
+    """Return what the page's script draws."""
     ratios = sorted({*RATIOS, looks[0].spec.ratio})
     strategies = [
         {
@@ -69,7 +99,7 @@ def write_page(
     grid = scene.grid
     original = enlarge(take.frames_THWC)
     side = original.shape[1] // grid.h
-    data = {
+    return {
         "frames": [_webp(frame_HWC) for frame_HWC in take.frames_THWC],
         "headings": [heading(take, place) for place in range(grid.frames)],
         "fps": film_fps(take, scene),
@@ -81,25 +111,6 @@ def write_page(
         "strategies": strategies,
         "heat": None if motion is None else _heat(motion),
     }
-    used = np.unique([states_of(look.mask, look.spec, grid) for look in looks])
-    source = files("videomae_cli.tasks").joinpath("templates/masks.html").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(source).render(
-        caption=caption,
-        data=data,
-        legend=[(int(state), MEANINGS[State(state)]) for state in used],
-        motion=motion and _motion_words(motion),
-        grid=grid,
-    )
-    path.write_text(page, encoding="utf-8")
-
-
-def packed(states_thw: States) -> str:
-    """Pack the states of tokens, four to a byte, the first in the lowest bits; as base64."""
-    states_N = np.zeros(math.ceil(states_thw.size / PER_BYTE) * PER_BYTE, np.uint8)
-    states_N[: states_thw.size] = states_thw.ravel()
-    quarters = states_N.reshape(-1, PER_BYTE) << np.arange(0, 8, 2, dtype=np.uint8)
-    return _base64(quarters.sum(axis=1, dtype=np.uint8).tobytes())
 
 
 def _view(
