@@ -145,6 +145,15 @@ PARAMETERS = {
     "ucf101-vitb-finetune": (101, 86_304_869),
     "hmdb51-vitb-finetune": (51, 86_266_419),
 }
+# MAE-ST's with separable positions in encoder and decoder, in millions
+MILLIONS = {
+    "k400-vitb-maest": (None, 99.9),
+    "k400-vitl-maest": (None, 317.7),
+    "k400-vith-maest": (None, 645.7),
+    "k400-vitb-maest-finetune": (400, 86.7),
+    "k400-vitl-maest-finetune": (400, 304.5),
+    "k400-vith-maest-finetune": (400, 632.4),
+}
 # tokens, visible, predicted, counted
 TOKENS = {
     "k400-vitb": (1568, 160, 1408, 1408),
@@ -212,6 +221,14 @@ def test_models_have_the_published_parameters(name: str) -> None:
     model = model_of(load_recipe(name), classes or 1)
 
     assert sum(parameter.numel() for parameter in model.parameters()) == wanted
+
+
+@pytest.mark.parametrize("name", MILLIONS)
+def test_models_of_mae_st_have_the_documented_parameters(name: str) -> None:
+    classes, wanted = MILLIONS[name]
+    model = model_of(load_recipe(name), classes or 1)
+
+    assert sum(one.numel() for one in model.parameters()) / 1e6 == pytest.approx(wanted, abs=0.05)
 
 
 @pytest.mark.parametrize("name", TOKENS)
