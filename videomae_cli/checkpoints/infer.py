@@ -34,6 +34,21 @@ class Hints(NamedTuple):
     """Height and width of a clip, pixels."""
 
 
+class Told(NamedTuple):
+    """What lies beside the weights and tells what shapes do not."""
+
+    numbers: Hints = Hints()
+    card: Mapping[str, Any] = {}
+    """Fields of the card."""
+    assumed: tuple[str, ...] = ()
+    """What was taken for granted, as sentences."""
+    traps: tuple[str, ...] = ()
+    """Known defects of such files that this one shows, as sentences."""
+
+
+NOTHING = Told()
+
+
 class Inferred(NamedTuple):
     """A card, and what in it was taken for granted."""
 
@@ -46,6 +61,7 @@ def infer_card(
     kind: Kind,
     *,
     hints: Hints = Hints(),  # noqa: B008  (a tuple)
+    told: Told = NOTHING,
     settings: Mapping[str, object] | None = None,
 ) -> Inferred:
     """Describe native weights.
@@ -54,12 +70,13 @@ def infer_card(
         weights: Native names to tensors; `meta` tensors will do.
         kind: What they are.
         hints: What the user says; wins.
+        told: What lies beside the weights; comes second.
         settings: Arguments of the training script, where the file has them.
 
     Raises:
         CheckpointError: Shapes contradict each other, or the heads cannot be told.
     """
-    ask = _Asker(hints, settings or {})
+    ask = _Asker(_first(hints, told.numbers), settings or {})
     embed = _shape(weights, "encoder.patch_embed.proj.weight", 5)
     _, channels, tubelet, patch, across = embed
     if patch != across:
@@ -82,12 +99,20 @@ def infer_card(
     }
     ask.assumed.append("sampling dense: right for all published models but Something-Something's")
     if kind == "autoencoder":
-        card |= _autoencoder(weights, ask, card["grid"].grid().tubelet_pixels)
-    else:
+        card |= _autoencoder(weights, ask, told, card["grid"].grid().tubelet_pixels)
+    elif kind == "classifier":
         classes = _shape(weights, "head.weight", 2)[0]
         card["classes"] = tuple(map(str, range(classes)))
-        ask.assumed.append(f"class names unknown: numbered 0 to {classes - 1}")
-    return Inferred(Card(**card), tuple(ask.assumed))
+        if "classes" not in told.card:
+            ask.assumed.append(f"class names unknown: numbered 0 to {classes - 1}")
+    return Inferred(Card(**(card | dict(told.card))), (*ask.assumed, *told.assumed))
+
+
+def _first(*said: Hints) -> Hints:
+    """Merge what several say; the first that knows wins."""
+    return Hints(
+        *(next((x for x in one if x is not None), None) for one in zip(*said, strict=True))
+    )
 
 
 class _Asker:
@@ -128,7 +153,9 @@ class _Asker:
         return heads
 
 
-def _autoencoder(weights: Mapping[str, Tensor], ask: _Asker, pixels: int) -> dict[str, Any]:
+def _autoencoder(
+    weights: Mapping[str, Tensor], ask: _Asker, told: Told, pixels: int
+) -> dict[str, Any]:
     outputs = _shape(weights, "decoder.head.weight", 2)[0]
     if outputs != pixels:
         raise CheckpointError(
@@ -144,7 +171,8 @@ def _autoencoder(weights: Mapping[str, Tensor], ask: _Asker, pixels: int) -> dic
     source = "the published models' habit, not in the file"
     if isinstance(normalized, bool):
         source = "the file's training arguments say so"
-    ask.assumed.append(f"target normalisation {normalize}: {source}")
+    if "normalize" not in told.card:
+        ask.assumed.append(f"target normalisation {normalize}: {source}")
     return {
         "decoder": _stack(weights, "decoder.", ask),
         "normalize": normalize,

@@ -1,6 +1,7 @@
 """What happened to every tensor on the way in: nothing is lost or made up without a line here."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -19,14 +20,16 @@ class LoadReport(NamedTuple):
     """Native names filled from the source as they are."""
     moved: dict[str, str] = {}  # noqa: RUF012  (never written to)
     """Source name to the native name it fills instead; among `matched` under the latter."""
-    interpolated: tuple[str, ...] = ()
-    """Native names filled from the source after a change of geometry."""
+    interpolated: dict[str, str] = {}  # noqa: RUF012  (never written to)
+    """Native names filled from the source after a change of geometry, each with the change."""
     initialised: tuple[str, ...] = ()
     """Native names not in the source, left as the model drew them."""
     dropped: dict[str, str] = {}  # noqa: RUF012  (never written to)
     """Source names not used, each with its reason."""
     assumed: tuple[str, ...] = ()
     """What the source does not tell and was taken for granted, as sentences."""
+    traps: tuple[str, ...] = ()
+    """Known defects of such sources that this one shows, as sentences."""
 
     def summary(self) -> str:
         """Return one line with the counts."""
@@ -37,6 +40,7 @@ class LoadReport(NamedTuple):
             ("initialised", self.initialised),
             ("dropped", self.dropped),
             ("assumed", self.assumed),
+            ("traps", self.traps),
         ):
             if names:
                 parts.append(f"{len(names)} {label}")
@@ -44,10 +48,11 @@ class LoadReport(NamedTuple):
 
     def reasons(self) -> list[tuple[str, int]]:
         """Return each reason for dropping with the number of tensors it took, most first."""
-        counts: dict[str, int] = {}
-        for reason in self.dropped.values():
-            counts[reason] = counts.get(reason, 0) + 1
-        return sorted(counts.items(), key=lambda pair: -pair[1])
+        return _counted(self.dropped.values())
+
+    def changes(self) -> list[tuple[str, int]]:
+        """Return each change of geometry with the number of tensors it fitted, most first."""
+        return _counted(self.interpolated.values())
 
 
 def place(
@@ -104,6 +109,17 @@ def place(
         matched=tuple(sorted(shared)), initialised=tuple(sorted(initialised)), dropped=dropped
     )
     return {name: weights[name] for name in shared}, report
+
+
+def _counted(words: Iterable[str]) -> list[tuple[str, int]]:
+    return Counter(words).most_common()
+
+
+def casts_in(weights: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Say in which other types than float32 tensors were stored."""
+    kinds = sorted({str(t.dtype).removeprefix("torch.") for t in weights.values()})
+    casts = [kind for kind in kinds if kind != "float32"]
+    return (f"stored as {', '.join(casts)}, read as float32",) if casts else ()
 
 
 def _size(shape: Sequence[int]) -> str:
