@@ -1,6 +1,7 @@
 """What a checkpoint format is: how to know it, its tables, and how it is written."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ class Table(NamedTuple):
     """What it carries beyond a native model."""
     facts: Mapping[str, object] = {}
     """Card fields that follow from such names."""
+    needs: Mapping[str, object] = {"encoder.positions": "sine", "encoder.class_token": False}
+    """What a model must have to be written so; dotted fields of the card."""
 
 
 def _told_nothing(_table: Table, _weights: Weights, _config: Config) -> Told:
@@ -55,8 +58,9 @@ class Format(NamedTuple):
 def table_for(card: Card, known: Format) -> Table | None:
     """Return the table that holds such a model, if the format has one."""
     for table in known.tables.values():
+        wanted = {**table.facts, **table.needs}
         if table.kind == card.kind and all(
-            getattr(card, field) == value for field, value in table.facts.items()
+            attrgetter(field)(card) == value for field, value in wanted.items()
         ):
             return table
     return None

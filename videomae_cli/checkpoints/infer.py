@@ -99,7 +99,10 @@ def infer_card(
     }
     ask.assumed.append("sampling dense: right for all published models but Something-Something's")
     if kind == "autoencoder":
-        card |= _autoencoder(weights, ask, told, card["grid"].grid().tubelet_pixels)
+        grid: GridSpec = card["grid"]
+        every = told.card.get("target_frames", "all") == "all"
+        pixels = grid.grid().tubelet_pixels // (1 if every else grid.tubelet)
+        card |= _autoencoder(weights, ask, told, pixels)
     elif kind == "classifier":
         classes = _shape(weights, "head.weight", 2)[0]
         card["classes"] = tuple(map(str, range(classes)))
@@ -159,7 +162,7 @@ def _autoencoder(
     outputs = _shape(weights, "decoder.head.weight", 2)[0]
     if outputs != pixels:
         raise CheckpointError(
-            f"decoder.head.weight predicts {outputs} numbers per token, a tubelet has {pixels}"
+            f"decoder.head.weight predicts {outputs} numbers per token, not {pixels}"
         )
     ratio, normalized = ask.settings.get("mask_ratio"), ask.settings.get("normlize_target")
     if isinstance(ratio, float) and 0 < ratio < 1:
@@ -191,7 +194,15 @@ def _stack(weights: Mapping[str, Tensor], prefix: str, ask: _Asker) -> StackSpec
         raise CheckpointError(f"{named(f'{prefix}blocks.{i}' for i in gaps or [0])} missing")
     mlp_dim, dim = _shape(weights, f"{prefix}blocks.0.mlp.fc1.weight", 2)
     heads = ask.heads("heads" if prefix == "encoder." else "decoder_heads", dim)
-    return StackSpec(dim=dim, depth=len(numbers), heads=heads, mlp_dim=mlp_dim)
+    return StackSpec(
+        dim=dim,
+        depth=len(numbers),
+        heads=heads,
+        mlp_dim=mlp_dim,
+        positions="separable" if f"{prefix}positions.space" in weights else "sine",
+        class_token=f"{prefix}class_token" in weights,
+        biases="all" if f"{prefix}blocks.0.attn.k_bias" in weights else "qv",
+    )
 
 
 def _shape(weights: Mapping[str, Tensor], name: str, axes: int) -> tuple[int, ...]:

@@ -111,7 +111,8 @@ def _foreign(
     table = source.tables[table_name]
     told = source.tell(table, held, config)
     weights, dropped = translate(held, table.rules, "to-native", drops=table.drops)
-    card, assumed = _describe(unwrapped, weights, table, told, hints)
+    is_beside = bool(config and told.card)
+    card, assumed = _describe(unwrapped, weights, table, told, hints, is_beside=is_beside)
     warning = ""
     if not unwrapped.card:
         digests = ", ".join(_digest(file) for file in files)
@@ -130,14 +131,20 @@ def _foreign(
 
 
 def _describe(
-    unwrapped: Unwrapped, weights: Weights, table: Table, told: Told, hints: Hints
+    unwrapped: Unwrapped,
+    weights: Weights,
+    table: Table,
+    told: Told,
+    hints: Hints,
+    *,
+    is_beside: bool,
 ) -> Inferred:
     """Return the card that was written with the weights, or one made from all that is known.
 
     What lies beside the weights may be newer than the card in them, and wins.
     """
     carried = parse_card(unwrapped.card, "its card") if unwrapped.card else None
-    if carried is not None and not told.card:
+    if carried is not None and not is_beside:
         return Inferred(carried, ())
     card, assumed = infer_card(
         weights, table.kind, hints=hints, told=told, settings=unwrapped.settings
@@ -177,7 +184,8 @@ def _model_words(card: Card) -> str:
         "classifier": f"a classifier (pooling: {card.pooling})",
         "encoder": f"an encoder alone (norm: {card.norm_of or 'none'})",
     }
-    return words[card.kind]
+    positions, token = card.encoder.positions, ", class token" * card.encoder.class_token
+    return f"{words[card.kind]}, {positions} positions{token}"
 
 
 def _digest(file: Path) -> str:
