@@ -92,12 +92,23 @@ def encoder_tables(
 
 def tail(names: Weights, *, norm: str, fc_norm: str, head: str) -> str:
     """Tell which of `encoder_tables` these names follow."""
-    has_norm, has_fc_norm, has_head = (f"{stem}.weight" in names for stem in (norm, fc_norm, head))
+    has_norm, has_fc_norm, has_head = (holds(names, stem) for stem in (norm, fc_norm, head))
     if has_head:
         return "first" if has_norm and not has_fc_norm else "classifier"
     if has_fc_norm:
         return "features"
     return "latents" if has_norm else "encoder"
+
+
+def holds(weights: Weights, stem: str) -> bool:
+    """Tell whether there are tensors below a name."""
+    return any(name.startswith(f"{stem}.") for name in weights)
+
+
+def axis(weights: Weights, name: str, number: int) -> int:
+    """Return the length of one axis of a tensor; 0 if it has none, or is not there."""
+    shape = weights[name].shape if name in weights else ()
+    return shape[number] if len(shape) > number else 0
 
 
 def affine(native: str, other: str) -> tuple[Rule, ...]:

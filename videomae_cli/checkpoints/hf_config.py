@@ -7,7 +7,7 @@ otherwise by transformers: the epsilon of `fc_norm` and `decoder.norm`, 1e-5 the
 from collections.abc import Mapping
 from typing import Any
 
-from videomae_cli.checkpoints.entry import Config, Table, Weights
+from videomae_cli.checkpoints.entry import Config, Table, Weights, axis
 from videomae_cli.checkpoints.folders import CONFIG, PROCESSOR, number
 from videomae_cli.checkpoints.infer import NOTHING, Hints, Told
 from videomae_cli.config.card import Card
@@ -39,12 +39,13 @@ def tell(table: Table, weights: Weights, config: Config) -> Told:
         raise CheckpointError(f"config.json: hidden_act {said['hidden_act']!r}: another model")
     _compare(table, weights, said)
     card: dict[str, Any] = {}
+    rows = axis(weights, "classifier.weight", 0)
     if table.kind == "classifier":
-        card |= _classes(said, len(weights["classifier.weight"]))
+        card |= _classes(said, rows)
     if table.kind == "autoencoder":
         card["normalize"] = "patch" if said.get("norm_pix_loss", True) else "none"
     mean, std, assumed = _statistics(config.get(PROCESSOR))
-    heads, traps = _heads(said, len(card.get("classes", ())))
+    heads, traps = _heads(said, rows)
     eps = said.get("layer_norm_eps", 1e-12)
     if eps != EPS:
         traps = (*traps, f"layer norms add {eps:g} there and {EPS:g} here: outputs differ by 1e-6")
@@ -128,8 +129,8 @@ def _compare(table: Table, weights: Weights, said: Mapping[str, Any]) -> None:
     if table.kind == "autoencoder":
         stacks.append(("decoder.decoder_layers", "decoder_"))
     claims = [
-        (embed, axis, name)
-        for axis, name in enumerate(("hidden_size", "num_channels", "tubelet_size", "patch_size"))
+        (embed, place, name)
+        for place, name in enumerate(("hidden_size", "num_channels", "tubelet_size", "patch_size"))
     ]
     for stem, which in stacks:
         inside = f"{stem}.0.intermediate.dense.weight"
@@ -141,12 +142,10 @@ def _compare(table: Table, weights: Weights, said: Mapping[str, Any]) -> None:
                 raise CheckpointError(f"{stem}.{layer} missing: config.json says {depth} layers")
         if depth is not None and len(held) > depth:
             raise CheckpointError(f"{stem}.{depth} is there: config.json says {depth} layers")
-    for tensor, axis, name in claims:
-        claim, shape = number(said, name), weights[tensor].shape if tensor in weights else ()
-        if claim is not None and len(shape) > axis and shape[axis] != claim:
-            raise CheckpointError(
-                f"{tensor} is {'x'.join(map(str, shape))}, config.json says {name} {claim}"
-            )
+    for tensor, place, name in claims:
+        claim, length = number(said, name), axis(weights, tensor, place)
+        if tensor in weights and claim is not None and claim != length:
+            raise CheckpointError(f"{tensor} says {name} {length}, config.json {claim}")
 
 
 def _classes(said: Mapping[str, Any], rows: int) -> dict[str, tuple[str, ...]]:

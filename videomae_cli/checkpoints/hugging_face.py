@@ -10,7 +10,15 @@ from pathlib import Path
 
 import torch
 
-from videomae_cli.checkpoints.entry import Config, Format, Table, Weights, affine, encoder_tables
+from videomae_cli.checkpoints.entry import (
+    Config,
+    Format,
+    Table,
+    Weights,
+    affine,
+    encoder_tables,
+    holds,
+)
 from videomae_cli.checkpoints.folders import CONFIG, PROCESSOR, write_folder
 from videomae_cli.checkpoints.hf_config import PREFIX, config_of, processor_of, tell
 from videomae_cli.checkpoints.image import KEY_BIAS
@@ -97,12 +105,12 @@ def _tables(*, linear: bool) -> dict[str, Table]:
 
 
 def _model_of(weights: Weights) -> str | None:
-    if any(name.startswith(f"{PREFIX}encoder.layer.") for name in weights):
-        if "classifier.weight" in weights:
-            return "classifier" if "fc_norm.weight" in weights else "first"
+    if holds(weights, f"{PREFIX}encoder.layer"):
+        if holds(weights, "classifier"):
+            return "classifier" if holds(weights, "fc_norm") else "first"
         return "autoencoder"
-    if any(name.startswith("encoder.layer.") for name in weights):
-        return "latents" if "layernorm.weight" in weights else "encoder"
+    if holds(weights, "encoder.layer"):
+        return "latents" if holds(weights, "layernorm") else "encoder"
     return None
 
 

@@ -61,6 +61,8 @@ class Translation(NamedTuple):
     weights: dict[str, Tensor]
     dropped: dict[str, str]
     """Source name to reason."""
+    origins: dict[str, str]
+    """New name to source name, or several."""
 
 
 def rename(pairs: Mapping[str, str]) -> tuple[Rule, ...]:
@@ -101,6 +103,7 @@ def translate(
             "the file is of another family, or of a variant that videomae does not know",
         )
     made: dict[str, Tensor] = {}
+    origins: dict[str, str] = {}
     for (number, block), tensors in sorted(found.items(), key=lambda item: item[0][0]):
         rule = rules[number]
         results = _apply(rule, direction, block, tensors)
@@ -109,9 +112,33 @@ def translate(
             dropped |= dict.fromkeys(tensors, f"{taken} is there in another spelling")
             continue
         made |= results
+        origins |= dict.fromkeys(results, named(tensors))
         if direction == "to-native":
             dropped |= {name.replace("{i}", block): reason for name, reason in rule.left}
-    return Translation(made, dropped)
+    return Translation(made, dropped, origins)
+
+
+def lacking(
+    weights: Mapping[str, Tensor], rules: Sequence[Rule], depths: Mapping[str, int]
+) -> list[str]:
+    """Return the names, in the format, of what a table promises and native weights do not have.
+
+    Args:
+        weights: Native names to tensors.
+        rules: The table.
+        depths: Number of blocks of each stack, by what native names begin with.
+    """
+    absent: list[str] = []
+    seen: set[str] = set()
+    for rule in rules:
+        stem = rule.native[0].partition("blocks.")[0]
+        blocks = range(depths[stem]) if "{i}" in rule.native[0] else range(1)
+        for block in map(str, blocks):
+            names = {pattern.replace("{i}", block) for pattern in rule.native}
+            if not names <= seen and not names <= weights.keys():
+                absent += [pattern.replace("{i}", block) for pattern in rule.other]
+            seen |= names
+    return absent
 
 
 def named(names: Iterable[str]) -> str:
@@ -160,6 +187,10 @@ def _apply(
         )
     forward, backward = rule.operation
     operation = forward if direction == "to-native" else backward
-    results = operation(tuple(tensors[name] for name in wanted))
     names = [pattern.replace("{i}", block) for pattern in _target(rule, direction)]
-    return dict(zip(names, results, strict=True))
+    try:
+        results = operation(tuple(tensors[name] for name in wanted))
+        return dict(zip(names, results, strict=True))
+    except (RuntimeError, IndexError, ValueError) as error:  # what torch raises for shapes
+        shapes = (f"{name} is {'x'.join(map(str, tensors[name].shape))}" for name in wanted)
+        raise CheckpointError(f"{', '.join(shapes)}: these do not belong together") from error

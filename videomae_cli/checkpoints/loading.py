@@ -13,7 +13,7 @@ from videomae_cli.checkpoints.files import Weights, owned, read_contents
 from videomae_cli.checkpoints.folders import read_folder
 from videomae_cli.checkpoints.formats import FORMATS
 from videomae_cli.checkpoints.infer import Hints, Inferred, Told, infer_card
-from videomae_cli.checkpoints.keymap import named, translate
+from videomae_cli.checkpoints.keymap import lacking, named, translate
 from videomae_cli.checkpoints.native import card_in, locate
 from videomae_cli.checkpoints.report import LoadReport, casts_in
 from videomae_cli.checkpoints.traps import traps_in
@@ -38,6 +38,8 @@ class Loaded(NamedTuple):
     """`native`, or a key of `FORMATS`."""
     warning: str = ""
     """What a user of such a file must know; may be empty."""
+    origins: Mapping[str, str] = {}
+    """Native name to the name in the file, where it is another format's."""
 
 
 def load(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False) -> Loaded:
@@ -110,9 +112,10 @@ def _foreign(
     source = FORMATS[name]
     table = source.tables[table_name]
     told = source.tell(table, held, config)
-    weights, dropped = translate(held, table.rules, "to-native", drops=table.drops)
+    weights, dropped, origins = translate(held, table.rules, "to-native", drops=table.drops)
     is_beside = bool(config and told.card)
     card, assumed = _describe(unwrapped, weights, table, told, hints, is_beside=is_beside)
+    _refuse_gaps(weights, table, card)
     warning = ""
     if not unwrapped.card:
         digests = ", ".join(_digest(file) for file in files)
@@ -127,7 +130,16 @@ def _foreign(
         assumed=assumed + casts,
         traps=told.traps + traps_in(weights, card),
     )
-    return Loaded(weights, card, report, files[0], name, warning)
+    return Loaded(weights, card, report, files[0], name, warning, origins)
+
+
+def _refuse_gaps(weights: Weights, table: Table, card: Card) -> None:
+    depths = {"encoder.": card.encoder.depth}
+    if card.decoder is not None:
+        depths["decoder."] = card.decoder.depth
+    absent = lacking(weights, table.rules, depths)
+    if absent:
+        raise CheckpointError(f"missing: {named(absent)}", "the file is not whole")
 
 
 def _describe(

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from videomae_cli.checkpoints.cards import CARD_KEY
-from videomae_cli.checkpoints.entry import Config, Format, Table, Weights, affine
+from videomae_cli.checkpoints.entry import Config, Format, Table, Weights, affine, axis, holds
 from videomae_cli.checkpoints.files import write_torch
 from videomae_cli.checkpoints.infer import Hints, Told
 from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, rename
@@ -78,26 +78,23 @@ def recognise(weights: Weights, _config: Config) -> str | None:
     """Tell which MAE-ST model has tensors of these names; None for none."""
     if "pos_embed_spatial" not in weights:
         return None
-    if "decoder_pred.weight" in weights:
+    if holds(weights, "decoder_pred"):
         return "autoencoder"
-    if "head.weight" in weights:
-        return "classifier"
-    return "slowfast classifier" if "head.projection.weight" in weights else "latents"
+    if holds(weights, "head.projection"):
+        return "slowfast classifier"
+    return "classifier" if holds(weights, "head") else "latents"
 
 
 def tell(table: Table, weights: Weights, _config: Config) -> Told:
     """Read the clip off the learned positions; the rest is what MAE-ST always does."""
-    embed = weights.get("patch_embed.proj.weight")
-    space, time = (weights.get(f"pos_embed_{name}") for name in ("spatial", "temporal"))
-    numbers = Hints()
-    if embed is not None and space is not None and time is not None and embed.ndim == 5:
-        side = math.isqrt(space.shape[1])
-        numbers = Hints(frames=time.shape[1] * embed.shape[2], size=side * embed.shape[3])
+    tubelet, patch = (axis(weights, "patch_embed.proj.weight", n) for n in (2, 3))
+    side, slices = (axis(weights, f"pos_embed_{name}", 1) for name in ("spatial", "temporal"))
+    numbers = Hints(frames=slices * tubelet or None, size=math.isqrt(side) * patch or None)
     card: dict[str, object] = {"mean": MEAN, "std": STD}
     assumed = ["pixels normalised by 0.45 and 0.225: MAE-ST's, not in the file"]
     if table.kind == "autoencoder":
-        width = weights["mask_token"].shape[-1] if "mask_token" in weights else 0
-        numbers = numbers._replace(decoder_heads=DECODER_HEADS.get(width))
+        heads = DECODER_HEADS.get(axis(weights, "mask_token", 2))
+        numbers = numbers._replace(decoder_heads=heads)
         card |= {"normalize": "joint", "target_frames": "linspace"}
         card["mask"] = {"strategy": "random", "ratio": 0.9}
         assumed.append("random mask, targets normalised per token, one frame of two: MAE-ST's")

@@ -14,6 +14,7 @@ from videomae_cli.checkpoints.entry import (
     Table,
     Weights,
     affine,
+    axis,
     encoder_tables,
     tail,
 )
@@ -53,16 +54,15 @@ def tell(_table: Table, weights: Weights, _config: Config) -> Told:
     Raises:
         CheckpointError: The table and the embedding differ in width.
     """
-    table, embed = weights.get(POSITIONS), weights[f"{_EMBED}.weight"]
-    if table is None or table.ndim != 3 or embed.ndim != 5:
+    width, tubelet, patch = (axis(weights, f"{_EMBED}.weight", n) for n in (0, 2, 3))
+    tokens = axis(weights, POSITIONS, 1)
+    if tokens and axis(weights, POSITIONS, 2) != width:
+        raise CheckpointError(f"{POSITIONS} is {axis(weights, POSITIONS, 2)} wide, tokens {width}")
+    slices = FRAMES // tubelet if tubelet else 0
+    side = math.isqrt(tokens // slices) if slices else 0
+    if not tokens or slices * side**2 != tokens:
         return NOTHING
-    if table.shape[2] != embed.shape[0]:
-        raise CheckpointError(f"{POSITIONS} is {table.shape[2]} wide, the tokens {embed.shape[0]}")
-    slices = FRAMES // embed.shape[2]
-    side = math.isqrt(table.shape[1] // max(slices, 1))
-    if slices * side**2 != table.shape[1]:
-        return NOTHING
-    size = side * embed.shape[3]
+    size = side * patch
     note = f"size {size}: from {POSITIONS}, if clips have {FRAMES} frames"
     return Told(Hints(size=size), assumed=(note,))
 

@@ -14,6 +14,7 @@ from videomae_cli.checkpoints.entry import (
     Table,
     Weights,
     affine,
+    axis,
     encoder_tables,
     tail,
 )
@@ -58,8 +59,10 @@ def encoder_rules(prefix: str = "") -> tuple[Rule, ...]:
 
 def is_detector(weights: Weights, *, norm: str, head: str) -> bool:
     """Tell whether a head is an AVA detector's: 80 actions, or 81 with none, and no pooling."""
-    rows = len(weights[f"{head}.weight"]) if f"{head}.weight" in weights else 0
-    return rows in (AVA_CLASSES, AVA_CLASSES + 1) and f"{norm}.weight" in weights
+    return (
+        axis(weights, f"{head}.weight", 0) in (AVA_CLASSES, AVA_CLASSES + 1)
+        and f"{norm}.weight" in weights
+    )
 
 
 def recognise(weights: Weights, _config: Config) -> str | None:

@@ -61,6 +61,7 @@ def place(
     *,
     allow_initialised: Sequence[str] = (),
     allow_dropped: Mapping[str, str] | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Account for every tensor of a source and of a model.
 
@@ -69,6 +70,7 @@ def place(
         expected: Native names to shapes, taken from the model.
         allow_initialised: Patterns (`head.*`) of names the source may lack.
         allow_dropped: Patterns of source names the model may do without, each with the reason.
+        origins: Native names to those in the source, for messages.
 
     Returns:
         The weights the model takes, and the report.
@@ -91,7 +93,8 @@ def place(
     missing = [name for name in absent if name not in initialised]
     shared = [name for name in expected if name in weights]
     misfits = [
-        f"{name} is {_size(weights[name].shape)}, the model has {_size(expected[name])}"
+        f"{_known_as(name, origins or {})} is {_size(weights[name].shape)},"
+        f" the model has {_size(expected[name])}"
         for name in shared
         if tuple(weights[name].shape) != tuple(expected[name])
     ]
@@ -109,6 +112,11 @@ def place(
         matched=tuple(sorted(shared)), initialised=tuple(sorted(initialised)), dropped=dropped
     )
     return {name: weights[name] for name in shared}, report
+
+
+def _known_as(name: str, origins: Mapping[str, str]) -> str:
+    origin = origins.get(name, name)
+    return name if origin == name else f"{name} (in the file {origin})"
 
 
 def _counted(words: Iterable[str]) -> list[tuple[str, int]]:

@@ -145,7 +145,8 @@ def read_checkpoint(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False) -
     """
     loaded = load(path, hints, ema=ema)
     try:
-        weights, _ = place(loaded.weights, expected_shapes(loaded.card))
+        expected = expected_shapes(loaded.card)
+        weights, _ = place(loaded.weights, expected, origins=loaded.origins)
     except CheckpointError as error:
         raise CheckpointError(f"{loaded.file}: {error.message}", error.hint) from error
     return loaded._replace(weights=weights)
