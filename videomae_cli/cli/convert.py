@@ -17,7 +17,7 @@ def convert(
         Path | None,
         typer.Argument(
             metavar="DST",
-            help="A directory (native, hf, v2), or a .pth file (v1, mmaction2).",
+            help="A directory (native, hf, v2), or a .pth file (v1, mmaction2, mae-st).",
             show_default=False,
         ),
     ] = None,
@@ -25,7 +25,7 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="native, v1, v2, mmaction2, hf or hf-linear.",
+            help="native, v1, v2, mmaction2, mae-st, hf or hf-linear.",
             show_default="v1 where DST ends in .pth, else native",
         ),
     ] = None,
