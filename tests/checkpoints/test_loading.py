@@ -1,6 +1,7 @@
 """V1 files of every wrapping load completely, or are refused with the tensor's name."""
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -233,7 +234,8 @@ def test_v1_to_native_to_v1_changes_no_bit_and_no_word_of_the_card(
     second = load(tmp_path / "second.pth")
 
     assert second.card == native.card == first.card
-    assert second.report.assumed == () and second.warning == ""
+    assert second.report.assumed == ()
+    assert "CC-BY-NC-4.0" in second.warning and second.warning == native.warning
     for name, tensor in first.weights.items():
         assert torch.equal(native.weights[name], tensor)
         assert torch.equal(second.weights[name], tensor)
@@ -252,3 +254,13 @@ def test_the_reference_files_weights_load(tmp_path: Path, shared: Path) -> None:
         torch.save({"model": weights}, tmp_path / "v1.pth")
 
         assert len(load(tmp_path / "v1.pth", hints).weights) == len(weights)
+
+
+def test_a_published_name_promises_a_digest(tmp_path: Path) -> None:
+    torch.save({"model": drawn(finetune_shapes())}, tmp_path / "plain.pth")
+    digest = hashlib.sha256((tmp_path / "plain.pth").read_bytes()).hexdigest()[:8]
+    for name in (f"vit_20221013-{digest}.pth", "vit_20221013-00000000.pth"):
+        (tmp_path / name).write_bytes((tmp_path / "plain.pth").read_bytes())
+
+    assert not load(tmp_path / f"vit_20221013-{digest}.pth", HINTS).report.traps
+    assert digest in load(tmp_path / "vit_20221013-00000000.pth", HINTS).report.traps[0]

@@ -16,7 +16,7 @@ from videomae_cli.checkpoints.infer import Hints, Inferred, Told, infer_card
 from videomae_cli.checkpoints.keymap import lacking, named, translate
 from videomae_cli.checkpoints.native import card_in, locate
 from videomae_cli.checkpoints.report import LoadReport, casts_in
-from videomae_cli.checkpoints.traps import traps_in
+from videomae_cli.checkpoints.traps import misnamed, traps_in
 from videomae_cli.checkpoints.wrappers import Unwrapped, shorten, unwrap
 from videomae_cli.config.card import Card
 from videomae_cli.errors import CheckpointError
@@ -67,7 +67,7 @@ def load(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False) -> Loaded:
         if card is not None:
             weights = owned(place.file, unwrapped.weights)
             report = LoadReport(matched=tuple(sorted(weights)))
-            return Loaded(weights, card, report, place.file, "native")
+            return Loaded(weights, card, report, place.file, "native", _aloud(card))
         if CARRIED_KEY in contents.metadata:
             unwrapped = unwrapped._replace(card=contents.metadata[CARRIED_KEY])
         held = unwrapped._replace(weights=owned(place.file, unwrapped.weights))
@@ -116,10 +116,12 @@ def _foreign(
     is_beside = bool(config and told.card)
     card, assumed = _describe(unwrapped, weights, table, told, hints, is_beside=is_beside)
     _refuse_gaps(weights, table, card)
-    warning = ""
+    warning = _aloud(card)
+    traps = told.traps + traps_in(weights, card)
     if not unwrapped.card:
-        digests = ", ".join(_digest(file) for file in files)
-        origin = f"{_title(files)} ({source.title}, sha256 {digests})"
+        digests = [_digest(file) for file in files]
+        traps += misnamed(files[0].name, digests[0])
+        origin = f"{_title(files)} ({source.title}, sha256 {', '.join(digests)})"
         card = card.model_copy(update={"license": source.license, "derived_from": (origin,)})
         warning = source.warning
         assumed += source.unsaid
@@ -128,7 +130,7 @@ def _foreign(
         matched=tuple(sorted(weights)),
         dropped=dropped | beside,
         assumed=assumed + casts,
-        traps=told.traps + traps_in(weights, card),
+        traps=traps,
     )
     return Loaded(weights, card, report, files[0], name, warning, origins)
 
@@ -183,6 +185,12 @@ def _recognise(
         f"of no known format; its tensors are {named(unwrapped.weights)}",
         f"known are: native, {titles}",
     )
+
+
+def _aloud(card: Card) -> str:
+    """Say the licence of weights that are not for every use."""
+    text = card.license or ""
+    return f"licence of these weights: {text}" if "-NC-" in text else ""
 
 
 def _title(files: tuple[Path, ...]) -> str:

@@ -1,5 +1,6 @@
 """Known defects of files in circulation that can be seen in the weights themselves."""
 
+import re
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -15,6 +16,16 @@ FIRST_TOKEN = (
     "the head reads the first token and not the mean over the tokens, as transformers does with"
     " classifiers made from its pretraining folders; kept so"
 )
+
+
+def misnamed(name: str, digest: str) -> tuple[str, ...]:
+    """Say whether a file is another than the one whose sha256 begins as its name ends."""
+    found = re.search(r"[-_]([0-9a-f]{8})\.pth$", name)
+    if found is None or digest.startswith(found[1]):
+        return ()
+    return (
+        f"by its name sha256 begins with {found[1]}, but it begins with {digest[:8]}: altered?",
+    )
 
 
 def traps_in(weights: Mapping[str, Tensor], card: Card) -> tuple[str, ...]:
