@@ -150,6 +150,9 @@ def test_the_small_model_is_given_its_six_heads_where_it_is_the_published_one(
         ("intermediate_size", 5, "intermediate_size"),
         ("hidden_act", "relu", "hidden_act"),
         ("num_frames", "four", "not a positive whole number"),
+        ("num_frames", 10**9, "more than 1,048,576"),
+        ("image_size", [32, 48], "not a positive whole number"),
+        ("num_attention_heads", 5, "does not divide the width 24"),
         ("id2label", {"0": "a"}, r"classifier\.weight has 3 rows.* 1 classes"),
         ("id2label", {"1": "a", "2": "b", "3": "c"}, "from 0"),
     ],
@@ -177,6 +180,34 @@ def test_statistics_come_from_the_processor_or_its_classs_defaults(tmp_path: Pat
     loaded = load(path)
     assert loaded.card.mean == IMAGENET_MEAN
     assert any("preprocessor_config.json" in line for line in loaded.report.assumed)
+
+
+@pytest.mark.parametrize("value", ["abc", 5, [0.5, 0.5], [1, 1, 0], [1, 1, float("nan")], [[]] * 3])
+def test_statistics_that_are_no_three_numbers_are_refused(tmp_path: Path, value: object) -> None:
+    path = folder(tmp_path / "hf")
+    change_json(path, "preprocessor_config", lambda said: said.update({"image_std": value}))
+
+    with pytest.raises(CheckpointError, match="three numbers"):
+        load(path)
+
+
+def test_frames_that_fill_no_tubelet_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+    path = folder(tmp_path / "hf")
+    change_json(path, "config", lambda said: said.update({"num_frames": 63}))
+
+    loaded = read_checkpoint(path)
+
+    assert loaded.card.grid.frames == 62
+    assert any("of 63 the last 1 are in no token" in line for line in loaded.report.assumed)
+
+
+def test_a_guess_counts_only_where_the_folder_does_not_tell(tmp_path: Path) -> None:
+    path = folder(tmp_path / "hf")
+    guess = Hints(heads=4, is_guess=True)
+
+    assert load(path, guess).card.encoder.heads == 3
+    (path / "config.json").unlink()
+    assert load(path / "model.safetensors", guess).card.encoder.heads == 4
 
 
 def test_a_label_changed_by_hand_wins_over_the_card_in_the_weights(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from videomae_cli.tasks import convert
 from videomae_cli.tasks.build import read_checkpoint
 
 timm = pytest.importorskip("timm")
-HINTS = Hints(heads=3, size=32)
+HINTS = Hints(heads=3)
 
 
 def image_weights(name: str = "vit_tiny_patch16_224", **options: object) -> dict[str, Tensor]:
@@ -70,7 +70,7 @@ def test_image_weights_are_converted_to_native_but_never_written(tmp_path: Path)
     save_file(image_weights(), tmp_path / "vit.safetensors")
     command = ["convert", f"{tmp_path}/vit.safetensors", f"{tmp_path}/native"]
 
-    assert app.run([*command, "--heads", "3", "--size", "32"]) == 0
+    assert app.run([*command, "--heads", "3"]) == 0
     with pytest.raises(UsageError, match="no such format to write"):
         convert.run(tmp_path / "native", tmp_path / "back.pth", Notes(), to="image")
 

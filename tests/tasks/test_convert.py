@@ -200,7 +200,11 @@ def test_what_another_format_cannot_say_is_a_warning(tmp_path: Path) -> None:
 def test_a_model_that_a_format_cannot_hold_is_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "first", AUTOENCODER)
     joint = written(tmp_path / "joint", AUTOENCODER.model_copy(update={"normalize": "joint"}))
+    first = written(tmp_path / "half", AUTOENCODER.model_copy(update={"target_frames": "first"}))
 
+    for format_name in ("hf", "v1"):
+        with pytest.raises(CheckpointError, match="no place for an autoencoder"):
+            convert.run(first, tmp_path / "out", Notes(), to=format_name)
     for format_name in ("mmaction2", "v2", "mae-st"):
         with pytest.raises(CheckpointError, match="no place for an autoencoder"):
             convert.run(source, tmp_path / "out", Notes(), to=format_name)

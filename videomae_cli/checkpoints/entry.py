@@ -16,6 +16,9 @@ Config = Mapping[str, Any]
 Weights = Mapping[str, Tensor]
 
 
+PLAIN = {"encoder.positions": "sine", "encoder.class_token": False, "target_frames": "all"}
+
+
 class Table(NamedTuple):
     """One way in which a format names the tensors of one kind of model."""
 
@@ -25,7 +28,7 @@ class Table(NamedTuple):
     """What it carries beyond a native model."""
     facts: Mapping[str, object] = {}
     """Card fields that follow from such names."""
-    needs: Mapping[str, object] = {"encoder.positions": "sine", "encoder.class_token": False}
+    needs: Mapping[str, object] = PLAIN
     """What a model must have to be written so; dotted fields of the card."""
 
 

@@ -4,6 +4,7 @@ What a config says is believed and held against the weights. Not storable there,
 otherwise by transformers: the epsilon of `fc_norm` and `decoder.norm`, 1e-5 there and 1e-6 here.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,14 +49,12 @@ def tell(table: Table, weights: Weights, config: Config) -> Told:
     heads, traps = _heads(said, rows)
     eps = said.get("layer_norm_eps", 1e-12)
     if eps != EPS:
-        traps = (*traps, f"layer norms add {eps:g} there and {EPS:g} here: outputs differ by 1e-6")
-    numbers = Hints(
-        heads=heads,
-        decoder_heads=number(said, "decoder_num_attention_heads"),
-        frames=number(said, "num_frames") or 16,
-        size=number(said, "image_size") or 224,
-    )
-    return Told(numbers, card | {"mean": mean, "std": std}, assumed, traps)
+        traps = (*traps, f"layer norms add {eps} there and {EPS:g} here: outputs differ by 1e-6")
+    frames, of_frames = _whole(said, ("num_frames", 16), ("tubelet_size", 2))
+    size, of_size = _whole(said, ("image_size", 224), ("patch_size", 16))
+    numbers = Hints(heads, number(said, "decoder_num_attention_heads"), frames, size)
+    notes = (*assumed, *of_frames, *of_size)
+    return Told(numbers, card | {"mean": mean, "std": std}, notes, traps)
 
 
 def config_of(card: Card) -> dict[str, Any]:
@@ -163,6 +162,16 @@ def _classes(said: Mapping[str, Any], rows: int) -> dict[str, tuple[str, ...]]:
     return {} if labels == dummies else {"classes": tuple(map(str, labels))}
 
 
+def _whole(
+    said: Mapping[str, Any], length: tuple[str, int], unit: tuple[str, int]
+) -> tuple[int, tuple[str, ...]]:
+    """Return a length without the rest that fills no token, and a note if there is a rest."""
+    claimed, step = (number(said, name) or default for name, default in (length, unit))
+    whole = claimed - claimed % step
+    note = f"{length[0]} {whole}: of {claimed} the last {claimed - whole} are in no token"
+    return whole, (note,) if whole < claimed else ()
+
+
 def _heads(said: Mapping[str, Any], classes: int) -> tuple[int | None, tuple[str, ...]]:
     heads = number(said, "num_attention_heads")
     wrong, of = OFFICIAL_SMALL
@@ -193,9 +202,17 @@ def _statistics(
         if value is None:
             value = imagenet if is_old else HALF
             assumed.append(f"{name} {value}: the class's default, not in preprocessor_config.json")
-        if len(value) != len(HALF) or not all(isinstance(x, (int, float)) for x in value):
+        if not _are_three_numbers(value) or (name == "image_std" and not min(value) > 0):
             raise CheckpointError(
-                f"preprocessor_config.json: {name} {value!r} is not three numbers"
+                f"preprocessor_config.json: {name} {value!r} is not three numbers to go by"
             )
         found.append(tuple(float(x) for x in value))
     return found[0], found[1], tuple(assumed)
+
+
+def _are_three_numbers(value: object) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == len(HALF)
+        and all(type(x) in (int, float) and math.isfinite(x) for x in value)
+    )

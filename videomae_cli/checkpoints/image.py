@@ -8,9 +8,20 @@ key bias (softmax ignores what is added to every key alike), and heads for pictu
 that compute otherwise (register tokens, q/k norms, relative positions, gated MLPs).
 """
 
+import math
+
 import torch
 
-from videomae_cli.checkpoints.entry import Config, Format, Weights, encoder_tables, tail
+from videomae_cli.checkpoints.entry import (
+    Config,
+    Format,
+    Table,
+    Weights,
+    axis,
+    encoder_tables,
+    tail,
+)
+from videomae_cli.checkpoints.infer import NOTHING, Hints, Told
 from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, Tensors
 from videomae_cli.checkpoints.original import stack_rules
 
@@ -84,6 +95,14 @@ def recognise(weights: Weights, _config: Config) -> str | None:
     return scaled + tail(headless, **TAIL)
 
 
+def tell(_table: Table, weights: Weights, _config: Config) -> Told:
+    """Read the size of a picture off its positions, with or without the class token's."""
+    rows = axis(weights, "pos_embed", 1) - int("cls_token" in weights)
+    side = math.isqrt(max(rows, 0))
+    size = side * axis(weights, "patch_embed.proj.weight", 3)
+    return Told(Hints(size=size)) if size and side**2 == rows else NOTHING
+
+
 DEEPEN = Operation(_deepen, _flatten)
 _PICTURES = "for the classes of a picture"
 _MAE = "the decoder of an image autoencoder"
@@ -103,5 +122,6 @@ IMAGE = Format(
     recognise=recognise,
     tables=_PLAIN | {f"scaled {name}": table for name, table in _SCALED.items()},
     write=None,
+    tell=tell,
     license="unknown; see where the file comes from (image MAE's weights are CC-BY-NC-4.0)",
 )

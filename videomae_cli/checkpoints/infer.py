@@ -13,11 +13,12 @@ from torch import Tensor
 
 from videomae_cli.checkpoints.keymap import Kind, named
 from videomae_cli.config.card import Card, GridSpec, StackSpec
-from videomae_cli.errors import CheckpointError
+from videomae_cli.errors import CheckpointError, RecipeError
 
 # width to heads of the published models; 1280 and 640 have 80 numbers per head, 1408 has 88
 HEADS = {192: 3, 384: 6, 512: 8, 640: 8, 768: 12, 1024: 16, 1280: 16, 1408: 16}
 HEAD_DIM = 64
+MOST_TOKENS = 2**20  # positions of clips are computed: a number in a config would take memory
 FRAMES, SIZE, STRIDE, RATIO = 16, 224, 4, 0.9  # of the published models
 
 
@@ -32,6 +33,8 @@ class Hints(NamedTuple):
     """Frames in a clip."""
     size: int | None = None
     """Height and width of a clip, pixels."""
+    is_guess: bool = False
+    """Whether these only count where nothing else tells."""
 
 
 class Told(NamedTuple):
@@ -76,7 +79,8 @@ def infer_card(
     Raises:
         CheckpointError: Shapes contradict each other, or the heads cannot be told.
     """
-    ask = _Asker(_first(hints, told.numbers), settings or {})
+    said = (told.numbers, hints) if hints.is_guess else (hints, told.numbers)
+    ask = _Asker(_first(*said), settings or {})
     embed = _shape(weights, "encoder.patch_embed.proj.weight", 5)
     _, channels, tubelet, patch, across = embed
     if patch != across:
@@ -98,6 +102,7 @@ def infer_card(
         "stride_frames": ask.number("stride_frames", "sampling_rate", STRIDE),
     }
     ask.assumed.append("sampling dense: right for all published models but Something-Something's")
+    _refuse_grid(card["grid"])
     if kind == "autoencoder":
         grid: GridSpec = card["grid"]
         every = told.card.get("target_frames", "all") == "all"
@@ -111,11 +116,22 @@ def infer_card(
     return Inferred(Card(**(card | dict(told.card))), (*ask.assumed, *told.assumed))
 
 
+def _refuse_grid(spec: GridSpec) -> None:
+    try:
+        tokens = spec.grid().tokens
+    except RecipeError as error:
+        raise CheckpointError(error.message, error.hint) from error
+    if tokens > MOST_TOKENS:
+        raise CheckpointError(f"clips of {tokens:,} tokens, more than {MOST_TOKENS:,}")
+
+
 def _first(*said: Hints) -> Hints:
     """Merge what several say; the first that knows wins."""
-    return Hints(
-        *(next((x for x in one if x is not None), None) for one in zip(*said, strict=True))
-    )
+    merged: dict[str, Any] = {}
+    for name in ("heads", "decoder_heads", "frames", "size"):
+        known = (getattr(one, name) for one in said)
+        merged[name] = next((value for value in known if value is not None), None)
+    return Hints(**merged)
 
 
 class _Asker:

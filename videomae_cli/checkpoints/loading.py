@@ -117,11 +117,11 @@ def _foreign(
     card, assumed = _describe(unwrapped, weights, table, told, hints, is_beside=is_beside)
     _refuse_gaps(weights, table, card)
     warning = _aloud(card)
-    traps = told.traps + traps_in(weights, card)
+    traps = told.traps + traps_in(weights, card, name)
     if not unwrapped.card:
         digests = [_digest(file) for file in files]
         traps += misnamed(files[0].name, digests[0])
-        origin = f"{_title(files)} ({source.title}, sha256 {', '.join(digests)})"
+        origin = f"{_title(files, config)} ({source.title}, sha256 {', '.join(digests)})"
         card = card.model_copy(update={"license": source.license, "derived_from": (origin,)})
         warning = source.warning
         assumed += source.unsaid
@@ -193,9 +193,11 @@ def _aloud(card: Card) -> str:
     return f"licence of these weights: {text}" if "-NC-" in text else ""
 
 
-def _title(files: tuple[Path, ...]) -> str:
+def _title(files: tuple[Path, ...], config: Mapping[str, Any]) -> str:
     first = files[0]
-    return first.name if len(files) == 1 else f"{first.parent.name}/ ({len(files)} files)"
+    if not config:
+        return first.name
+    return f"{first.absolute().parent.name}/{first.name if len(files) == 1 else 'shards'}"
 
 
 def _model_words(card: Card) -> str:

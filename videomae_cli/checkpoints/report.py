@@ -40,7 +40,6 @@ class LoadReport(NamedTuple):
             ("initialised", self.initialised),
             ("dropped", self.dropped),
             ("assumed", self.assumed),
-            ("traps", self.traps),
         ):
             if names:
                 parts.append(f"{len(names)} {label}")

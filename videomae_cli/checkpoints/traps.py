@@ -28,11 +28,11 @@ def misnamed(name: str, digest: str) -> tuple[str, ...]:
     )
 
 
-def traps_in(weights: Mapping[str, Tensor], card: Card) -> tuple[str, ...]:
+def traps_in(weights: Mapping[str, Tensor], card: Card, format_name: str) -> tuple[str, ...]:
     """Say which traps native weights from elsewhere have stepped into."""
     found = []
     biases = [t for name, t in weights.items() if name.endswith((".q_bias", ".v_bias"))]
-    if biases and _all_zero(biases):
+    if format_name.startswith("hf") and biases and _all_zero(biases):
         found.append(LOST_BIASES)
     if "head.bias" in weights and _all_zero([weights["head.bias"]]):
         found.append(FRESH_HEAD)

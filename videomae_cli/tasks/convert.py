@@ -264,10 +264,15 @@ def _numbered(pattern: str, blocks: Sequence[int]) -> str:
 
 
 def _by_reason(dropped: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
-    reasons: dict[str, list[str]] = {}
+    """Yield each reason with the names it took; one name for the same tensor of all blocks."""
+    reasons: dict[str, dict[str, list[int]]] = {}
     for name, reason in dropped.items():
-        reasons.setdefault(reason, []).append(name)
-    return reasons.items()
+        number = re.search(r"\.(\d+)\.", name)
+        pattern = re.sub(r"\.\d+\.", ".{i}.", name, count=1)
+        patterns = reasons.setdefault(reason, {})
+        patterns.setdefault(pattern, []).append(int(number[1]) if number else -1)
+    for reason, patterns in reasons.items():
+        yield reason, [_numbered(pattern, blocks) for pattern, blocks in patterns.items()]
 
 
 def _title(name: str) -> str:

@@ -136,7 +136,7 @@ def _classifier(
     if start is None or start == SCRATCH:
         report.say("starting from scratch: no pretrained weights")
         return classifier, card, ""
-    loaded = read_checkpoint(Path(start), Hints(heads=card.encoder.heads))
+    loaded = read_checkpoint(Path(start), Hints(heads=card.encoder.heads, is_guess=True))
     weights, fate = adopt(loaded, classifier, card, norm=model.norm)
     report.say(f"starting from {start}: {fate.summary()}")
     for change, count in fate.changes():
