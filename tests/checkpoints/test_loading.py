@@ -1,6 +1,7 @@
 """V1 files of every wrapping load completely, or are refused with the tensor's name."""
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,8 @@ def test_heads_of_the_published_widths_are_known(width: int, heads: int) -> None
 
     with torch.device("meta"):
         weights = {n: torch.empty(s) for n, s in finetune_shapes(dim=width, patch=16).items()}
-    native = translate(weights, FORMATS["v1"].rules["classifier"], "to-native").weights
+    rules = FORMATS["v1"].tables["classifier"].rules
+    native = translate(weights, rules, "to-native").weights
 
     assert infer_card(native, "classifier").card.encoder.heads == heads
 
@@ -161,10 +163,10 @@ def test_the_key_lists_of_published_models_go_to_native_and_back_unchanged(
 ) -> None:
     with torch.device("meta"):
         weights = {name: torch.empty(shape) for name, shape in shapes.items()}
-    kind = FORMATS["v1"].recognise(weights)
-    assert kind is not None
+    table = FORMATS["v1"].recognise(weights, {})
+    assert table is not None
 
-    rules = FORMATS["v1"].rules[kind]
+    rules = FORMATS["v1"].tables[table].rules
     native = translate(weights, rules, "to-native").weights
     back = translate(native, rules, "from-native").weights
 
@@ -203,7 +205,7 @@ def test_weights_of_another_family_are_named_and_refused(tmp_path: Path) -> None
     torch.save({"state_dict": {"conv1.weight": torch.zeros(1)}}, tmp_path / "wrapped.pth")
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "bare.pth")
 
-    with pytest.raises(CheckpointError, match="it holds state_dict"):
+    with pytest.raises(CheckpointError, match=r"conv1\.weight"):
         load(tmp_path / "wrapped.pth")
     with pytest.raises(CheckpointError, match=r"conv1\.weight"):
         load(tmp_path / "bare.pth")
@@ -232,7 +234,8 @@ def test_v1_to_native_to_v1_changes_no_bit_and_no_word_of_the_card(
     second = load(tmp_path / "second.pth")
 
     assert second.card == native.card == first.card
-    assert second.report.assumed == () and second.warning == ""
+    assert second.report.assumed == ()
+    assert "CC-BY-NC-4.0" in second.warning and second.warning == native.warning
     for name, tensor in first.weights.items():
         assert torch.equal(native.weights[name], tensor)
         assert torch.equal(second.weights[name], tensor)
@@ -251,3 +254,13 @@ def test_the_reference_files_weights_load(tmp_path: Path, shared: Path) -> None:
         torch.save({"model": weights}, tmp_path / "v1.pth")
 
         assert len(load(tmp_path / "v1.pth", hints).weights) == len(weights)
+
+
+def test_a_published_name_promises_a_digest(tmp_path: Path) -> None:
+    torch.save({"model": drawn(finetune_shapes())}, tmp_path / "plain.pth")
+    digest = hashlib.sha256((tmp_path / "plain.pth").read_bytes()).hexdigest()[:8]
+    for name in (f"vit_20221013-{digest}.pth", "vit_20221013-00000000.pth"):
+        (tmp_path / name).write_bytes((tmp_path / "plain.pth").read_bytes())
+
+    assert not load(tmp_path / f"vit_20221013-{digest}.pth", HINTS).report.traps
+    assert digest in load(tmp_path / "vit_20221013-00000000.pth", HINTS).report.traps[0]

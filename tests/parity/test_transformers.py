@@ -1,105 +1,148 @@
-"""Our models and those of `transformers`, where it is installed, agree on random weights."""
+"""Folders travel between us and `transformers`, where it is installed, with the same answers."""
 
-import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from videomae_cli.config.card import StackSpec
-from videomae_cli.grid import TokenGrid
+from tests.tasks.notes import AUTOENCODER, CLASSIFIER, STACK
+from videomae_cli.checkpoints import save
+from videomae_cli.config.card import Card
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
-from videomae_cli.models.encoder import Encoder, normalize_clip
+from videomae_cli.models.encoder import normalize_clip
+from videomae_cli.tasks.build import (
+    build_autoencoder,
+    build_backbone,
+    build_classifier,
+    fill,
+    read_checkpoint,
+)
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
-GRID = TokenGrid(4, 24, 24, patch=8)  # it knows square clips only
-ENCODER = StackSpec(dim=24, depth=2, heads=3, mlp_dim=40)
-DECODER = StackSpec(dim=16, depth=1, heads=2, mlp_dim=20)
-NAMES = (
-    (r"^videomae\.embeddings\.patch_embeddings\.projection", "encoder.patch_embed.proj"),
-    (r"^videomae\.encoder\.layer", "encoder.blocks"),
-    (r"^videomae\.layernorm", "encoder.norm"),
-    (r"^decoder\.decoder_layers", "decoder.blocks"),
-    (r"layernorm_before", "norm1"),
-    (r"layernorm_after", "norm2"),
-    (r"attention\.output\.dense", "attn.proj"),
-    (r"attention\.attention\.(query|value)\.bias", lambda m: f"attn.{m[1][0]}_bias"),
-    (r"attention\.attention\.(q|v)_bias", r"attn.\1_bias"),  # its older versions
-    (r"intermediate\.dense", "mlp.fc1"),
-    (r"output\.dense", "mlp.fc2"),
-    (r"^classifier", "head"),
-)
+pytestmark = pytest.mark.filterwarnings("ignore")  # the library's own, at import and at loading
+FIRST = CLASSIFIER.model_copy(update={"pooling": "first"})
+PIXELS = AUTOENCODER.model_copy(update={"normalize": "none"})
+TOKENS = Card(kind="encoder", encoder=STACK, grid=CLASSIFIER.grid, norm_of="tokens")
+BARE = TOKENS.model_copy(update={"norm_of": None})
+CARDS = {"mean": CLASSIFIER, "first": FIRST, "patch": AUTOENCODER, "pixels": PIXELS}
+CARDS |= {"tokens": TOKENS, "bare": BARE}
+CLASSES = {
+    "autoencoder": "VideoMAEForPreTraining",
+    "classifier": "VideoMAEForVideoClassification",
+    "encoder": "VideoMAEModel",
+}
 
 
-def native(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
-    ours = {}
-    for name, value in theirs.items():
-        if name.endswith(("key.weight", "value.weight")):
-            continue
-        if name.endswith("query.weight"):
-            stem = name.removesuffix("query.weight")
-            value = torch.cat(
-                [theirs[f"{stem}{part}.weight"] for part in ("query", "key", "value")]
-            )
-            name = stem.replace("attention.attention.", "attn.qkv.weight")
-        for pattern, replacement in NAMES:
-            name = re.sub(pattern, replacement, name)
-        ours[name] = value
-    return ours
-
-
-def config(**options: object) -> object:
-    return transformers.VideoMAEConfig(
-        image_size=24, patch_size=8, num_frames=4, tubelet_size=2, layer_norm_eps=1e-6,
-        hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
-        decoder_hidden_size=16, decoder_num_hidden_layers=1, decoder_num_attention_heads=2,
-        decoder_intermediate_size=20, initializer_range=0.2, **options,
-    )  # fmt: skip
-
-
-def randomised(model: torch.nn.Module) -> torch.nn.Module:
+def randomised(model: nn.Module) -> nn.Module:
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return model.eval()
 
 
-def clip() -> Tensor:
-    return torch.randint(0, 256, (2, 3, 4, 24, 24), dtype=torch.uint8)
+def built(card: Card) -> nn.Module:
+    """Our model of a card."""
+    if card.kind == "encoder":
+        return build_backbone(card)
+    return build_autoencoder(card) if card.kind == "autoencoder" else build_classifier(card)
+
+
+def theirs_from(folder: Path, card: Card) -> tuple[nn.Module, dict[str, Any]]:
+    kind = getattr(transformers, CLASSES[card.kind])
+    model, about = kind.from_pretrained(folder, output_loading_info=True)
+    for layer in model.modules():  # it has 1e-5 in norms that its config says nothing about
+        if isinstance(layer, nn.LayerNorm):
+            layer.eps = 1e-6
+    return model.eval(), about
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("normalize", ["patch", "none"])
-def test_autoencoders_agree(normalize: str):
+def agree(ours: nn.Module, theirs: nn.Module) -> None:
+    """Compare answers to one clip."""
+    torch.manual_seed(1)
+    pixels = torch.randint(0, 256, (2, 3, 4, 32, 32), dtype=torch.uint8)
+    video = normalize_clip(pixels).transpose(1, 2)
+    if isinstance(ours, Autoencoder):
+        order = torch.rand(2, ours.grid.tokens).argsort(dim=1)
+        visible, target = (part.sort(dim=1).values for part in order.split([8, 24], dim=1))
+        mask = Mask(visible, target, torch.ones_like(target, dtype=torch.bool))
+        hidden = torch.zeros(2, ours.grid.tokens, dtype=torch.bool).scatter_(1, target, True)
+        expected = theirs(video, bool_masked_pos=hidden)
+        ours.masker = lambda noise, content: mask
+        found = ours(pixels, torch.zeros(2, 2, ours.grid.tokens))
+        near(found.prediction_BMP, expected.logits)
+        near(found.loss, expected.loss)
+    elif isinstance(ours, Classifier):
+        near(ours(pixels), theirs(video).logits)
+    else:
+        near(ours.encoder(pixels), theirs(video).last_hidden_state)
+
+
+def near(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", sorted(CARDS))
+def test_a_folder_we_write_loads_there_completely_and_answers_the_same(
+    tmp_path: Path, name: str
+) -> None:
     torch.manual_seed(0)
-    options = {"use_mean_pooling": False, "norm_pix_loss": normalize == "patch"}
-    theirs = randomised(transformers.VideoMAEForPreTraining(config(**options)))
-    order = torch.rand(2, GRID.tokens).argsort(dim=1)
-    visible, target = (part.sort(dim=1).values for part in order.split([5, 13], dim=1))
-    mask = Mask(visible, target, torch.ones_like(target, dtype=torch.bool))
-    encoder = Encoder(GRID, ENCODER, final_norm=True)
-    ours = Autoencoder(encoder, DECODER, GRID, lambda noise, tokens: mask, normalize)
-    ours.load_state_dict(native(theirs.state_dict()))
-    hidden = torch.zeros(2, GRID.tokens, dtype=torch.bool).scatter_(1, target, True)
-    pixels = clip()
+    card = CARDS[name]
+    ours = randomised(built(card))
 
-    expected = theirs(normalize_clip(pixels).transpose(1, 2), bool_masked_pos=hidden)
-    found = ours(pixels, torch.zeros(2, 2, GRID.tokens))
+    save(tmp_path / "hf", ours.state_dict(), card, "hf")
+    theirs, about = theirs_from(tmp_path / "hf", card)
 
-    torch.testing.assert_close(found.prediction_BMP, expected.logits, atol=1e-5, rtol=0)
-    torch.testing.assert_close(found.loss, expected.loss, atol=1e-5, rtol=0)
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        assert not about[kind], (kind, about[kind])
+    agree(ours, theirs)
+    if card.classes is not None:
+        assert theirs.config.id2label == dict(enumerate(card.classes))
 
 
-@torch.no_grad()
-def test_classifiers_agree():
+@pytest.mark.parametrize("name", sorted(CARDS))
+def test_a_folder_they_write_loads_here_completely_and_answers_the_same(
+    tmp_path: Path, name: str
+) -> None:
     torch.manual_seed(0)
-    theirs = randomised(transformers.VideoMAEForVideoClassification(config(num_labels=5)))
-    ours = Classifier(Encoder(GRID, ENCODER, final_norm=False), 5)
-    ours.load_state_dict(native(theirs.state_dict()))
-    pixels = clip()
+    card = CARDS[name]
+    save(tmp_path / "hf", built(card).state_dict(), card, "hf")
+    theirs, _ = theirs_from(tmp_path / "hf", card)
+    randomised(theirs).save_pretrained(tmp_path / "theirs", max_shard_size="20KB")
 
-    expected = theirs(normalize_clip(pixels).transpose(1, 2)).logits
+    loaded = read_checkpoint(tmp_path / "theirs")
+    ours = built(loaded.card)
+    fill(ours, loaded.weights)
 
-    torch.testing.assert_close(ours(pixels), expected, atol=1e-5, rtol=0)
+    assert len(list((tmp_path / "theirs").glob("model-*.safetensors"))) > 1
+    assert loaded.format == "hf"
+    for field in ("kind", "encoder", "decoder", "grid", "classes", "normalize", "pooling"):
+        assert getattr(loaded.card, field) == getattr(card, field), field
+    assert loaded.card.norm_of == card.norm_of and not loaded.report.dropped
+    agree(ours.eval(), theirs)
+
+
+def test_the_linear_spelling_loads_there_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    ours = randomised(build_classifier(CLASSIFIER))
+
+    save(tmp_path / "linear", ours.state_dict(), CLASSIFIER, "hf-linear")
+    theirs, about = theirs_from(tmp_path / "linear", CLASSIFIER)
+
+    assert not about["missing_keys"]
+    agree(ours, theirs)
+
+
+def test_their_processor_reads_ours(tmp_path: Path) -> None:
+    card = CLASSIFIER.model_copy(update={"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)})
+    save(tmp_path / "hf", build_classifier(card).state_dict(), card, "hf")
+
+    theirs = transformers.VideoMAEImageProcessor.from_pretrained(tmp_path / "hf")
+
+    assert tuple(theirs.image_mean) == card.mean and tuple(theirs.image_std) == card.std
+    assert dict(theirs.crop_size) == {"height": 32, "width": 32}
+    assert theirs.size["shortest_edge"] == 32

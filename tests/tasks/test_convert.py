@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from tests.tasks.notes import AUTOENCODER, CLASSIFIER, Notes, written
+from videomae_cli.checkpoints import save
 from videomae_cli.checkpoints.infer import Hints
 from videomae_cli.cli.app import app
 from videomae_cli.config.card import Card
@@ -122,6 +124,107 @@ def test_formats_and_names_must_agree(tmp_path: Path) -> None:
         convert.run(source, tmp_path / "out.pth", Notes(), to="native")
     with pytest.raises(CheckpointError, match="is a file"):
         convert.run(source, tmp_path, Notes(), to="v1")
+
+
+@pytest.mark.parametrize("to", ["hf", "hf-linear", "v2", "mmaction2"])
+def test_every_format_goes_to_native_and_back(tmp_path: Path, to: str) -> None:
+    card = CLASSIFIER.model_copy(update={"license": "CC0-1.0", "derived_from": ("a", "b")})
+    source = written(tmp_path / "first", card)
+    out = tmp_path / ("copy.pth" if to == "mmaction2" else "copy")
+
+    convert.run(source, out, Notes(), to=to)
+    convert.run(out, tmp_path / "second", Notes())
+
+    for name in ("model.safetensors", "model.json"):
+        assert (tmp_path / "second" / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_a_folder_is_replaced_only_with_force_and_only_if_it_is_one_of_ours(
+    tmp_path: Path,
+) -> None:
+    source = written(tmp_path / "first", CLASSIFIER)
+    convert.run(source, tmp_path / "hf", Notes(), to="hf")
+
+    with pytest.raises(CheckpointError, match="exists"):
+        convert.run(source, tmp_path / "hf", Notes(), to="hf")
+    convert.run(source, tmp_path / "hf", Notes(), to="hf", force=True)
+    (tmp_path / "hf" / "notes.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match="other files"):
+        convert.run(source, tmp_path / "hf", Notes(), to="hf", force=True)
+
+
+def test_rows_of_a_head_are_taken_in_the_order_of_a_list(tmp_path: Path) -> None:
+    source = written(tmp_path / "first", CLASSIFIER)
+    (tmp_path / "rows.json").write_text("[2, 0]")
+    choice = convert.Choice(head_rows=tmp_path / "rows.json")
+
+    convert.run(source, tmp_path / "two", Notes(), choice=choice)
+
+    before, after = read_checkpoint(source), read_checkpoint(tmp_path / "two")
+    assert after.card.classes == ("up", "left")
+    for name in ("head.weight", "head.bias"):
+        assert torch.equal(after.weights[name], before.weights[name][[2, 0]])
+
+
+@pytest.mark.parametrize("text", ["[0, 3]", "[0, 0]", "[]", "{}", '["a"]', "[0", "[-1]"])
+def test_a_list_that_is_none_of_rows_is_refused(tmp_path: Path, text: str) -> None:
+    source = written(tmp_path / "first", CLASSIFIER)
+    (tmp_path / "rows.json").write_text(text)
+    choice = convert.Choice(head_rows=tmp_path / "rows.json")
+
+    with pytest.raises(UsageError, match="--head-rows"):
+        convert.run(source, None, Notes(), choice=choice)
+
+
+def test_unnamed_classes_are_numbered_anew_when_rows_are_taken(tmp_path: Path) -> None:
+    card = CLASSIFIER.model_copy(update={"classes": ("0", "1", "2")})
+    source = written(tmp_path / "first", card)
+    (tmp_path / "rows.json").write_text("[2, 1]")
+
+    choice = convert.Choice(head_rows=tmp_path / "rows.json")
+    result = convert.run(source, None, Notes(), choice=choice)
+
+    assert result.loaded.card.classes == ("0", "1")
+
+
+def test_what_another_format_cannot_say_is_a_warning(tmp_path: Path) -> None:
+    select = {"strategy": "motion", "pool": 0.6}
+    source = written(tmp_path / "first", CLASSIFIER.model_copy(update={"select": select}))
+    notes = Notes()
+
+    convert.run(source, tmp_path / "hf", notes, to="hf")
+
+    assert any("chooses tokens by motion" in line for line in notes.warned)
+
+
+def test_a_model_that_a_format_cannot_hold_is_refused(tmp_path: Path) -> None:
+    source = written(tmp_path / "first", AUTOENCODER)
+    joint = written(tmp_path / "joint", AUTOENCODER.model_copy(update={"normalize": "joint"}))
+    first = written(tmp_path / "half", AUTOENCODER.model_copy(update={"target_frames": "first"}))
+
+    for format_name in ("hf", "v1"):
+        with pytest.raises(CheckpointError, match="no place for an autoencoder"):
+            convert.run(first, tmp_path / "out", Notes(), to=format_name)
+    for format_name in ("mmaction2", "v2", "mae-st"):
+        with pytest.raises(CheckpointError, match="no place for an autoencoder"):
+            convert.run(source, tmp_path / "out", Notes(), to=format_name)
+    with pytest.raises(CheckpointError, match="joint"):
+        convert.run(joint, tmp_path / "out", Notes(), to="hf")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_v2_folder_tells_heads_and_clip_and_nothing_of_it_is_run(tmp_path: Path) -> None:
+    loaded = read_checkpoint(written(tmp_path / "first", CLASSIFIER))
+    save(tmp_path / "v2", loaded.weights, CLASSIFIER, "v2")
+    tensors = load_file(tmp_path / "v2" / "model.safetensors")
+    (tmp_path / "v2" / "modeling_config.py").write_text("raise SystemExit('was run')")
+
+    for prefix in ("model.", ""):
+        named = {prefix + name.removeprefix("model."): t for name, t in tensors.items()}
+        save_file(named, tmp_path / "v2" / "model.safetensors")
+        found = read_checkpoint(tmp_path / "v2")
+        assert found.format == "v2" and found.card.grid == CLASSIFIER.grid
+        assert found.card.encoder == CLASSIFIER.encoder
 
 
 def test_the_command_inspects_and_asks_for_what_is_missing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from videomae_cli.errors import CheckpointError
 
 CARD_FILE = "model.json"
 CARD_KEY = "videomae_card"  # in a safetensors header, and beside the weights in a torch file
+CARRIED_KEY = "videomae_carried_card"  # in a safetensors header, of weights under other names
 
 
 def read_card(directory: Path) -> Card:

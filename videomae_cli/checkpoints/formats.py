@@ -1,6 +1,22 @@
-"""The formats that convert to and from native: a file with a table each, and a line here."""
+"""The formats that convert to and from native: a file with a table each, and a line here.
 
-from videomae_cli.checkpoints.keymap import Format
+The first that recognises a file reads it, so those that look for more come first.
+"""
+
+from videomae_cli.checkpoints.entry import Format
+from videomae_cli.checkpoints.hugging_face import HF, HF_LINEAR
+from videomae_cli.checkpoints.image import IMAGE
+from videomae_cli.checkpoints.mae_st import MAE_ST
+from videomae_cli.checkpoints.mmaction2 import MMACTION2
 from videomae_cli.checkpoints.original import V1
+from videomae_cli.checkpoints.v2_folder import V2
 
-FORMATS: dict[str, Format] = {"v1": V1}
+FORMATS: dict[str, Format] = {
+    "hf-linear": HF_LINEAR,
+    "hf": HF,
+    "mmaction2": MMACTION2,
+    "mae-st": MAE_ST,
+    "v2": V2,
+    "v1": V1,
+    "image": IMAGE,
+}

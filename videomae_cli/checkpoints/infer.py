@@ -13,11 +13,12 @@ from torch import Tensor
 
 from videomae_cli.checkpoints.keymap import Kind, named
 from videomae_cli.config.card import Card, GridSpec, StackSpec
-from videomae_cli.errors import CheckpointError
+from videomae_cli.errors import CheckpointError, RecipeError
 
 # width to heads of the published models; 1280 and 640 have 80 numbers per head, 1408 has 88
 HEADS = {192: 3, 384: 6, 512: 8, 640: 8, 768: 12, 1024: 16, 1280: 16, 1408: 16}
 HEAD_DIM = 64
+MOST_TOKENS = 2**20  # positions of clips are computed: a number in a config would take memory
 FRAMES, SIZE, STRIDE, RATIO = 16, 224, 4, 0.9  # of the published models
 
 
@@ -32,6 +33,23 @@ class Hints(NamedTuple):
     """Frames in a clip."""
     size: int | None = None
     """Height and width of a clip, pixels."""
+    is_guess: bool = False
+    """Whether these only count where nothing else tells."""
+
+
+class Told(NamedTuple):
+    """What lies beside the weights and tells what shapes do not."""
+
+    numbers: Hints = Hints()
+    card: Mapping[str, Any] = {}
+    """Fields of the card."""
+    assumed: tuple[str, ...] = ()
+    """What was taken for granted, as sentences."""
+    traps: tuple[str, ...] = ()
+    """Known defects of such files that this one shows, as sentences."""
+
+
+NOTHING = Told()
 
 
 class Inferred(NamedTuple):
@@ -46,6 +64,7 @@ def infer_card(
     kind: Kind,
     *,
     hints: Hints = Hints(),  # noqa: B008  (a tuple)
+    told: Told = NOTHING,
     settings: Mapping[str, object] | None = None,
 ) -> Inferred:
     """Describe native weights.
@@ -54,12 +73,14 @@ def infer_card(
         weights: Native names to tensors; `meta` tensors will do.
         kind: What they are.
         hints: What the user says; wins.
+        told: What lies beside the weights; comes second.
         settings: Arguments of the training script, where the file has them.
 
     Raises:
         CheckpointError: Shapes contradict each other, or the heads cannot be told.
     """
-    ask = _Asker(hints, settings or {})
+    said = (told.numbers, hints) if hints.is_guess else (hints, told.numbers)
+    ask = _Asker(_first(*said), settings or {})
     embed = _shape(weights, "encoder.patch_embed.proj.weight", 5)
     _, channels, tubelet, patch, across = embed
     if patch != across:
@@ -81,13 +102,36 @@ def infer_card(
         "stride_frames": ask.number("stride_frames", "sampling_rate", STRIDE),
     }
     ask.assumed.append("sampling dense: right for all published models but Something-Something's")
+    _refuse_grid(card["grid"])
     if kind == "autoencoder":
-        card |= _autoencoder(weights, ask, card["grid"].grid().tubelet_pixels)
-    else:
+        grid: GridSpec = card["grid"]
+        every = told.card.get("target_frames", "all") == "all"
+        pixels = grid.grid().tubelet_pixels // (1 if every else grid.tubelet)
+        card |= _autoencoder(weights, ask, told, pixels)
+    elif kind == "classifier":
         classes = _shape(weights, "head.weight", 2)[0]
         card["classes"] = tuple(map(str, range(classes)))
-        ask.assumed.append(f"class names unknown: numbered 0 to {classes - 1}")
-    return Inferred(Card(**card), tuple(ask.assumed))
+        if "classes" not in told.card:
+            ask.assumed.append(f"class names unknown: numbered 0 to {classes - 1}")
+    return Inferred(Card(**(card | dict(told.card))), (*ask.assumed, *told.assumed))
+
+
+def _refuse_grid(spec: GridSpec) -> None:
+    try:
+        tokens = spec.grid().tokens
+    except RecipeError as error:
+        raise CheckpointError(error.message, error.hint) from error
+    if tokens > MOST_TOKENS:
+        raise CheckpointError(f"clips of {tokens:,} tokens, more than {MOST_TOKENS:,}")
+
+
+def _first(*said: Hints) -> Hints:
+    """Merge what several say; the first that knows wins."""
+    merged: dict[str, Any] = {}
+    for name in ("heads", "decoder_heads", "frames", "size"):
+        known = (getattr(one, name) for one in said)
+        merged[name] = next((value for value in known if value is not None), None)
+    return Hints(**merged)
 
 
 class _Asker:
@@ -128,11 +172,13 @@ class _Asker:
         return heads
 
 
-def _autoencoder(weights: Mapping[str, Tensor], ask: _Asker, pixels: int) -> dict[str, Any]:
+def _autoencoder(
+    weights: Mapping[str, Tensor], ask: _Asker, told: Told, pixels: int
+) -> dict[str, Any]:
     outputs = _shape(weights, "decoder.head.weight", 2)[0]
     if outputs != pixels:
         raise CheckpointError(
-            f"decoder.head.weight predicts {outputs} numbers per token, a tubelet has {pixels}"
+            f"decoder.head.weight predicts {outputs} numbers per token, not {pixels}"
         )
     ratio, normalized = ask.settings.get("mask_ratio"), ask.settings.get("normlize_target")
     if isinstance(ratio, float) and 0 < ratio < 1:
@@ -144,7 +190,8 @@ def _autoencoder(weights: Mapping[str, Tensor], ask: _Asker, pixels: int) -> dic
     source = "the published models' habit, not in the file"
     if isinstance(normalized, bool):
         source = "the file's training arguments say so"
-    ask.assumed.append(f"target normalisation {normalize}: {source}")
+    if "normalize" not in told.card:
+        ask.assumed.append(f"target normalisation {normalize}: {source}")
     return {
         "decoder": _stack(weights, "decoder.", ask),
         "normalize": normalize,
@@ -163,7 +210,15 @@ def _stack(weights: Mapping[str, Tensor], prefix: str, ask: _Asker) -> StackSpec
         raise CheckpointError(f"{named(f'{prefix}blocks.{i}' for i in gaps or [0])} missing")
     mlp_dim, dim = _shape(weights, f"{prefix}blocks.0.mlp.fc1.weight", 2)
     heads = ask.heads("heads" if prefix == "encoder." else "decoder_heads", dim)
-    return StackSpec(dim=dim, depth=len(numbers), heads=heads, mlp_dim=mlp_dim)
+    return StackSpec(
+        dim=dim,
+        depth=len(numbers),
+        heads=heads,
+        mlp_dim=mlp_dim,
+        positions="separable" if f"{prefix}positions.space" in weights else "sine",
+        class_token=f"{prefix}class_token" in weights,
+        biases="all" if f"{prefix}blocks.0.attn.k_bias" in weights else "qv",
+    )
 
 
 def _shape(weights: Mapping[str, Tensor], name: str, axes: int) -> tuple[int, ...]:

@@ -2,13 +2,13 @@
 
 A rule pairs a native name with its name in the format, `{i}` standing for the number of a block in
 both. Where tensors are cut or joined on the way, a rule names several tensors on a side and carries
-an operation with its inverse. Translation is total: a name that no rule and no drop knows is an
-error, never a silence.
+an operation with its inverse. Two rules may lead to one native name, for two spellings of it: the
+first one counts, and is the one that is written. Translation is total: a name that no rule and no
+drop knows is an error, never a silence.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from torch import Tensor
@@ -17,7 +17,7 @@ from videomae_cli.errors import CheckpointError
 
 Tensors = tuple[Tensor, ...]
 Direction = Literal["to-native", "from-native"]
-Kind = Literal["autoencoder", "classifier"]
+Kind = Literal["autoencoder", "classifier", "encoder"]
 MOST_NAMED = 8
 
 
@@ -41,32 +41,18 @@ class Rule(NamedTuple):
     native: tuple[str, ...]
     other: tuple[str, ...]
     operation: Operation = SAME
+    left: tuple[tuple[str, str], ...] = ()
+    """What the way to native leaves behind of these tensors: name and reason."""
 
 
 class Drop(NamedTuple):
     """Tensors of a format that native models do without, and why."""
 
     pattern: str
+    """A name; `{i}` stands for a number, a `*` at the end for anything."""
     reason: str
-
-
-class Format(NamedTuple):
-    """A checkpoint format: how to know it, and its tables."""
-
-    title: str
-    """Its name in messages."""
-    recognise: Callable[[Mapping[str, object]], Kind | None]
-    """What tensors of these names are in this format; None if they are not in it."""
-    rules: Mapping[Kind, Sequence[Rule]]
-    """The two-way table of each kind."""
-    drops: Mapping[Kind, Sequence[Drop]]
-    """What each kind carries beyond a native model."""
-    write: Callable[[Path, Mapping[str, Tensor], str], None]
-    """Writes tensors under the format's names, and the card as JSON."""
-    license: str
-    """Licence of its files where they do not say."""
-    warning: str
-    """What a user of such files must know."""
+    fault: Callable[[Tensor], str] | None = None
+    """Says what is wrong with a tensor that cannot be done without; empty if nothing is."""
 
 
 class Translation(NamedTuple):
@@ -75,6 +61,8 @@ class Translation(NamedTuple):
     weights: dict[str, Tensor]
     dropped: dict[str, str]
     """Source name to reason."""
+    origins: dict[str, str]
+    """New name to source name, or several."""
 
 
 def rename(pairs: Mapping[str, str]) -> tuple[Rule, ...]:
@@ -94,17 +82,19 @@ def translate(
     Raises:
         CheckpointError: A name is in no rule and no drop, or a rule finds only some of its tensors.
     """
+    sides = [_source(rule, direction) for rule in rules]
+    lookup = [(_matcher(side), number) for number, side in enumerate(sides)]
+    left = [(_matcher((drop.pattern,)), drop) for drop in drops]
     found: dict[tuple[int, str], dict[str, Tensor]] = {}
     dropped: dict[str, str] = {}
     unknown: list[str] = []
-    lookup = [(_matcher(_source(rule, direction)), number) for number, rule in enumerate(rules)]
     for name, tensor in weights.items():
         place = _find(name, lookup)
-        reason = next((d.reason for d in drops if _matcher((d.pattern,)).fullmatch(name)), None)
+        drop = next((drop for matcher, drop in left if matcher.fullmatch(name)), None)
         if place is not None:
             found.setdefault(place, {})[name] = tensor
-        elif reason is not None:
-            dropped[name] = reason
+        elif drop is not None:
+            dropped[name] = _let_go(name, tensor, drop)
         else:
             unknown.append(name)
     if unknown:
@@ -113,9 +103,42 @@ def translate(
             "the file is of another family, or of a variant that videomae does not know",
         )
     made: dict[str, Tensor] = {}
-    for (number, block), tensors in found.items():
-        made.update(_apply(rules[number], direction, block, tensors))
-    return Translation(made, dropped)
+    origins: dict[str, str] = {}
+    for (number, block), tensors in sorted(found.items(), key=lambda item: item[0][0]):
+        rule = rules[number]
+        results = _apply(rule, direction, block, tensors)
+        if any(name in made for name in results):
+            taken = named(name for name in results if name in made)
+            dropped |= dict.fromkeys(tensors, f"{taken} is there in another spelling")
+            continue
+        made |= results
+        origins |= dict.fromkeys(results, named(tensors))
+        if direction == "to-native":
+            dropped |= {name.replace("{i}", block): reason for name, reason in rule.left}
+    return Translation(made, dropped, origins)
+
+
+def lacking(
+    weights: Mapping[str, Tensor], rules: Sequence[Rule], depths: Mapping[str, int]
+) -> list[str]:
+    """Return the names, in the format, of what a table promises and native weights do not have.
+
+    Args:
+        weights: Native names to tensors.
+        rules: The table.
+        depths: Number of blocks of each stack, by what native names begin with.
+    """
+    absent: list[str] = []
+    seen: set[str] = set()
+    for rule in rules:
+        stem = rule.native[0].partition("blocks.")[0]
+        blocks = range(depths[stem]) if "{i}" in rule.native[0] else range(1)
+        for block in map(str, blocks):
+            names = {pattern.replace("{i}", block) for pattern in rule.native}
+            if not names <= seen and not names <= weights.keys():
+                absent += [pattern.replace("{i}", block) for pattern in rule.other]
+            seen |= names
+    return absent
 
 
 def named(names: Iterable[str]) -> str:
@@ -135,7 +158,14 @@ def _target(rule: Rule, direction: Direction) -> tuple[str, ...]:
 
 def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
     joined = "|".join(re.escape(pattern) for pattern in patterns)
-    return re.compile(joined.replace(r"\{i\}", r"(\d+)"))
+    return re.compile(joined.replace(r"\{i\}", r"(\d+)").replace(r"\*", ".*"))
+
+
+def _let_go(name: str, tensor: Tensor, drop: Drop) -> str:
+    fault = drop.fault(tensor) if drop.fault is not None else ""
+    if fault:
+        raise CheckpointError(f"{name}: {fault}")
+    return drop.reason
 
 
 def _find(name: str, lookup: Sequence[tuple[re.Pattern[str], int]]) -> tuple[int, str] | None:
@@ -157,6 +187,10 @@ def _apply(
         )
     forward, backward = rule.operation
     operation = forward if direction == "to-native" else backward
-    results = operation(tuple(tensors[name] for name in wanted))
     names = [pattern.replace("{i}", block) for pattern in _target(rule, direction)]
-    return dict(zip(names, results, strict=True))
+    try:
+        results = operation(tuple(tensors[name] for name in wanted))
+        return dict(zip(names, results, strict=True))
+    except (RuntimeError, IndexError, ValueError) as error:  # what torch raises for shapes
+        shapes = (f"{name} is {'x'.join(map(str, tensors[name].shape))}" for name in wanted)
+        raise CheckpointError(f"{', '.join(shapes)}: these do not belong together") from error

@@ -3,21 +3,26 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from videomae_cli.checkpoints.cards import card_line, parse_card
+from videomae_cli.checkpoints.cards import CARRIED_KEY, parse_card
+from videomae_cli.checkpoints.entry import Table, table_for
 from videomae_cli.checkpoints.files import Weights, owned, read_contents
+from videomae_cli.checkpoints.folders import read_folder
 from videomae_cli.checkpoints.formats import FORMATS
-from videomae_cli.checkpoints.infer import Hints, infer_card
-from videomae_cli.checkpoints.keymap import Kind, named, translate
+from videomae_cli.checkpoints.infer import Hints, Inferred, Told, infer_card
+from videomae_cli.checkpoints.keymap import lacking, named, translate
 from videomae_cli.checkpoints.native import card_in, locate
-from videomae_cli.checkpoints.report import LoadReport
-from videomae_cli.checkpoints.wrappers import Unwrapped, unwrap
+from videomae_cli.checkpoints.report import LoadReport, casts_in
+from videomae_cli.checkpoints.traps import misnamed, traps_in
+from videomae_cli.checkpoints.wrappers import Unwrapped, shorten, unwrap
 from videomae_cli.config.card import Card
 from videomae_cli.errors import CheckpointError
 
+# what files beside the weights say, and so win over the card that was written with them
+SAID_BESIDE = ("encoder", "decoder", "grid", "classes", "mean", "std", "normalize", "pooling")
 NO_HINTS = Hints()
 
 
@@ -33,14 +38,17 @@ class Loaded(NamedTuple):
     """`native`, or a key of `FORMATS`."""
     warning: str = ""
     """What a user of such a file must know; may be empty."""
+    origins: Mapping[str, str] = {}
+    """Native name to the name in the file, where it is another format's."""
 
 
-def load(path: Path, hints: Hints = NO_HINTS) -> Loaded:
+def load(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False) -> Loaded:
     """Read a checkpoint of any known format.
 
     Args:
-        path: A file of weights, a native directory, or a finished run.
+        path: A file of weights, a native or foreign directory, or a finished run.
         hints: What the user knows and the file does not tell.
+        ema: Take the moving average that a training script stored beside the weights.
 
     Returns:
         float32 weights under native names. That they are all the model needs is for the caller to
@@ -50,15 +58,20 @@ def load(path: Path, hints: Hints = NO_HINTS) -> Loaded:
         CheckpointError: Missing, damaged, unsafe, unknown, or in need of a hint.
     """
     place = locate(path)
+    if place.is_foreign:
+        return _read_foreign_folder(path, place.file, hints)
     contents = read_contents(place.file)
     card = place.card or card_in(contents.metadata, place.file)
     try:
-        unwrapped = unwrap(contents.weights)
+        unwrapped = unwrap(contents.weights, ema=ema)
         if card is not None:
             weights = owned(place.file, unwrapped.weights)
             report = LoadReport(matched=tuple(sorted(weights)))
-            return Loaded(weights, card, report, place.file, "native")
-        return _foreign(place.file, unwrapped, hints)
+            return Loaded(weights, card, report, place.file, "native", _aloud(card))
+        if CARRIED_KEY in contents.metadata:
+            unwrapped = unwrapped._replace(card=contents.metadata[CARRIED_KEY])
+        held = unwrapped._replace(weights=owned(place.file, unwrapped.weights))
+        return _foreign((place.file,), held, hints, {}, casts_in(unwrapped.weights))
     except CheckpointError as error:
         raise CheckpointError(f"{place.file}: {error.message}", error.hint) from error
 
@@ -67,44 +80,106 @@ def save(path: Path, weights: Mapping[str, Tensor], card: Card, format_name: str
     """Write native weights in another format.
 
     Raises:
-        CheckpointError: The format has no place for one of the tensors.
+        CheckpointError: The format has no place for the model, or for one of its tensors.
     """
     target = FORMATS[format_name]
-    kind: Kind = card.kind
-    translated = translate(weights, target.rules[kind], "from-native")
+    table = table_for(card, target)
+    if table is None or target.write is None:
+        raise CheckpointError(f"{target.title} has no place for {_model_words(card)}")
+    translated = translate(weights, table.rules, "from-native")
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in translated.weights.items()}
-    target.write(path, tensors, card_line(card))
+    target.write(path, tensors, card)
 
 
-def _foreign(file: Path, unwrapped: Unwrapped, hints: Hints) -> Loaded:
-    name, kind = _recognise(unwrapped)
+def _read_foreign_folder(path: Path, first: Path, hints: Hints) -> Loaded:
+    folder = read_folder(first)
+    card = folder.metadata.get(CARRIED_KEY, "")
+    try:
+        held = unwrap(folder.weights)._replace(card=card)
+        return _foreign(folder.files, held, hints, folder.config, folder.casts)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error.message}", error.hint) from error
+
+
+def _foreign(
+    files: tuple[Path, ...],
+    unwrapped: Unwrapped,
+    hints: Hints,
+    config: Mapping[str, Any],
+    casts: tuple[str, ...],
+) -> Loaded:
+    name, table_name, held = _recognise(unwrapped, config)
     source = FORMATS[name]
-    weights, dropped = translate(
-        owned(file, unwrapped.weights), source.rules[kind], "to-native", drops=source.drops[kind]
-    )
-    if unwrapped.card:  # videomae wrote this file
-        card = parse_card(unwrapped.card, "its card")
-        assumed: tuple[str, ...] = ()
-        warning = ""
-    else:
-        card, assumed = infer_card(weights, kind, hints=hints, settings=unwrapped.settings)
-        origin = f"{file.name} ({source.title}, sha256 {_digest(file)})"
+    table = source.tables[table_name]
+    told = source.tell(table, held, config)
+    weights, dropped, origins = translate(held, table.rules, "to-native", drops=table.drops)
+    is_beside = bool(config and told.card)
+    card, assumed = _describe(unwrapped, weights, table, told, hints, is_beside=is_beside)
+    _refuse_gaps(weights, table, card)
+    warning = _aloud(card)
+    traps = told.traps + traps_in(weights, card, name)
+    if not unwrapped.card:
+        digests = [_digest(file) for file in files]
+        traps += misnamed(files[0].name, digests[0])
+        origin = f"{_title(files, config)} ({source.title}, sha256 {', '.join(digests)})"
         card = card.model_copy(update={"license": source.license, "derived_from": (origin,)})
         warning = source.warning
+        assumed += source.unsaid
     beside = dict.fromkeys(unwrapped.beside, "not weights")
     report = LoadReport(
         matched=tuple(sorted(weights)),
         dropped=dropped | beside,
-        assumed=assumed + _casts(unwrapped),
+        assumed=assumed + casts,
+        traps=traps,
     )
-    return Loaded(weights, card, report, file, name, warning)
+    return Loaded(weights, card, report, files[0], name, warning, origins)
 
 
-def _recognise(unwrapped: Unwrapped) -> tuple[str, Kind]:
-    for name, known in FORMATS.items():
-        kind = known.recognise(unwrapped.weights)
-        if kind is not None:
-            return name, kind
+def _refuse_gaps(weights: Weights, table: Table, card: Card) -> None:
+    depths = {"encoder.": card.encoder.depth}
+    if card.decoder is not None:
+        depths["decoder."] = card.decoder.depth
+    absent = lacking(weights, table.rules, depths)
+    if absent:
+        raise CheckpointError(f"missing: {named(absent)}", "the file is not whole")
+
+
+def _describe(
+    unwrapped: Unwrapped,
+    weights: Weights,
+    table: Table,
+    told: Told,
+    hints: Hints,
+    *,
+    is_beside: bool,
+) -> Inferred:
+    """Return the card that was written with the weights, or one made from all that is known.
+
+    What lies beside the weights may be newer than the card in them, and wins.
+    """
+    carried = parse_card(unwrapped.card, "its card") if unwrapped.card else None
+    if carried is not None and not is_beside:
+        return Inferred(carried, ())
+    card, assumed = infer_card(
+        weights, table.kind, hints=hints, told=told, settings=unwrapped.settings
+    )
+    card = card.model_copy(update=dict(table.facts))
+    if carried is None:
+        return Inferred(card, assumed)
+    return Inferred(carried.model_copy(update={f: getattr(card, f) for f in SAID_BESIDE}), ())
+
+
+def _recognise(
+    unwrapped: Unwrapped, config: Mapping[str, Any]
+) -> tuple[str, str, Mapping[str, Tensor]]:
+    """Return the format, its table, and the tensors under the names that it knows."""
+    weights: Mapping[str, Tensor] | None = unwrapped.weights
+    while weights is not None:
+        for name, known in FORMATS.items():
+            table = known.recognise(weights, config)
+            if table is not None:
+                return name, table, weights
+        weights = shorten(weights)
     titles = ", ".join(known.title for known in FORMATS.values())
     raise CheckpointError(
         f"of no known format; its tensors are {named(unwrapped.weights)}",
@@ -112,10 +187,27 @@ def _recognise(unwrapped: Unwrapped) -> tuple[str, Kind]:
     )
 
 
-def _casts(unwrapped: Unwrapped) -> tuple[str, ...]:
-    kinds = sorted({str(t.dtype).removeprefix("torch.") for t in unwrapped.weights.values()})
-    casts = [kind for kind in kinds if kind != "float32"]
-    return (f"stored as {', '.join(casts)}, read as float32",) if casts else ()
+def _aloud(card: Card) -> str:
+    """Say the licence of weights that are not for every use."""
+    text = card.license or ""
+    return f"licence of these weights: {text}" if "-NC-" in text else ""
+
+
+def _title(files: tuple[Path, ...], config: Mapping[str, Any]) -> str:
+    first = files[0]
+    if not config:
+        return first.name
+    return f"{first.absolute().parent.name}/{first.name if len(files) == 1 else 'shards'}"
+
+
+def _model_words(card: Card) -> str:
+    words = {
+        "autoencoder": "an autoencoder",
+        "classifier": f"a classifier (pooling: {card.pooling})",
+        "encoder": f"an encoder alone (norm: {card.norm_of or 'none'})",
+    }
+    positions, token = card.encoder.positions, ", class token" * card.encoder.class_token
+    return f"{words[card.kind]}, {positions} positions{token}"
 
 
 def _digest(file: Path) -> str:

@@ -1,13 +1,15 @@
-"""Our own directories and files: where the weights of a run, a directory or a file are."""
+"""Where the weights are that a path means: a run, a directory of ours or of others, a file."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from videomae_cli.checkpoints.cards import CARD_FILE, CARD_KEY, parse_card, read_card
 from videomae_cli.checkpoints.files import WEIGHTS_FILE
+from videomae_cli.checkpoints.folders import find
 from videomae_cli.config.card import Card
 from videomae_cli.errors import CheckpointError
 
+DEEPSPEED_FILE, DEEPSPEED_TAG = "mp_rank_00_model_states.pt", "latest"
 RUN_FILES = ("recipe.yaml", "metrics.jsonl", "checkpoints")
 
 
@@ -16,6 +18,8 @@ class Place(NamedTuple):
 
     file: Path
     card: Card | None
+    is_foreign: bool = False
+    """Whether it is one of a folder with a `config.json`, which must be read with it."""
 
 
 def locate(path: Path) -> Place:
@@ -25,9 +29,15 @@ def locate(path: Path) -> Place:
         CheckpointError: There are none there; the message says what is there instead.
     """
     if path.is_file():
-        return Place(path, _card_beside(path))
+        card = _card_beside(path)
+        is_foreign = card is None and find(path.parent) == path
+        return Place(path, card, is_foreign)
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such file or directory", _nearby(path))
+    if not (path / CARD_FILE).is_file() and (first := find(path)) is not None:
+        return Place(first, None, is_foreign=True)
+    if (file := _of_deepspeed(path)) is not None:
+        return Place(file, None)
     for directory in (path, path / "final"):
         if (directory / WEIGHTS_FILE).is_file():
             return Place(directory / WEIGHTS_FILE, _card_beside(directory / WEIGHTS_FILE))
@@ -51,6 +61,14 @@ def card_in(metadata: dict[str, str], file: Path) -> Card | None:
     """
     text = metadata.get(CARD_KEY)
     return parse_card(text, f"the header of {file}") if text else None
+
+
+def _of_deepspeed(path: Path) -> Path | None:
+    """Return DeepSpeed's file of weights in a directory, or in the newest one below it."""
+    tag = path / DEEPSPEED_TAG
+    if tag.is_file() and tag.stat().st_size < 256:  # a name
+        path = path / Path(tag.read_text(encoding="utf-8", errors="replace").strip()).name
+    return path / DEEPSPEED_FILE if (path / DEEPSPEED_FILE).is_file() else None
 
 
 def _card_beside(file: Path) -> Card | None:

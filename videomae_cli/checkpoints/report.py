@@ -1,6 +1,7 @@
 """What happened to every tensor on the way in: nothing is lost or made up without a line here."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -19,14 +20,16 @@ class LoadReport(NamedTuple):
     """Native names filled from the source as they are."""
     moved: dict[str, str] = {}  # noqa: RUF012  (never written to)
     """Source name to the native name it fills instead; among `matched` under the latter."""
-    interpolated: tuple[str, ...] = ()
-    """Native names filled from the source after a change of geometry."""
+    interpolated: dict[str, str] = {}  # noqa: RUF012  (never written to)
+    """Native names filled from the source after a change of geometry, each with the change."""
     initialised: tuple[str, ...] = ()
     """Native names not in the source, left as the model drew them."""
     dropped: dict[str, str] = {}  # noqa: RUF012  (never written to)
     """Source names not used, each with its reason."""
     assumed: tuple[str, ...] = ()
     """What the source does not tell and was taken for granted, as sentences."""
+    traps: tuple[str, ...] = ()
+    """Known defects of such sources that this one shows, as sentences."""
 
     def summary(self) -> str:
         """Return one line with the counts."""
@@ -44,10 +47,11 @@ class LoadReport(NamedTuple):
 
     def reasons(self) -> list[tuple[str, int]]:
         """Return each reason for dropping with the number of tensors it took, most first."""
-        counts: dict[str, int] = {}
-        for reason in self.dropped.values():
-            counts[reason] = counts.get(reason, 0) + 1
-        return sorted(counts.items(), key=lambda pair: -pair[1])
+        return _counted(self.dropped.values())
+
+    def changes(self) -> list[tuple[str, int]]:
+        """Return each change of geometry with the number of tensors it fitted, most first."""
+        return _counted(self.interpolated.values())
 
 
 def place(
@@ -56,6 +60,7 @@ def place(
     *,
     allow_initialised: Sequence[str] = (),
     allow_dropped: Mapping[str, str] | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Account for every tensor of a source and of a model.
 
@@ -64,6 +69,7 @@ def place(
         expected: Native names to shapes, taken from the model.
         allow_initialised: Patterns (`head.*`) of names the source may lack.
         allow_dropped: Patterns of source names the model may do without, each with the reason.
+        origins: Native names to those in the source, for messages.
 
     Returns:
         The weights the model takes, and the report.
@@ -86,7 +92,8 @@ def place(
     missing = [name for name in absent if name not in initialised]
     shared = [name for name in expected if name in weights]
     misfits = [
-        f"{name} is {_size(weights[name].shape)}, the model has {_size(expected[name])}"
+        f"{_known_as(name, origins or {})} is {_size(weights[name].shape)},"
+        f" the model has {_size(expected[name])}"
         for name in shared
         if tuple(weights[name].shape) != tuple(expected[name])
     ]
@@ -104,6 +111,22 @@ def place(
         matched=tuple(sorted(shared)), initialised=tuple(sorted(initialised)), dropped=dropped
     )
     return {name: weights[name] for name in shared}, report
+
+
+def _known_as(name: str, origins: Mapping[str, str]) -> str:
+    origin = origins.get(name, name)
+    return name if origin == name else f"{name} (in the file {origin})"
+
+
+def _counted(words: Iterable[str]) -> list[tuple[str, int]]:
+    return Counter(words).most_common()
+
+
+def casts_in(weights: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Say in which other types than float32 tensors were stored."""
+    kinds = sorted({str(t.dtype).removeprefix("torch.") for t in weights.values()})
+    casts = [kind for kind in kinds if kind != "float32"]
+    return (f"stored as {', '.join(casts)}, read as float32",) if casts else ()
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -11,9 +11,12 @@ from videomae_cli.checkpoints.files import is_weights
 from videomae_cli.checkpoints.keymap import named
 from videomae_cli.errors import CheckpointError
 
-WRAPPERS = ("model", "module")  # plain torch saves; DeepSpeed saves and many published files
-PREFIXES = ("module.", "backbone.")  # DistributedDataParallel; MMAction2-style models
+# plain torch saves; DeepSpeed saves and many published files; PySlowFast; MMAction2 and timm; forks
+WRAPPERS = ("model", "module", "model_state", "state_dict", "net", "teacher", "student")
+AVERAGE = "model_ema"
+PARALLEL = "module."  # DistributedDataParallel
 COMPILED = "_orig_mod."  # torch.compile; a compiled part has it in the middle of its names
+PREFIXES = ("backbone.", "model.", "encoder.")  # parts of larger models
 
 
 class Unwrapped(NamedTuple):
@@ -30,17 +33,22 @@ class Unwrapped(NamedTuple):
     """The card of a file that videomae wrote, as JSON; else empty."""
 
 
-def unwrap(held: object) -> Unwrapped:
-    """Find the weights in a saved object, and strip the prefixes of other programs.
+def unwrap(held: object, *, ema: bool = False) -> Unwrapped:
+    """Find the weights in a saved object, and strip what training puts before their names.
+
+    Args:
+        held: What a file holds.
+        ema: Take the moving average, which is never taken unasked.
 
     Raises:
         CheckpointError: There are none, or two names become one.
     """
-    if is_weights(held):
+    if is_weights(held) and not ema:
         return Unwrapped(_strip(held), "", (), {}, "")
     if not isinstance(held, Mapping):
         raise CheckpointError(f"it holds a {type(held).__name__}, not named tensors")
-    for wrapper in WRAPPERS:
+    wrappers = (AVERAGE,) if ema else WRAPPERS
+    for wrapper in wrappers:
         inner = held.get(wrapper)
         if not is_weights(inner):
             continue
@@ -53,7 +61,18 @@ def unwrap(held: object) -> Unwrapped:
             card=card if isinstance(card, str) else "",
         )
     keys = ", ".join(sorted(map(str, held))[:8]) or "nothing"
-    raise CheckpointError(f"no weights under {' or '.join(WRAPPERS)}; it holds {keys}")
+    raise CheckpointError(
+        f"no weights under {' or '.join(wrappers)}; it holds {keys}",
+        f"--ema takes {AVERAGE}" if is_weights(held.get(AVERAGE)) else "",
+    )
+
+
+def shorten(weights: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """Strip a prefix that all names share, as parts of larger models have it; None if none is."""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in weights):
+            return {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+    return None
 
 
 def _strip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -61,8 +80,8 @@ def _strip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     twice = []
     for name, tensor in weights.items():
         short = name.replace(COMPILED, "")
-        while short.startswith(PREFIXES):
-            short = short.split(".", 1)[1]
+        while short.startswith(PARALLEL):
+            short = short.removeprefix(PARALLEL)
         if short in stripped:
             twice.append(name)
         stripped[short] = tensor

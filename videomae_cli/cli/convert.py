@@ -16,14 +16,16 @@ def convert(
     destination: Annotated[
         Path | None,
         typer.Argument(
-            metavar="DST", help="A directory (native), or a .pth file (V1).", show_default=False
+            metavar="DST",
+            help="A directory (native, hf, v2), or a .pth file (v1, mmaction2, mae-st).",
+            show_default=False,
         ),
     ] = None,
     to: Annotated[
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="native or v1.",
+            help="native, v1, v2, mmaction2, mae-st, hf or hf-linear.",
             show_default="v1 where DST ends in .pth, else native",
         ),
     ] = None,
@@ -64,6 +66,17 @@ def convert(
             show_default="224",
         ),
     ] = None,
+    ema: Annotated[
+        bool, typer.Option("--ema", help="Take the moving average (model_ema) of SRC.")
+    ] = False,
+    head_rows: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON list of the head's rows to keep, in order: K710 to K400.",
+            show_default=False,
+        ),
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Convert weights between formats; nothing is lost, made up or run on the way.
@@ -74,7 +87,9 @@ def convert(
 
       videomae convert checkpoint.pth k400-vitb-pretrained
 
-      videomae convert runs/mine/final mine.pth --to v1
+      videomae convert runs/mine/final mine-hf --to hf
+
+      videomae convert vit_b_k710.pth vitb-k400 --head-rows k710_to_k400.json
 
       videomae convert checkpoint.pth --inspect
     """
@@ -95,6 +110,7 @@ def convert(
         to=to,
         hints=Hints(heads, decoder_heads, frames, size),
         license_text=license_text,
+        choice=task.Choice(ema, head_rows),
         force=force,
     )
     if json_output:

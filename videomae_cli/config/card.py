@@ -63,8 +63,8 @@ class Card(Spec):
 
     format: Literal["videomae-native"] = "videomae-native"
     version: Literal[1] = 1
-    kind: Literal["autoencoder", "classifier"]
-    """What the weights are."""
+    kind: Literal["autoencoder", "classifier", "encoder"]
+    """What the weights are; `encoder`: one alone, to fine-tune."""
     encoder: StackSpec
     """Encoder shape."""
     decoder: StackSpec | None = None
@@ -85,6 +85,10 @@ class Card(Spec):
     """The `select` part of the fine-tuning recipe; classifiers only."""
     classes: tuple[str, ...] | None = None
     """Class names by label; classifiers only."""
+    pooling: Literal["mean", "first"] = "mean"
+    """What the head reads: the mean over the tokens, or the first token; classifiers only."""
+    norm_of: Literal["tokens", "mean"] | None = None
+    """What the norm after an encoder alone is over; null if it has none."""
     normalize: Normalize | None = None
     """Target normalisation; autoencoders only."""
     target_frames: Frames = "all"

@@ -1,8 +1,10 @@
-"""The classifier: encoder, mean over the tokens it saw, norm, one linear head.
+"""The classifier: encoder, mean over the tokens it saw (or the first), norm, one linear head.
 
 Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, D width, K classes,
 c candidate slices.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +26,7 @@ class Classifier(nn.Module):
         classes: K.
         head_dropout: Dropout before the head.
         head_scale: Factor on the fresh head; small, so that the first logits are near zero.
+        pooling: What is normalised and read: the mean over the tokens, or the first one.
         selector: Chooses the tokens to see; None sees all.
         frame_choice: Takes longer clips, and says which slices of them are used.
     """
@@ -35,11 +38,13 @@ class Classifier(nn.Module):
         *,
         head_dropout: float = 0.0,
         head_scale: float = 0.001,
+        pooling: Literal["mean", "first"] = "mean",
         selector: Selector | None = None,
         frame_choice: FrameChoice | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.pooling = pooling
         self.selector = selector
         self.frame_choice = frame_choice
         self.fc_norm = nn.LayerNorm(encoder.stack.dim, eps=NORM_EPS)
@@ -61,7 +66,8 @@ class Classifier(nn.Module):
         if self.selector is not None:
             visible_BV = self.selector(Content(tubelets_BNP, self.encoder.embed))
         latents_BVD = self.encoder.encode(tubelets_BNP, visible_BV)
-        features_BD: Tensor = self.fc_norm(latents_BVD.mean(dim=1))
+        pooled_BD = latents_BVD.mean(dim=1) if self.pooling == "mean" else latents_BVD[:, 0]
+        features_BD: Tensor = self.fc_norm(pooled_BD)
         return features_BD
 
     def cut(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None = None) -> Tensor:

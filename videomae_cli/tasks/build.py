@@ -4,13 +4,14 @@ A card says all that decides what a trained model computes. What only training n
 depth, dropout, the rules for first weights) is passed beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.checkpoints.carry import encoder_weights_for_classifier, resize_positions
+from videomae_cli.checkpoints.carry import encoder_weights_for_classifier
+from videomae_cli.checkpoints.geometry import fit
 from videomae_cli.checkpoints.infer import Hints
 from videomae_cli.checkpoints.loading import NO_HINTS, Loaded, load
 from videomae_cli.checkpoints.report import LoadReport, place
@@ -22,8 +23,26 @@ from videomae_cli.masking.frames import FrameChoice
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder
+from videomae_cli.models.layers import NORM_EPS
 from videomae_cli.models.predicted import FRAMES
 from videomae_cli.tasks.cards import clip_of, mask_of, select_of
+
+_AN = {"autoencoder": "an autoencoder", "classifier": "a classifier", "encoder": "an encoder"}
+
+
+class Backbone(nn.Module):
+    """An encoder alone, under the names that autoencoders and classifiers give it.
+
+    Args:
+        encoder: With or without its final norm.
+        norm_dim: Width of a norm over the mean of the tokens; None for none.
+    """
+
+    def __init__(self, encoder: Encoder, norm_dim: int | None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        if norm_dim is not None:
+            self.fc_norm = nn.LayerNorm(norm_dim, eps=NORM_EPS)
 
 
 def build_autoencoder(
@@ -43,7 +62,7 @@ def build_autoencoder(
     """
     if card.kind != "autoencoder" or card.decoder is None:
         raise CheckpointError(
-            "the checkpoint is a classifier: it has no decoder",
+            f"the checkpoint is {_AN[card.kind]}: it has no decoder",
             "give a pretrained model: a `videomae pretrain` run, or a pretraining checkpoint",
         )
     grid = card.grid.grid()
@@ -80,7 +99,7 @@ def build_classifier(
     """
     if card.kind != "classifier" or not card.classes:
         raise CheckpointError(
-            "the checkpoint is an autoencoder: it has no classes",
+            f"the checkpoint is {_AN[card.kind]}: it has no classes",
             "fine-tune it first: videomae finetune --recipe NAME --checkpoint RUN",
         )
     select = select_of(card)
@@ -89,6 +108,7 @@ def build_classifier(
         len(card.classes),
         head_dropout=head_dropout,
         head_scale=head_scale,
+        pooling=card.pooling,
         selector=None if select is None else selector_for(select, card.grid.grid()),
         frame_choice=None if select is None else _frame_choice(card, select.pool, select.source),
     )
@@ -97,49 +117,39 @@ def build_classifier(
     return model
 
 
+def build_backbone(card: Card) -> Backbone:
+    """Build the encoder of a card, and the norm after it, freshly drawn."""
+    encoder = _encoder(card, 0.0, final_norm=card.norm_of == "tokens")
+    return Backbone(encoder, card.encoder.dim if card.norm_of == "mean" else None)
+
+
+BUILDERS: dict[str, Callable[[Card], nn.Module]] = {
+    "autoencoder": build_autoencoder,
+    "classifier": build_classifier,
+    "encoder": build_backbone,
+}
+
+
 def expected_shapes(card: Card) -> dict[str, torch.Size]:
     """Return the name and shape of every tensor of a card's model, without memory or time."""
     with torch.device("meta"):
-        model = build_autoencoder(card) if card.kind == "autoencoder" else build_classifier(card)
+        model = BUILDERS[card.kind](card)
     return {name: tensor.shape for name, tensor in model.state_dict().items()}
 
 
-def read_checkpoint(path: Path, hints: Hints = NO_HINTS) -> Loaded:
+def read_checkpoint(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False) -> Loaded:
     """Read a checkpoint and make sure that its weights are all its model needs, and nothing else.
 
     Raises:
         CheckpointError: As `load`, or tensors are missing, unknown or of another shape.
     """
-    loaded = load(path, hints)
+    loaded = load(path, hints, ema=ema)
     try:
-        weights, _ = place(loaded.weights, expected_shapes(loaded.card))
+        expected = expected_shapes(loaded.card)
+        weights, _ = place(loaded.weights, expected, origins=loaded.origins)
     except CheckpointError as error:
         raise CheckpointError(f"{loaded.file}: {error.message}", error.hint) from error
     return loaded._replace(weights=weights)
-
-
-def start_from(
-    path: Path, classifier: Classifier, card: Card, *, norm: Norm = "fresh"
-) -> tuple[Card, LoadReport]:
-    """Put the encoder of a checkpoint into a fresh classifier.
-
-    Args:
-        path: Pretrained weights of any format, or another classifier.
-        classifier: Changed in place; what the checkpoint lacks keeps its fresh values.
-        card: The classifier's own.
-        norm: Where the norm after pooling comes from.
-
-    Returns:
-        The card with the checkpoint's licence and descent, and what happened to each tensor.
-
-    Raises:
-        CheckpointError: The encoders differ.
-    """
-    loaded = read_checkpoint(path, Hints(heads=card.encoder.heads))
-    source = loaded.card
-    _, report = adopt(loaded, classifier, card, norm=norm)
-    descent = {"license": source.license, "derived_from": (*source.derived_from, str(path))}
-    return card.model_copy(update=descent), report
 
 
 def adopt(
@@ -147,7 +157,7 @@ def adopt(
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Put a loaded encoder into a fresh classifier; return the weights it took, and their fate.
 
-    Learned positions are resized where the grid is another.
+    The tubelet embedding and learned positions are made to fit where the geometry is another.
 
     Args:
         loaded: Pretrained weights, or another classifier's.
@@ -166,13 +176,18 @@ def adopt(
             "take the recipe for this encoder, or set model.size, positions, class_token and biases"
             " to what it has",
         )
-    fitting, resized = resize_positions(loaded.weights, source.grid.grid(), card.grid.grid())
+    fitted, changed = fit(loaded.weights, source.grid.grid(), card.grid.grid())
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
-    weights, report = encoder_weights_for_classifier(fitting, expected, norm=norm)
+    weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
     fill(classifier, weights, report)
-    matched = tuple(name for name in report.matched if name not in resized)
-    notes = (*loaded.report.assumed, *_differences(source, card))
-    return weights, report._replace(matched=matched, interpolated=resized, assumed=notes)
+    report = report._replace(
+        matched=tuple(name for name in report.matched if name not in changed),
+        interpolated=changed,
+        dropped=loaded.report.dropped | report.dropped,
+        assumed=(*loaded.report.assumed, *_differences(source, card)),
+        traps=loaded.report.traps,
+    )
+    return weights, report
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], report: LoadReport | None = None) -> None:

@@ -1,5 +1,6 @@
 """`videomae convert`: any format to native, native to any format, every tensor accounted for."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,18 @@ from videomae_cli.tasks.build import read_checkpoint
 
 NATIVE = "native"
 TORCH_SUFFIXES = (".pth", ".pt")
+
+
+class Choice(NamedTuple):
+    """What of a source to take."""
+
+    ema: bool = False
+    """The moving average instead of the weights."""
+    head_rows: Path | None = None
+    """JSON list: for each class wanted, the row of the head to take."""
+
+
+EVERYTHING = Choice()
 
 
 class Converted(NamedTuple):
@@ -55,6 +68,7 @@ def run(
     to: str | None = None,
     hints: Hints = NO_HINTS,
     license_text: str | None = None,
+    choice: Choice = EVERYTHING,
     force: bool = False,
 ) -> Converted:
     """Read a checkpoint, say all about it, write it in another format, and check what was written.
@@ -66,6 +80,7 @@ def run(
         to: `native` or a key of `FORMATS`; None takes V1 for `.pth` and native for anything else.
         hints: What the user knows and the file does not tell.
         license_text: Licence to write into the card, where the user knows it.
+        choice: What of the source to take.
         force: Replace what `out` holds.
 
     Raises:
@@ -75,12 +90,15 @@ def run(
     target = "" if out is None else _target(out, to)
     if out is not None:
         _refuse_occupied(out, target, force=force)
-    loaded = read_checkpoint(source, hints)
+    loaded = read_checkpoint(source, hints, ema=choice.ema)
     _refuse_contradiction(hints, loaded)
     if license_text is not None:
         loaded = loaded._replace(card=loaded.card.model_copy(update={"license": license_text}))
+    if choice.head_rows is not None:
+        loaded = _with_rows(loaded, choice.head_rows)
     _tell(loaded, report)
     if out is not None:
+        _say_what_is_lost(loaded.card, target, report)
         _write(out, target, loaded, force=force)
         report.say(f"wrote {out} ({_title(target)}); read back, every tensor identical")
     return Converted(loaded, out, target)
@@ -89,15 +107,65 @@ def run(
 def _target(out: Path, to: str | None) -> str:
     if to is None:
         return "v1" if out.suffix in TORCH_SUFFIXES else NATIVE
-    if to != NATIVE and to not in FORMATS:
-        known = ", ".join((NATIVE, *FORMATS))
-        raise UsageError(f"--to {to}: no such format", f"known are {known}")
+    writable = [name for name, known in FORMATS.items() if known.write is not None]
+    if to != NATIVE and to not in writable:
+        known = ", ".join((NATIVE, *writable))
+        raise UsageError(f"--to {to}: no such format to write", f"known are {known}")
     if to == NATIVE and out.suffix in (*TORCH_SUFFIXES, ".safetensors"):
         raise UsageError(
             f"{out}: native is a directory with {WEIGHTS_FILE} and {CARD_FILE}",
             "give a name without suffix",
         )
     return to
+
+
+def _with_rows(loaded: Loaded, file: Path) -> Loaded:
+    """Narrow a classifier to some of its classes, before any softmax (K710 to K400).
+
+    Raises:
+        CheckpointError: There is no head.
+        UsageError: The file is not a list of its rows, each once.
+    """
+    card, weights = loaded.card, loaded.weights
+    if card.classes is None:
+        raise CheckpointError(f"{loaded.file} has no head to take rows of", "leave --head-rows out")
+    rows = _read_rows(file, len(card.classes))
+    heads = {name: weights[name][rows].clone() for name in ("head.weight", "head.bias")}
+    is_numbered = card.classes == tuple(map(str, range(len(card.classes))))
+    names = range(len(rows)) if is_numbered else [card.classes[row] for row in rows]
+    note = f"head: {len(rows)} of {len(card.classes)} rows taken, as {file.name} lists them"
+    narrowed = card.model_copy(update={"classes": tuple(map(str, names))})
+    report = loaded.report._replace(assumed=(*loaded.report.assumed, note))
+    return loaded._replace(weights={**weights, **heads}, card=narrowed, report=report)
+
+
+def _read_rows(file: Path, count: int) -> list[int]:
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--head-rows {file}: {error}", "give a JSON list of numbers") from error
+    is_list = isinstance(rows, list) and rows and all(type(row) is int for row in rows)
+    if not is_list or len(set(rows)) < len(rows) or min(rows) < 0 or max(rows) >= count:
+        raise UsageError(
+            f"--head-rows {file}: not a list of different rows of a head with {count}",
+            "give a JSON list such as [341, 158, 189]",
+        )
+    return list(rows)
+
+
+def _say_what_is_lost(card: Card, target: str, report: Report) -> None:
+    """Warn where readers of another format compute something else with the same weights."""
+    if target == NATIVE:
+        return
+    if card.select is not None or card.oversample != 1:
+        report.warn(
+            f"this classifier chooses tokens by motion; {_title(target)} cannot say so, and other"
+            " programs will let it see every token"
+        )
+    if target.startswith("hf"):
+        report.say("transformers adds 1e-5 in fc_norm and decoder.norm, not 1e-6: about 1e-6 apart")
+    if target == "v2":
+        report.say("the hub's two Python files are not written: they are the authors'")
 
 
 def _refuse_contradiction(hints: Hints, loaded: Loaded) -> None:
@@ -115,7 +183,8 @@ def _refuse_contradiction(hints: Hints, loaded: Loaded) -> None:
 
 
 def _refuse_occupied(out: Path, target: str, *, force: bool) -> None:
-    if target != NATIVE and out.is_dir():
+    is_folder = target == NATIVE or FORMATS[target].is_folder
+    if not is_folder and out.is_dir():
         raise CheckpointError(f"{out} is a directory; {_title(target)} is a file", "name a file")
     is_occupied = any(out.iterdir()) if out.is_dir() else out.exists()
     if is_occupied and not force:
@@ -141,12 +210,8 @@ def _tell(loaded: Loaded, report: Report) -> None:
     report.table(
         "tensors by native name", ("name", "shape", "tensors"), pattern_rows(loaded.weights)
     )
-    for label, names in (
-        ("interpolated", loaded.report.interpolated),
-        ("initialised", loaded.report.initialised),
-    ):
-        if names:
-            report.say(f"{label}: {', '.join(names)}")
+    if loaded.report.initialised:
+        report.say(f"initialised: {', '.join(loaded.report.initialised)}")
     for reason, left in _by_reason(loaded.report.dropped):
         report.say(f"dropped ({reason}): {', '.join(left)}")
     for sentence in loaded.report.assumed:
@@ -155,8 +220,8 @@ def _tell(loaded: Loaded, report: Report) -> None:
     if card.derived_from:
         report.say(f"derived from: {'; '.join(card.derived_from)}")
     report.say(f"licence: {card.license or 'not stated'}")
-    if loaded.warning:
-        report.warn(loaded.warning)
+    for trap in filter(None, (*loaded.report.traps, loaded.warning)):
+        report.warn(trap)
 
 
 def _words(card: Card, weights: Mapping[str, Tensor]) -> str:
@@ -199,10 +264,15 @@ def _numbered(pattern: str, blocks: Sequence[int]) -> str:
 
 
 def _by_reason(dropped: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
-    reasons: dict[str, list[str]] = {}
+    """Yield each reason with the names it took; one name for the same tensor of all blocks."""
+    reasons: dict[str, dict[str, list[int]]] = {}
     for name, reason in dropped.items():
-        reasons.setdefault(reason, []).append(name)
-    return reasons.items()
+        number = re.search(r"\.(\d+)\.", name)
+        pattern = re.sub(r"\.\d+\.", ".{i}.", name, count=1)
+        patterns = reasons.setdefault(reason, {})
+        patterns.setdefault(pattern, []).append(int(number[1]) if number else -1)
+    for reason, patterns in reasons.items():
+        yield reason, [_numbered(pattern, blocks) for pattern, blocks in patterns.items()]
 
 
 def _title(name: str) -> str:

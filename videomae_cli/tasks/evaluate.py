@@ -137,7 +137,7 @@ def run(
     loaded = read_checkpoint(checkpoint)
     card = loaded.card
     classifier = build_classifier(card, loaded.weights)
-    manifest, split = _videos(card, data, split)
+    manifest, split = _videos(card, data, split, report)
     given = card.protocol or {"clips": 5, "crops": 3}
     protocol = Protocol(clips or given["clips"], crops or given["crops"])
     with Runtime(precision) as runtime:
@@ -238,8 +238,12 @@ def _probabilities(
     return torch.cat(parts).numpy()
 
 
-def _videos(card: Card, data: Path | None, split: str | None) -> tuple[Manifest, str]:
+def _videos(
+    card: Card, data: Path | None, split: str | None, report: Report
+) -> tuple[Manifest, str]:
     """Return the manifest to evaluate on, and which of its splits.
+
+    Weights from elsewhere may number their classes; then the data's order is taken for theirs.
 
     Raises:
         DataError: None given, no such split, no labels, or other classes than the card's.
@@ -255,10 +259,16 @@ def _videos(card: Card, data: Path | None, split: str | None) -> tuple[Manifest,
         raise DataError(f"{folder}: no {split} videos", f"--split takes {', '.join(held)} here")
     if any(video.label is None for video in manifest.split(split)):
         raise DataError(f"{folder}: {split} videos without a label", "prepare a labelled list")
-    if manifest.classes != card.classes:
+    found, expected = manifest.classes or (), card.classes or ()
+    is_numbered = expected == tuple(map(str, range(len(found))))
+    if is_numbered and found != expected:
+        report.warn(
+            f"the checkpoint numbers its {len(found)} classes: taken to be those of {folder},"
+            " in that order"
+        )
+    elif found != expected:
         raise DataError(
-            f"{folder}: its classes are not the checkpoint's: "
-            f"{_first_difference(manifest.classes or (), card.classes or ())}",
+            f"{folder}: its classes are not the checkpoint's: {_first_difference(found, expected)}",
             "evaluate on data prepared with the same class list, in the same order",
         )
     return manifest, split

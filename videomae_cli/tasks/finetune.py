@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
 from videomae_cli.checkpoints.files import write_native
-from videomae_cli.checkpoints.loading import load
+from videomae_cli.checkpoints.infer import Hints
 from videomae_cli.config.card import Card
 from videomae_cli.config.schema import FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
@@ -22,7 +22,7 @@ from videomae_cli.errors import DataError
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks import runs
-from videomae_cli.tasks.build import adopt, build_classifier
+from videomae_cli.tasks.build import adopt, build_classifier, read_checkpoint
 from videomae_cli.tasks.cards import card_for_finetune
 from videomae_cli.tasks.evaluate import Protocol, score
 from videomae_cli.tasks.mixing import Mixing, require_pairs
@@ -136,13 +136,15 @@ def _classifier(
     if start is None or start == SCRATCH:
         report.say("starting from scratch: no pretrained weights")
         return classifier, card, ""
-    loaded = load(Path(start))
+    loaded = read_checkpoint(Path(start), Hints(heads=card.encoder.heads, is_guess=True))
     weights, fate = adopt(loaded, classifier, card, norm=model.norm)
     report.say(f"starting from {start}: {fate.summary()}")
+    for change, count in fate.changes():
+        report.say(f"{count} tensor{'s' if count > 1 else ''} fitted to this recipe: {change}")
     for sentence in fate.assumed:
         report.say(f"assumed: {sentence}")
-    if loaded.warning:
-        report.warn(loaded.warning)
+    for trap in filter(None, (*fate.traps, loaded.warning)):
+        report.warn(trap)
     origin = (*loaded.card.derived_from, f"{start} ({loaded.card.kind}, {loaded.format})")
     made = card.model_copy(update={"license": loaded.card.license, "derived_from": origin})
     return classifier, made, digest(weights)

@@ -1,0 +1,61 @@
+"""The tensors of every public checkpoint go to native and back, and are all that a model needs."""
+
+import pytest
+
+from tests.checkpoints import key_lists
+from videomae_cli.checkpoints import FORMATS
+from videomae_cli.checkpoints.infer import infer_card
+from videomae_cli.checkpoints.keymap import translate
+from videomae_cli.tasks.build import expected_shapes
+
+
+@pytest.mark.parametrize("name", key_lists.NAMES)
+def test_a_public_checkpoint_goes_to_native_and_back(name: str) -> None:
+    held = key_lists.read(name)
+    known = FORMATS[held.format]
+    table = known.tables[held.table]
+    config = {"config": {"model_config": {}}} if held.format == "v2" else {}
+
+    found = {f: one.recognise(held.weights, config) for f, one in FORMATS.items()}
+    found = {f: its for f, its in found.items() if its is not None}
+    native, dropped, _ = translate(held.weights, table.rules, "to-native", drops=table.drops)
+    back = translate(native, table.rules, "from-native").weights
+    told = known.tell(table, held.weights, config if held.format == "v2" else {})
+    card = infer_card(native, table.kind, told=told).card.model_copy(update=dict(table.facts))
+
+    assert len(held.weights) == held.count
+    assert next(iter(found.items())) == (held.format, held.table)
+    assert {n: t.shape for n, t in native.items()} == expected_shapes(card)
+    whole = {n: t.shape for n, t in held.weights.items() if n not in dropped}
+    if held.format != "hf-linear":  # whose key bias is dropped, and written as zeros
+        assert {n: t.shape for n, t in back.items()} == whole
+    assert back.keys() | dropped.keys() >= held.weights.keys()
+
+
+def test_a_list_is_there_for_every_format() -> None:
+    assert {key_lists.read(name).format for name in key_lists.NAMES} == set(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "dim", "heads"),
+    [
+        ("v1-vits-ssv2", 12, 384, 6),
+        ("v2-vitg-ssv2", 40, 1408, 16),
+        ("hf-huge-finetuned-kinetics", 32, 1280, 16),
+        ("mmaction2-vitl-k400", 24, 1024, 16),
+        ("mae-st-vitl-pretrain", 24, 1024, 16),
+    ],
+)
+def test_the_architecture_is_read_off_the_shapes(
+    name: str, depth: int, dim: int, heads: int
+) -> None:
+    held = key_lists.read(name)
+    known = FORMATS[held.format]
+    table = known.tables[held.table]
+    native = translate(held.weights, table.rules, "to-native", drops=table.drops).weights
+
+    told = known.tell(table, held.weights, {})
+    card = infer_card(native, table.kind, told=told).card
+
+    assert (card.encoder.depth, card.encoder.dim, card.encoder.heads) == (depth, dim, heads)
+    assert (card.grid.frames, card.grid.height) == (16, 224)

@@ -1,0 +1,108 @@
+"""Convert golden weights and compare again: python tests/parity/convert.py GOLDEN [FORMAT...]
+
+The weights of a golden file are written in a format by `videomae convert`, converted to native and
+back, and put through the golden comparison once more: identical tensors, the same outputs. Without
+a FORMAT, every one that is written. One line per format and quantity. Exit code 0 when all agree, 1
+when something differs, 2 for a format that cannot hold the file, or a file of no kind it knows.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # as a script it has to find the others
+
+from tests.parity.golden import KINDS  # noqa: E402  (above)
+from tests.parity.golden_file import Golden, Quantity, UnknownFileError, read  # noqa: E402
+from videomae_cli.checkpoints import FORMATS, load, save  # noqa: E402
+from videomae_cli.checkpoints.infer import Hints  # noqa: E402
+from videomae_cli.engine.report import Silence  # noqa: E402
+from videomae_cli.errors import CheckpointError  # noqa: E402
+from videomae_cli.tasks import convert  # noqa: E402
+
+WRITTEN = tuple(name for name, known in FORMATS.items() if known.write is not None)
+SUFFIX = {"v1": ".pth", "mmaction2": ".pth", "mae-st": ".pth"}
+
+
+def main(arguments: list[str]) -> int:
+    """Convert one file; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("golden", type=Path)
+    parser.add_argument("format", nargs="*", choices=[*WRITTEN, []])
+    chosen = parser.parse_args(arguments)
+    worst = 0
+    for name in chosen.format or WRITTEN:
+        try:
+            for quantity in compare(chosen.golden, name):
+                verdict = "ok" if quantity.agrees else "DIFFERS"
+                print(
+                    f"{chosen.golden.name}  {name:10} {quantity.name:20}"
+                    f" {quantity.difference:.2e}  (tolerance {quantity.tolerance:.0e})  {verdict}"
+                )
+                worst = max(worst, int(not quantity.agrees))
+        except CheckpointError as error:
+            print(f"{chosen.golden.name}  {name:10} cannot: {error.message}", file=sys.stderr)
+            worst = 2 if chosen.format else worst
+        except UnknownFileError as error:
+            print(f"{chosen.golden}: not a golden file: {error}", file=sys.stderr)
+            return 2
+    return worst
+
+
+def compare(path: Path, name: str) -> Iterator[Quantity]:
+    """Yield every quantity after conversion.
+
+    Raises:
+        CheckpointError: The format cannot hold the model.
+        UnknownFileError: The file is of no known kind.
+    """
+    golden = read(path)
+    quantities = next((q for signs, q in KINDS.values() if signs <= golden.tensors.keys()), None)
+    if quantities is None:
+        raise UnknownFileError("it is of none of the kinds")
+    weights = golden.weights()
+    with tempfile.TemporaryDirectory() as folder:
+        back = there_and_back(weights, golden, name, Path(folder))
+    same = back.keys() == weights.keys() and all(torch.equal(back[n], weights[n]) for n in weights)
+    yield Quantity("tensors", 0.0 if same else 1.0, 0.0)
+    others = {key: value for key, value in golden.tensors.items() if not key.startswith("sd.")}
+    converted = Golden(others | {f"sd.{n}": t for n, t in back.items()}, golden.metadata)
+    yield from quantities(converted)
+
+
+def there_and_back(
+    weights: dict[str, Tensor], golden: Golden, name: str, folder: Path
+) -> dict[str, Tensor]:
+    """Convert the reference's weights to a format, to native, and to the reference's names."""
+    torch.save({"model": weights}, folder / "reference.pth")
+    reference = load(folder / "reference.pth", hints(golden))
+    out = folder / f"there{SUFFIX.get(name, '')}"
+    save(out, reference.weights, reference.card, name)
+    convert.run(out, folder / "native", Silence())
+    home = load(folder / "native")
+    if home.card != reference.card:
+        raise CheckpointError("the card did not come back as it went")
+    convert.run(folder / "native", folder / "back.pth", Silence(), to=reference.format)
+    held = torch.load(folder / "back.pth", weights_only=True)  # noqa: TID251  (as others read it)
+    found: dict[str, Tensor] = held["model"]
+    return found
+
+
+def hints(golden: Golden) -> Hints:
+    """Return what the metadata say of the model and shapes do not."""
+    said = golden.metadata
+    decoder = said.get("decoder_heads")
+    video = golden.tensors.get("video")
+    frames, size = golden.tensors["frames"].shape[1:3] if video is None else video.shape[2:4]
+    return Hints(int(said["encoder_heads"]), int(decoder) if decoder else None, frames, size)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""An image model of `timm`, inflated, answers a still clip as it answers the picture."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.tasks.notes import CLASSIFIER, STACK
+from videomae_cli.checkpoints.infer import Hints
+from videomae_cli.config.card import Card, GridSpec
+from videomae_cli.models.encoder import normalize_clip
+from videomae_cli.models.positions import sine_table
+from videomae_cli.tasks.build import adopt, build_classifier, read_checkpoint
+
+timm = pytest.importorskip("timm")
+
+
+def card(tubelet: int) -> Card:
+    grid = GridSpec(frames=tubelet, height=32, width=32, tubelet=tubelet, patch=8, channels=3)
+    return CLASSIFIER.model_copy(update={"grid": grid, "encoder": STACK})
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("tubelet", [1, 2, 3, 4])
+@pytest.mark.parametrize("init_values", [None, 0.5])
+def test_an_inflated_model_sees_a_still_clip_as_the_picture(
+    tmp_path: Path, tubelet: int, init_values: float | None
+) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model(
+        "vit_tiny_patch16_224", img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=3,
+        num_classes=4, class_token=False, global_pool="avg", fc_norm=True, init_values=init_values,
+    ).eval()  # fmt: skip
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)  # keys get a bias too
+    theirs.pos_embed.copy_(sine_table(16, 24))  # native positions, so that both see the same
+    save_file({n: t.contiguous() for n, t in theirs.state_dict().items()}, tmp_path / "vit.st")
+    loaded = read_checkpoint(tmp_path / "vit.st", Hints(heads=3, size=32))
+    ours = build_classifier(card(tubelet)).eval()
+    picture = torch.randint(0, 256, (2, 3, 1, 32, 32), dtype=torch.uint8)
+
+    _, report = adopt(loaded, ours, card(tubelet))
+    expected = theirs.forward_head(
+        theirs.forward_features(normalize_clip(picture)[:, :, 0]), pre_logits=True
+    )
+    found = ours.features(picture.expand(-1, -1, tubelet, -1, -1))
+
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    inflated = {"encoder.patch_embed.proj.weight"} if tubelet > 1 else set()
+    assert report.interpolated.keys() == inflated
