@@ -32,6 +32,7 @@ HEAVY: dict[str, set[str]] = {
     "torchvision": {"data", "tasks"},
     "timm": {"models", "data", "tasks"},
     "accelerate": {"engine", "tasks"},
+    "wandb": {"engine"},
     "decord": {"data"},
     "av": {"data", "tasks"},
     "PIL": {"data", "tasks"},

@@ -116,6 +116,8 @@ class TrainSpec(Spec):
     """Steps averaged into one line of `metrics.jsonl`."""
     keep: Annotated[int, Field(ge=2)] = 3
     """Saves kept, newest first."""
+    track: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Where metrics are copied to, beside `metrics.jsonl`; needs the extra `videomae[track]`."""
 
 
 class EvalSpec(Spec):

@@ -105,19 +105,19 @@ def train_batches(
 
 def each_video(
     dataset: Clips,
-    numbers: Sequence[int],
+    keys: Sequence[Any],
     *,
     workers: int,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Iterator[Any]:
-    """Yield `dataset[number]` for each number, in order, read ahead by workers.
+    """Yield `dataset[key]` for each key (a number, or a `Sample`), in order, read ahead by workers.
 
     Raises:
         DataError: A video takes longer than the time-out (with workers only).
         TrainingError: A worker died.
     """
     carry = Carry(workers, timeout_seconds, pin_memory=False)
-    with closing(deliver(dataset, [[number] for number in numbers], _only, carry)) as items:
+    with closing(deliver(dataset, [[key] for key in keys], _only, carry)) as items:
         yield from items
 
 

@@ -1,6 +1,7 @@
 """The loop, shared by pretraining and fine-tuning. It does not know what a video is.
 
-The order inside a step is: rate, micro-batches, finite?, clip, update, log, evaluate, save, stop.
+The order inside a step is: rate, micro-batches, finite?, clip, update, check up, log, evaluate,
+save, stop.
 Evaluation comes before the save, so that whatever a save is followed by has been evaluated already,
 and a restart repeats nothing.
 """
@@ -8,14 +9,16 @@ and a restart repeats nothing.
 import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
 from videomae_cli.engine import state as saves
-from videomae_cli.engine.metrics import MetricsLog
+from videomae_cli.engine import window
+from videomae_cli.engine.memory import peak_bytes
+from videomae_cli.engine.metrics import MetricsLog, Track
 from videomae_cli.engine.plan import Plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
@@ -26,6 +29,10 @@ from videomae_cli.errors import Stopped, TrainingError
 MicroBatch = dict[str, Tensor]
 Feed = Callable[[MicroBatch, int, int], dict[str, Tensor]]
 """(micro-batch on the device, step, its number) -> keyword arguments of the model."""
+
+
+class NotFinite(TrainingError):  # noqa: N818  (a kind of TrainingError)
+    """The loss or the gradient is not a number; the optimizer has not moved."""
 
 
 class Training(NamedTuple):
@@ -40,6 +47,10 @@ class Training(NamedTuple):
     feed: Feed
     evaluate: Callable[[int], dict[str, float]] | None
     """Called with the step; returns what to log."""
+    check_up: Callable[[int], dict[str, float]] | None = None
+    """Called before a line is logged, with the step; returns what to add to it, often nothing."""
+    track: Track | None = None
+    """Told whatever is logged."""
 
 
 class Cadence(NamedTuple):
@@ -65,11 +76,12 @@ def fit(
     """Train from where the state stands to the end of the plan.
 
     Raises:
-        TrainingError: The loss or the gradient is not finite; the optimizer has not moved.
+        NotFinite: The loss or the gradient is not finite; the optimizer has not moved.
         Stopped: A signal asked to stop; everything is saved.
     """
-    log = MetricsLog(run_dir / "metrics.jsonl", active=runtime.is_main)
-    speed = Speed(MetricsLog(run_dir / "speed.jsonl", active=runtime.is_main), plan.batch)
+    log = MetricsLog(run_dir / "metrics.jsonl", active=runtime.is_main, track=work.track)
+    machine = MetricsLog(run_dir / "speed.jsonl", active=runtime.is_main, track=work.track)
+    speed = Speed(machine, plan.batch, lambda: peak_bytes(runtime.device))
     log.rewind(state.step)
     speed.log.rewind(state.step)
     report.start("training", total=plan.steps, done=state.step, unit="step")
@@ -81,17 +93,21 @@ def fit(
             group["lr"] = lr * group["lr_scale"]
         with speed.waiting():
             micro_batches = next(batches)
-        loss, norm, failed = _step(work, micro_batches, plan, step, runtime, speed, seed)
+        loss, norm, failed = _step(
+            work, micro_batches, plan, step, runtime, speed, seed, state.window
+        )
         state.step += 1
         state.failed += failed
         speed.step()
-        _add(state.window, loss=loss, grad_norm=norm, steps=1.0)
+        window.add(state.window, loss=loss, grad_norm=norm)
 
         last = state.step == plan.steps
         if last or state.step % cadence.log == 0:
-            figures = _close(state.window)
+            figures = window.close(state.window)
+            figures |= work.check_up(state.step) if work.check_up else {}
             log.write(state.step, {"epoch": plan.epoch(state.step), "lr": lr, **figures})
             speed.write(state.step)
+            speed.skip()
         report.advance(figures=f"loss {loss:.4f}  {speed.figures()}")
         if work.evaluate and (last or (cadence.evaluate and state.step % cadence.evaluate == 0)):
             figures = work.evaluate(state.step)
@@ -118,6 +134,7 @@ def _step(
     runtime: Runtime,
     speed: Speed,
     seed: int,
+    gathered: window.Window,
 ) -> tuple[float, float, int]:
     """Take one optimizer step; return its loss, gradient norm and number of replaced videos."""
     model, optimizer = work.model, work.optimizer
@@ -135,6 +152,8 @@ def _step(
             loss = model(**inputs).loss / plan.accumulation
             runtime.accelerator.backward(loss)
         loss_sum += loss.detach()
+    if step % plan.steps_per_epoch == 0:
+        window.mark_order(gathered, indices)
     norm = _gradient_norm(work.optimizer, plan.clip_grad, runtime)
     mean_loss, failed_sum = runtime.sum([float(loss_sum) / plan.world, float(failed)])
     _require_finite(mean_loss, norm, step, indices, scaled=runtime.precision == "fp16")
@@ -158,7 +177,7 @@ def _require_finite(
     # fp16: a gradient that overflowed is skipped, and the scale lowered, by the scaler
     if math.isfinite(loss) and (scaled or math.isfinite(norm)):
         return
-    raise TrainingError(
+    raise NotFinite(
         f"step {step}: loss {loss}, gradient norm {norm}; videos {indices[:16]}",
         "weights and earlier saves are untouched; lower optim.base_lr, set optim.clip_grad, or "
         "train in fp32 (--set train.precision=fp32)",
@@ -177,15 +196,3 @@ def _stopped(number: int, step: int, steps: int, run_dir: Path) -> Stopped:
         f"go on with: --resume {run_dir}",
         exit_code=130 if number == 2 else 75,
     )
-
-
-def _add(window: dict[str, float], **values: float) -> None:
-    for name, value in values.items():
-        window[name] = window.get(name, 0.0) + value
-
-
-def _close(window: dict[str, float]) -> dict[str, float]:
-    steps = window.pop("steps")
-    means: dict[str, Any] = {name: value / steps for name, value in window.items()}
-    window.clear()
-    return means

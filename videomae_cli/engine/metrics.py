@@ -5,7 +5,11 @@ Only what is determined by recipe, data and seed goes in. How fast the machine w
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+
+Track = Callable[[int, dict[str, float]], None]
+"""Told the step and what was logged."""
 
 
 class MetricsLog:
@@ -14,11 +18,13 @@ class MetricsLog:
     Args:
         path: The file.
         active: Write at all; false on ranks other than the main one.
+        track: Told every line too, where it is written.
     """
 
-    def __init__(self, path: Path, *, active: bool = True) -> None:
+    def __init__(self, path: Path, *, active: bool = True, track: Track | None = None) -> None:
         self.path = path
         self.active = active
+        self.track = track
 
     def rewind(self, step: int) -> None:
         """Drop every line after `step`, and a last line that was cut short."""
@@ -34,11 +40,16 @@ class MetricsLog:
         if self.active:
             with self.path.open("a") as file:
                 file.write(json.dumps({"step": step, **values}) + "\n")
+            if self.track is not None:
+                self.track(step, values)
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Return the lines of a metrics file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """Return the lines of a metrics file, without a last one that is not whole yet."""
+    lines = path.read_text().splitlines()
+    if lines and _step(lines[-1]) == float("inf"):
+        lines.pop()
+    return [json.loads(line) for line in lines]
 
 
 def _step(line: str) -> float:

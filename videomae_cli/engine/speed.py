@@ -1,7 +1,7 @@
-"""How fast a run goes: clips per second, and the share of time spent waiting for data."""
+"""How fast a run goes: clips per second, share of time spent waiting for data, peak memory."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from videomae_cli.engine.metrics import MetricsLog
@@ -13,11 +13,15 @@ class Speed:
     Args:
         log: Where lines go.
         batch: Clips per step, over all processes.
+        peak_bytes: Says the most memory used so far, if the system tells.
     """
 
-    def __init__(self, log: MetricsLog, batch: int) -> None:
+    def __init__(
+        self, log: MetricsLog, batch: int, peak_bytes: Callable[[], int | None] = lambda: None
+    ) -> None:
         self.log = log
         self._batch = batch
+        self._peak_bytes = peak_bytes
         self._busy = self._waited = 0.0
         self._steps = 0
         self._since = time.perf_counter()
@@ -46,7 +50,9 @@ class Speed:
         if not self._steps or not self._busy:
             return
         clips, wait = self._steps * self._batch / self._busy, self._waited / self._busy
-        self.log.write(step, {"clips_per_s": round(clips, 2), "data_wait": round(wait, 4)})
+        figures = {"clips_per_s": float(f"{clips:.5g}"), "data_wait": round(wait, 4)}
+        peak = self._peak_bytes()
+        self.log.write(step, figures if peak is None else {**figures, "peak_gb": peak / 1e9})
         self._shown = f"{clips:.1f} clips/s · {wait:.0%} data wait"
         self._busy = self._waited = 0.0
         self._steps = 0

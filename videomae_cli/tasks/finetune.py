@@ -24,8 +24,10 @@ from videomae_cli.rng import stream_seed
 from videomae_cli.tasks import runs
 from videomae_cli.tasks.build import adopt, build_classifier, read_checkpoint
 from videomae_cli.tasks.cards import card_for_finetune
+from videomae_cli.tasks.checkup import label_guess_loss, look_at_classifier
 from videomae_cli.tasks.evaluate import Protocol, score
 from videomae_cli.tasks.mixing import Mixing, require_pairs
+from videomae_cli.tasks.run_report import concluded
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
 
 SCRATCH = "scratch"
@@ -69,39 +71,22 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report) -> Path:
         Stopped: A signal asked to stop; everything is saved.
     """
     manifest = open_manifest(recipe)
-    classes = _classes(manifest, recipe)
+    classes = labelled_classes(manifest, recipe)
     with Runtime(recipe.train.precision) as runtime:
         run_dir = runtime.agree(run_dir)
         order, plan = plan_for(recipe, manifest, runtime.world)
         require_pairs(recipe, plan)
         runtime.on_main(lambda: runs.open_run(run_dir, recipe))
-        torch.manual_seed(stream_seed(recipe.seed, "init"))
         report.say(f"run directory {run_dir}")
         report.say(f"{runtime.summary()}; {plan.summary()}")
-        classifier, card, init = _classifier(recipe, classes, report)
-        job = Job(
-            objective=Objective(classifier),
-            groups=parameter_groups(
-                classifier,
-                weight_decay=recipe.optim.weight_decay,
-                layer_decay=recipe.optim.layer_decay,
-                depth=card.encoder.depth,
-            ),
-            clips=FinetuneClips(
-                manifest.split("train"),
-                manifest.root,
-                recipe.clip.candidates(),
-                recipe.augment,
-                recipe.seed,
-            ),
-            feed=Mixing(recipe, len(classes), rank=runtime.rank).feed,
-            evaluate=_validation(recipe, manifest, classifier, runtime),
-            identity=runs.identity(recipe, data=manifest.digest, init=init),
-        )
-        state = train(job, recipe, run_dir, order=order, plan=plan, runtime=runtime, report=report)
+        job, card = assemble(recipe, manifest, classes, runtime, report)
+        with concluded(run_dir, recipe, runtime, report):
+            state = train(
+                job, recipe, run_dir, order=order, plan=plan, runtime=runtime, report=report
+            )
         final = run_dir / "final"
         made = {"step": state.step, "data": str(recipe.data), "software": runs.software()}
-        weights = classifier.state_dict()
+        weights = job.model.state_dict()
         runtime.on_main(lambda: write_native(final, weights, card.model_copy(update=made)))
     if state.best:
         report.say(
@@ -112,13 +97,62 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report) -> Path:
     return final
 
 
-def _classes(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
+def assemble(
+    recipe: FinetuneRecipe,
+    manifest: Manifest,
+    classes: tuple[str, ...],
+    runtime: Runtime,
+    report: Report,
+) -> tuple[Job, Card]:
+    """Put together what is trained, from where the recipe starts, and describe it.
+
+    Raises:
+        CheckpointError: The weights do not fit.
+    """
+    torch.manual_seed(stream_seed(recipe.seed, "init"))
+    classifier, card, init = _classifier(recipe, classes, report)
+    job = Job(
+        objective=Objective(classifier),
+        model=classifier,
+        groups=parameter_groups(
+            classifier,
+            weight_decay=recipe.optim.weight_decay,
+            layer_decay=recipe.optim.layer_decay,
+            depth=card.encoder.depth,
+        ),
+        clips=FinetuneClips(
+            manifest.split("train"),
+            manifest.root,
+            recipe.clip.candidates(),
+            recipe.augment,
+            recipe.seed,
+        ),
+        feed=Mixing(recipe, len(classes), rank=runtime.rank).feed,
+        evaluate=_validation(recipe, manifest, classifier, runtime),
+        identity=runs.identity(recipe, data=manifest.digest, init=init),
+        look=look_at_classifier(classifier),
+        trivial_loss=_guess_loss(recipe, manifest, len(classes)),
+    )
+    return job, card
+
+
+def labelled_classes(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
+    """Return the class names by label.
+
+    Raises:
+        DataError: There are none, or a training video has no label.
+    """
     if manifest.classes is None or any(v.label is None for v in manifest.split("train")):
         raise DataError(
             f"{recipe.data}: the training videos have no labels",
             "prepare a folder of class folders, or a list with labels",
         )
     return manifest.classes
+
+
+def _guess_loss(recipe: FinetuneRecipe, manifest: Manifest, classes: int) -> float:
+    labels = [video.label for video in manifest.split("train") if video.label is not None]
+    return label_guess_loss(labels, classes, recipe.augment.smoothing)
 
 
 def _classifier(

@@ -1,13 +1,17 @@
 """`videomae pretrain`: from a recipe and prepared videos to an encoder that has seen no label."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from videomae_cli.checkpoints.files import write_native
+from videomae_cli.config.card import Card
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.data.dataset import PretrainClips
+from videomae_cli.data.manifest import Video
+from videomae_cli.data.workers import Clips
 from videomae_cli.engine.optim import parameter_groups
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
@@ -15,6 +19,8 @@ from videomae_cli.rng import stream_seed
 from videomae_cli.tasks import runs
 from videomae_cli.tasks.build import build_autoencoder
 from videomae_cli.tasks.cards import card_for_pretrain
+from videomae_cli.tasks.checkup import look_at_autoencoder
+from videomae_cli.tasks.run_report import concluded
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
 
 
@@ -32,36 +38,54 @@ def run(recipe: PretrainRecipe, run_dir: Path, report: Report) -> Path:
         run_dir = runtime.agree(run_dir)
         order, plan = plan_for(recipe, manifest, runtime.world)
         runtime.on_main(lambda: runs.open_run(run_dir, recipe))
-        torch.manual_seed(stream_seed(recipe.seed, "init"))
-        card = card_for_pretrain(recipe)
-        model = build_autoencoder(card, drop_path=recipe.model.drop_path, rules=recipe.model.init)
         report.say(f"run directory {run_dir}")
         report.say(f"{runtime.summary()}; {plan.summary()}")
-        job = Job(
-            objective=model,
-            groups=parameter_groups(
-                model,
-                weight_decay=recipe.optim.weight_decay,
-                tokens_decay=recipe.model.positions == "separable",  # as MAE-ST's do
-            ),
-            clips=PretrainClips(
-                manifest.split("train"),
-                manifest.root,
-                recipe.clip.candidates(),
-                recipe.augment,
-                recipe.seed,
-            ),
-            feed=_feed,
-            evaluate=None,
-            identity=runs.identity(recipe, data=manifest.digest),
-        )
-        state = train(job, recipe, run_dir, order=order, plan=plan, runtime=runtime, report=report)
+        clips = training_clips(recipe, manifest.split("train"), manifest.root)
+        job, card = assemble(recipe, clips, runs.identity(recipe, data=manifest.digest))
+        with concluded(run_dir, recipe, runtime, report):
+            state = train(
+                job, recipe, run_dir, order=order, plan=plan, runtime=runtime, report=report
+            )
         final = run_dir / "final"
         made = {"step": state.step, "data": str(recipe.data), "software": runs.software()}
-        weights = runtime.unwrap(model).state_dict()
+        weights = job.model.state_dict()
         runtime.on_main(lambda: write_native(final, weights, card.model_copy(update=made)))
     report.say(f"wrote {final}")
     return final
+
+
+def training_clips(recipe: PretrainRecipe, videos: Sequence[Video], root: Path) -> PretrainClips:
+    """Return the clips of some videos, varied as the recipe says."""
+    clip = recipe.clip.candidates()
+    return PretrainClips(videos, root, clip, recipe.augment, recipe.seed)
+
+
+def assemble(recipe: PretrainRecipe, clips: Clips, identity: dict[str, str]) -> tuple[Job, Card]:
+    """Put together what is trained, from freshly drawn weights, and describe it.
+
+    Args:
+        recipe: The resolved recipe.
+        clips: What it is trained on.
+        identity: What a resumed run must agree with.
+    """
+    torch.manual_seed(stream_seed(recipe.seed, "init"))
+    card = card_for_pretrain(recipe)
+    model = build_autoencoder(card, drop_path=recipe.model.drop_path, rules=recipe.model.init)
+    job = Job(
+        objective=model,
+        model=model,
+        groups=parameter_groups(
+            model,
+            weight_decay=recipe.optim.weight_decay,
+            tokens_decay=recipe.model.positions == "separable",  # as MAE-ST's do
+        ),
+        clips=clips,
+        feed=_feed,
+        evaluate=None,
+        identity=identity,
+        look=look_at_autoencoder(model),
+    )
+    return job, card
 
 
 def _feed(batch: dict[str, Tensor], step: int, number: int) -> dict[str, Tensor]:

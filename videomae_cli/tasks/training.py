@@ -17,8 +17,12 @@ from videomae_cli.engine.plan import Plan, make_plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.state import State, read, restore
+from videomae_cli.engine.trackers import require_installed, tracking
 from videomae_cli.errors import DataError
+from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.classifier import Classifier
 from videomae_cli.tasks import runs
+from videomae_cli.tasks.checkup import CLIPS, Checkup, Look, fetch
 from videomae_cli.tasks.runs import TrainingRecipe
 
 
@@ -27,6 +31,8 @@ class Job(NamedTuple):
 
     objective: nn.Module
     """Its output has a scalar `loss`."""
+    model: Autoencoder | Classifier
+    """What is kept of it."""
     groups: list[Group]
     """The optimizer's parameter groups."""
     clips: Clips
@@ -34,6 +40,10 @@ class Job(NamedTuple):
     evaluate: Callable[[int], dict[str, float]] | None
     identity: dict[str, str]
     """What a resumed run must agree with."""
+    look: Look
+    """What a check-up looks at."""
+    trivial_loss: float | None = None
+    """Loss of a guess that has seen no clip; None where `look` gives the targets."""
 
 
 def open_manifest(recipe: TrainingRecipe) -> Manifest:
@@ -90,9 +100,11 @@ def train(
     """Train from the newest save in `run_dir`, else from the start; return where it ended.
 
     Raises:
+        RecipeError: A tracker that is not installed.
         TrainingError: Loss not finite; a resume that would be another run; a failed save.
         Stopped: A signal asked to stop; everything is saved.
     """
+    require_installed(recipe.train.track)
     optim = recipe.optim
     objective = job.objective.to(runtime.device)
     optimizer = adamw(job.groups, betas=optim.betas, eps=optim.eps)
@@ -114,8 +126,15 @@ def train(
         workers=worker_count(recipe.train.workers, runtime),
         pin_memory=runtime.device.type == "cuda",
     )
-    work = Training(model, optimizer, batches, job.feed, job.evaluate)
-    with closing(batches), worker_deaths_named():
+    trackers = recipe.train.track if runtime.is_main else ()
+    settings = recipe.model_dump(mode="json")
+    with (
+        closing(batches),
+        worker_deaths_named(),
+        tracking(trackers, run_dir, settings, step=state.step) as track,
+    ):
+        check_up = _check_up(job, recipe, plan, order, runtime) if runtime.is_main else None
+        work = Training(model, optimizer, batches, job.feed, job.evaluate, check_up, track)
         fit(
             work,
             plan,
@@ -127,6 +146,22 @@ def train(
             seed=recipe.seed,
         )
     return state
+
+
+def _check_up(
+    job: Job, recipe: TrainingRecipe, plan: Plan, order: Order, runtime: Runtime
+) -> Checkup:
+    workers = worker_count(recipe.train.workers, runtime)
+    return Checkup(
+        fetch(job.clips, order.step_samples(0)[:CLIPS], workers=workers),
+        job.look,
+        job.objective,
+        clip=recipe.clip,
+        plan=plan,
+        runtime=runtime,
+        log_every=recipe.train.log_every_steps,
+        trivial_loss=job.trivial_loss,
+    )
 
 
 def worker_count(wanted: int | str, runtime: Runtime) -> int:

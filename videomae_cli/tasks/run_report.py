@@ -1,0 +1,85 @@
+"""What a run leaves for the eye, at its end and on demand: `verdict.json` and `curves.png`."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from videomae_cli.config.recipes import load_recipe
+from videomae_cli.config.training import ScheduleSpec
+from videomae_cli.data.manifest import write_atomically
+from videomae_cli.engine.loop import NotFinite
+from videomae_cli.engine.metrics import read_metrics
+from videomae_cli.engine.report import Report
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.errors import Stopped, UsageError
+from videomae_cli.tasks.plots import draw_course
+from videomae_cli.tasks.runs import RECIPE, TrainingRecipe
+from videomae_cli.tasks.verdict import GUESSES, Course, Verdict, judge
+
+VERDICT, CURVES = "verdict.json", "curves.png"
+
+
+def run(run_dir: Path, report: Report) -> Verdict:
+    """Judge a run as it stands and draw its course; trains nothing, and may be asked while it runs.
+
+    Raises:
+        UsageError: The directory holds no run, or one that has logged nothing.
+    """
+    if not (run_dir / RECIPE).is_file():
+        raise UsageError(f"{run_dir}: holds no run", "name a directory under runs/ of your own")
+    if not (run_dir / "metrics.jsonl").is_file():
+        raise UsageError(f"{run_dir} has logged nothing yet", "wait for its first lines")
+    return conclude(run_dir, load_recipe(str(run_dir / RECIPE)), report)
+
+
+@contextmanager
+def concluded(
+    run_dir: Path, recipe: TrainingRecipe, runtime: Runtime, report: Report
+) -> Iterator[None]:
+    """Judge a run when the block ends: finished, stopped, or with a loss that is not finite."""
+    try:
+        yield
+    except (NotFinite, Stopped) as ending:
+        if runtime.is_main:
+            failure = ending.message if isinstance(ending, NotFinite) else ""
+            conclude(run_dir, recipe, report, failure=failure)
+        raise
+    runtime.on_main(lambda: conclude(run_dir, recipe, report))
+
+
+def conclude(
+    run_dir: Path, recipe: TrainingRecipe, report: Report, *, failure: str = ""
+) -> Verdict:
+    """Judge a run, draw its course, say both.
+
+    Args:
+        run_dir: The run.
+        recipe: Its recipe.
+        report: Who is told.
+        failure: What made the run fail, if it was the loss.
+    """
+    path = run_dir / "metrics.jsonl"
+    lines = read_metrics(path) if path.is_file() else []
+    steps, warmup = _length(recipe.schedule, lines)
+    verdict = judge(Course(recipe.kind, steps, warmup, lines, failure))
+    report.say(verdict.headline())
+    if not lines:
+        return verdict
+    step = int(lines[-1]["step"])
+    written: dict[str, Any] = {**verdict._asdict(), "step": step, "steps": steps}
+    write_atomically(run_dir / VERDICT, json.dumps(written, indent=1) + "\n")
+    title = f"{run_dir.name}: step {step:,} of {steps:,}: {verdict.word}"
+    draw_course(lines, title, run_dir / CURVES, guess=GUESSES[recipe.kind])
+    return verdict
+
+
+def _length(schedule: ScheduleSpec, lines: list[dict[str, float]]) -> tuple[int, int]:
+    """Return steps and warm-up; what is given in epochs follows from what an epoch took so far."""
+    if schedule.steps is not None and schedule.warmup_steps is not None:
+        return schedule.steps, schedule.warmup_steps
+    known = next((line for line in lines if line.get("epoch")), None)
+    per_epoch = round(known["step"] / known["epoch"]) if known else 0
+    epochs, warmup = schedule.epochs or 0.0, schedule.warmup_epochs or 0.0
+    return round(epochs * per_epoch), round(warmup * per_epoch)
