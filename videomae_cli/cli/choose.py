@@ -51,6 +51,16 @@ def chosen_recipe(
     )
 
 
+def require_dry_run(price_per_hour: float | None, *, dry_run: bool) -> None:
+    """Refuse a price where nothing is priced.
+
+    Raises:
+        UsageError: There is a price, and no dry run.
+    """
+    if price_per_hour is not None and not dry_run:
+        raise UsageError("--price-per-hour: only a dry run says what a run costs", "add --dry-run")
+
+
 def run_name(flags: Flags) -> str:
     """Return what a fresh run is named after."""
     return Path(flags.recipe or "run").stem

@@ -53,8 +53,9 @@ def print_text(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a result for programs: one JSON document on stdout."""
-    print_text(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a result for programs: one JSON document on stdout, from the first rank."""
+    if _rank() == 0:
+        print_text(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:

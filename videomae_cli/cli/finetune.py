@@ -7,9 +7,12 @@ import typer
 from videomae_cli.cli.options import (
     DataOption,
     DevicesOption,
+    DryRunOption,
     JsonOption,
     OutOption,
+    PriceOption,
     RecipeOption,
+    ReportOption,
     ResumeOption,
     SeedOption,
     SetOption,
@@ -37,6 +40,9 @@ def finetune(
     changes: SetOption = None,
     devices: DevicesOption = None,
     seed: SeedOption = None,
+    dry_run: DryRunOption = False,
+    price_per_hour: PriceOption = None,
+    report: ReportOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Fine-tune a pretrained encoder into a classifier of labelled videos.
@@ -49,9 +55,13 @@ def finetune(
 
       videomae finetune --recipe small-data-vits-finetune --data data/mine --checkpoint scratch
     """
-    from videomae_cli.cli import console
-    from videomae_cli.cli.choose import Flags, chosen_recipe, run_name
+    from videomae_cli.cli import console, without_training
+    from videomae_cli.cli.choose import Flags, chosen_recipe, require_dry_run, run_name
 
+    if report is not None:
+        without_training.judge(report, json_output=json_output)
+        return
+    require_dry_run(price_per_hour, dry_run=dry_run)
     flags = Flags(recipe, changes, data, seed, resume, start=checkpoint)
     chosen = chosen_recipe(flags, "finetune")
     from videomae_cli.engine.launch import relaunch
@@ -60,13 +70,22 @@ def finetune(
     from videomae_cli.tasks.training import open_manifest
 
     open_manifest(chosen)
-    report = console.report(json_output=json_output)
+    told = console.report(json_output=json_output)
     if chosen.start is None:
-        newest = runs.newest_weights("autoencoder", report)
+        newest = runs.newest_weights("autoencoder", told)
         chosen = chosen.model_copy(update={"start": str(newest)})
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
     run_dir = resume or runs.fresh_directory(run_name(flags), out)
-    final = task.run(chosen, run_dir, report)
+    if dry_run:
+        without_training.forecast(
+            chosen,
+            run_dir,
+            price_per_hour=price_per_hour,
+            without_data=False,
+            json_output=json_output,
+        )
+        return
+    final = task.run(chosen, run_dir, told)
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

@@ -94,6 +94,32 @@ SeedOption = Annotated[
         show_default="the recipe's",
     ),
 ]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Take a few steps, say what the run will take, and leave nothing."
+    ),
+]
+PriceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--price-per-hour",
+        min=0.0,
+        metavar="PRICE",
+        help="Of all devices together: a dry run then says what the run costs.",
+        show_default=False,
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="RUN",
+        help="Judge that run as it stands, draw its curves, and train nothing.",
+        show_default=False,
+        autocompletion=complete_run,
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON; everything else goes to stderr.")
 ]

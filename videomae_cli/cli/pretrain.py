@@ -3,9 +3,12 @@
 from videomae_cli.cli.options import (
     DataOption,
     DevicesOption,
+    DryRunOption,
     JsonOption,
     OutOption,
+    PriceOption,
     RecipeOption,
+    ReportOption,
     ResumeOption,
     SeedOption,
     SetOption,
@@ -20,6 +23,9 @@ def pretrain(
     changes: SetOption = None,
     devices: DevicesOption = None,
     seed: SeedOption = None,
+    dry_run: DryRunOption = False,
+    price_per_hour: PriceOption = None,
+    report: ReportOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Pretrain a masked autoencoder on prepared videos; no labels needed.
@@ -31,12 +37,18 @@ def pretrain(
       videomae pretrain --recipe k400-vitb
 
       videomae pretrain --recipe small-data-vits --data data/mine --set schedule.epochs=200
+
+      videomae pretrain --recipe k400-vitb --dry-run --price-per-hour 12
     """
     import typer
 
-    from videomae_cli.cli import console
-    from videomae_cli.cli.choose import Flags, chosen_recipe, run_name
+    from videomae_cli.cli import console, without_training
+    from videomae_cli.cli.choose import Flags, chosen_recipe, require_dry_run, run_name
 
+    if report is not None:
+        without_training.judge(report, json_output=json_output)
+        return
+    require_dry_run(price_per_hour, dry_run=dry_run)
     flags = Flags(recipe, changes, data, seed, resume)
     chosen = chosen_recipe(flags, "pretrain")
     from videomae_cli.engine.launch import relaunch
@@ -44,10 +56,21 @@ def pretrain(
     from videomae_cli.tasks import runs
     from videomae_cli.tasks.training import open_manifest
 
-    open_manifest(chosen)
+    may_lack_data = dry_run and data is None  # data that were asked for must be there
+    if not may_lack_data:
+        open_manifest(chosen)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
     run_dir = resume or runs.fresh_directory(run_name(flags), out)
+    if dry_run:
+        without_training.forecast(
+            chosen,
+            run_dir,
+            price_per_hour=price_per_hour,
+            without_data=may_lack_data,
+            json_output=json_output,
+        )
+        return
     final = task.run(chosen, run_dir, console.report(json_output=json_output))
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

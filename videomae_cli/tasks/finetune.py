@@ -74,7 +74,7 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report) -> Path:
     classes = labelled_classes(manifest, recipe)
     with Runtime(recipe.train.precision) as runtime:
         run_dir = runtime.agree(run_dir)
-        order, plan = plan_for(recipe, manifest, runtime.world)
+        order, plan = plan_for(recipe, len(manifest.split("train")), runtime.world)
         require_pairs(recipe, plan)
         runtime.on_main(lambda: runs.open_run(run_dir, recipe))
         report.say(f"run directory {run_dir}")

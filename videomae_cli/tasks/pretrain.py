@@ -36,7 +36,7 @@ def run(recipe: PretrainRecipe, run_dir: Path, report: Report) -> Path:
     manifest = open_manifest(recipe)
     with Runtime(recipe.train.precision) as runtime:
         run_dir = runtime.agree(run_dir)
-        order, plan = plan_for(recipe, manifest, runtime.world)
+        order, plan = plan_for(recipe, len(manifest.split("train")), runtime.world)
         runtime.on_main(lambda: runs.open_run(run_dir, recipe))
         report.say(f"run directory {run_dir}")
         report.say(f"{runtime.summary()}; {plan.summary()}")

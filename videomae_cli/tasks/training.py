@@ -73,9 +73,9 @@ def open_manifest(recipe: TrainingRecipe) -> Manifest:
     return manifest
 
 
-def plan_for(recipe: TrainingRecipe, manifest: Manifest, world: int) -> tuple[Order, Plan]:
-    """Return the order of the training videos and the arithmetic of the run."""
-    order = Order(len(manifest.split("train")), recipe.train.batch, recipe.seed)
+def plan_for(recipe: TrainingRecipe, videos: int, world: int) -> tuple[Order, Plan]:
+    """Return the order of so many training videos and the arithmetic of the run."""
+    order = Order(videos, recipe.train.batch, recipe.seed)
     plan = make_plan(
         recipe.schedule,
         recipe.train,
@@ -96,8 +96,11 @@ def train(
     plan: Plan,
     runtime: Runtime,
     report: Report,
+    limit: int | None = None,
 ) -> State:
     """Train from the newest save in `run_dir`, else from the start; return where it ended.
+
+    A `limit` ends the run at that step, while data are read ahead as if it went on.
 
     Raises:
         RecipeError: A tracker that is not installed.
@@ -137,7 +140,7 @@ def train(
         work = Training(model, optimizer, batches, job.feed, job.evaluate, check_up, track)
         fit(
             work,
-            plan,
+            plan if limit is None else plan._replace(steps=limit),
             _cadence(recipe, plan),
             state,
             runtime=runtime,
