@@ -65,13 +65,12 @@ def conclude(
     steps, warmup = _length(recipe.schedule, lines)
     verdict = judge(Course(recipe.kind, steps, warmup, lines, failure))
     report.say(verdict.headline())
-    if not lines:
-        return verdict
-    step = int(lines[-1]["step"])
+    step = int(lines[-1]["step"]) if lines else 0
     written: dict[str, Any] = {**verdict._asdict(), "step": step, "steps": steps}
     write_atomically(run_dir / VERDICT, json.dumps(written, indent=1) + "\n")
     title = f"{run_dir.name}: step {step:,} of {steps:,}: {verdict.word}"
-    draw_course(lines, title, run_dir / CURVES, guess=GUESSES[recipe.kind])
+    if lines:
+        draw_course(lines, title, run_dir / CURVES, guess=GUESSES[recipe.kind])
     return verdict
 
 

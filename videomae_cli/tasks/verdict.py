@@ -127,26 +127,31 @@ def _rose(course: Course) -> Finding | None:
 
 
 def _spiked(course: Course) -> Finding | None:
-    settled = [line for line in course.lines if line["step"] > course.warmup and "loss_max" in line]
+    settled = [line for line in course.lines if "loss_max" in line]
     if len(settled) < ENOUGH_LINES:
         return None
-    usual = median(line["loss"] for line in settled)
-    level = 2 * max(usual, course.last("trivial_loss") or 0.0)
-    peaks = [line for line in settled[1:] if line["loss_max"] > level]
-    if not peaks:
+    trivial = course.last("trivial_loss") or 0.0
+    jumps = []
+    for number in range(1, len(settled)):
+        before = max(line["loss"] for line in settled[max(0, number - 3) : number])
+        jump = settled[number]["loss_max"]
+        if jump > 2 * before and jump - before > 0.25 * trivial:
+            jumps.append((jump, before, settled[number]["step"]))
+    if not jumps:
         return None
-    highest = max(peaks, key=lambda line: line["loss_max"])
+    jump, before, step = max(jumps)
     return Finding(
-        "suspicious",
-        f"the loss jumped to {highest['loss_max']:.3g} by step {highest['step']:,.0f}, usual is "
-        f"{usual:.3g}: {_rate_advice(course)}",
+        "diverged" if trivial and jump > 5 * trivial else "suspicious",
+        f"the loss jumped from {before:.3g} to {jump:.3g} by step {step:,.0f}: "
+        f"{_rate_advice(course)}",
     )
 
 
 def _no_better_than_a_guess(course: Course) -> Finding | None:
     trivial = course.last("trivial_loss")
     half_way = course.step >= course.steps / 2
-    if not trivial or not half_way or course.step - course.warmup < ENOUGH_STEPS:
+    is_long = course.step - course.warmup >= ENOUGH_STEPS
+    if not (trivial and half_way and (is_long or course.has_wild_rate)):
         return None
     if course.end_loss < (0.98 if course.kind == "pretrain" else 0.995) * trivial:
         return None
@@ -156,7 +161,7 @@ def _no_better_than_a_guess(course: Course) -> Finding | None:
         else "nothing has been learned yet: train longer, or try another optim.base_lr"
     )
     return Finding(
-        "suspicious",
+        "diverged" if course.has_wild_rate else "suspicious",
         f"the loss {course.end_loss:.3g} is no better than {_guess(course)}, {trivial:.3g}: "
         f"{advice}",
     )
@@ -188,8 +193,8 @@ def _gradient(course: Course) -> Finding | None:
 
 def _collapsed(course: Course) -> Finding | None:
     rank, spread = course.last("rank"), course.last("spread")
-    if rank is None or spread is None or (course.last("flat") or 0.0) >= FLAT_SHARE:
-        return None
+    if rank is None or spread is None or _flat(course) or _badly_normalised(course):
+        return None  # it has no features to give, or its cause is named already
     if spread >= LEAST_SPREAD and rank >= LEAST_RANK:
         return None
     return Finding(
@@ -214,7 +219,7 @@ def _flat(course: Course) -> Finding | None:
 
 def _badly_normalised(course: Course) -> Finding | None:
     mean, deviation = course.last("input_mean"), course.last("input_std")
-    if mean is None or deviation is None or (course.last("flat") or 0.0) >= FLAT_SHARE:
+    if mean is None or deviation is None or _flat(course):
         return None
     if 0.1 <= deviation <= 3 and abs(mean) <= 3:
         return None
