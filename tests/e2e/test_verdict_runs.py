@@ -32,7 +32,8 @@ def verdict_of(run: Path) -> tuple[str, str]:
 def test_a_healthy_run_is_normal(
     prepared: Path, recipes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    longer = ["schedule.steps=160", "schedule.warmup_steps=16", "optim.base_lr=0.256"]
+    longer = ["schedule.steps=160", "schedule.warmup_steps=16", "optim.base_lr=0.128"]
+    longer += ["model.drop_path=0.0"]
 
     assert app.run(words(recipes, prepared, tmp_path / "run", *longer)) == 0
 

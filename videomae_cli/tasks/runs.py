@@ -3,7 +3,7 @@
 runs/k400-vitb-20260114-0930/
   recipe.yaml  environment.json  metrics.jsonl  speed.jsonl
   checkpoints/step-000012500/  checkpoints/step-000025000/
-  final/model.safetensors  final/model.json
+  final/model.safetensors  final/model.json  verdict.json  curves.png
 """
 
 import hashlib
