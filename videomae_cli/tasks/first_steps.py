@@ -20,7 +20,7 @@ from videomae_cli.tasks.training import Job, train
 
 SECONDS = 25.0  # of measured steps, about
 LEAST, MOST = 3, 40  # measured steps
-WARM = 2  # steps before them
+WARM = 2  # steps before them, at least; a quarter of the measured ones if that is more
 ENDLESS = 10**9  # steps: the data must not run out while we measure
 
 
@@ -65,6 +65,7 @@ def take_steps(
     affordable = runtime.agree(max(LEAST, min(MOST, round(SECONDS / expected))))
     accumulation = max(1, min(plan.accumulation, affordable // LEAST))
     measured = max(LEAST, affordable // accumulation)
+    warm = max(WARM, measured // 4)
     batch = plan.micro_batch * accumulation * plan.world
     order = Order(order.videos, batch, recipe.seed)
     short = plan._replace(
@@ -85,21 +86,23 @@ def take_steps(
             plan=short,
             runtime=runtime,
             report=report,
-            limit=WARM + measured,
+            limit=warm + measured,
         )
         ended = time.time()
-        taken = _read(folder, ended, timed.seconds, batch) if runtime.is_main else None
+        taken = _read(folder, ended, timed.seconds, batch, measured) if runtime.is_main else None
     shared = runtime.agree(taken)
     assert shared is not None
     return shared._replace(micro_seconds=shared.micro_seconds / accumulation)
 
 
-def _read(folder: Path, ended: float, validation_seconds: float, batch: int) -> Taken:
-    """Read what the steps in a run directory took; per step, not yet per micro-batch."""
+def _read(
+    folder: Path, ended: float, validation_seconds: float, batch: int, measured: int
+) -> Taken:
+    """Read what the last steps in a run directory took; per step, not yet per micro-batch."""
     speed = folder / "speed.jsonl"
-    lines = read_metrics(speed)
-    times = [batch / line["clips_per_s"] for line in lines[WARM:]]
-    waits = [line["data_wait"] * took for line, took in zip(lines[WARM:], times, strict=True)]
+    lines = read_metrics(speed)[-measured:]
+    times = [batch / line["clips_per_s"] for line in lines]
+    waits = [line["data_wait"] * took for line, took in zip(lines, times, strict=True)]
     peak = lines[-1].get("peak_gb")
     save = next((folder / "checkpoints").iterdir())
     files = {path.name: path.stat().st_size for path in save.iterdir()}
