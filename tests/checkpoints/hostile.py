@@ -152,7 +152,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a header of a tensor of 10^9 numbers": (large_tensor, "damaged"),
     "a storage of 10^9 numbers": (large_storage, "promises 4,000,000,000 bytes"),
     "an index that leads out of its folder": (outside, r"'\.\./secret\.safetensors'"),
-    "an index with an absolute path": (absolute, "no file of its folder"),
+    "an index with an absolute path": (absolute, "which is outside its folder"),
     "a link out of the folder": (link, "a link to a file outside"),
     "a web page": (page, "web page"),
     "a file cut short": (truncated, "damaged"),

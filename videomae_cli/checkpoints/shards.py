@@ -53,7 +53,9 @@ def _inside(index: Path, name: str) -> Path:
     file = index.parent / name
     is_plain = name == Path(name).name and not set(name) & set("/\\:\0") and name[:1] != "."
     if not is_plain or file.suffix not in SUFFIXES:
-        raise CheckpointError(f"{index} names {name!r}, which is no file of its folder; refused")
+        raise CheckpointError(
+            f"{index} names {name!r}, which is outside its folder, or no weights; refused"
+        )
     if file.resolve().parent != index.parent.resolve():
         raise CheckpointError(
             f"{file} is a link to a file outside its folder; refused",
