@@ -126,7 +126,7 @@ def test_the_json_beside_it_states_the_preprocessing_and_the_licence(tmp_path: P
     assert made["crop_rule"].startswith("32 x 32 pixels from round((longer side - 32) / 2)")
     assert made["normalise"]["inside"] and made["normalise"]["mean"] == [0.485, 0.456, 0.406]
     assert about["license"] == "CC0-1.0"
-    assert about["derived_from"] == ["first.pth", str(source / "model.safetensors")]
+    assert about["derived_from"] == ["first.pth", "model/model.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt2", "a.pt2.json", "model"]
 
 

@@ -36,6 +36,8 @@ class Unwrapped(NamedTuple):
     """The card of a file that videomae wrote, as JSON; else empty."""
     progress: dict[str, int]
     """How far training had come, in the file's own words: epoch, step."""
+    prefixes: tuple[str, ...]
+    """What training put before names, taken off again."""
 
 
 def unwrap(held: object, *, ema: bool = False) -> Unwrapped:
@@ -67,6 +69,7 @@ def unwrap(held: object, *, ema: bool = False) -> Unwrapped:
         settings=dict(vars(args)) if isinstance(args, Namespace) else {},
         card=card if isinstance(card, str) else "",
         progress=_progress(around),
+        prefixes=tuple(p for p in (COMPILED, PARALLEL) if any(p in name for name in weights)),
     )
 
 

@@ -85,8 +85,9 @@ def convert(
 ) -> None:
     """Convert weights between formats; nothing is lost, made up or run on the way.
 
-    Prints what became of every tensor, and what the file does not tell and was assumed. A program
-    (onnx, torch-export) takes clips of uint8; the JSON beside it says how to make them.
+    Prints what became of every tensor, and what the file does not tell and was assumed.
+
+    A program (onnx, torch-export) takes clips of uint8; the JSON beside it says how to make them.
 
     Examples:
 
@@ -104,7 +105,7 @@ def convert(
     from videomae_cli.cli import console
     from videomae_cli.errors import UsageError
     from videomae_cli.tasks import convert as task
-    from videomae_cli.tasks import export
+    from videomae_cli.tasks import export, inspection
 
     program = export.wanted(to, destination, features=features)
     if (destination is None) != inspect:
@@ -112,16 +113,28 @@ def convert(
             "--inspect writes nothing, so leave DST out" if inspect else "DST is missing",
             "videomae convert SRC DST, or videomae convert SRC --inspect",
         )
+    if inspect and (license_text or head_rows or force):
+        raise UsageError(
+            "--license, --head-rows and --force belong to what is written", "leave --inspect out"
+        )
     report = console.report(json_output=json_output)
-    known: dict[str, Any] = {
-        "hints": Hints(heads, decoder_heads, frames, size),
-        "license_text": license_text,
-        "choice": task.Choice(ema, head_rows),
-        "force": force,
-    }
-    if destination is None or program is None:
-        result = task.run(source, destination, report, to=to, **known).as_json()
+    hints = Hints(heads, decoder_heads, frames, size)
+    refusal = None
+    if destination is None:
+        found = inspection.run(source, report, hints=hints, ema=ema)
+        result, refusal = found.as_json(), found.refusal
     else:
-        result = export.run(source, destination, report, wanted=program, **known).about
+        known: dict[str, Any] = {
+            "hints": hints,
+            "license_text": license_text,
+            "choice": task.Choice(ema, head_rows),
+            "force": force,
+        }
+        if program is None:
+            result = task.run(source, destination, report, to=to, **known).as_json()
+        else:
+            result = export.run(source, destination, report, wanted=program, **known).about
     if json_output:
         console.print_json(result)
+    if refusal is not None:
+        raise refusal

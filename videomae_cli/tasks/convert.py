@@ -91,7 +91,7 @@ def run(
     if out is not None:
         _refuse_occupied(out, target, force=force)
     loaded = read(source, hints, choice, license_text)
-    _tell(loaded, report)
+    tell(loaded, report)
     if out is not None:
         _say_what_is_lost(loaded.card, target, report)
         _write(out, target, loaded, force=force)
@@ -220,7 +220,8 @@ def _write(out: Path, target: str, loaded: Loaded, *, force: bool) -> None:
         raise CheckpointError(f"{out} does not read back as written", "is the disk sound?")
 
 
-def _tell(loaded: Loaded, report: Report) -> None:
+def tell(loaded: Loaded, report: Report) -> None:
+    """Say what a checkpoint is, and what became of every tensor."""
     card = loaded.card
     report.say(f"{loaded.file}: {_title(loaded.format)}, {_words(card, loaded.weights)}")
     report.table(

@@ -241,7 +241,7 @@ def _about(loaded: Loaded, part: Part, to: str, parity: Parity) -> dict[str, Any
             mode="json", include={"kind", "encoder", "grid", "select", "step"}
         ),
         "license": card.license,
-        "derived_from": [*card.derived_from, str(loaded.file)],
+        "derived_from": [*card.derived_from, "/".join(loaded.file.parts[-2:])],
         "parity": parity._asdict(),
         "software": software(),
     }
