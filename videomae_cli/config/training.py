@@ -115,7 +115,11 @@ class TrainSpec(Spec):
     log_every_steps: Positive = 10
     """Steps averaged into one line of `metrics.jsonl`."""
     keep: Annotated[int, Field(ge=2)] = 3
-    """Saves kept, newest first."""
+    """Saves kept, newest first; the one with the best validation always."""
+    keep_every_steps: Positive | None = None
+    """Saves at multiples of this are kept for good; null for none."""
+    nonfinite_budget: Count = 3
+    """Steps without a finite loss or gradient that are skipped and counted; one more stops."""
 
 
 class EvalSpec(Spec):

@@ -16,10 +16,17 @@ from videomae_cli.engine.optim import Group, adamw
 from videomae_cli.engine.plan import Plan, make_plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.saves import Keep
 from videomae_cli.engine.state import State, read, restore
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, TrainingError
 from videomae_cli.tasks import runs
-from videomae_cli.tasks.runs import TrainingRecipe
+from videomae_cli.tasks.resume import (
+    TrainingRecipe,
+    newest_save,
+    plant_fork,
+    require_same,
+    say_differences,
+)
 
 
 class Job(NamedTuple):
@@ -98,13 +105,21 @@ def train(
     optimizer = adamw(job.groups, betas=optim.betas, eps=optim.eps)
     model, optimizer = runtime.accelerator.prepare(objective, optimizer)
     state = State(identity=job.identity)
-    save = runs.latest_save(run_dir, report)
+    save = runtime.on_main(
+        lambda: newest_save(run_dir, report) or plant_fork(run_dir, job.identity, report)
+    )
     if save is not None:
         state = read(save)
-        runs.require_same(state.identity, job.identity, save)
+        require_same(state.identity, job.identity, save)
         restore(save, runtime.unwrap(model), optimizer.optimizer)
         runtime.load_scaler(state.scaler)
+        say_differences(state, runtime.world, runs.software(), report)
         report.say(f"going on from {save}")
+    if state.step > plan.steps:
+        raise TrainingError(
+            f"{save} is beyond the {plan.steps:,} steps of this run", "train longer"
+        )
+    state.world, state.software = runtime.world, runs.software()
     batches = train_batches(
         job.clips,
         order,
@@ -114,7 +129,14 @@ def train(
         workers=worker_count(recipe.train.workers, runtime),
         pin_memory=runtime.device.type == "cuda",
     )
-    work = Training(model, optimizer, batches, job.feed, job.evaluate)
+    work = Training(
+        model,
+        optimizer,
+        batches,
+        job.feed,
+        job.evaluate,
+        name=lambda index: str(job.clips.path(index)),
+    )
     with closing(batches), worker_deaths_named():
         fit(
             work,
@@ -146,5 +168,6 @@ def _cadence(recipe: TrainingRecipe, plan: Plan) -> Cadence:
         log=recipe.train.log_every_steps,
         save=recipe.train.save_every_steps,
         evaluate=max(1, round(every * plan.steps_per_epoch)) if every else None,
-        keep=recipe.train.keep,
+        keep=Keep(recipe.train.keep, recipe.train.keep_every_steps),
+        skips=recipe.train.nonfinite_budget,
     )
