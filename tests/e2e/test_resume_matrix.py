@@ -30,7 +30,7 @@ from videomae_cli.engine.lock import only_run
 from videomae_cli.engine.metrics import read_metrics
 from videomae_cli.engine.saves import newest
 from videomae_cli.errors import Stopped, TrainingError, UsageError
-from videomae_cli.tasks import finetune, pretrain, runs
+from videomae_cli.tasks import evaluate, finetune, pretrain, runs
 
 SAVED = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
 STOPS = {
@@ -100,6 +100,51 @@ def test_one_process(
     pretrain.run(recipe, tmp_path, Notes())
 
     assert_same(tmp_path, whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "train.recompute=true",
+        "train.ema=0.9",
+        "train.precision=bf16",
+        pytest.param("train.compile=true", marks=pytest.mark.slow),
+    ],
+)
+def test_options_resume_to_the_bit(
+    change: str, whole: Path, recipes: Path, prepared: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_for(recipes, prepared, change)
+    pretrain.run(recipe, tmp_path / "whole", Notes())
+
+    with pytest.raises(Stopped):
+        pretrain.run(recipe, tmp_path / "parts", StopAt(9))
+    pretrain.run(recipe, tmp_path / "parts", Notes())
+
+    assert_same(tmp_path / "parts", tmp_path / "whole")
+    plain, other = ((each / "metrics.jsonl").read_text() for each in (whole, tmp_path / "whole"))
+    assert (plain == other) == (change in ("train.recompute=true", "train.ema=0.9"))
+
+
+def test_the_average_is_what_is_validated_and_written(
+    recipes: Path, prepared: Path, tmp_path: Path
+) -> None:
+    settings = [f"data='{prepared}'", "start=scratch", "train.workers=0", "train.ema=0.9"]
+    recipe = load_recipe(str(recipes / "micro-finetune.yaml"), settings, "finetune")
+
+    finetune.run(recipe, tmp_path, Notes())
+
+    save, _ = newest(tmp_path / "checkpoints")
+    assert save is not None
+    final = load_file(tmp_path / "final/model.safetensors")
+    average, last = (load_file(save / f"{name}.safetensors") for name in ("average", "model"))
+    assert all(torch.equal(final[name], average[f"classifier.{name}"]) for name in final)
+    assert not torch.equal(final["head.weight"], last["classifier.head.weight"])
+    scored = evaluate.run(
+        tmp_path / "final", Notes(), split="val", clips=1, crops=1, precision="fp32"
+    )
+    logged = read_metrics(tmp_path / "metrics.jsonl")[-1]
+    assert logged["val_loss"] == pytest.approx(scored.metrics["loss"], rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from whatever save, first does what was still to do, and repeats nothing.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
+from videomae_cli.engine.average import Average
 from videomae_cli.engine.crash import Micro, crashed
 from videomae_cli.engine.metrics import MetricsLog
 from videomae_cli.engine.plan import Plan
@@ -43,6 +45,8 @@ class Training(NamedTuple):
     feed: Feed
     evaluate: Callable[[int], dict[str, float]] | None
     """Called with the step; returns what to log, or raises `Stopped` on all processes."""
+    average: Average | None = None
+    """Of the weights; what `evaluate` then sees."""
     name: Callable[[int], str] = str
     """Sample number -> its name, for people."""
 
@@ -96,7 +100,7 @@ def fit(
     report.start("training", total=plan.steps, done=state.step, unit="step")
     try:
         while True:
-            is_best = state.is_due and _validate(work, state, log)
+            is_best = state.is_due and _validate(work, state, log, runtime)
             is_last = state.step == plan.steps
             if state.step > saved and (is_last or is_best or state.step % cadence.save == 0):
                 saved = _save(work, state, log, runtime, run_dir, cadence.keep)
@@ -155,7 +159,7 @@ class Stepper:
         for group in optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
         micros = self._accumulate(micro_batches, step)
-        taken = self._update(micros)
+        taken = self._update(micros, step)
         if taken.is_skipped and state.skipped >= self.skips:
             raise crashed(
                 self.work.model, micros, taken, state, self.work.name, self.runtime, run_dir
@@ -197,7 +201,7 @@ class Stepper:
             micros.append(Micro(batch["index"].tolist(), loss.detach(), failed))
         return micros
 
-    def _update(self, micros: list[Micro]) -> Taken:
+    def _update(self, micros: list[Micro], step: int) -> Taken:
         """Move the weights, if loss and gradient are finite on all processes."""
         optimizer, runtime = self.work.optimizer, self.runtime
         runtime.accelerator.unscale_gradients()
@@ -220,13 +224,17 @@ class Stepper:
             if self.plan.clip_grad is not None and not bad:
                 torch.nn.utils.clip_grads_with_norm_(parameters, self.plan.clip_grad, total)
             optimizer.step()
+            if self.work.average is not None:
+                self.work.average.update(runtime.unwrap(self.work.model), step)
         return Taken(loss, norm, int(failed), is_skipped)
 
 
-def _validate(work: Training, state: State, log: MetricsLog) -> bool:
+def _validate(work: Training, state: State, log: MetricsLog, runtime: Runtime) -> bool:
     """Evaluate and log; tell whether it is the best so far."""
     assert work.evaluate is not None
-    figures = work.evaluate(state.step)
+    model, average = runtime.unwrap(work.model), work.average
+    with average.shown(model) if average is not None else nullcontext():
+        figures = work.evaluate(state.step)
     is_best = figures["top1"] >= state.best.get("top1", -1.0)
     if is_best:
         state.best = {"step": float(state.step), "top1": figures["top1"]}
@@ -260,7 +268,8 @@ def _save(
     def write() -> None:
         log.sync()  # a save never counts lines that a power cut could take
         state.lines = log.lines
-        save(run_dir / "checkpoints", state, model, optimizer, keep=keep)
+        folder = run_dir / "checkpoints"
+        save(folder, state, model, optimizer, keep=keep, average=work.average)
 
     runtime.on_main(write)
     return state.step

@@ -21,7 +21,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 
 from videomae_cli.engine.signals import Signals
-from videomae_cli.errors import TrainingError, VideoMAEError
+from videomae_cli.errors import RecipeError, TrainingError, VideoMAEError
 from videomae_cli.rng import stream_seed
 
 Agreed = TypeVar("Agreed")
@@ -35,7 +35,15 @@ def resolve_precision(wanted: Precision | Literal["auto"], device_type: str) -> 
     """Turn `auto` into the fastest safe precision of a device: bf16 where it is native.
 
     On a CPU that means AVX-512 bf16, AMX or ARM's bf16 instructions, as the kernel lists them.
+
+    Raises:
+        RecipeError: fp16 on a CPU.
     """
+    if wanted == "fp16" and device_type == "cpu":
+        raise RecipeError(
+            "train.precision: fp16 needs a GPU; a CPU would compute in fp32 and not say so",
+            "--set train.precision=bf16 (or fp32, or auto)",
+        )
     if wanted != "auto":
         return wanted
     if device_type == "cuda":

@@ -12,12 +12,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from videomae_cli.engine import saves
+from videomae_cli.engine.average import Average
 from videomae_cli.engine.saves import Keep
 from videomae_cli.errors import TrainingError
 
 STATE = "state.json"
 MODEL = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+AVERAGE = "average.safetensors"
 
 
 @dataclass
@@ -52,7 +54,13 @@ class State:
 
 
 def save(
-    folder: Path, state: State, model: nn.Module, optimizer: torch.optim.Optimizer, *, keep: Keep
+    folder: Path,
+    state: State,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    keep: Keep,
+    average: Average | None = None,
 ) -> Path:
     """Write a complete save under `folder`, then remove older ones; the best one so far stays.
 
@@ -64,6 +72,8 @@ def save(
         OPTIMIZER: _optimizer_tensors(model, optimizer),
         STATE: as_text(state),
     }
+    if average is not None:
+        contents[AVERAGE] = average.tensors
     target = saves.publish(folder, state.step, contents)
     best = [int(state.best["step"])] if state.best else []
     saves.prune(folder, state.step, keep, always=best)
@@ -81,8 +91,13 @@ def read(path: Path) -> State:
     return State(**fields)
 
 
-def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Bring model and optimizer back to a save.
+def restore(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: Average | None = None,
+) -> None:
+    """Bring model, optimizer and average back to a save; a save without one begins it anew.
 
     Raises:
         TrainingError: The save is of another model.
@@ -101,6 +116,10 @@ def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> N
             "keep model and clip of the recipe as they were",
         ) from error
     optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
+    if average is not None:
+        held = load_file(path / AVERAGE) if (path / AVERAGE).is_file() else model.state_dict()
+        for name, value in average.tensors.items():
+            value.copy_(held[name])
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

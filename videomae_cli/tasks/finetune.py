@@ -116,10 +116,14 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report, parent: Path | No
     if state.best:
         report.say(
             f"best validation top-1 {100 * state.best['top1']:.1f} % "
-            f"at step {state.best['step']:,.0f}; the last step's weights are kept"
+            f"at step {state.best['step']:,.0f}; {_held(recipe)} are in final/"
         )
     report.say(f"wrote {final}")
     return final
+
+
+def _held(recipe: FinetuneRecipe) -> str:
+    return "the averaged weights" if recipe.train.ema else "the last step's weights"
 
 
 def _classes(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:

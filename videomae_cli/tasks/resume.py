@@ -21,7 +21,7 @@ from videomae_cli.config.recipes import dump
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.engine import saves
 from videomae_cli.engine.report import Report
-from videomae_cli.engine.state import MODEL, OPTIMIZER, STATE, State, as_text, read
+from videomae_cli.engine.state import STATE, State, as_text, read
 from videomae_cli.errors import TrainingError
 
 TrainingRecipe = PretrainRecipe | FinetuneRecipe
@@ -160,10 +160,9 @@ def plant_fork(run_dir: Path, made: Mapping[str, str], report: Report) -> Path |
         with replacing(run_dir / METRICS) as partial:
             partial.write_text("".join(lines[: state.lines]))
     contents: dict[str, Mapping[str, Tensor] | str] = {
-        MODEL: load_file(save / MODEL),
-        OPTIMIZER: load_file(save / OPTIMIZER),
-        STATE: as_text(replace(state, identity=dict(made))),
+        file.name: load_file(file) for file in sorted(save.glob("*.safetensors"))
     }
+    contents[STATE] = as_text(replace(state, identity=dict(made)))
     report.say(f"forked from {save}")
     return saves.publish(run_dir / CHECKPOINTS, state.step, contents)
 

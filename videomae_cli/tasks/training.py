@@ -11,6 +11,7 @@ from torch import nn
 from videomae_cli.data.loader import Order, Share, train_batches
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import Clips, worker_deaths_named
+from videomae_cli.engine.average import Average
 from videomae_cli.engine.loop import Cadence, Feed, Training, fit
 from videomae_cli.engine.optim import Group, adamw
 from videomae_cli.engine.plan import Plan, make_plan
@@ -19,6 +20,7 @@ from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saves import Keep
 from videomae_cli.engine.state import State, read, restore
 from videomae_cli.errors import DataError, TrainingError
+from videomae_cli.models.recompute import recompute_blocks
 from videomae_cli.tasks import runs
 from videomae_cli.tasks.resume import (
     TrainingRecipe,
@@ -96,14 +98,22 @@ def train(
 ) -> State:
     """Train from the newest save in `run_dir`, else from the start; return where it ended.
 
+    The objective then holds the weights to write: the last step's, or their average.
+
     Raises:
         TrainingError: Loss not finite; a resume that would be another run; a failed save.
         Stopped: A signal asked to stop; everything is saved.
     """
     optim = recipe.optim
     objective = job.objective.to(runtime.device)
+    if recipe.train.recompute:
+        recompute_blocks(objective)
+    if recipe.train.compile:
+        objective.compile()
     optimizer = adamw(job.groups, betas=optim.betas, eps=optim.eps)
     model, optimizer = runtime.accelerator.prepare(objective, optimizer)
+    inside = runtime.unwrap(model)
+    average = Average(inside, recipe.train.ema) if recipe.train.ema else None
     state = State(identity=job.identity)
     save = runtime.on_main(
         lambda: newest_save(run_dir, report) or plant_fork(run_dir, job.identity, report)
@@ -111,7 +121,7 @@ def train(
     if save is not None:
         state = read(save)
         require_same(state.identity, job.identity, save)
-        restore(save, runtime.unwrap(model), optimizer.optimizer)
+        restore(save, inside, optimizer.optimizer, average)
         runtime.load_scaler(state.scaler)
         say_differences(state, runtime.world, runs.software(), report)
         report.say(f"going on from {save}")
@@ -135,6 +145,7 @@ def train(
         batches,
         job.feed,
         job.evaluate,
+        average=average,
         name=lambda index: str(job.clips.path(index)),
     )
     with closing(batches), worker_deaths_named():
@@ -148,6 +159,8 @@ def train(
             run_dir=run_dir,
             seed=recipe.seed,
         )
+    if average is not None:
+        average.show(inside)
     return state
 
 
