@@ -7,6 +7,7 @@ import typer
 from videomae_cli.cli.options import (
     DataOption,
     DevicesOption,
+    ForkOption,
     JsonOption,
     OutOption,
     RecipeOption,
@@ -35,6 +36,7 @@ def finetune(
     out: OutOption = None,
     resume: ResumeOption = None,
     changes: SetOption = None,
+    fork: ForkOption = False,
     devices: DevicesOption = None,
     seed: SeedOption = None,
     json_output: JsonOption = False,
@@ -66,7 +68,7 @@ def finetune(
         chosen = chosen.model_copy(update={"start": str(newest)})
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = resume or runs.fresh_directory(run_name(flags), out)
-    final = task.run(chosen, run_dir, report)
+    run_dir = runs.directory(run_name(flags), out=out, resume=resume, is_fork=fork)
+    final = task.run(chosen, run_dir, report, resume if fork else None)
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

@@ -66,6 +66,14 @@ ResumeOption = Annotated[
         autocompletion=complete_run,
     ),
 ]
+ForkOption = Annotated[
+    bool,
+    typer.Option(
+        "--fork",
+        help="With --resume RUN and --out NEW: take RUN's newest save into a new run, which may"
+        " differ in recipe and data. RUN is left alone.",
+    ),
+]
 CheckpointOption = Annotated[
     Path | None,
     typer.Option(

@@ -3,6 +3,7 @@
 from videomae_cli.cli.options import (
     DataOption,
     DevicesOption,
+    ForkOption,
     JsonOption,
     OutOption,
     RecipeOption,
@@ -18,6 +19,7 @@ def pretrain(
     out: OutOption = None,
     resume: ResumeOption = None,
     changes: SetOption = None,
+    fork: ForkOption = False,
     devices: DevicesOption = None,
     seed: SeedOption = None,
     json_output: JsonOption = False,
@@ -47,7 +49,9 @@ def pretrain(
     open_manifest(chosen)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = resume or runs.fresh_directory(run_name(flags), out)
-    final = task.run(chosen, run_dir, console.report(json_output=json_output))
+    run_dir = runs.directory(run_name(flags), out=out, resume=resume, is_fork=fork)
+    final = task.run(
+        chosen, run_dir, console.report(json_output=json_output), resume if fork else None
+    )
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

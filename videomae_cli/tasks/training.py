@@ -11,15 +11,24 @@ from torch import nn
 from videomae_cli.data.loader import Order, Share, train_batches
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import Clips, worker_deaths_named
+from videomae_cli.engine.average import Average
 from videomae_cli.engine.loop import Cadence, Feed, Training, fit
 from videomae_cli.engine.optim import Group, adamw
 from videomae_cli.engine.plan import Plan, make_plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.saves import Keep
 from videomae_cli.engine.state import State, read, restore
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, TrainingError
+from videomae_cli.models.recompute import recompute_blocks
 from videomae_cli.tasks import runs
-from videomae_cli.tasks.runs import TrainingRecipe
+from videomae_cli.tasks.resume import (
+    TrainingRecipe,
+    newest_save,
+    plant_fork,
+    require_same,
+    say_differences,
+)
 
 
 class Job(NamedTuple):
@@ -89,22 +98,38 @@ def train(
 ) -> State:
     """Train from the newest save in `run_dir`, else from the start; return where it ended.
 
+    The objective then holds the weights to write: the last step's, or their average.
+
     Raises:
         TrainingError: Loss not finite; a resume that would be another run; a failed save.
         Stopped: A signal asked to stop; everything is saved.
     """
     optim = recipe.optim
     objective = job.objective.to(runtime.device)
+    if recipe.train.recompute:
+        recompute_blocks(objective)
+    if recipe.train.compile:
+        objective.compile()
     optimizer = adamw(job.groups, betas=optim.betas, eps=optim.eps)
     model, optimizer = runtime.accelerator.prepare(objective, optimizer)
+    inside = runtime.unwrap(model)
+    average = Average(inside, recipe.train.ema) if recipe.train.ema else None
     state = State(identity=job.identity)
-    save = runs.latest_save(run_dir, report)
+    save = runtime.on_main(
+        lambda: newest_save(run_dir, report) or plant_fork(run_dir, job.identity, report)
+    )
     if save is not None:
         state = read(save)
-        runs.require_same(state.identity, job.identity, save)
-        restore(save, runtime.unwrap(model), optimizer.optimizer)
+        require_same(state.identity, job.identity, save)
+        restore(save, inside, optimizer.optimizer, average)
         runtime.load_scaler(state.scaler)
+        say_differences(state, runtime.world, runs.software(), report)
         report.say(f"going on from {save}")
+    if state.step > plan.steps:
+        raise TrainingError(
+            f"{save} is beyond the {plan.steps:,} steps of this run", "train longer"
+        )
+    state.world, state.software = runtime.world, runs.software()
     batches = train_batches(
         job.clips,
         order,
@@ -114,7 +139,15 @@ def train(
         workers=worker_count(recipe.train.workers, runtime),
         pin_memory=runtime.device.type == "cuda",
     )
-    work = Training(model, optimizer, batches, job.feed, job.evaluate)
+    work = Training(
+        model,
+        optimizer,
+        batches,
+        job.feed,
+        job.evaluate,
+        average=average,
+        name=lambda index: str(job.clips.path(index)),
+    )
     with closing(batches), worker_deaths_named():
         fit(
             work,
@@ -126,6 +159,8 @@ def train(
             run_dir=run_dir,
             seed=recipe.seed,
         )
+    if average is not None:
+        average.show(inside)
     return state
 
 
@@ -146,5 +181,6 @@ def _cadence(recipe: TrainingRecipe, plan: Plan) -> Cadence:
         log=recipe.train.log_every_steps,
         save=recipe.train.save_every_steps,
         evaluate=max(1, round(every * plan.steps_per_epoch)) if every else None,
-        keep=recipe.train.keep,
+        keep=Keep(recipe.train.keep, recipe.train.keep_every_steps),
+        skips=recipe.train.nonfinite_budget,
     )
