@@ -40,6 +40,8 @@ HEAVY: dict[str, set[str]] = {
     "sklearn": {"tasks"},
     "jinja2": {"tasks"},
     "safetensors": {"checkpoints", "engine", "tasks"},
+    "onnxscript": {"tasks"},
+    "onnxruntime": {"tasks"},
     "pydantic": {"config", "checkpoints", "tasks"},
     "yaml": {"config", "tasks"},
     "typer": {"cli"},

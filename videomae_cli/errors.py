@@ -16,6 +16,8 @@ class VideoMAEError(Exception):
     """
 
     exit_code = 2
+    is_shared = False
+    """All processes of a run raise it together, so one of them says so."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -55,6 +57,8 @@ class TrainingError(VideoMAEError):
 
 class Stopped(VideoMAEError):  # noqa: N818  (not an error: the run was asked to stop, and saved)
     """The run was asked to stop, has saved, and can be resumed."""
+
+    is_shared = True
 
     def __init__(self, message: str, hint: str = "", *, exit_code: int = 75) -> None:
         super().__init__(message, hint)

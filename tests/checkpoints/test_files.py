@@ -91,7 +91,12 @@ def test_what_is_not_weights_is_refused_and_says_what_it_is(tmp_path: Path) -> N
         "safetensors cut": (safetensors[:-8], "damaged"),
         "header of a terabyte": ((10**12).to_bytes(8, "little") + b'{"a":1}', "damaged"),
         "tensor of 10^9 numbers": (_claiming(10**9), "damaged"),
-        "pickle": (pickle.dumps({1, 2}, protocol=2), "damaged"),
+        "pickle": (pickle.dumps({1, 2}, protocol=2), "not one that torch wrote"),
+        "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git-lfs"),
+        "text": (b"Entry not found\n", "text, not weights: 'Entry not found'"),
+        "zeros": (bytes(4096), "nothing but zeros"),
+        "tar": (b"a.pth".ljust(257, b"\0") + b"ustar", "tar archive"),
+        "gzip": (b"\x1f\x8b\x08rest", "gzip archive"),
     }
 
     for name, (content, words) in cases.items():
@@ -152,7 +157,7 @@ def test_half_precision_is_read_as_float32_and_integers_stay(tmp_path: Path) -> 
     held = {"a": torch.tensor([1.5], dtype=torch.float16), "b": torch.tensor([3])}
     path = _saved(tmp_path / "half.pth", held)
 
-    weights = owned(path, held)
+    weights = owned(held, path.stat().st_size)
 
     assert weights["a"].dtype == torch.float32 and weights["a"].item() == 1.5
     assert weights["b"].dtype == torch.int64

@@ -257,7 +257,7 @@ def test_shards_and_index_must_agree(tmp_path: Path, fault: str) -> None:
         next(path.glob("model-00002*")).unlink()
     change_json(path, "model.safetensors.index", change)
 
-    words = {"away": "no such file", "stranger": "stranger", "outside": "outside", "moved": name}
+    words = {"away": "is missing", "stranger": "stranger", "outside": "outside", "moved": name}
     with pytest.raises(CheckpointError, match=words[fault]):
         load(path)
 

@@ -54,6 +54,7 @@ def children_of(group: int) -> list[str]:
     return [line for line in listed.splitlines() if line.split()[1][0] != "Z"]
 
 
+@pytest.mark.slow  # test_kill_loop.py does it without the wait for imports
 def test_kill_9_then_resume_equals_a_run_that_was_never_touched(
     prepared: Path, recipes: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from videomae_cli.cli import app
 
@@ -22,7 +23,8 @@ STRATEGIES = {
     "frames": ["mask.strategy=motion", "mask.pool=0.5", "clip.oversample=2", "augment.repeats=2"],
 }
 DEFAULT = {"frames"}  # the others are marked slow
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+THREADS = str(torch.get_num_threads())  # as here: other sums otherwise
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": THREADS, "ACCELERATE_USE_CPU": "true"}
 
 
 def words_for(prepared: Path, recipes: Path, name: str, *more: str) -> list[str]:

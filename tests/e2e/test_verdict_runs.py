@@ -95,11 +95,10 @@ def test_a_frozen_data_order_is_named(prepared: Path, recipes: Path, tmp_path: P
     notes = Notes()
     with Runtime("fp32") as runtime:
         order, plan = plan_for(recipe, len(manifest.split("train")), 1)
-        runs.open_run(run, recipe)
         clips = pretrain.training_clips(recipe, manifest.split("train"), manifest.root)
         job, _ = pretrain.assemble(recipe, clips, {})
         frozen = Frozen(order.videos, order.batch, order.seed)
-        with run_report.concluded(run, recipe, runtime, notes):
+        with runs.opened(run, recipe, notes), run_report.concluded(run, recipe, runtime, notes):
             train(job, recipe, run, order=frozen, plan=plan, runtime=runtime, report=notes)
 
     word, reason = verdict_of(run)
@@ -130,7 +129,7 @@ def test_a_verdict_can_be_asked_for_at_any_time(
         file.write('{"step": 9, "lo')  # a line that is being written
     capsys.readouterr()
 
-    assert app.run(["finetune", "--report", str(run), "--json"]) == 0
+    assert app.run(["pretrain", "--report", str(run), "--json"]) == 0
 
     printed = json.loads(capsys.readouterr().out)
     assert printed["word"] == "normal"

@@ -1,6 +1,7 @@
+import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,14 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.engine import state as saves
+from videomae_cli.engine import saves
 from videomae_cli.engine.loop import Cadence, Training, fit
 from videomae_cli.engine.metrics import read_metrics
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.plan import Plan
 from videomae_cli.engine.report import Silence
 from videomae_cli.engine.runtime import Runtime
-from videomae_cli.engine.state import State
+from videomae_cli.engine.saves import Keep
+from videomae_cli.engine.state import State, read, restore
 from videomae_cli.errors import Stopped, TrainingError
 from videomae_cli.rng import stream
 
@@ -37,12 +39,12 @@ class Toy(nn.Module):
 
 
 def micro_batches(
-    plan: Plan, start: int, spoil: int | None
+    plan: Plan, start: int, spoil: Collection[int]
 ) -> Iterator[Iterator[dict[str, Tensor]]]:
     for step in range(start, plan.steps):
         rng = stream(0, "toy", step)
         x = torch.from_numpy(rng.standard_normal((plan.batch, 3), dtype="float32"))
-        y = x.sum(dim=1, keepdim=True) * (float("nan") if step == spoil else 1.0)
+        y = x.sum(dim=1, keepdim=True) * (float("nan") if step in spoil else 1.0)
         index = torch.arange(plan.batch)
         size = plan.micro_batch
         yield iter(
@@ -70,7 +72,13 @@ def a_plan(steps: int = 12, micro: int = 8) -> Plan:
 
 
 def train(
-    run_dir: Path, plan: Plan, *, stop_at: int | None = None, spoil: int | None = None
+    run_dir: Path,
+    plan: Plan,
+    *,
+    stop_at: int | None = None,
+    spoil: Collection[int] = (),
+    skips: int = 0,
+    evaluate: Callable[[int], dict[str, float]] | None = None,
 ) -> dict[str, Tensor]:
     """Train the toy from the newest save; on request be sent SIGTERM during a step."""
 
@@ -88,13 +96,14 @@ def train(
         state = State()
         found, _ = saves.newest(run_dir / "checkpoints")
         if found:
-            state = saves.read(found)
-            saves.restore(found, runtime.unwrap(model), optimizer.optimizer)
-        work = Training(model, optimizer, micro_batches(plan, state.step, spoil), feed, None)
+            state = read(found)
+            restore(found, runtime.unwrap(model), optimizer.optimizer)
+        batches = micro_batches(plan, state.step, spoil)
+        work = Training(model, optimizer, batches, feed, evaluate, name="clip {}.mp4".format)
         fit(
             work,
             plan,
-            Cadence(log=5, save=4, evaluate=None, keep=2),
+            Cadence(log=5, save=4, evaluate=3 if evaluate else None, keep=Keep(2), skips=skips),
             state,
             runtime=runtime,
             report=Silence(),
@@ -134,13 +143,83 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.jsonl").read_text() == log
 
 
-def test_a_non_finite_loss_stops_before_the_optimizer_moves(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"step 6: loss nan.*videos \[0, 1, 2"):
-        train(tmp_path, a_plan(), spoil=6)
+def test_a_loss_beyond_the_budget_stops_before_the_optimizer_moves(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"step 6: loss nan.*clip 0.mp4, clip 1.mp4") as caught:
+        train(tmp_path, a_plan(), spoil=[6])
 
     found, _ = saves.newest(tmp_path / "checkpoints")
     assert found is not None
     assert found.name == "step-000000004"
+    record = json.loads((tmp_path / "crash-step-000000006.json").read_text())
+    assert caught.value.exit_code == 5
+    assert "forward pass" in record["likely_cause"]
+    assert record["micro_batches"] == [{"rank": 0, "loss": "nan", "samples": list(range(8))}]
+    assert record["videos"] == [f"clip {i}.mp4" for i in range(8)]
+    assert record["weights_not_finite"] == [], "the optimizer has not moved"
+
+
+def test_skipped_steps_are_counted_logged_and_survive_a_restart(tmp_path: Path) -> None:
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    spoil = [3, 6, 7]
+    whole = train(tmp_path / "whole", a_plan(), spoil=spoil, skips=3)
+
+    with pytest.raises(Stopped):
+        train(tmp_path / "parts", a_plan(), spoil=spoil, skips=3, stop_at=6)
+    parts = train(tmp_path / "parts", a_plan(), spoil=spoil, skips=3)
+
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "parts")]
+    assert logs[0] == logs[1]
+    lines = [json.loads(line) for line in logs[0].splitlines()]
+    assert [(line["step"], line["skipped"]) for line in lines if "skipped" in line] == [
+        (4, 1),
+        (7, 2),
+        (8, 3),
+    ]
+    assert all(line["loss"] > 0 for line in lines if "loss" in line)
+
+
+def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were(tmp_path: Path) -> None:
+    train(tmp_path, a_plan(steps=4))
+    before, _ = saves.newest(tmp_path / "checkpoints")
+    train(tmp_path, a_plan(steps=8), spoil=[4, 5, 6, 7], skips=4)
+    after, _ = saves.newest(tmp_path / "checkpoints")
+
+    assert before is not None and after is not None and read(after).skipped == 4
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        assert (before / name).read_bytes() == (after / name).read_bytes()
+
+
+def test_the_budget_counts_over_restarts(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        train(tmp_path, a_plan(), spoil=[2, 3, 9], skips=2, stop_at=5)
+
+    with pytest.raises(TrainingError, match=r"step 9.*after 2 skipped steps"):
+        train(tmp_path, a_plan(), spoil=[2, 3, 9], skips=2)
+
+
+def test_a_stop_while_evaluating_is_made_up_for_and_logged_once(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def evaluate(step: int) -> dict[str, float]:
+        calls.append(step)
+        if step == 6 and calls.count(6) == 1:
+            raise Stopped("asked to stop")
+        return {"top1": 0.5 if step == 9 else 0.25}
+
+    with pytest.raises(Stopped, match="step 6 of 12"):
+        train(tmp_path, a_plan(), evaluate=evaluate)
+    with pytest.raises(Stopped):  # the line of step 6 is behind the save that is gone on from
+        train(tmp_path, a_plan(), evaluate=evaluate, stop_at=6)
+    (tmp_path / "checkpoints/step-000000007/state.json").unlink()
+    train(tmp_path, a_plan(), evaluate=evaluate)
+
+    assert calls == [3, 6, 6, 6, 9, 12]
+    lines = read_metrics(tmp_path / "metrics.jsonl")
+    assert [line["step"] for line in lines if "val_top1" in line] == [3, 6, 9, 12]
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert "step-000000009" in kept, "the best stays"
 
 
 def test_signal_handlers_are_given_back(tmp_path: Path) -> None:

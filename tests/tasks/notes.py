@@ -8,7 +8,7 @@ import torch
 from videomae_cli.checkpoints.files import write_native
 from videomae_cli.config.card import Card, GridSpec, StackSpec
 from videomae_cli.engine.report import Silence
-from videomae_cli.tasks.build import build_autoencoder, build_classifier
+from videomae_cli.tasks.build import BUILDERS
 
 STACK = StackSpec(dim=24, depth=2, heads=3, mlp_dim=96)
 GRID = GridSpec(frames=4, height=32, width=32, tubelet=2, patch=8, channels=3)
@@ -58,6 +58,5 @@ class Notes(Silence):
 def written(directory: Path, card: Card, seed: int = 0) -> Path:
     """Write a model of this card with fresh weights."""
     torch.manual_seed(seed)
-    build = build_autoencoder if card.kind == "autoencoder" else build_classifier
-    write_native(directory, build(card).state_dict(), card)
+    write_native(directory, BUILDERS[card.kind](card).state_dict(), card)
     return directory

@@ -29,6 +29,10 @@ def test_rank_counts_directions_and_equal_features_have_none() -> None:
     assert variety(torch.ones(4, 4, dtype=torch.float64)) == (0.0, 0.0)
 
 
+def test_features_that_are_not_finite_have_no_rank() -> None:
+    assert all(math.isnan(figure) for figure in variety(torch.full((4, 4), math.inf)))
+
+
 def test_the_loss_of_predicting_the_mean_is_the_variance_however_rows_come() -> None:
     rows = torch.rand(10, 6)
     whole, parts = Moments(), Moments()

@@ -125,5 +125,13 @@ def test_a_run_that_ended_with_a_loss_that_is_no_number_has_diverged() -> None:
     assert judge(ended).reasons[0] == "step 300: loss nan"
 
 
+def test_skipped_steps_are_counted() -> None:
+    falling = course(FALLING)
+    skipped = falling._replace(lines=[*falling.lines, {"step": 305.0, "skipped": 2.0}])
+
+    assert judge(skipped).word == "suspicious"
+    assert "2 steps were skipped" in judge(skipped).reasons[0]
+
+
 def test_a_run_without_a_line_says_so() -> None:
     assert judge(Course("finetune", 10, 1, [])).reasons == ("nothing has been logged yet",)

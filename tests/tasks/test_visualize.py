@@ -15,6 +15,7 @@ from videomae_cli.cli.app import app
 from videomae_cli.config.recipes import dump, load_recipe
 from videomae_cli.engine import state as saves
 from videomae_cli.engine.optim import adamw, parameter_groups
+from videomae_cli.engine.saves import Keep
 from videomae_cli.errors import CheckpointError, DataError, RecipeError, UsageError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.tasks import visualize
@@ -162,7 +163,7 @@ def test_a_pretraining_run_under_way_shows_its_newest_save(video: Path, tmp_path
 
     with pytest.raises(CheckpointError, match="saved nothing yet"):
         visualize.run(video, Notes(), checkpoint=run, out=tmp_path / "a.png")
-    saves.save(run / "checkpoints", saves.State(step=1234), model, optimizer, keep=2)
+    saves.save(run / "checkpoints", saves.State(step=1234), model, optimizer, keep=Keep(2))
     notes = Notes()
     visualize.run(video, notes, checkpoint=run, out=tmp_path / "a.png")
 

@@ -18,16 +18,22 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a path to write to; when the block ends without an exception it becomes `path`.
 
     The suffix is kept, for writers that choose a format by it. Parents are made as needed.
+
+    Raises:
+        CheckpointError: The place cannot be written to, or the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
-    try:
-        yield partial
-        sync(partial)
-        partial.replace(path)
-        sync(path.parent)
-    finally:
+    with _explaining(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
+        partial.touch(exist_ok=False)  # ours, and no link that someone laid there
+        try:
+            yield partial
+            sync(partial)
+            partial.replace(path)
+            sync(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -40,27 +46,67 @@ def replacing_directory(path: Path, *, ours: Collection[str] = ()) -> Iterator[P
             left alone.
 
     Raises:
-        CheckpointError: `path` is a file, or a directory that holds something not in `ours`.
+        CheckpointError: `path` is a file, or a directory that holds something not in `ours`, or
+            cannot be written to.
     """
     refuse_strangers(path, ours)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     former = path.with_name(f".{path.name}.former-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
+    with _explaining(path), _beside(path) as partial:
         yield partial
         for file in partial.iterdir():
             sync(file)
         sync(partial)
-        if path.exists():
-            path.rename(former)
-        partial.rename(path)
+        try:
+            if path.exists():
+                path.rename(former)
+            partial.rename(path)
+            sync(path.parent)
+        finally:
+            if path.exists():
+                shutil.rmtree(former, ignore_errors=True)
+
+
+@contextmanager
+def replacing_several(path: Path) -> Iterator[Path]:
+    """Yield an empty directory; what is in it at the end moves beside `path`, `path` itself last.
+
+    For a file with companions: it is never there without them, unless files of an older one are.
+
+    Raises:
+        CheckpointError: The place cannot be written to, or the disk is full.
+    """
+    with _explaining(path), _beside(path) as partial:
+        yield partial
+        files = sorted(partial.iterdir(), key=lambda file: file.name == path.name)
+        for file in files:
+            sync(file)
+        for file in files:
+            file.replace(path.with_name(file.name))
         sync(path.parent)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Yield an empty hidden directory beside `path`, and remove what is left of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(former, ignore_errors=True)
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be written: {error.strerror or error}",
+            "is there room on the disk, and may you write there?",
+        ) from error
 
 
 def refuse_strangers(path: Path, ours: Collection[str]) -> None:

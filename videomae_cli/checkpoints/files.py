@@ -1,17 +1,12 @@
 """Weights in and out of files, without running anything and without leaving half a file.
 
-Reading takes safetensors, and torch archives through the weights-only unpickler with one more class
-on its list: `argparse.Namespace`, which the original training scripts store beside the weights. A
-file that needs any other class is refused by the name of that class. What can be checked from names
-and sizes is checked before memory is taken.
-
-Not covered: a torch file from before 2020 (no zip archive) is read by the same unpickler, but its
-sizes are only known while reading.
+Reading takes safetensors, torch archives through the weights-only unpickler with one more class on
+its list (`argparse.Namespace`, which the original training scripts store beside the weights), and
+weights in several files with an index. What can be checked from names and sizes is checked before
+memory is taken; the numbers stay in the file until they are used.
 """
 
-import argparse
 import pickle
-import re
 import struct
 import warnings
 import zipfile
@@ -24,17 +19,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from videomae_cli.checkpoints.archives import ALLOWED, check_archive, check_stream, check_sums
 from videomae_cli.checkpoints.atomic import replacing, replacing_directory
 from videomae_cli.checkpoints.cards import CARD_FILE, CARD_KEY, card_line
+from videomae_cli.checkpoints.containers import AGAIN, container
+from videomae_cli.checkpoints.shards import Shard, read_index
 from videomae_cli.config.card import Card
 from videomae_cli.errors import CheckpointError
 
 Weights = dict[str, Tensor]
 
 WEIGHTS_FILE = "model.safetensors"
-ALLOWED = (argparse.Namespace,)
-MOST_ENTRIES = 100_000  # the largest published model of this family has about 600 tensors
-MOST_PICKLE_BYTES = 64 * 2**20  # names and shapes; the numbers lie in entries of their own
+MOST_HEADER_BYTES = 16 * 2**20  # names and shapes of 600 tensors take 60,000
+MOST_TENSORS = 100_000
 
 # what a damaged file makes torch, zipfile and pickle raise (found by flipping and cutting bytes)
 _DAMAGE = (
@@ -46,7 +43,9 @@ _DAMAGE = (
     AttributeError,
     AssertionError,
     OverflowError,
+    MemoryError,
     struct.error,
+    pickle.UnpicklingError,
     zipfile.BadZipFile,
     NotImplementedError,
 )
@@ -59,34 +58,40 @@ class Contents(NamedTuple):
     """Safetensors: tensors by name. Torch: what was saved, often a dict with the weights inside."""
     metadata: dict[str, str]
     """Text stored beside the tensors (safetensors); `container` is always there."""
+    size: int
+    """Bytes of the file, or of all its parts."""
+    files: tuple[Path, ...]
+    """The file, or its parts."""
 
 
-def read_contents(path: Path) -> Contents:
-    """Read a safetensors or torch file.
+def read_contents(path: Path, *, numbers: bool = True) -> Contents:
+    """Read a safetensors or torch file, or all files of an index.
+
+    Args:
+        path: The file, or the index.
+        numbers: Read everything and compare checksums, where there are any. Without it only names
+            and shapes are read, and numbers when they are used.
 
     Raises:
-        CheckpointError: Missing, empty, truncated, a web page, unknown, or in need of a class
-            that is not allowed.
+        CheckpointError: Missing, empty, truncated, a web page, unknown, in need of a class that is
+            not allowed, or larger than its limits.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file", "check the path")
-    with path.open("rb") as file:
-        head = file.read(256)
-    if not head:
-        raise CheckpointError(f"{path} is empty (0 bytes)", "download or copy it again")
-    if head[8:9] == b"{":  # first, for a header's length can look like anything
-        return _read_safetensors(path)
-    if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
-        return _read_torch(path)
-    if head.lstrip()[:1] == b"<":
+    kind = container(path)
+    try:
+        if kind == "index":
+            return _read_shards(read_index(path), numbers=numbers)
+        if kind == "safetensors":
+            return _read_safetensors(path)
+        return _read_torch(path, kind, numbers=numbers)
+    except OSError as error:
         raise CheckpointError(
-            f"{path} is a web page, not weights",
-            "the host answered with a page (log-in, quota); open it in a browser and fetch again",
-        )
-    raise CheckpointError(
-        f"{path} is neither safetensors nor a torch file (it begins with {head[:8]!r})",
-        "give a .safetensors, .pth or .pt file, or a directory that videomae wrote",
-    )
+            f"{path} cannot be read: {error.strerror or error}", "check who may read it"
+        ) from error
+    except (SafetensorError, *_DAMAGE) as error:
+        what = "safetensors" if kind == "safetensors" else "a torch file"
+        raise CheckpointError(
+            f"{path} is damaged or not {what}: {_first_line(error)}", AGAIN
+        ) from error
 
 
 def read_weights(path: Path) -> tuple[Weights, dict[str, str]]:
@@ -95,12 +100,12 @@ def read_weights(path: Path) -> tuple[Weights, dict[str, str]]:
     Raises:
         CheckpointError: As `read_contents`, or the file holds something other than named tensors.
     """
-    contents, metadata = read_contents(path)
-    if not is_weights(contents):
+    contents = read_contents(path)
+    if not is_weights(contents.weights):
         raise CheckpointError(
             f"{path} does not hold named tensors", "look at it with convert --inspect"
         )
-    return owned(path, contents), metadata
+    return owned(contents.weights, contents.size), contents.metadata
 
 
 def is_weights(value: object) -> TypeGuard[Mapping[str, Tensor]]:
@@ -112,15 +117,17 @@ def is_weights(value: object) -> TypeGuard[Mapping[str, Tensor]]:
     )
 
 
-def owned(path: Path, weights: Mapping[str, Tensor]) -> Weights:
+def owned(weights: Mapping[str, Tensor], size: int) -> Weights:
     """Return float32 copies of tensors that may still lie in the file's memory map.
+
+    Args:
+        weights: Tensors by name.
+        size: Bytes of the file they came from.
 
     Raises:
         CheckpointError: The tensors claim more numbers than the file has bytes for.
     """
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
-    if claimed > 2 * path.stat().st_size:  # shared tensors may count twice
-        raise CheckpointError(f"its tensors claim {claimed:,} bytes, more than the file has")
+    check_claims(weights, size)
     return {
         name: tensor.detach()
         .to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
@@ -129,60 +136,81 @@ def owned(path: Path, weights: Mapping[str, Tensor]) -> Weights:
     }
 
 
+def taken(weights: Mapping[str, Tensor], size: int, *, numbers: bool) -> Weights:
+    """Return `owned` weights, or without `numbers` the tensors as they lie in the file.
+
+    Raises:
+        CheckpointError: As `owned`.
+    """
+    if numbers:
+        return owned(weights, size)
+    check_claims(weights, size)
+    return dict(weights)
+
+
+def check_claims(weights: Mapping[str, Tensor], size: int) -> None:
+    """Make sure that tensors are no larger than the file of `size` bytes they came from.
+
+    Raises:
+        CheckpointError: They are, or there are too many of them.
+    """
+    if len(weights) > MOST_TENSORS:
+        raise CheckpointError(f"it has {len(weights):,} tensors, more than {MOST_TENSORS:,}")
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    if claimed > 2 * size:  # shared tensors may count twice
+        raise CheckpointError(f"its tensors claim {claimed:,} bytes, more than the file has")
+
+
 def _read_safetensors(path: Path) -> Contents:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, *_DAMAGE) as error:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > MOST_HEADER_BYTES:
         raise CheckpointError(
-            f"{path} is damaged: {_first_line(error)}", "download or copy it again"
-        ) from error
-    return Contents(weights, {**metadata, "container": "safetensors"})
-
-
-def _read_torch(path: Path) -> Contents:
-    try:
-        zipped = zipfile.is_zipfile(path)
-        if zipped:
-            _check_archive(path)
-        with warnings.catch_warnings(), torch.serialization.safe_globals(list(ALLOWED)):
-            warnings.simplefilter("ignore")  # about pickle protocols: the outcome says it all
-            held = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
-    except pickle.UnpicklingError as error:
-        raise _refusal(path, str(error)) from error
-    except _DAMAGE as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a torch file: {_first_line(error)}",
-            "download or copy it again",
-        ) from error
-    return Contents(held, {"container": "torch" if zipped else "torch (before 1.6)"})
-
-
-def _check_archive(path: Path) -> None:
-    """Refuse an archive that would unpack to more than it is."""
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-    if len(entries) > MOST_ENTRIES:
-        raise CheckpointError(f"{path} has {len(entries):,} entries, more than {MOST_ENTRIES:,}")
-    for entry in entries:
-        if entry.compress_type != zipfile.ZIP_STORED:
-            raise CheckpointError(f"{path}: {entry.filename} is compressed; torch never does that")
-        if entry.filename.endswith("data.pkl") and entry.file_size > MOST_PICKLE_BYTES:
-            raise CheckpointError(f"{path}: {entry.filename} has {entry.file_size:,} bytes")
-
-
-def _refusal(path: Path, text: str) -> CheckpointError:
-    named = re.search(r"GLOBAL (\S+) (?:was not an allowed|whose module)", text)
-    if named is None:
-        return CheckpointError(
-            f"{path} is damaged or not a torch file: the weights-only reader cannot follow it",
-            "download or copy it again",
+            f"{path} is damaged: its header claims {header:,} bytes, more than"
+            f" {MOST_HEADER_BYTES:,}",
+            AGAIN,
         )
-    return CheckpointError(
-        f"{path} needs the class {named[1]}, which could run code; refused",
-        "ask its author for a file with tensors only (safetensors), or save its state_dict alone",
-    )
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata() or {})
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return Contents(weights, {**metadata, "container": "safetensors"}, size, (path,))
+
+
+def _read_torch(path: Path, kind: str, *, numbers: bool) -> Contents:
+    is_zip = kind == "torch"
+    if is_zip:
+        check_archive(path)
+    else:
+        check_stream(path)
+    if is_zip and numbers:
+        check_sums(path)
+    with warnings.catch_warnings(), torch.serialization.safe_globals(list(ALLOWED)):
+        warnings.simplefilter("ignore")  # about pickle protocols: the outcome says it all
+        held = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
+    return Contents(held, {"container": kind}, path.stat().st_size, (path,))
+
+
+def _read_shards(shards: tuple[Shard, ...], *, numbers: bool) -> Contents:
+    weights: dict[str, Tensor] = {}
+    metadata: dict[str, str] = {}
+    size = 0
+    for shard in shards:
+        part = read_contents(shard.file, numbers=numbers)
+        if not is_weights(part.weights):
+            raise CheckpointError(f"{shard.file} does not hold named tensors", AGAIN)
+        wrong = sorted(part.weights.keys() ^ set(shard.names))
+        if wrong:
+            where = "holds" if wrong[0] in part.weights else "does not hold"
+            raise CheckpointError(
+                f"{shard.file} {where} {wrong[0]}; its index says otherwise", AGAIN
+            )
+        weights |= part.weights
+        metadata |= part.metadata
+        size += part.size
+    parts = f"{metadata['container']}, {len(shards)} files"
+    files = tuple(shard.file for shard in shards)
+    return Contents(weights, {**metadata, "container": parts}, size, files)
 
 
 def _first_line(error: Exception) -> str:

@@ -5,16 +5,15 @@ Only names known here are opened: never `training_args.bin`, pickles or Python f
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
 
 from videomae_cli.checkpoints.atomic import replacing_directory
 from videomae_cli.checkpoints.cards import CARRIED_KEY
-from videomae_cli.checkpoints.files import WEIGHTS_FILE, is_weights, owned, read_contents
-from videomae_cli.checkpoints.report import casts_in
+from videomae_cli.checkpoints.files import WEIGHTS_FILE
 from videomae_cli.config.card import Card
 from videomae_cli.errors import CheckpointError
 
@@ -26,58 +25,25 @@ SHARD_BYTES = 5 * 10**9
 MOST_JSON_BYTES = 16 * 2**20
 
 
-class Folder(NamedTuple):
-    """Weights and what lies beside them."""
-
-    files: tuple[Path, ...]
-    weights: dict[str, Tensor]
-    metadata: dict[str, str]
-    config: dict[str, Any]
-    """JSON objects by file name without suffix."""
-    casts: tuple[str, ...]
-    """Types other than float32, as a sentence."""
-
-
 def find(path: Path) -> Path | None:
     """Return the file to begin with in a folder that has a `config.json`, if it is one."""
-    if not (path / f"{CONFIG}.json").is_file():
-        return None
+    return first_of(path) if (path / f"{CONFIG}.json").is_file() else None
+
+
+def first_of(path: Path) -> Path | None:
+    """Return a folder's file of weights, or its index where they lie in several files."""
     names = (name for whole in WHOLE for name in (whole, whole + INDEX))
     return next((path / name for name in names if (path / name).is_file()), None)
 
 
-def read_folder(first: Path) -> Folder:
-    """Read the folder of a file of weights or an index.
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the JSON objects beside the weights, by file name without suffix.
 
     Raises:
-        CheckpointError: A file is missing or damaged, or the index and the shards differ.
+        CheckpointError: One of them is damaged, or too large for settings.
     """
-    folder = first.parent
-    config = {
-        name: _read_json(folder / f"{name}.json")
-        for name in BESIDE
-        if (folder / f"{name}.json").is_file()
-    }
-    expected = _index(first) if first.name.endswith(INDEX) else {}
-    files = tuple(sorted({folder / shard for shard in expected.values()})) or (first,)
-    weights: dict[str, Tensor] = {}
-    metadata: dict[str, str] = {}
-    casts: set[str] = set()
-    for file in files:
-        held, said = read_contents(file)
-        if not is_weights(held):
-            raise CheckpointError(f"{file} does not hold named tensors")
-        for name in held:
-            if expected and expected.get(name) != file.name:
-                place = expected.get(name, "no shard")
-                raise CheckpointError(f"{file} holds {name}, {first.name} puts it in {place}")
-        casts |= set(casts_in(held))
-        weights |= owned(file, held)
-        metadata |= said
-    lost = sorted(expected.keys() - weights.keys())
-    if lost:
-        raise CheckpointError(f"{folder}: {lost[0]} is in {first.name} and in no shard")
-    return Folder(files, weights, metadata, config, tuple(sorted(casts)))
+    files = {name: folder / f"{name}.json" for name in BESIDE}
+    return {name: _read_json(file) for name, file in files.items() if file.is_file()}
 
 
 def write_folder(
@@ -149,16 +115,6 @@ def _shards(weights: Mapping[str, Tensor], most: int) -> Iterator[dict[str, Tens
         shard[name] = tensor.contiguous()
         size += needs
     yield shard
-
-
-def _index(path: Path) -> dict[str, str]:
-    where = _read_json(path).get("weight_map")
-    if not isinstance(where, dict) or not where:
-        raise CheckpointError(f"{path} has no weight_map")
-    for name, shard in where.items():
-        if not isinstance(shard, str) or PurePath(shard).name != shard or "\\" in shard:
-            raise CheckpointError(f"{path}: {name} lies in {shard!r}, outside the folder")
-    return where
 
 
 def _read_json(path: Path) -> dict[str, Any]:

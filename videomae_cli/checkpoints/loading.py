@@ -1,7 +1,7 @@
 """Load a checkpoint of any format as native weights, and save native weights in any format."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +9,8 @@ from torch import Tensor
 
 from videomae_cli.checkpoints.cards import CARRIED_KEY, parse_card
 from videomae_cli.checkpoints.entry import Table, table_for
-from videomae_cli.checkpoints.files import Weights, owned, read_contents
-from videomae_cli.checkpoints.folders import read_folder
+from videomae_cli.checkpoints.files import Weights, read_contents, taken
+from videomae_cli.checkpoints.folders import read_config
 from videomae_cli.checkpoints.formats import FORMATS
 from videomae_cli.checkpoints.infer import Hints, Inferred, Told, infer_card
 from videomae_cli.checkpoints.keymap import lacking, named, translate
@@ -42,13 +42,14 @@ class Loaded(NamedTuple):
     """Native name to the name in the file, where it is another format's."""
 
 
-def load(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False) -> Loaded:
+def load(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, numbers: bool = True) -> Loaded:
     """Read a checkpoint of any known format.
 
     Args:
         path: A file of weights, a native or foreign directory, or a finished run.
         hints: What the user knows and the file does not tell.
         ema: Take the moving average that a training script stored beside the weights.
+        numbers: False leaves the numbers in the file as they are stored: enough to describe them.
 
     Returns:
         float32 weights under native names. That they are all the model needs is for the caller to
@@ -58,20 +59,20 @@ def load(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False) -> Loaded:
         CheckpointError: Missing, damaged, unsafe, unknown, or in need of a hint.
     """
     place = locate(path)
-    if place.is_foreign:
-        return _read_foreign_folder(path, place.file, hints)
-    contents = read_contents(place.file)
+    contents = read_contents(place.file, numbers=numbers)
+    config = read_config(place.file.parent) if place.is_foreign else {}
     card = place.card or card_in(contents.metadata, place.file)
     try:
         unwrapped = unwrap(contents.weights, ema=ema)
+        casts = casts_in(unwrapped.weights)
+        weights = taken(unwrapped.weights, contents.size, numbers=numbers)
         if card is not None:
-            weights = owned(place.file, unwrapped.weights)
             report = LoadReport(matched=tuple(sorted(weights)))
             return Loaded(weights, card, report, place.file, "native", _aloud(card))
-        if CARRIED_KEY in contents.metadata:
-            unwrapped = unwrapped._replace(card=contents.metadata[CARRIED_KEY])
-        held = unwrapped._replace(weights=owned(place.file, unwrapped.weights))
-        return _foreign((place.file,), held, hints, {}, casts_in(unwrapped.weights))
+        carried = contents.metadata.get(CARRIED_KEY, unwrapped.card)
+        held = unwrapped._replace(weights=weights, card=carried)
+        digests = [_digest(file) for file in contents.files] if numbers else []
+        return _foreign(contents.files, held, hints, config, casts, digests)
     except CheckpointError as error:
         raise CheckpointError(f"{place.file}: {error.message}", error.hint) from error
 
@@ -91,22 +92,13 @@ def save(path: Path, weights: Mapping[str, Tensor], card: Card, format_name: str
     target.write(path, tensors, card)
 
 
-def _read_foreign_folder(path: Path, first: Path, hints: Hints) -> Loaded:
-    folder = read_folder(first)
-    card = folder.metadata.get(CARRIED_KEY, "")
-    try:
-        held = unwrap(folder.weights)._replace(card=card)
-        return _foreign(folder.files, held, hints, folder.config, folder.casts)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error.message}", error.hint) from error
-
-
 def _foreign(
     files: tuple[Path, ...],
     unwrapped: Unwrapped,
     hints: Hints,
     config: Mapping[str, Any],
     casts: tuple[str, ...],
+    digests: Sequence[str],
 ) -> Loaded:
     name, table_name, held = _recognise(unwrapped, config)
     source = FORMATS[name]
@@ -119,9 +111,9 @@ def _foreign(
     warning = _aloud(card)
     traps = told.traps + traps_in(weights, card, name)
     if not unwrapped.card:
-        digests = [_digest(file) for file in files]
-        traps += misnamed(files[0].name, digests[0])
-        origin = f"{_title(files, config)} ({source.title}, sha256 {', '.join(digests)})"
+        sums = f", sha256 {', '.join(digests)}" if digests else ""
+        origin = f"{_title(files, config)} ({source.title}{sums})"
+        traps += misnamed(files[0].name, digests[0]) if digests else ()
         card = card.model_copy(update={"license": source.license, "derived_from": (origin,)})
         warning = source.warning
         assumed += source.unsaid

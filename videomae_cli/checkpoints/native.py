@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from videomae_cli.checkpoints.cards import CARD_FILE, CARD_KEY, parse_card, read_card
 from videomae_cli.checkpoints.files import WEIGHTS_FILE
-from videomae_cli.checkpoints.folders import find
+from videomae_cli.checkpoints.folders import find, first_of
 from videomae_cli.config.card import Card
 from videomae_cli.errors import CheckpointError
 
@@ -41,6 +41,8 @@ def locate(path: Path) -> Place:
     for directory in (path, path / "final"):
         if (directory / WEIGHTS_FILE).is_file():
             return Place(directory / WEIGHTS_FILE, _card_beside(directory / WEIGHTS_FILE))
+    if (file := first_of(path)) is not None:
+        return Place(file, None)
     if any((path / name).exists() for name in RUN_FILES):
         raise CheckpointError(
             f"{path} is a run that has not finished: it has no final/{WEIGHTS_FILE}",
@@ -87,6 +89,6 @@ def _nearby(path: Path) -> str:
     parent = path.parent
     if not parent.is_dir():
         return f"there is no {parent} either"
-    weights = (".pth", ".pt", ".safetensors")
+    weights = (".pth", ".pt", ".bin", ".safetensors")
     found = sorted(p.name for p in parent.iterdir() if p.is_dir() or p.suffix in weights)
     return f"in {parent} there is {', '.join(found[:5])}" if found else f"{parent} has no weights"

@@ -64,8 +64,8 @@ def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:
         traceback.print_exception(error)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     is_stop = isinstance(error, Stopped)
-    if is_stop and os.environ.get("RANK", "0") != "0":
-        return  # all ranks stop together; one says so
+    if error.is_shared and _rank():
+        return  # one says so
     label, style = ("stopped: ", "yellow") if is_stop else ("error: ", "red")
     where = f"rank {_rank()}: " if _rank() else ""
     console.print(Text(where + label, style=f"bold {style}") + Text(error.message, style=style))

@@ -1,7 +1,7 @@
 """`videomae convert`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ def convert(
         Path | None,
         typer.Argument(
             metavar="DST",
-            help="A directory (native, hf, v2), or a .pth file (v1, mmaction2, mae-st).",
+            help="A directory (native, hf, v2), or a file: .pth, .onnx, .pt2 (torch-export).",
             show_default=False,
         ),
     ] = None,
@@ -25,12 +25,16 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="native, v1, v2, mmaction2, mae-st, hf or hf-linear.",
-            show_default="v1 where DST ends in .pth, else native",
+            help="native, v1, v2, mmaction2, mae-st, hf, hf-linear; onnx, torch-export.",
+            show_default="v1, onnx or torch-export by the end of DST, else native",
         ),
     ] = None,
     inspect: Annotated[
         bool, typer.Option("--inspect", help="Say what SRC is; write nothing.")
+    ] = False,
+    features: Annotated[
+        bool,
+        typer.Option("--features", help="onnx, torch-export: what comes before the head."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what DST holds.")] = False,
     license_text: Annotated[
@@ -83,6 +87,8 @@ def convert(
 
     Prints what became of every tensor, and what the file does not tell and was assumed.
 
+    A program (onnx, torch-export) takes clips of uint8; the JSON beside it says how to make them.
+
     Examples:
 
       videomae convert checkpoint.pth k400-vitb-pretrained
@@ -91,27 +97,44 @@ def convert(
 
       videomae convert vit_b_k710.pth vitb-k400 --head-rows k710_to_k400.json
 
+      videomae convert runs/mine model.onnx
+
       videomae convert checkpoint.pth --inspect
     """
     from videomae_cli.checkpoints.infer import Hints
     from videomae_cli.cli import console
     from videomae_cli.errors import UsageError
     from videomae_cli.tasks import convert as task
+    from videomae_cli.tasks import export, inspection
 
+    program = export.wanted(to, destination, features=features)
     if (destination is None) != inspect:
         raise UsageError(
             "--inspect writes nothing, so leave DST out" if inspect else "DST is missing",
             "videomae convert SRC DST, or videomae convert SRC --inspect",
         )
-    result = task.run(
-        source,
-        destination,
-        console.report(json_output=json_output),
-        to=to,
-        hints=Hints(heads, decoder_heads, frames, size),
-        license_text=license_text,
-        choice=task.Choice(ema, head_rows),
-        force=force,
-    )
+    if inspect and (license_text or head_rows or force):
+        raise UsageError(
+            "--license, --head-rows and --force belong to what is written", "leave --inspect out"
+        )
+    report = console.report(json_output=json_output)
+    hints = Hints(heads, decoder_heads, frames, size)
+    refusal = None
+    if destination is None:
+        found = inspection.run(source, report, hints=hints, ema=ema)
+        result, refusal = found.as_json(), found.refusal
+    else:
+        known: dict[str, Any] = {
+            "hints": hints,
+            "license_text": license_text,
+            "choice": task.Choice(ema, head_rows),
+            "force": force,
+        }
+        if program is None:
+            result = task.run(source, destination, report, to=to, **known).as_json()
+        else:
+            result = export.run(source, destination, report, wanted=program, **known).about
     if json_output:
-        console.print_json(result.as_json())
+        console.print_json(result)
+    if refusal is not None:
+        raise refusal

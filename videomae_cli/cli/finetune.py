@@ -8,11 +8,11 @@ from videomae_cli.cli.options import (
     DataOption,
     DevicesOption,
     DryRunOption,
+    ForkOption,
     JsonOption,
     OutOption,
     PriceOption,
     RecipeOption,
-    ReportOption,
     ResumeOption,
     SeedOption,
     SetOption,
@@ -38,11 +38,11 @@ def finetune(
     out: OutOption = None,
     resume: ResumeOption = None,
     changes: SetOption = None,
+    fork: ForkOption = False,
     devices: DevicesOption = None,
     seed: SeedOption = None,
     dry_run: DryRunOption = False,
     price_per_hour: PriceOption = None,
-    report: ReportOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Fine-tune a pretrained encoder into a classifier of labelled videos.
@@ -58,9 +58,6 @@ def finetune(
     from videomae_cli.cli import console, without_training
     from videomae_cli.cli.choose import Flags, chosen_recipe, require_dry_run, run_name
 
-    if report is not None:
-        without_training.judge(report, json_output=json_output)
-        return
     require_dry_run(price_per_hour, dry_run=dry_run)
     flags = Flags(recipe, changes, data, seed, resume, start=checkpoint)
     chosen = chosen_recipe(flags, "finetune")
@@ -70,22 +67,23 @@ def finetune(
     from videomae_cli.tasks.training import open_manifest
 
     open_manifest(chosen)
-    told = console.report(json_output=json_output)
+    report = console.report(json_output=json_output)
     if chosen.start is None:
-        newest = runs.newest_weights("autoencoder", told)
+        newest = runs.newest_weights("autoencoder", report)
         chosen = chosen.model_copy(update={"start": str(newest)})
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = resume or runs.fresh_directory(run_name(flags), out)
+    run_dir = runs.directory(run_name(flags), out=out, resume=resume, is_fork=fork)
     if dry_run:
         without_training.forecast(
             chosen,
             run_dir,
+            standing=resume,
             price_per_hour=price_per_hour,
             without_data=False,
             json_output=json_output,
         )
         return
-    final = task.run(chosen, run_dir, told)
+    final = task.run(chosen, run_dir, report, resume if fork else None)
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

@@ -66,6 +66,14 @@ ResumeOption = Annotated[
         autocompletion=complete_run,
     ),
 ]
+ForkOption = Annotated[
+    bool,
+    typer.Option(
+        "--fork",
+        help="With --resume RUN and --out NEW: take RUN's newest save into a new run, which may"
+        " differ in recipe and data. RUN is left alone.",
+    ),
+]
 CheckpointOption = Annotated[
     Path | None,
     typer.Option(
@@ -115,7 +123,7 @@ ReportOption = Annotated[
     typer.Option(
         "--report",
         metavar="RUN",
-        help="Judge that run as it stands, draw its curves, and train nothing.",
+        help="Judge that run as it stands (a fine-tuning too), draw its curves, train nothing.",
         show_default=False,
         autocompletion=complete_run,
     ),

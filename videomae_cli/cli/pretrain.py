@@ -4,6 +4,7 @@ from videomae_cli.cli.options import (
     DataOption,
     DevicesOption,
     DryRunOption,
+    ForkOption,
     JsonOption,
     OutOption,
     PriceOption,
@@ -21,6 +22,7 @@ def pretrain(
     out: OutOption = None,
     resume: ResumeOption = None,
     changes: SetOption = None,
+    fork: ForkOption = False,
     devices: DevicesOption = None,
     seed: SeedOption = None,
     dry_run: DryRunOption = False,
@@ -61,16 +63,19 @@ def pretrain(
         open_manifest(chosen)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = resume or runs.fresh_directory(run_name(flags), out)
+    run_dir = runs.directory(run_name(flags), out=out, resume=resume, is_fork=fork)
     if dry_run:
         without_training.forecast(
             chosen,
             run_dir,
+            standing=resume,
             price_per_hour=price_per_hour,
             without_data=may_lack_data,
             json_output=json_output,
         )
         return
-    final = task.run(chosen, run_dir, console.report(json_output=json_output))
+    final = task.run(
+        chosen, run_dir, console.report(json_output=json_output), resume if fork else None
+    )
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

@@ -10,6 +10,7 @@ def forecast(
     recipe: PretrainRecipe | FinetuneRecipe,
     run_dir: Path,
     *,
+    standing: Path | None,
     price_per_hour: float | None,
     without_data: bool,
     json_output: bool,
@@ -21,6 +22,7 @@ def forecast(
         recipe,
         run_dir,
         console.report(json_output=json_output),
+        standing=standing,
         price_per_hour=price_per_hour,
         without_data=without_data,
     )

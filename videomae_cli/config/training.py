@@ -115,7 +115,18 @@ class TrainSpec(Spec):
     log_every_steps: Positive = 10
     """Steps averaged into one line of `metrics.jsonl`."""
     keep: Annotated[int, Field(ge=2)] = 3
-    """Saves kept, newest first."""
+    """Saves kept, newest first; the one with the best validation always."""
+    keep_every_steps: Positive | None = None
+    """Saves at multiples of this are kept for good; null for none."""
+    ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """Decay of a moving average of the weights, which is then what is validated and what `final/`
+    holds; null for none."""
+    recompute: bool = False
+    """Activation checkpointing: less memory, about a third more computing, the same numbers."""
+    compile: bool = False
+    """torch.compile: a slow first step, then faster ones; other kernels, so other last digits."""
+    nonfinite_budget: Count = 3
+    """Steps without a finite loss or gradient that are skipped and counted; one more stops."""
     track: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Where metrics are copied to, beside `metrics.jsonl`; needs the extra `videomae[track]`."""
 

@@ -1,8 +1,8 @@
 """Processes that read samples ahead. torch's DataLoader only carries: it is handed explicit lists.
 
-Workers ignore Ctrl-C and SIGTERM, since the main process decides when to stop. They are forked on
-Linux (they start at once and share memory; they never touch a GPU and hold no decoder when they
-fork), and started fresh elsewhere. However a loop ends, no worker outlives it.
+Workers ignore Ctrl-C, SIGTERM and SIGUSR1, since the main process decides when to stop. They are
+forked on Linux (they start at once and share memory; they never touch a GPU and hold no decoder
+when they fork), and started fresh elsewhere. However a loop ends, no worker outlives it.
 """
 
 import atexit
@@ -119,8 +119,8 @@ def _started(
 
 
 def _start_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

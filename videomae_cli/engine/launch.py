@@ -5,6 +5,7 @@ on, and leaves with the ranks' exit code. Under torchrun, accelerate launch or S
 are there already, and we carry on as one of the processes.
 """
 
+import ctypes
 import os
 import signal
 import socket
@@ -12,12 +13,15 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable
 
 import torch
 
+from videomae_cli.engine.signals import NUMBERS
 from videomae_cli.errors import UsageError
 
 PATIENCE_SECONDS = 30.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def process_count(devices: int | None) -> int:
@@ -49,13 +53,14 @@ def relaunch(devices: int | None) -> int | None:
     if count == 1:
         return None
     port = _free_port()
-    ranks = [_start(rank, count, port) for rank in range(count)]
+    ranks: list[subprocess.Popen[bytes]] = []
 
     def pass_on(number: int, frame: types.FrameType | None) -> None:
         _send(ranks, number)
 
-    former = {n: signal.signal(n, pass_on) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    former = {number: signal.signal(number, pass_on) for number in NUMBERS}
     try:
+        ranks += (_start(rank, count, port) for rank in range(count))
         return _wait(ranks)
     finally:
         for number, handler in former.items():
@@ -80,7 +85,20 @@ def _start(rank: int, count: int, port: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "videomae_cli", *sys.argv[1:]],
         env=environment,
         start_new_session=True,
+        preexec_fn=_stop_with(os.getpid()) if sys.platform == "linux" else None,
     )
+
+
+def _stop_with(launcher: int) -> Callable[[], None]:
+    """Return what makes a new process get SIGTERM, and so save and leave, when we die (Linux)."""
+    libc = ctypes.CDLL(None)
+
+    def ask_kernel() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != launcher:
+            os._exit(128 + signal.SIGTERM)
+
+    return ask_kernel
 
 
 def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:

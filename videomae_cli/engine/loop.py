@@ -1,13 +1,14 @@
 """The loop, shared by pretraining and fine-tuning. It does not know what a video is.
 
-The order inside a step is: rate, micro-batches, finite?, clip, update, check up, log, evaluate,
-save, stop.
-Evaluation comes before the save, so that whatever a save is followed by has been evaluated already,
-and a restart repeats nothing.
+Its order is: evaluate, save, done?, then a step: wait for data, stop?, rate, micro-batches,
+finite?, clip, update, check up, log. What is due after a step comes before the next one, so that a
+restart, from whatever save, first does what was still to do, and repeats nothing.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,24 +16,23 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
-from videomae_cli.engine import state as saves
 from videomae_cli.engine import window
+from videomae_cli.engine.average import Average
+from videomae_cli.engine.crash import Micro, crashed
 from videomae_cli.engine.memory import peak_bytes
 from videomae_cli.engine.metrics import MetricsLog, Track
 from videomae_cli.engine.plan import Plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.saves import Keep
+from videomae_cli.engine.signals import Interrupted, exit_code
 from videomae_cli.engine.speed import Speed
-from videomae_cli.engine.state import State
-from videomae_cli.errors import Stopped, TrainingError
+from videomae_cli.engine.state import State, save
+from videomae_cli.errors import Stopped
 
 MicroBatch = dict[str, Tensor]
 Feed = Callable[[MicroBatch, int, int], dict[str, Tensor]]
 """(micro-batch on the device, step, its number) -> keyword arguments of the model."""
-
-
-class NotFinite(TrainingError):  # noqa: N818  (a kind of TrainingError)
-    """The loss or the gradient is not a number; the optimizer has not moved."""
 
 
 class Training(NamedTuple):
@@ -46,7 +46,11 @@ class Training(NamedTuple):
     """Per step, from the step the state stands at: the micro-batches of this rank."""
     feed: Feed
     evaluate: Callable[[int], dict[str, float]] | None
-    """Called with the step; returns what to log."""
+    """Called with the step; returns what to log, or raises `Stopped` on all processes."""
+    average: Average | None = None
+    """Of the weights; what `evaluate` then sees."""
+    name: Callable[[int], str] = str
+    """Sample number -> its name, for people."""
     check_up: Callable[[int], dict[str, float]] | None = None
     """Called before a line is logged, with the step; returns what to add to it, often nothing."""
     track: Track | None = None
@@ -54,12 +58,26 @@ class Training(NamedTuple):
 
 
 class Cadence(NamedTuple):
-    """How often, in steps."""
+    """How often, in steps; and how many steps may be skipped."""
 
     log: int
     save: int
     evaluate: int | None
-    keep: int
+    keep: Keep
+    skips: int = 0
+    """Steps without a finite loss or gradient that a run survives."""
+
+
+class Taken(NamedTuple):
+    """A step that was taken, or skipped."""
+
+    loss: float
+    """Mean over the batch; not finite if the step was skipped."""
+    norm: float
+    """Of the gradient before clipping; not finite if the step was skipped."""
+    failed: int
+    """Videos that were replaced."""
+    is_skipped: bool
 
 
 def fit(
@@ -76,123 +94,208 @@ def fit(
     """Train from where the state stands to the end of the plan.
 
     Raises:
-        NotFinite: The loss or the gradient is not finite; the optimizer has not moved.
+        NotFinite: More steps than allowed had no finite loss or gradient.
+        TrainingError: A failed save.
         Stopped: A signal asked to stop; everything is saved.
     """
     log = MetricsLog(run_dir / "metrics.jsonl", active=runtime.is_main, track=work.track)
     machine = MetricsLog(run_dir / "speed.jsonl", active=runtime.is_main, track=work.track)
     speed = Speed(machine, plan.batch, lambda: peak_bytes(runtime.device))
-    log.rewind(state.step)
+    log.rewind(state.step, lines=state.lines)
     speed.log.rewind(state.step)
+    stepper = Stepper(work, plan, runtime, speed, seed=seed, skips=cadence.skips)
+    saved = state.step
     report.start("training", total=plan.steps, done=state.step, unit="step")
-    batches = iter(work.batches)
-    while state.step < plan.steps:
-        step = state.step
-        lr = plan.lr(step)
-        for group in work.optimizer.param_groups:
+    try:
+        while True:
+            is_best = state.is_due and _validate(work, state, log, runtime)
+            is_last = state.step == plan.steps
+            if state.step > saved and (is_last or is_best or state.step % cadence.save == 0):
+                saved = _save(work, state, log, runtime, run_dir, cadence.keep)
+            speed.skip()
+            if is_last:
+                break
+            taken = stepper.take(state, run_dir)
+            _note(taken, state, cadence, plan, log, work.check_up)
+            if state.step == plan.steps or state.step % cadence.log == 0:
+                speed.write(state.step)
+            if taken.is_skipped:
+                report.warn(
+                    f"step {state.step - 1}: loss {taken.loss}, gradient norm {taken.norm}; "
+                    f"skipped, {state.skipped} of {cadence.skips} allowed"
+                )
+            report.advance(figures=f"loss {taken.loss:.4f}  {speed.figures()}")
+            state.is_due = work.evaluate is not None and _is_due(state.step, plan, cadence)
+    except Stopped as stopped:
+        if state.step > saved:
+            _save(work, state, log, runtime, run_dir, cadence.keep)
+        raise _stopped(stopped.exit_code, state.step, plan.steps, run_dir) from None
+    finally:
+        report.finish()
+
+
+class Stepper:
+    """Takes one optimizer step after the other.
+
+    Args:
+        work: What is trained, on what.
+        plan: Rates and micro-batches.
+        runtime: Where.
+        speed: Told of every wait and every step.
+        seed: The run's seed.
+        skips: Steps that may be skipped.
+    """
+
+    def __init__(
+        self, work: Training, plan: Plan, runtime: Runtime, speed: Speed, *, seed: int, skips: int
+    ) -> None:
+        self.work, self.plan, self.runtime = work, plan, runtime
+        self.speed, self.seed, self.skips = speed, seed, skips
+        self._batches = iter(work.batches)
+
+    def take(self, state: State, run_dir: Path) -> Taken:
+        """Take the next step and count it in the state.
+
+        Raises:
+            Stopped: A signal asked to stop; nothing has moved.
+            NotFinite: Neither loss nor gradient is finite, and no more steps may be skipped;
+                nothing has moved.
+        """
+        step, optimizer = state.step, self.work.optimizer
+        micro_batches = self._wait()
+        lr = self.plan.lr(step)
+        for group in optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
-        with speed.waiting():
-            micro_batches = next(batches)
-        loss, norm, failed = _step(
-            work, micro_batches, plan, step, runtime, speed, seed, state.window
-        )
+        micros = self._accumulate(micro_batches, step)
+        if step % self.plan.steps_per_epoch == 0:
+            window.mark_order(state.window, [i for micro in micros for i in micro.samples])
+        taken = self._update(micros, step)
+        if taken.is_skipped and state.skipped >= self.skips:
+            raise crashed(
+                self.work.model, micros, taken, state, self.work.name, self.runtime, run_dir
+            )
+        optimizer.zero_grad()
         state.step += 1
-        state.failed += failed
-        speed.step()
-        window.add(state.window, loss=loss, grad_norm=norm)
+        state.failed += taken.failed
+        state.skipped += taken.is_skipped
+        self.speed.step()
+        return taken
 
-        last = state.step == plan.steps
-        if last or state.step % cadence.log == 0:
-            figures = window.close(state.window)
-            figures |= work.check_up(state.step) if work.check_up else {}
-            log.write(state.step, {"epoch": plan.epoch(state.step), "lr": lr, **figures})
-            speed.write(state.step)
-            speed.skip()
-        report.advance(figures=f"loss {loss:.4f}  {speed.figures()}")
-        if work.evaluate and (last or (cadence.evaluate and state.step % cadence.evaluate == 0)):
-            figures = work.evaluate(state.step)
-            if figures["top1"] >= state.best.get("top1", -1.0):
-                state.best = {"step": float(state.step), "top1": figures["top1"]}
-            log.write(state.step, {f"val_{name}": value for name, value in figures.items()})
-            speed.skip()
+    def _wait(self) -> Iterator[MicroBatch]:
+        """Return the next step's micro-batches once the first is there and nobody wants to stop."""
+        first: list[MicroBatch] = []
+        try:
+            with self.speed.waiting(), self.runtime.signals.interruptible():
+                micro_batches = next(self._batches)
+                first.append(next(micro_batches))
+        except Interrupted:
+            pass
+        if number := self.runtime.asked_to_stop():
+            raise Stopped("asked to stop", exit_code=exit_code(number))
+        return chain(first, micro_batches)
 
-        stop = runtime.asked_to_stop()
-        if last or stop or state.step % cadence.save == 0:
-            _save(work, state, runtime, run_dir, cadence.keep)
-            speed.skip()
-        if stop and not last:
-            report.finish()
-            raise _stopped(stop, state.step, plan.steps, run_dir)
-    report.finish()
+    def _accumulate(self, micro_batches: Iterator[MicroBatch], step: int) -> list[Micro]:
+        """Add up the gradients of a step's micro-batches."""
+        model, runtime, accumulation = self.work.model, self.runtime, self.plan.accumulation
+        model.train()
+        runtime.reseed(self.seed, step)
+        micros = []
+        for number in range(accumulation):
+            with self.speed.waiting():
+                batch = next(micro_batches)
+            failed = int(batch["failed"].sum()) if "failed" in batch else 0
+            inputs = self.work.feed(runtime.to_device(batch), step, number)
+            with runtime.accumulating(model, last=number == accumulation - 1):
+                loss = model(**inputs).loss / accumulation
+                runtime.accelerator.backward(loss)
+            micros.append(Micro(batch["index"].tolist(), loss.detach(), failed))
+        return micros
+
+    def _update(self, micros: list[Micro], step: int) -> Taken:
+        """Move the weights, if loss and gradient are finite on all processes."""
+        optimizer, runtime = self.work.optimizer, self.runtime
+        runtime.accelerator.unscale_gradients()
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        total = torch.nn.utils.get_total_norm(gradients)
+        norm = float(total)
+        loss_sum = torch.zeros((), device=runtime.device)
+        for micro in micros:
+            loss_sum += micro.loss
+        failed = float(sum(micro.failed for micro in micros))
+        bad = float(not math.isfinite(norm))
+        loss, failed, bad = runtime.sum([float(loss_sum) / self.plan.world, failed, bad])
+        # fp16: a gradient that overflowed is the scaler's to skip, and to lower the scale after
+        is_scaled = runtime.precision == "fp16"
+        is_skipped = not math.isfinite(loss) or (bool(bad) and not is_scaled)
+        if is_skipped:
+            runtime.forget_scaled()
+        else:
+            if self.plan.clip_grad is not None and not bad:
+                torch.nn.utils.clip_grads_with_norm_(parameters, self.plan.clip_grad, total)
+            optimizer.step()
+            if self.work.average is not None:
+                self.work.average.update(runtime.unwrap(self.work.model), step)
+        return Taken(loss, norm, int(failed), is_skipped)
 
 
-def _step(
-    work: Training,
-    micro_batches: Iterator[MicroBatch],
+def _validate(work: Training, state: State, log: MetricsLog, runtime: Runtime) -> bool:
+    """Evaluate and log; tell whether it is the best so far."""
+    assert work.evaluate is not None
+    model, average = runtime.unwrap(work.model), work.average
+    with average.shown(model) if average is not None else nullcontext():
+        figures = work.evaluate(state.step)
+    is_best = figures["top1"] >= state.best.get("top1", -1.0)
+    if is_best:
+        state.best = {"step": float(state.step), "top1": figures["top1"]}
+    log.write(state.step, {f"val_{name}": value for name, value in figures.items()})
+    state.is_due = False
+    return is_best
+
+
+def _is_due(step: int, plan: Plan, cadence: Cadence) -> bool:
+    return step == plan.steps or bool(cadence.evaluate and step % cadence.evaluate == 0)
+
+
+def _note(
+    taken: Taken,
+    state: State,
+    cadence: Cadence,
     plan: Plan,
-    step: int,
-    runtime: Runtime,
-    speed: Speed,
-    seed: int,
-    gathered: window.Window,
-) -> tuple[float, float, int]:
-    """Take one optimizer step; return its loss, gradient norm and number of replaced videos."""
-    model, optimizer = work.model, work.optimizer
-    model.train()
-    runtime.reseed(seed, step)
-    loss_sum = torch.zeros((), device=runtime.device)
-    failed, indices = 0, []
-    for number in range(plan.accumulation):
-        with speed.waiting():
-            batch = next(micro_batches)
-        failed += int(batch["failed"].sum()) if "failed" in batch else 0
-        indices += batch["index"].tolist()
-        inputs = work.feed(runtime.to_device(batch), step, number)
-        with runtime.accumulating(model, last=number == plan.accumulation - 1):
-            loss = model(**inputs).loss / plan.accumulation
-            runtime.accelerator.backward(loss)
-        loss_sum += loss.detach()
-    if step % plan.steps_per_epoch == 0:
-        window.mark_order(gathered, indices)
-    norm = _gradient_norm(work.optimizer, plan.clip_grad, runtime)
-    mean_loss, failed_sum = runtime.sum([float(loss_sum) / plan.world, float(failed)])
-    _require_finite(mean_loss, norm, step, indices, scaled=runtime.precision == "fp16")
-    optimizer.step()
-    optimizer.zero_grad()
-    return mean_loss, norm, int(failed_sum)
-
-
-def _gradient_norm(optimizer: AcceleratedOptimizer, limit: float | None, runtime: Runtime) -> float:
-    """Return the global gradient norm as it was before clipping to `limit`."""
-    runtime.accelerator.unscale_gradients()
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    if limit is not None:
-        return float(torch.nn.utils.clip_grad_norm_(parameters, limit))
-    return float(torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
-
-
-def _require_finite(
-    loss: float, norm: float, step: int, indices: list[int], *, scaled: bool
+    log: MetricsLog,
+    check_up: Callable[[int], dict[str, float]] | None,
 ) -> None:
-    # fp16: a gradient that overflowed is skipped, and the scale lowered, by the scaler
-    if math.isfinite(loss) and (scaled or math.isfinite(norm)):
-        return
-    raise NotFinite(
-        f"step {step}: loss {loss}, gradient norm {norm}; videos {indices[:16]}",
-        "weights and earlier saves are untouched; lower optim.base_lr, set optim.clip_grad, or "
-        "train in fp32 (--set train.precision=fp32)",
-    )
+    """Add a step to the running average; write a line now and then, and for a skipped step."""
+    if taken.is_skipped:
+        log.write(state.step, {"skipped": state.skipped})
+    elif math.isfinite(taken.norm):
+        window.add(state.window, loss=taken.loss, grad_norm=taken.norm)
+    if state.step == plan.steps or state.step % cadence.log == 0:
+        lr = plan.lr(state.step - 1)
+        figures = {"epoch": plan.epoch(state.step), "lr": lr, **window.close(state.window)}
+        log.write(state.step, {**figures, **(check_up(state.step) if check_up else {})})
 
 
-def _save(work: Training, state: State, runtime: Runtime, run_dir: Path, keep: int) -> None:
+def _save(
+    work: Training, state: State, log: MetricsLog, runtime: Runtime, run_dir: Path, keep: Keep
+) -> int:
+    """Save; return the step."""
     state.scaler = runtime.scaler_state()
     model, optimizer = runtime.unwrap(work.model), work.optimizer.optimizer
-    runtime.on_main(lambda: saves.save(run_dir / "checkpoints", state, model, optimizer, keep=keep))
+
+    def write() -> None:
+        log.sync()  # a save never counts lines that a power cut could take
+        state.lines = log.lines
+        folder = run_dir / "checkpoints"
+        save(folder, state, model, optimizer, keep=keep, average=work.average)
+
+    runtime.on_main(write)
+    return state.step
 
 
-def _stopped(number: int, step: int, steps: int, run_dir: Path) -> Stopped:
+def _stopped(code: int, step: int, steps: int, run_dir: Path) -> Stopped:
     return Stopped(
         f"stopped at step {step:,} of {steps:,}; saved in {run_dir}",
         f"go on with: --resume {run_dir}",
-        exit_code=130 if number == 2 else 75,
+        exit_code=code,
     )

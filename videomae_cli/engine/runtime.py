@@ -9,11 +9,10 @@ import ctypes
 import os
 import platform
 import signal
-import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -21,6 +20,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 
+from videomae_cli.engine.signals import Signals
+from videomae_cli.errors import RecipeError, TrainingError, VideoMAEError
 from videomae_cli.rng import stream_seed
 
 Agreed = TypeVar("Agreed")
@@ -34,7 +35,15 @@ def resolve_precision(wanted: Precision | Literal["auto"], device_type: str) -> 
     """Turn `auto` into the fastest safe precision of a device: bf16 where it is native.
 
     On a CPU that means AVX-512 bf16, AMX or ARM's bf16 instructions, as the kernel lists them.
+
+    Raises:
+        RecipeError: fp16 on a CPU.
     """
+    if wanted == "fp16" and device_type == "cpu":
+        raise RecipeError(
+            "train.precision: fp16 needs a GPU; a CPU would compute in fp32 and not say so",
+            "--set train.precision=bf16 (or fp32, or auto)",
+        )
     if wanted != "auto":
         return wanted
     if device_type == "cuda":
@@ -90,23 +99,15 @@ class Runtime:
         self.rank: int = self.accelerator.process_index
         self.world: int = self.accelerator.num_processes
         self.is_main: bool = self.accelerator.is_main_process
-        self.signal: int | None = None
-        self._former: dict[int, Any] = {}
+        self.signals = Signals()
 
     def __enter__(self) -> "Runtime":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-            self._former[number] = signal.signal(number, self._note)
+        self.signals.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
+        self.signals.__exit__(*exc)
         self.accelerator.free_memory()
-
-    def _note(self, number: int, frame: types.FrameType | None) -> None:
-        if self.signal is not None and number != signal.SIGUSR1:
-            os._exit(128 + number)  # asked twice: the user means now
-        self.signal = number
 
     def summary(self) -> str:
         """Say in one line what we run on."""
@@ -142,9 +143,10 @@ class Runtime:
 
     def asked_to_stop(self) -> int:
         """Return the signal that any process was sent, SIGINT before others; 0 for none."""
-        interrupted = float(self.signal == signal.SIGINT)
-        other = float(self.signal not in (None, signal.SIGINT))
-        interrupted, other = self.sum([interrupted, other])
+        received = self.signals.received
+        interrupted, other = self.sum(
+            [float(received == signal.SIGINT), float(received not in (None, signal.SIGINT))]
+        )
         if interrupted:
             return int(signal.SIGINT)
         return int(signal.SIGTERM) if other else 0
@@ -178,6 +180,11 @@ class Runtime:
         scaler = self.accelerator.scaler
         return {} if scaler is None else {name: float(v) for name, v in scaler.state_dict().items()}
 
+    def forget_scaled(self) -> None:
+        """Lower the scale after gradients that were not finite, and take no step with them."""
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.update()
+
     def load_scaler(self, numbers: dict[str, float]) -> None:
         """Bring the loss scaler back."""
         if numbers and self.accelerator.scaler is not None:
@@ -186,11 +193,24 @@ class Runtime:
                 {name: int(v) if name in whole else v for name, v in numbers.items()}
             )
 
-    def on_main(self, work: Callable[[], object]) -> None:
-        """Do something on the main process while the others wait."""
-        if self.is_main:
-            work()
-        self.wait()
+    def on_main(self, work: Callable[[], Agreed]) -> Agreed:
+        """Do something on the main process while the others wait; return its result on all.
+
+        Raises:
+            VideoMAEError: The work failed; all processes raise it, so none is left waiting.
+        """
+        outcome: Agreed | VideoMAEError = TrainingError("the main process failed", "see above")
+        try:
+            if self.is_main:
+                outcome = work()
+        except VideoMAEError as error:
+            outcome = error
+        finally:
+            outcome = self.agree(outcome)
+        if isinstance(outcome, VideoMAEError):
+            outcome.is_shared = True
+            raise outcome
+        return outcome
 
 
 def _device_type() -> str:

@@ -27,7 +27,7 @@ def mark_order(window: Window, indices: Sequence[int]) -> None:
 
 def close(window: Window) -> dict[str, float]:
     """Return what a line says, and start over: means, `_max` of the worst step, `order` if any."""
-    steps = window.pop("steps")
+    steps = window.pop("steps", 0.0)  # none, if all were skipped
     figures = {n: value / steps if n in SUMS else value for n, value in window.items()}
     window.clear()
     return figures

@@ -48,14 +48,14 @@ class FrameChoice(NamedTuple):
         """
         index_Bt = self.choose(content, noise_Bc)
         tubelets = content.tubelets_BNP
-        slices_BcX = tubelets.reshape(len(tubelets), self.candidates.t, -1)
-        return select(slices_BcX, index_Bt).reshape(len(tubelets), -1, tubelets.shape[-1])
+        slices_BcX = tubelets.reshape(tubelets.shape[0], self.candidates.t, -1)
+        return select(slices_BcX, index_Bt).reshape(tubelets.shape[0], -1, tubelets.shape[-1])
 
     def choose(self, content: Content, noise_Bc: Tensor | None) -> Tensor:
         """Return which slices: index_Bt, ascending."""
         grid = self.candidates
         pool_BK = most_moving(scores(content, grid, self.source), pool_size(self.pool, grid))
-        count_Bc = torch.zeros(len(pool_BK), grid.t, device=pool_BK.device)
+        count_Bc = torch.zeros(pool_BK.shape[0], grid.t, device=pool_BK.device)
         held_BK = torch.ones_like(pool_BK, dtype=count_Bc.dtype)
         count_Bc.scatter_add_(1, pool_BK // grid.slice_tokens, held_BK)
         if noise_Bc is None:

@@ -72,7 +72,7 @@ def scores(content: Content, grid: TokenGrid, source: Source) -> Tensor:
     told_BNX = content.tokens() if source == "online" else content.tubelets_BNP
     x_BtSX = told_BNX.float().reshape(-1, grid.t, grid.slice_tokens, told_BNX.shape[-1])
     if grid.t == 1:
-        return x_BtSX.new_zeros(len(x_BtSX), grid.tokens)
+        return x_BtSX.new_zeros(x_BtSX.shape[0], grid.tokens)
     change_BtSX = x_BtSX[:, 1:] - x_BtSX[:, :-1]
     pixels = source == "pixels"
     moved_BtS = change_BtSX.abs().mean(dim=-1) if pixels else change_BtSX.norm(dim=-1)
@@ -91,7 +91,8 @@ def most_moving(scores_BN: Tensor, size: int, ties_BN: Tensor | None = None) -> 
         TrainingError: A clip has fewer than `size` finite scores.
     """
     finite_BN = scores_BN.isfinite()
-    if bool((finite_BN.sum(dim=1) < size).any()):
+    # an exported program cannot raise: there, what is not finite only ranks last
+    if not torch.compiler.is_exporting() and bool((finite_BN.sum(dim=1) < size).any()):
         raise TrainingError(
             f"the motion of fewer than {size} tokens of a clip is a finite number",
             "the weights or the pixels are broken: start from sound weights, or lower the rate",

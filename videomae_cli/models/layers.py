@@ -69,9 +69,9 @@ def attend(q_BhNd: Tensor, k_BhNd: Tensor, v_BhNd: Tensor) -> Tensor:
     Fused, except for bfloat16 on CPU while the weights are few enough to be stored: there torch's
     fused kernel takes two to four times as long, forward and backward (measured on AVX512-bf16).
     """
-    weights = q_BhNd.shape[:-1].numel() * k_BhNd.shape[-2]
-    stored = q_BhNd.device.type == "cpu" and q_BhNd.dtype == torch.bfloat16
-    if not stored or weights > STORED_WEIGHTS:
+    # numel() must wait for the rest: it would write the batch size into an exported program
+    is_slow = q_BhNd.device.type == "cpu" and q_BhNd.dtype == torch.bfloat16
+    if not is_slow or q_BhNd.shape[:-1].numel() * k_BhNd.shape[-2] > STORED_WEIGHTS:
         return F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
     logits_BhNN = (q_BhNd / math.sqrt(q_BhNd.shape[-1])) @ k_BhNd.transpose(-1, -2)
     return logits_BhNN.softmax(dim=-1) @ v_BhNd

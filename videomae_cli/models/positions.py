@@ -61,7 +61,7 @@ def with_class_token(x_BND: Tensor, token_11D: Tensor | None, positions: Positio
         return x_BND
     if positions.token is not None:
         token_11D = token_11D + positions.token
-    return torch.cat((token_11D.expand(len(x_BND), -1, -1), x_BND), dim=1)
+    return torch.cat((token_11D.expand(x_BND.shape[0], -1, -1), x_BND), dim=1)
 
 
 def sine_table(tokens: int, dim: int) -> Tensor:

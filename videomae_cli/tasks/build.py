@@ -137,13 +137,17 @@ def expected_shapes(card: Card) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in model.state_dict().items()}
 
 
-def read_checkpoint(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False) -> Loaded:
+def read_checkpoint(
+    path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, numbers: bool = True
+) -> Loaded:
     """Read a checkpoint and make sure that its weights are all its model needs, and nothing else.
+
+    Takes what `load` takes.
 
     Raises:
         CheckpointError: As `load`, or tensors are missing, unknown or of another shape.
     """
-    loaded = load(path, hints, ema=ema)
+    loaded = load(path, hints, ema=ema, numbers=numbers)
     try:
         expected = expected_shapes(loaded.card)
         weights, _ = place(loaded.weights, expected, origins=loaded.origins)

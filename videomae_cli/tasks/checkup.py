@@ -114,7 +114,7 @@ class Checkup:
         rank, spread = variety(torch.cat(features))
         trivial = targets.variance() if self._trivial is None else self._trivial
         figures = {"trivial_loss": trivial, "rank": rank, "spread": spread, **self._pixels}
-        return {name: float(f"{value:.5g}") for name, value in figures.items()}
+        return {n: float(f"{v:.5g}") for n, v in figures.items() if math.isfinite(v)}
 
 
 class Moments:
@@ -146,10 +146,13 @@ def variety(features_BD: Tensor) -> tuple[float, float]:
 
     The rank is the exponential of the entropy of the normalised singular values, features centred,
     so at most B - 1; equal features have rank 0. The spread is the share of the features' length
-    that differs from clip to clip: 0 for equal features, at most 1.
+    that differs from clip to clip: 0 for equal features, at most 1. Features that are not finite
+    have neither: nan.
 
     Source: effective rank as in RankMe, arXiv 2210.02885, there without centring.
     """
+    if not bool(torch.isfinite(features_BD).all()):
+        return math.nan, math.nan
     centred_BD = features_BD - features_BD.mean(dim=0)
     length = float(features_BD.norm())
     spread = float(centred_BD.norm()) / length if length else 0.0

@@ -90,18 +90,34 @@ def run(
     target = "" if out is None else _target(out, to)
     if out is not None:
         _refuse_occupied(out, target, force=force)
+    loaded = read(source, hints, choice, license_text)
+    tell(loaded, report)
+    if out is not None:
+        _say_what_is_lost(loaded.card, target, report)
+        _write(out, target, loaded, force=force)
+        report.say(f"wrote {out} ({_title(target)}); read back, every tensor identical")
+    return Converted(loaded, out, target)
+
+
+def read(
+    source: Path,
+    hints: Hints = NO_HINTS,
+    choice: Choice = EVERYTHING,
+    license_text: str | None = None,
+) -> Loaded:
+    """Read what of a source is wanted, with what the user knows of it; as for `run`.
+
+    Raises:
+        CheckpointError: The source cannot be read completely.
+        UsageError: A hint contradicts the source, or the rows are not of its head.
+    """
     loaded = read_checkpoint(source, hints, ema=choice.ema)
     _refuse_contradiction(hints, loaded)
     if license_text is not None:
         loaded = loaded._replace(card=loaded.card.model_copy(update={"license": license_text}))
     if choice.head_rows is not None:
         loaded = _with_rows(loaded, choice.head_rows)
-    _tell(loaded, report)
-    if out is not None:
-        _say_what_is_lost(loaded.card, target, report)
-        _write(out, target, loaded, force=force)
-        report.say(f"wrote {out} ({_title(target)}); read back, every tensor identical")
-    return Converted(loaded, out, target)
+    return loaded
 
 
 def _target(out: Path, to: str | None) -> str:
@@ -204,7 +220,8 @@ def _write(out: Path, target: str, loaded: Loaded, *, force: bool) -> None:
         raise CheckpointError(f"{out} does not read back as written", "is the disk sound?")
 
 
-def _tell(loaded: Loaded, report: Report) -> None:
+def tell(loaded: Loaded, report: Report) -> None:
+    """Say what a checkpoint is, and what became of every tensor."""
     card = loaded.card
     report.say(f"{loaded.file}: {_title(loaded.format)}, {_words(card, loaded.weights)}")
     report.table(

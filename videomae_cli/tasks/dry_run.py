@@ -31,13 +31,13 @@ from videomae_cli.masking.content import Content
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.cost import forward_cost
-from videomae_cli.tasks import finetune, pretrain, runs
+from videomae_cli.tasks import finetune, pretrain
 from videomae_cli.tasks.checkup import fetch
 from videomae_cli.tasks.first_steps import Taken, take_steps, with_train
 from videomae_cli.tasks.forecast import Data, Disk, Forecast, Tokens
 from videomae_cli.tasks.mixing import require_pairs
 from videomae_cli.tasks.quiet import Quiet
-from videomae_cli.tasks.runs import TrainingRecipe
+from videomae_cli.tasks.resume import TrainingRecipe, newest_save
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, worker_count
 
 DECODE_SECONDS = 5.0
@@ -90,6 +90,7 @@ def run(
     run_dir: Path,
     report: Report,
     *,
+    standing: Path | None = None,
     price_per_hour: float | None = None,
     without_data: bool = False,
 ) -> Forecast:
@@ -99,6 +100,7 @@ def run(
         recipe: The resolved recipe.
         run_dir: Where the run would be, or is; nothing is left there.
         report: Who is told.
+        standing: The run that it would go on from, if any.
         price_per_hour: Of all devices together.
         without_data: Make clips up if a pretraining recipe's data are not there.
 
@@ -111,7 +113,7 @@ def run(
         setting = _set_up(recipe, runtime, quiet, without_data=without_data)
         if setting.videos is None:
             recipe = with_train(recipe, workers=0)
-        done = _steps_done(run_dir, report)
+        done = _steps_done(standing, report)
         forecast = _measure(recipe, setting, runtime, quiet, run_dir, done, price_per_hour)
     report.table(f"dry run of {recipe.kind}", ("what", "measured"), forecast.rows())
     for note in forecast.notes():
@@ -254,6 +256,6 @@ def _validations(recipe: TrainingRecipe, plan: Plan, left: int) -> int:
     return math.ceil(left / max(1, round(every * plan.steps_per_epoch))) if every else 1
 
 
-def _steps_done(run_dir: Path, report: Report) -> int:
-    save = runs.latest_save(run_dir, report)
+def _steps_done(run_dir: Path | None, report: Report) -> int:
+    save = None if run_dir is None else newest_save(run_dir, report)
     return 0 if save is None else read(save).step

@@ -7,6 +7,7 @@ one that cannot be decoded is counted and named.
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -24,7 +25,8 @@ from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import worker_deaths_named
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Precision, Runtime
-from videomae_cli.errors import DataError
+from videomae_cli.engine.signals import Interrupted, exit_code
+from videomae_cli.errors import DataError, Stopped
 from videomae_cli.tasks import runs
 from videomae_cli.tasks.build import build_classifier, read_checkpoint
 from videomae_cli.tasks.cards import clip_of
@@ -176,7 +178,11 @@ def score(
     runtime: Runtime,
     report: Report,
 ) -> Scores:
-    """Run a classifier over a split, every process over its share; all return all scores."""
+    """Run a classifier over a split, every process over its share; all return all scores.
+
+    Raises:
+        Stopped: A signal asked any process to stop; all raise it.
+    """
     videos = manifest.split(split)
     views = EvalViews(
         videos,
@@ -191,7 +197,7 @@ def score(
     failed: list[tuple[int, str]] = []
     classifier.eval()
     report.start(f"evaluating {split}", total=len(mine), unit="video")
-    with worker_deaths_named():
+    with worker_deaths_named(), suppress(Interrupted), runtime.signals.interruptible():
         for items in _handfuls(views, mine, protocol, worker_count("auto", runtime)):
             good = [item for item in items if not item["error"]]
             failed += [(int(item["index"]), item["error"]) for item in items if item["error"]]
@@ -204,6 +210,12 @@ def score(
                 rows += zip([int(item["index"]) for item in good], means, strict=True)
             report.advance(len(items))
     report.finish()
+    if number := runtime.asked_to_stop():
+        raise Stopped(
+            f"evaluation of {split} stopped before it was done",
+            "nothing was written; run it again",
+            exit_code=exit_code(number),
+        )
     rows, failed = sorted(runtime.gather(rows)), sorted(runtime.gather(failed))
     indices = np.array([index for index, _ in rows], dtype=np.int64)
     return Scores(

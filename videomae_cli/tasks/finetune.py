@@ -1,6 +1,7 @@
 """`videomae finetune`: from a pretrained encoder and labelled videos to a classifier."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from videomae_cli.tasks.cards import card_for_finetune
 from videomae_cli.tasks.checkup import label_guess_loss, look_at_classifier
 from videomae_cli.tasks.evaluate import Protocol, score
 from videomae_cli.tasks.mixing import Mixing, require_pairs
+from videomae_cli.tasks.resume import identity
 from videomae_cli.tasks.run_report import concluded
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
 
@@ -55,28 +57,30 @@ class Objective(nn.Module):
         return Loss(F.cross_entropy(self.classifier(clip_BCTHW, noise_Bc).float(), target_BK))
 
 
-def run(recipe: FinetuneRecipe, run_dir: Path, report: Report) -> Path:
+def run(recipe: FinetuneRecipe, run_dir: Path, report: Report, parent: Path | None = None) -> Path:
     """Fine-tune, going on from the newest save in `run_dir` if there is one; return `final/`.
 
     Args:
         recipe: The resolved recipe; `start` names the pretrained weights, or `scratch`.
         run_dir: Where everything goes.
         report: Who is told.
+        parent: A run to fork: go on from its newest save, in `run_dir`.
 
     Raises:
         DataError: No prepared data, or none labelled.
         CheckpointError: The weights do not fit.
         RecipeError: The batch does not divide, or is larger than the data.
-        TrainingError: Loss not finite; a resume that would be another run; a failed save.
+        TrainingError: Loss not finite; a resume that would be another run; a failed save; the
+            directory is in use.
         Stopped: A signal asked to stop; everything is saved.
     """
     manifest = open_manifest(recipe)
     classes = labelled_classes(manifest, recipe)
-    with Runtime(recipe.train.precision) as runtime:
+    with Runtime(recipe.train.precision) as runtime, ExitStack() as held:
         run_dir = runtime.agree(run_dir)
         order, plan = plan_for(recipe, len(manifest.split("train")), runtime.world)
         require_pairs(recipe, plan)
-        runtime.on_main(lambda: runs.open_run(run_dir, recipe))
+        runtime.on_main(lambda: held.enter_context(runs.opened(run_dir, recipe, report, parent)))
         report.say(f"run directory {run_dir}")
         report.say(f"{runtime.summary()}; {plan.summary()}")
         job, card = assemble(recipe, manifest, classes, runtime, report)
@@ -91,7 +95,7 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report) -> Path:
     if state.best:
         report.say(
             f"best validation top-1 {100 * state.best['top1']:.1f} % "
-            f"at step {state.best['step']:,.0f}; the last step's weights are kept"
+            f"at step {state.best['step']:,.0f}; {_held(recipe)} are in final/"
         )
     report.say(f"wrote {final}")
     return final
@@ -129,11 +133,21 @@ def assemble(
         ),
         feed=Mixing(recipe, len(classes), rank=runtime.rank).feed,
         evaluate=_validation(recipe, manifest, classifier, runtime),
-        identity=runs.identity(recipe, data=manifest.digest, init=init),
+        identity=identity(
+            recipe,
+            data=manifest.digest,
+            decoders=runs.decoders(),
+            precision=runtime.precision,
+            init=init,
+        ),
         look=look_at_classifier(classifier),
         trivial_loss=_guess_loss(recipe, manifest, len(classes)),
     )
     return job, card
+
+
+def _held(recipe: FinetuneRecipe) -> str:
+    return "the averaged weights" if recipe.train.ema else "the last step's weights"
 
 
 def labelled_classes(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:

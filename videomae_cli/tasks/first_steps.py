@@ -15,7 +15,7 @@ from videomae_cli.engine.plan import Plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import Stopped
-from videomae_cli.tasks.runs import TrainingRecipe
+from videomae_cli.tasks.resume import TrainingRecipe
 from videomae_cli.tasks.training import Job, train
 
 SECONDS = 25.0  # of measured steps, about

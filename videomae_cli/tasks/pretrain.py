@@ -1,6 +1,7 @@
 """`videomae pretrain`: from a recipe and prepared videos to an encoder that has seen no label."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -20,28 +21,39 @@ from videomae_cli.tasks import runs
 from videomae_cli.tasks.build import build_autoencoder
 from videomae_cli.tasks.cards import card_for_pretrain
 from videomae_cli.tasks.checkup import look_at_autoencoder
+from videomae_cli.tasks.resume import identity
 from videomae_cli.tasks.run_report import concluded
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
 
 
-def run(recipe: PretrainRecipe, run_dir: Path, report: Report) -> Path:
+def run(recipe: PretrainRecipe, run_dir: Path, report: Report, parent: Path | None = None) -> Path:
     """Pretrain, going on from the newest save in `run_dir` if there is one; return `final/`.
+
+    Args:
+        recipe: The resolved recipe.
+        run_dir: Where everything goes.
+        report: Who is told.
+        parent: A run to fork: go on from its newest save, in `run_dir`.
 
     Raises:
         DataError: No prepared data where the recipe says.
         RecipeError: The batch does not divide, or is larger than the data.
-        TrainingError: Loss not finite; a resume that would be another run; a failed save.
+        TrainingError: Loss not finite; a resume that would be another run; a failed save; the
+            directory is in use.
         Stopped: A signal asked to stop; everything is saved.
     """
     manifest = open_manifest(recipe)
-    with Runtime(recipe.train.precision) as runtime:
+    with Runtime(recipe.train.precision) as runtime, ExitStack() as held:
         run_dir = runtime.agree(run_dir)
         order, plan = plan_for(recipe, len(manifest.split("train")), runtime.world)
-        runtime.on_main(lambda: runs.open_run(run_dir, recipe))
+        runtime.on_main(lambda: held.enter_context(runs.opened(run_dir, recipe, report, parent)))
         report.say(f"run directory {run_dir}")
         report.say(f"{runtime.summary()}; {plan.summary()}")
         clips = training_clips(recipe, manifest.split("train"), manifest.root)
-        job, card = assemble(recipe, clips, runs.identity(recipe, data=manifest.digest))
+        made_of = identity(
+            recipe, data=manifest.digest, decoders=runs.decoders(), precision=runtime.precision
+        )
+        job, card = assemble(recipe, clips, made_of)
         with concluded(run_dir, recipe, runtime, report):
             state = train(
                 job, recipe, run_dir, order=order, plan=plan, runtime=runtime, report=report

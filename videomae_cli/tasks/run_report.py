@@ -9,13 +9,13 @@ from typing import Any
 from videomae_cli.config.recipes import load_recipe
 from videomae_cli.config.training import ScheduleSpec
 from videomae_cli.data.manifest import write_atomically
-from videomae_cli.engine.loop import NotFinite
+from videomae_cli.engine.crash import NotFinite
 from videomae_cli.engine.metrics import read_metrics
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import Stopped, UsageError
 from videomae_cli.tasks.plots import draw_course
-from videomae_cli.tasks.runs import RECIPE, TrainingRecipe
+from videomae_cli.tasks.resume import RECIPE, TrainingRecipe
 from videomae_cli.tasks.verdict import GUESSES, Course, Verdict, judge
 
 VERDICT, CURVES = "verdict.json", "curves.png"

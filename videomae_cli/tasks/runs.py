@@ -1,4 +1,4 @@
-"""Run directories: where a run writes, and what it must agree with to be resumed.
+"""Run directories: where a run writes, one run at a time.
 
 runs/k400-vitb-20260114-0930/
   recipe.yaml  environment.json  metrics.jsonl  speed.jsonl
@@ -6,27 +6,24 @@ runs/k400-vitb-20260114-0930/
   final/model.safetensors  final/model.json  verdict.json  curves.png
 """
 
-import hashlib
 import json
 import platform
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import yaml
-
+from videomae_cli.checkpoints.atomic import replacing
 from videomae_cli.config.recipes import dump
-from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
+from videomae_cli.engine.lock import only_run
 from videomae_cli.engine.report import Report
-from videomae_cli.engine.state import newest
 from videomae_cli.errors import CheckpointError, TrainingError, UsageError
+from videomae_cli.tasks.resume import RECIPE, TrainingRecipe, prepare_fork, require_same_recipe
 
 RUNS = Path("runs")
-RECIPE = "recipe.yaml"
 _PACKAGES = ("videomae", "torch", "torchvision", "timm", "accelerate", "decord2", "decord", "av")
-
-TrainingRecipe = PretrainRecipe | FinetuneRecipe
 
 
 def fresh_directory(name: str, out: Path | None) -> Path:
@@ -47,17 +44,58 @@ def fresh_directory(name: str, out: Path | None) -> Path:
     return out
 
 
-def open_run(run_dir: Path, recipe: TrainingRecipe) -> None:
-    """Write recipe and environment into a run's directory.
+def directory(name: str, *, out: Path | None, resume: Path | None, is_fork: bool) -> Path:
+    """Return where a command's run writes, as its flags say.
 
     Raises:
-        TrainingError: The directory holds a run that was started with another recipe.
+        UsageError: The flags do not go together, or the directory holds another run.
     """
-    path = run_dir / RECIPE
-    if path.is_file():
-        _require_same_recipe(path, recipe)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    path.write_text(dump(recipe))
+    if is_fork and (resume is None or out is None):
+        raise UsageError(
+            "--fork needs both", "--resume RUN to fork from, and --out NEW to write to"
+        )
+    if resume is not None and out is not None and not is_fork:
+        raise UsageError(
+            f"--out {out}: a resumed run stays in its directory",
+            "leave --out away, or add --fork for a new run from the old one's state",
+        )
+    return resume if resume is not None and not is_fork else fresh_directory(name, out)
+
+
+@contextmanager
+def opened(
+    run_dir: Path, recipe: TrainingRecipe, report: Report, parent: Path | None = None
+) -> Iterator[None]:
+    """Hold a run's directory, with recipe and environment written into it.
+
+    Args:
+        run_dir: The directory; made if need be.
+        recipe: The resolved recipe.
+        report: Who is told.
+        parent: The run that this one is forked from.
+
+    Raises:
+        TrainingError: The directory cannot be written, another run is at work in it, or it holds a
+            run that was started with another recipe.
+    """
+    with ExitStack() as held:
+        try:
+            run_dir.mkdir(parents=True, exist_ok=True)
+            held.enter_context(only_run(run_dir))
+            if parent is not None:
+                prepare_fork(parent, run_dir, recipe, report)
+            elif (run_dir / RECIPE).is_file():
+                require_same_recipe(run_dir / RECIPE, recipe)
+            _describe(run_dir, recipe)
+        except OSError as error:
+            raise TrainingError(
+                f"{run_dir}: cannot be written: {error}",
+                "free some space, make it writable, or choose another --out",
+            ) from error
+        yield
+
+
+def _describe(run_dir: Path, recipe: TrainingRecipe) -> None:
     environment = {
         "command": sys.argv,
         "python": platform.python_version(),
@@ -65,44 +103,10 @@ def open_run(run_dir: Path, recipe: TrainingRecipe) -> None:
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "packages": software(),
     }
-    (run_dir / "environment.json").write_text(json.dumps(environment, indent=1) + "\n")
-
-
-def identity(recipe: TrainingRecipe, *, data: str, init: str = "") -> dict[str, str]:
-    """Return what a resumed run must have in common with the interrupted one.
-
-    Args:
-        recipe: The resolved recipe.
-        data: Digest of the manifest.
-        init: What the weights were that training started from; empty for none.
-    """
-    known = software()
-    decoder = ", ".join(
-        f"{name} {known[name]}" for name in ("decord2", "decord", "av") if name in known
-    )
-    return {"recipe": _digest(dump(recipe)), "data": data, "decoders": decoder, "init": init}
-
-
-def require_same(saved: dict[str, str], now: dict[str, str], save: Path) -> None:
-    """Refuse to resume what would be another run.
-
-    Raises:
-        TrainingError: Recipe, data, decoders or starting weights differ.
-    """
-    for name, value in now.items():
-        if saved.get(name) != value:
-            raise TrainingError(
-                f"{save}: {name} changed since this run was saved ({saved.get(name)} -> {value})",
-                "a resumed run must repeat what was; start a new run with another --out",
-            )
-
-
-def latest_save(run_dir: Path, report: Report) -> Path | None:
-    """Return the newest whole save of a run, warning about damaged ones."""
-    save, problems = newest(run_dir / "checkpoints")
-    for problem in problems:
-        report.warn(f"{problem}: passed over")
-    return save
+    with replacing(run_dir / "environment.json") as partial:
+        partial.write_text(json.dumps(environment, indent=1) + "\n")
+    with replacing(run_dir / RECIPE) as partial:  # last: it makes the directory a run
+        partial.write_text(dump(recipe))
 
 
 def newest_weights(kind: str, report: Report) -> Path:
@@ -137,6 +141,14 @@ def is_finished(run_dir: Path) -> bool:
     return (run_dir / "final" / "model.json").is_file()
 
 
+def decoders() -> str:
+    """Return the decoders at hand, with their versions."""
+    known = software()
+    return ", ".join(
+        f"{name} {known[name]}" for name in ("decord2", "decord", "av") if name in known
+    )
+
+
 def software() -> dict[str, str]:
     """Return the versions of what decides numbers."""
     found = {}
@@ -148,28 +160,5 @@ def software() -> dict[str, str]:
     return found
 
 
-def _require_same_recipe(path: Path, recipe: TrainingRecipe) -> None:
-    before, now = yaml.safe_load(path.read_text()), yaml.safe_load(dump(recipe))
-    changed = sorted(set(_differences("", before, now)))
-    if changed:
-        raise TrainingError(
-            f"{path}: this run was started with other values of {', '.join(changed)}",
-            "resume with the same recipe and --set, or start a new run with another --out",
-        )
-
-
-def _differences(prefix: str, before: object, now: object) -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        found = []
-        for key in before.keys() | now.keys():
-            found += _differences(f"{prefix}.{key}".lstrip("."), before.get(key), now.get(key))
-        return found
-    return [] if before == now else [prefix]
-
-
 def _touched(path: Path) -> float:
     return path.stat().st_mtime
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,11 +6,13 @@ from videomae_cli.checkpoints.files import WEIGHTS_FILE, read_weights
 from videomae_cli.checkpoints.loading import Loaded
 from videomae_cli.checkpoints.report import place
 from videomae_cli.config.recipes import load_recipe
-from videomae_cli.engine.state import newest, read
+from videomae_cli.engine.saves import newest
+from videomae_cli.engine.state import read
 from videomae_cli.errors import CheckpointError
 from videomae_cli.tasks.build import expected_shapes, read_checkpoint
 from videomae_cli.tasks.cards import card_for_pretrain
-from videomae_cli.tasks.runs import RECIPE, is_finished
+from videomae_cli.tasks.resume import RECIPE
+from videomae_cli.tasks.runs import is_finished
 
 
 def read_run(path: Path) -> Loaded:

@@ -11,19 +11,28 @@ from torch import nn
 from videomae_cli.data.loader import Order, Share, train_batches
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import Clips, worker_deaths_named
+from videomae_cli.engine.average import Average
 from videomae_cli.engine.loop import Cadence, Feed, Training, fit
 from videomae_cli.engine.optim import Group, adamw
 from videomae_cli.engine.plan import Plan, make_plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.saves import Keep
 from videomae_cli.engine.state import State, read, restore
 from videomae_cli.engine.trackers import require_installed, tracking
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, TrainingError
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
+from videomae_cli.models.recompute import recompute_blocks
 from videomae_cli.tasks import runs
 from videomae_cli.tasks.checkup import CLIPS, Checkup, Look, fetch
-from videomae_cli.tasks.runs import TrainingRecipe
+from videomae_cli.tasks.resume import (
+    TrainingRecipe,
+    newest_save,
+    plant_fork,
+    require_same,
+    say_differences,
+)
 
 
 class Job(NamedTuple):
@@ -100,7 +109,8 @@ def train(
 ) -> State:
     """Train from the newest save in `run_dir`, else from the start; return where it ended.
 
-    A `limit` ends the run at that step, while data are read ahead as if it went on.
+    The objective then holds the weights to write: the last step's, or their average. A `limit` ends
+    the run at that step, while data are read ahead as if it went on.
 
     Raises:
         RecipeError: A tracker that is not installed.
@@ -110,16 +120,30 @@ def train(
     require_installed(recipe.train.track)
     optim = recipe.optim
     objective = job.objective.to(runtime.device)
+    if recipe.train.recompute:
+        recompute_blocks(objective)
+    if recipe.train.compile:
+        objective.compile()
     optimizer = adamw(job.groups, betas=optim.betas, eps=optim.eps)
     model, optimizer = runtime.accelerator.prepare(objective, optimizer)
+    inside = runtime.unwrap(model)
+    average = Average(inside, recipe.train.ema) if recipe.train.ema else None
     state = State(identity=job.identity)
-    save = runs.latest_save(run_dir, report)
+    save = runtime.on_main(
+        lambda: newest_save(run_dir, report) or plant_fork(run_dir, job.identity, report)
+    )
     if save is not None:
         state = read(save)
-        runs.require_same(state.identity, job.identity, save)
-        restore(save, runtime.unwrap(model), optimizer.optimizer)
+        require_same(state.identity, job.identity, save)
+        restore(save, inside, optimizer.optimizer, average)
         runtime.load_scaler(state.scaler)
+        say_differences(state, runtime.world, runs.software(), report)
         report.say(f"going on from {save}")
+    if state.step > plan.steps:
+        raise TrainingError(
+            f"{save} is beyond the {plan.steps:,} steps of this run", "train longer"
+        )
+    state.world, state.software = runtime.world, runs.software()
     batches = train_batches(
         job.clips,
         order,
@@ -136,8 +160,17 @@ def train(
         worker_deaths_named(),
         tracking(trackers, run_dir, settings, step=state.step) as track,
     ):
-        check_up = _check_up(job, recipe, plan, order, runtime) if runtime.is_main else None
-        work = Training(model, optimizer, batches, job.feed, job.evaluate, check_up, track)
+        work = Training(
+            model,
+            optimizer,
+            batches,
+            job.feed,
+            job.evaluate,
+            average=average,
+            name=lambda index: str(job.clips.path(index)),
+            check_up=_check_up(job, recipe, plan, order, runtime) if runtime.is_main else None,
+            track=track,
+        )
         fit(
             work,
             plan if limit is None else plan._replace(steps=limit),
@@ -148,6 +181,8 @@ def train(
             run_dir=run_dir,
             seed=recipe.seed,
         )
+    if average is not None:
+        average.show(inside)
     return state
 
 
@@ -184,5 +219,6 @@ def _cadence(recipe: TrainingRecipe, plan: Plan) -> Cadence:
         log=recipe.train.log_every_steps,
         save=recipe.train.save_every_steps,
         evaluate=max(1, round(every * plan.steps_per_epoch)) if every else None,
-        keep=recipe.train.keep,
+        keep=Keep(recipe.train.keep, recipe.train.keep_every_steps),
+        skips=recipe.train.nonfinite_budget,
     )

@@ -109,6 +109,17 @@ def _not_finite(course: Course) -> Finding | None:
     return None
 
 
+def _skipped(course: Course) -> Finding | None:
+    skipped = course.last("skipped")
+    if not skipped:
+        return None
+    return Finding(
+        "suspicious",
+        f"{skipped:.0f} steps were skipped, their loss or gradient was not finite: "
+        f"{_rate_advice(course)}",
+    )
+
+
 def _rose(course: Course) -> Finding | None:
     if len(course.column("loss")) < ENOUGH_LINES:
         return None
@@ -243,6 +254,7 @@ def _frozen_order(course: Course) -> Finding | None:
 
 RULES: tuple[Callable[[Course], Finding | None], ...] = (
     _not_finite,
+    _skipped,
     _rose,
     _spiked,
     _no_better_than_a_guess,
