@@ -247,7 +247,10 @@ def _decoding(setting: Setting, recipe: TrainingRecipe, runtime: Runtime) -> Dat
 
 def _disk(recipe: TrainingRecipe, plan: Plan, taken: Taken, free: int) -> Disk:
     saves = math.ceil(plan.steps / recipe.train.save_every_steps)
-    kept = min(recipe.train.keep, saves)
+    every = recipe.train.keep_every_steps
+    for_good = plan.steps // every if every else 0
+    best = int(isinstance(recipe, FinetuneRecipe))
+    kept = min(saves, recipe.train.keep + for_good + best)
     return Disk(taken.checkpoint_bytes, kept, taken.final_bytes, free)
 
 
