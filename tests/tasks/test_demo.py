@@ -13,7 +13,7 @@ from videomae_cli.config.recipes import load_recipe
 from videomae_cli.errors import UsageError
 from videomae_cli.tasks import demo
 from videomae_cli.tasks.demo_results import Outcome, Score, score_of
-from videomae_cli.tasks.evaluate import Protocol, Result
+from videomae_cli.tasks.scores import Protocol, Result
 
 # less than --quick, and on one decoding process: the test shares its machine with others
 SMALL = demo.Plan(

@@ -1,13 +1,10 @@
 """`videomae convert`: any format to native, native to any format, every tensor accounted for."""
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from videomae_cli.checkpoints import FORMATS, Loaded, save
 from videomae_cli.checkpoints.cards import CARD_FILE
@@ -17,6 +14,7 @@ from videomae_cli.checkpoints.loading import NO_HINTS
 from videomae_cli.config.card import Card
 from videomae_cli.engine.report import Report
 from videomae_cli.errors import CheckpointError, UsageError
+from videomae_cli.tasks.account import count, tell, title
 from videomae_cli.tasks.build import read_checkpoint
 
 NATIVE = "native"
@@ -55,7 +53,7 @@ class Converted(NamedTuple):
             "card": loaded.card.model_dump(mode="json"),
             "warning": loaded.warning or None,
             "tensors": len(loaded.weights),
-            "numbers": _count(loaded.weights),
+            "numbers": count(loaded.weights),
             "report": loaded.report._asdict(),
         }
 
@@ -95,7 +93,7 @@ def run(
     if out is not None:
         _say_what_is_lost(loaded.card, target, report)
         _write(out, target, loaded, force=force)
-        report.say(f"wrote {out} ({_title(target)}); read back, every tensor identical")
+        report.say(f"wrote {out} ({title(target)}); read back, every tensor identical")
     return Converted(loaded, out, target)
 
 
@@ -175,7 +173,7 @@ def _say_what_is_lost(card: Card, target: str, report: Report) -> None:
         return
     if card.select is not None or card.oversample != 1:
         report.warn(
-            f"this classifier chooses tokens by motion; {_title(target)} cannot say so, and other"
+            f"this classifier chooses tokens by motion; {title(target)} cannot say so, and other"
             " programs will let it see every token"
         )
     if target.startswith("hf"):
@@ -201,7 +199,7 @@ def _refuse_contradiction(hints: Hints, loaded: Loaded) -> None:
 def _refuse_occupied(out: Path, target: str, *, force: bool) -> None:
     is_folder = target == NATIVE or FORMATS[target].is_folder
     if not is_folder and out.is_dir():
-        raise CheckpointError(f"{out} is a directory; {_title(target)} is a file", "name a file")
+        raise CheckpointError(f"{out} is a directory; {title(target)} is a file", "name a file")
     is_occupied = any(out.iterdir()) if out.is_dir() else out.exists()
     if is_occupied and not force:
         raise CheckpointError(f"{out} exists", "give another name, or --force to replace it")
@@ -218,83 +216,3 @@ def _write(out: Path, target: str, loaded: Loaded, *, force: bool) -> None:
     )
     if not same or written.card != loaded.card:
         raise CheckpointError(f"{out} does not read back as written", "is the disk sound?")
-
-
-def tell(loaded: Loaded, report: Report) -> None:
-    """Say what a checkpoint is, and what became of every tensor."""
-    card = loaded.card
-    report.say(f"{loaded.file}: {_title(loaded.format)}, {_words(card, loaded.weights)}")
-    report.table(
-        "tensors by native name", ("name", "shape", "tensors"), pattern_rows(loaded.weights)
-    )
-    if loaded.report.initialised:
-        report.say(f"initialised: {', '.join(loaded.report.initialised)}")
-    for reason, left in _by_reason(loaded.report.dropped):
-        report.say(f"dropped ({reason}): {', '.join(left)}")
-    for sentence in loaded.report.assumed:
-        report.say(f"assumed: {sentence}")
-    report.say(loaded.report.summary())
-    if card.derived_from:
-        report.say(f"derived from: {'; '.join(card.derived_from)}")
-    report.say(f"licence: {card.license or 'not stated'}")
-    for trap in filter(None, (*loaded.report.traps, loaded.warning)):
-        report.warn(trap)
-
-
-def _words(card: Card, weights: Mapping[str, Tensor]) -> str:
-    grid, stack = card.grid, card.encoder
-    parts = [
-        f"{card.kind} of {_count(weights):,} numbers",
-        f"encoder {stack.dim} wide, {stack.depth} blocks, {stack.heads} heads",
-    ]
-    if card.decoder is not None:
-        deco = card.decoder
-        parts.append(f"decoder {deco.dim} wide, {deco.depth} blocks, {deco.heads} heads")
-    if card.classes is not None:
-        parts.append(f"{len(card.classes)} classes")
-    parts.append(f"clips of {grid.frames} frames, {grid.height}x{grid.width} pixels")
-    parts.append(f"tubelets of {grid.tubelet}x{grid.patch}x{grid.patch}")
-    return "; ".join(parts)
-
-
-def pattern_rows(weights: Mapping[str, Tensor]) -> list[tuple[str, str, str]]:
-    """Return name, shape and count of all tensors; one row for the same tensor of all blocks."""
-    groups: dict[tuple[str, tuple[int, ...]], list[int]] = {}
-    for name, tensor in weights.items():
-        number = re.search(r"blocks\.(\d+)\.", name)
-        pattern = re.sub(r"blocks\.\d+\.", "blocks.{i}.", name)
-        key = (pattern, tuple(tensor.shape))
-        groups.setdefault(key, []).append(int(number[1]) if number else -1)
-    return [
-        (_numbered(pattern, blocks), "x".join(map(str, shape)) or "1", str(len(blocks)))
-        for (pattern, shape), blocks in sorted(groups.items())
-    ]
-
-
-def _numbered(pattern: str, blocks: Sequence[int]) -> str:
-    if "{i}" not in pattern:
-        return pattern
-    first, last = min(blocks), max(blocks)
-    whole = len(blocks) == last - first + 1
-    numbers = f"{first}-{last}" if whole else ",".join(map(str, sorted(blocks)))
-    return pattern.replace("{i}", numbers if len(blocks) > 1 else str(first))
-
-
-def _by_reason(dropped: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
-    """Yield each reason with the names it took; one name for the same tensor of all blocks."""
-    reasons: dict[str, dict[str, list[int]]] = {}
-    for name, reason in dropped.items():
-        number = re.search(r"\.(\d+)\.", name)
-        pattern = re.sub(r"\.\d+\.", ".{i}.", name, count=1)
-        patterns = reasons.setdefault(reason, {})
-        patterns.setdefault(pattern, []).append(int(number[1]) if number else -1)
-    for reason, patterns in reasons.items():
-        yield reason, [_numbered(pattern, blocks) for pattern, blocks in patterns.items()]
-
-
-def _title(name: str) -> str:
-    return FORMATS[name].title if name in FORMATS else "videomae native"
-
-
-def _count(weights: Mapping[str, Tensor]) -> int:
-    return sum(tensor.numel() for tensor in weights.values())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli.tasks.demo_videos import MOTIONS, Order
-from videomae_cli.tasks.evaluate import Result
+from videomae_cli.tasks.scores import Result
 
 Start = Literal["pretrained", "scratch"]
 CHANCE = 1 / len(MOTIONS)

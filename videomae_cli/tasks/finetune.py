@@ -26,10 +26,11 @@ from videomae_cli.tasks import runs
 from videomae_cli.tasks.build import adopt, build_classifier, read_checkpoint
 from videomae_cli.tasks.cards import card_for_finetune
 from videomae_cli.tasks.checkup import label_guess_loss, look_at_classifier
-from videomae_cli.tasks.evaluate import Protocol, score
+from videomae_cli.tasks.evaluate import score
 from videomae_cli.tasks.mixing import Mixing, require_pairs
 from videomae_cli.tasks.resume import identity
 from videomae_cli.tasks.run_report import concluded
+from videomae_cli.tasks.scores import Protocol
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
 
 SCRATCH = "scratch"

@@ -15,8 +15,8 @@ from videomae_cli.checkpoints.native import locate
 from videomae_cli.checkpoints.wrappers import Unwrapped, unwrap
 from videomae_cli.engine.report import Report
 from videomae_cli.errors import CheckpointError
+from videomae_cli.tasks.account import pattern_rows, tell
 from videomae_cli.tasks.build import read_checkpoint
-from videomae_cli.tasks.convert import pattern_rows, tell
 
 
 class Inspection(NamedTuple):
