@@ -7,10 +7,11 @@ INSTALLED := $(VENV)/.installed
 # the tested versions need Python >= 3.11; on 3.10 pip takes the newest that fit
 CONSTRAINTS = $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' * (sys.version_info >= (3, 11)))")
 
-.PHONY: help demo test check generate wheel clean
+.PHONY: help demo test slow check generate wheel clean
 help:
 	@echo "make demo      prove on this machine, offline, that pretraining helps"
 	@echo "make test      run the tests"
+	@echo "make slow      run the tests that take long"
 	@echo "make check     format, lint, types, generated files"
 	@echo "make generate  write generated files anew: recipes/, completions/"
 	@echo "make wheel     build the wheel into dist/"
@@ -20,6 +21,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

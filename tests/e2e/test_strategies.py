@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,16 @@ STRATEGIES = {
     "frames": ["mask.strategy=motion", "mask.pool=0.5", "clip.oversample=2", "augment.repeats=2"],
 }
 DEFAULT = {"frames"}  # the others are marked slow
-THREADS = str(torch.get_num_threads())  # as here: other sums otherwise
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": THREADS, "ACCELERATE_USE_CPU": "true"}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As many threads here as in the process that is killed: sums depend on them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def words_for(prepared: Path, recipes: Path, name: str, *more: str) -> list[str]:
