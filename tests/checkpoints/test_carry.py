@@ -92,3 +92,15 @@ def test_a_model_without_class_token_does_not_take_one():
 
     with pytest.raises(CheckpointError, match=r"not in the model: encoder\.class_token"):
         encoder_weights_for_classifier(weights(), expected)
+
+
+def test_a_head_for_as_many_classes_is_kept_and_another_is_not():
+    source = {name: torch.randn(shape) for name, shape in CLASSIFIER.items()}
+    wider = {**source, "head.weight": torch.randn(5, 6)}
+
+    kept, _ = encoder_weights_for_classifier(source, CLASSIFIER)
+    placed, report = encoder_weights_for_classifier(wider, CLASSIFIER)
+
+    assert torch.equal(kept["head.weight"], source["head.weight"])
+    assert "head.weight" not in placed and report.initialised == ("head.weight",)
+    assert report.dropped["head.weight"] == "a head for another number of classes"
