@@ -7,7 +7,7 @@ from torch import nn
 from videomae_cli.engine import saves
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.saves import Keep
-from videomae_cli.engine.state import State, read, restore, save
+from videomae_cli.engine.state import State, collect, read, restore, save
 from videomae_cli.errors import TrainingError
 
 
@@ -31,7 +31,7 @@ def train_one(model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> 
 def test_a_restored_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     model, optimizer = trained(3)
     where = State(step=3, identity={"recipe": "x"}, window={"loss": 0.1 + 0.2}, failed=1)
-    path = save(tmp_path, where, model, optimizer, keep=Keep(2))
+    path = save(tmp_path, where, collect(model, optimizer), keep=Keep(2))
     other_model, other_optimizer = trained(1)
 
     restore(path, other_model, other_optimizer)
@@ -50,14 +50,14 @@ def test_the_newest_the_best_and_every_so_many_saves_are_kept(tmp_path: Path) ->
 
     for step in range(1, 12):
         state = State(step=step, best=best if step >= 5 else {})
-        save(tmp_path, state, model, optimizer, keep=Keep(2, every=4))
+        save(tmp_path, state, collect(model, optimizer), keep=Keep(2, every=4))
 
     kept = sorted(int(path.name[5:]) for path in tmp_path.iterdir())
     assert kept == [4, 5, 8, 10, 11]
 
 
 def test_a_save_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
-    path = save(tmp_path, State(step=1), *trained(1), keep=Keep(2))
+    path = save(tmp_path, State(step=1), collect(*trained(1)), keep=Keep(2))
 
     with pytest.raises(TrainingError, match="step-000000001 is of another model: size mismatch"):
         restore(path, *trained(1, width=5))
@@ -67,7 +67,7 @@ def test_a_disk_that_refuses_is_a_training_error(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file where the directory should be")
 
     with pytest.raises(TrainingError, match="could not save step 5"):
-        save(tmp_path / "checkpoints", State(step=5), *trained(1), keep=Keep(2))
+        save(tmp_path / "checkpoints", State(step=5), collect(*trained(1)), keep=Keep(2))
 
 
 def test_nothing_saved_means_nothing_found(tmp_path: Path) -> None:

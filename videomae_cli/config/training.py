@@ -125,10 +125,20 @@ class TrainSpec(Spec):
     """Activation checkpointing: less memory, about a third more computing, the same numbers."""
     compile: bool = False
     """torch.compile: a slow first step, then faster ones; other kernels, so other last digits."""
+    shard: bool = False
+    """FSDP2: weights, gradients and optimizer state split over the processes, for a model that
+    does not fit on each; more exchange, the same numbers. Not together with fp16 or compile."""
     nonfinite_budget: Count = 3
     """Steps without a finite loss or gradient that are skipped and counted; one more stops."""
     track: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Where metrics are copied to, beside `metrics.jsonl`; needs the extra `videomae[track]`."""
+
+    @model_validator(mode="after")
+    def _shards(self) -> "TrainSpec":
+        if self.shard and (self.compile or self.precision == "fp16"):
+            other = "compile" if self.compile else "precision: fp16"
+            raise ValueError(f"shard does not go together with {other}: take one of them away")
+        return self
 
 
 class EvalSpec(Spec):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.sharding import whole
 from videomae_cli.engine.state import State
 from videomae_cli.errors import TrainingError
 
@@ -99,7 +100,7 @@ def crashed(
 
 
 def _not_finite(tensors: Any) -> list[str]:
-    names = (label for label, tensor in tensors if not bool(torch.isfinite(tensor).all()))
+    names = (label for label, tensor in tensors if not bool(torch.isfinite(whole(tensor)).all()))
     return [label for label, _ in zip(names, range(MOST_NAMES), strict=False)]
 
 

@@ -25,9 +25,10 @@ from videomae_cli.engine.plan import Plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saves import Keep
+from videomae_cli.engine.sharding import whole
 from videomae_cli.engine.signals import Interrupted, exit_code
 from videomae_cli.engine.speed import Speed
-from videomae_cli.engine.state import State, save
+from videomae_cli.engine.state import State, collect, save
 from videomae_cli.errors import Stopped
 
 MicroBatch = dict[str, Tensor]
@@ -218,7 +219,7 @@ class Stepper:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
         total = torch.nn.utils.get_total_norm(gradients)
-        norm = float(total)
+        norm = float(whole(total))
         loss_sum = torch.zeros((), device=runtime.device)
         for micro in micros:
             loss_sum += micro.loss
@@ -282,12 +283,12 @@ def _save(
     """Save; return the step."""
     state.scaler = runtime.scaler_state()
     model, optimizer = runtime.unwrap(work.model), work.optimizer.optimizer
+    files = collect(model, optimizer, work.average, here=runtime.is_main)
 
     def write() -> None:
         log.sync()  # a save never counts lines that a power cut could take
         state.lines = log.lines
-        folder = run_dir / "checkpoints"
-        save(folder, state, model, optimizer, keep=keep, average=work.average)
+        save(run_dir / "checkpoints", state, files, keep=keep)
 
     runtime.on_main(write)
     return state.step

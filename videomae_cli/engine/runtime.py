@@ -16,10 +16,12 @@ from typing import Literal, TypeVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 
+from videomae_cli.engine.sharding import exchange_gradients
 from videomae_cli.engine.signals import Signals
 from videomae_cli.errors import RecipeError, TrainingError, VideoMAEError
 from videomae_cli.rng import stream_seed
@@ -136,6 +138,20 @@ class Runtime:
         """Wait for all processes."""
         self.accelerator.wait_for_everyone()
 
+    def prepare(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, *, is_sharded: bool = False
+    ) -> tuple[nn.Module, AcceleratedOptimizer]:
+        """Make a model cast as the precision asks and, unless sharded, exchange gradients."""
+        prepared: tuple[nn.Module, AcceleratedOptimizer] = (
+            (
+                self.accelerator.prepare_model(model, evaluation_mode=True),
+                self.accelerator.prepare_optimizer(optimizer),
+            )
+            if is_sharded
+            else self.accelerator.prepare(model, optimizer)
+        )
+        return prepared
+
     def unwrap(self, model: nn.Module) -> nn.Module:
         """Return the module inside, still casting as it was prepared to."""
         inside: nn.Module = self.accelerator.unwrap_model(model)
@@ -154,6 +170,7 @@ class Runtime:
     @contextmanager
     def accumulating(self, model: nn.Module, *, last: bool) -> Iterator[None]:
         """Hold back gradient exchange until the last micro-batch of a step."""
+        exchange_gradients(model, now=last)
         if last:
             yield
             return

@@ -14,12 +14,16 @@ from torch import Tensor, nn
 from videomae_cli.engine import saves
 from videomae_cli.engine.average import Average
 from videomae_cli.engine.saves import Keep
+from videomae_cli.engine.sharding import collected, like
 from videomae_cli.errors import TrainingError
 
 STATE = "state.json"
 MODEL = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 AVERAGE = "average.safetensors"
+
+Files = Mapping[str, Mapping[str, Tensor]]
+"""Tensors by file name."""
 
 
 @dataclass
@@ -53,28 +57,37 @@ class State:
     software: dict[str, str] = field(default_factory=dict)
 
 
-def save(
-    folder: Path,
-    state: State,
+def collect(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    *,
-    keep: Keep,
     average: Average | None = None,
-) -> Path:
+    *,
+    here: bool = True,
+) -> Files:
+    """Return what a save holds beside the state, by file name; to be called by all processes.
+
+    Args:
+        model: Not wrapped; it may be sharded.
+        optimizer: Its optimizer.
+        average: Of its weights.
+        here: Is it this process that writes? The others only give their parts.
+    """
+    files: dict[str, Mapping[str, Tensor]] = {
+        MODEL: model.state_dict(),
+        OPTIMIZER: _optimizer_tensors(model, optimizer),
+    }
+    if average is not None:
+        files[AVERAGE] = average.tensors
+    return {name: collected(tensors, here=here) for name, tensors in files.items()}
+
+
+def save(folder: Path, state: State, files: Files, *, keep: Keep) -> Path:
     """Write a complete save under `folder`, then remove older ones; the best one so far stays.
 
     Raises:
         TrainingError: The disk refused (full, read-only).
     """
-    contents: dict[str, Mapping[str, Tensor] | str] = {
-        MODEL: model.state_dict(),
-        OPTIMIZER: _optimizer_tensors(model, optimizer),
-        STATE: as_text(state),
-    }
-    if average is not None:
-        contents[AVERAGE] = average.tensors
-    target = saves.publish(folder, state.step, contents)
+    target = saves.publish(folder, state.step, {**files, STATE: as_text(state)})
     best = [int(state.best["step"])] if state.best else []
     saves.prune(folder, state.step, keep, always=best)
     return target
@@ -105,10 +118,15 @@ def restore(
     index = {name: number for number, name in enumerate(_names(model, optimizer))}
     entries: dict[int, dict[str, Tensor]] = {}
     try:
-        model.load_state_dict(load_file(path / MODEL))
+        own = model.state_dict()
+        weights = load_file(path / MODEL)
+        model.load_state_dict({n: like(v, own.get(n, v)) for n, v in weights.items()})
         for key, value in load_file(path / OPTIMIZER).items():
             name, _, entry = key.rpartition("/")
-            entries.setdefault(index[name], {})[entry] = value
+            is_step = value.ndim == 0
+            entries.setdefault(index[name], {})[entry] = (
+                value if is_step else like(value, own[name])
+            )
     except (RuntimeError, KeyError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise TrainingError(
@@ -119,7 +137,7 @@ def restore(
     if average is not None:
         held = load_file(path / AVERAGE) if (path / AVERAGE).is_file() else model.state_dict()
         for name, value in average.tensors.items():
-            value.copy_(held[name])
+            value.copy_(like(held[name], value))
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

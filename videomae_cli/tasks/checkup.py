@@ -20,6 +20,7 @@ from videomae_cli.data.loader import each_video
 from videomae_cli.data.workers import Clips
 from videomae_cli.engine.plan import Plan
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.sharding import gathered
 from videomae_cli.masking.content import Content
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
@@ -92,12 +93,16 @@ class Checkup:
         self._every = max(scarce, plan.steps // LOOKS, 1)
 
     def __call__(self, step: int) -> dict[str, float]:
-        """Return the figures of a look if one is due before the line of this step, else nothing."""
+        """Return the figures of a look if one is due before the line of this step, else nothing.
+
+        The main process looks; a sharded model is there on all, so all are to call.
+        """
         before = step - self._log_every
         is_due = before <= 0 or step // self._every > before // self._every
-        if not (is_due or step == self._plan.steps) or not self._runtime.is_main:
+        if not (is_due or step == self._plan.steps):
             return {}
-        return self.figures()
+        with gathered(self._model):
+            return self.figures() if self._runtime.is_main else {}
 
     @torch.no_grad()
     def figures(self) -> dict[str, float]:

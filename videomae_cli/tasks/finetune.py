@@ -18,6 +18,7 @@ from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine.optim import parameter_groups
 from videomae_cli.engine.report import Report, Silence
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.sharding import collected, gathered
 from videomae_cli.engine.state import digest
 from videomae_cli.errors import DataError
 from videomae_cli.models.classifier import Classifier
@@ -91,7 +92,7 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report, parent: Path | No
             )
         final = run_dir / "final"
         made = {"step": state.step, "data": str(recipe.data), "software": runs.software()}
-        weights = job.model.state_dict()
+        weights = collected(job.model.state_dict(), here=runtime.is_main)
         runtime.on_main(lambda: write_native(final, weights, card.model_copy(update=made)))
     if state.best:
         report.say(
@@ -207,15 +208,16 @@ def _validation(
         return None
 
     def evaluate(step: int) -> dict[str, float]:
-        scores = score(
-            classifier,
-            manifest,
-            "val",
-            recipe.clip,
-            Protocol(1, 1),
-            runtime=runtime,
-            report=Silence(),
-        )
+        with gathered(classifier):
+            scores = score(
+                classifier,
+                manifest,
+                "val",
+                recipe.clip,
+                Protocol(1, 1),
+                runtime=runtime,
+                report=Silence(),
+            )
         return scores.metrics()
 
     return evaluate

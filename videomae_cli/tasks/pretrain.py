@@ -16,6 +16,7 @@ from videomae_cli.data.workers import Clips
 from videomae_cli.engine.optim import parameter_groups
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.sharding import collected
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks import runs
 from videomae_cli.tasks.build import build_autoencoder
@@ -60,7 +61,7 @@ def run(recipe: PretrainRecipe, run_dir: Path, report: Report, parent: Path | No
             )
         final = run_dir / "final"
         made = {"step": state.step, "data": str(recipe.data), "software": runs.software()}
-        weights = job.model.state_dict()
+        weights = collected(job.model.state_dict(), here=runtime.is_main)
         runtime.on_main(lambda: write_native(final, weights, card.model_copy(update=made)))
     report.say(f"wrote {final}")
     return final

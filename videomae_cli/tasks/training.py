@@ -18,11 +18,13 @@ from videomae_cli.engine.plan import Plan, make_plan
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saves import Keep
+from videomae_cli.engine.sharding import shard
 from videomae_cli.engine.state import State, read, restore
 from videomae_cli.engine.trackers import require_installed, tracking
-from videomae_cli.errors import DataError, TrainingError
+from videomae_cli.errors import DataError, RecipeError, TrainingError
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
+from videomae_cli.models.layers import Block
 from videomae_cli.models.recompute import recompute_blocks
 from videomae_cli.tasks import runs
 from videomae_cli.tasks.checkup import CLIPS, Checkup, Look, fetch
@@ -124,8 +126,9 @@ def train(
         recompute_blocks(objective)
     if recipe.train.compile:
         objective.compile()
-    optimizer = adamw(job.groups, betas=optim.betas, eps=optim.eps)
-    model, optimizer = runtime.accelerator.prepare(objective, optimizer)
+    groups = _sharded(job, recipe, runtime, report) if recipe.train.shard else job.groups
+    optimizer = adamw(groups, betas=optim.betas, eps=optim.eps)
+    model, optimizer = runtime.prepare(objective, optimizer, is_sharded=recipe.train.shard)
     inside = runtime.unwrap(model)
     average = Average(inside, recipe.train.ema) if recipe.train.ema else None
     state = State(identity=job.identity)
@@ -155,6 +158,7 @@ def train(
     )
     trackers = recipe.train.track if runtime.is_main else ()
     settings = recipe.model_dump(mode="json")
+    looks = runtime.is_main or recipe.train.shard  # a sharded model is looked through by all
     with (
         closing(batches),
         worker_deaths_named(),
@@ -168,7 +172,7 @@ def train(
             job.evaluate,
             average=average,
             name=lambda index: str(job.clips.path(index)),
-            check_up=_check_up(job, recipe, plan, order, runtime) if runtime.is_main else None,
+            check_up=_check_up(job, recipe, plan, order, runtime) if looks else None,
             track=track,
         )
         fit(
@@ -184,6 +188,20 @@ def train(
     if average is not None:
         average.show(inside)
     return state
+
+
+def _sharded(job: Job, recipe: TrainingRecipe, runtime: Runtime, report: Report) -> list[Group]:
+    """Split the model over the processes; return the optimizer's groups over its parts."""
+    if runtime.world == 1:
+        report.say("train.shard: one process, so nothing to split")
+        return job.groups
+    if runtime.precision == "fp16":
+        raise RecipeError(
+            "train.shard: fp16, which train.precision: auto comes to here, cannot be sharded",
+            "--set train.precision=fp32",
+        )
+    blocks = [module for module in job.model.modules() if isinstance(module, Block)]
+    return shard(job.model, blocks, job.groups, device=runtime.device, world=runtime.world)
 
 
 def _check_up(
