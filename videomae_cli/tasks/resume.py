@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from videomae_cli.checkpoints.atomic import replacing
-from videomae_cli.config.recipes import dump
+from videomae_cli.config.recipes import dump, load_recipe
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.engine import saves
 from videomae_cli.engine.report import Report
@@ -185,7 +185,8 @@ def say_differences(state: State, world: int, software: Mapping[str, str], repor
 
 
 def _changes(path: Path, recipe: TrainingRecipe) -> dict[str, list[Any]]:
-    before, now = yaml.safe_load(path.read_text()), yaml.safe_load(dump(recipe))
+    held = load_recipe(str(path), [], recipe.kind)  # a key it does not know yet has its default
+    before, now = yaml.safe_load(dump(held)), yaml.safe_load(dump(recipe))
     return dict(sorted(_differences("", before, now)))
 
 
@@ -203,12 +204,12 @@ def _is_free(key: str) -> bool:
 
 
 def _fixed(recipe: TrainingRecipe) -> dict[str, Any]:
-    """Return all of a recipe that decides numbers."""
-    whole: dict[str, Any] = yaml.safe_load(dump(recipe))
+    """Return all of a recipe that decides numbers and is not a default, which new keys start as."""
+    whole: dict[str, Any] = recipe.model_dump(mode="json", exclude_defaults=True)
     for key in FREE:
         *parts, last = key.split(".")
         part = whole
         for name in parts:
-            part = part[name]
+            part = part.get(name, {})
         part.pop(last, None)
     return whole
