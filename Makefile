@@ -13,7 +13,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make slow      run the tests that take long"
 	@echo "make check     format, lint, types, generated files"
-	@echo "make generate  write generated files anew: recipes/, completions/"
+	@echo "make generate  write generated files anew: recipes/, completions/, docs/scaling.md"
 	@echo "make wheel     build the wheel into dist/"
 
 demo: $(INSTALLED)
@@ -31,10 +31,12 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python recipes/generate.py --check
 	$(BIN)/python completions/generate.py --check
+	$(BIN)/python docs/scaling.py --check
 
 generate: $(INSTALLED)
 	$(BIN)/python recipes/generate.py
 	$(BIN)/python completions/generate.py
+	$(BIN)/python docs/scaling.py
 
 wheel: $(INSTALLED)
 	$(BIN)/python -m build --wheel
