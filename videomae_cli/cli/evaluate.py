@@ -47,9 +47,11 @@ def evaluate(
     """
     from videomae_cli.cli import console
     from videomae_cli.engine.launch import relaunch
+    from videomae_cli.engine.slurm import join_step
     from videomae_cli.tasks import evaluate as task
     from videomae_cli.tasks import runs
 
+    join_step()
     report = console.report(json_output=json_output)
     chosen = checkpoint or runs.newest_weights("classifier", report)
     if (code := relaunch(devices)) is not None:

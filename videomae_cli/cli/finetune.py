@@ -57,7 +57,9 @@ def finetune(
     """
     from videomae_cli.cli import console, without_training
     from videomae_cli.cli.choose import Flags, chosen_recipe, require_dry_run, run_name
+    from videomae_cli.engine.slurm import join_step
 
+    join_step()
     require_dry_run(price_per_hour, dry_run=dry_run)
     flags = Flags(recipe, changes, data, seed, resume, start=checkpoint)
     chosen = chosen_recipe(flags, "finetune")

@@ -46,10 +46,12 @@ def pretrain(
 
     from videomae_cli.cli import console, without_training
     from videomae_cli.cli.choose import Flags, chosen_recipe, require_dry_run, run_name
+    from videomae_cli.engine.slurm import join_step
 
     if report is not None:
         without_training.judge(report, json_output=json_output)
         return
+    join_step()
     require_dry_run(price_per_hour, dry_run=dry_run)
     flags = Flags(recipe, changes, data, seed, resume)
     chosen = chosen_recipe(flags, "pretrain")

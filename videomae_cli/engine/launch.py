@@ -1,8 +1,8 @@
 """Start one process per device when asked to, unless a launcher has done so already.
 
 `--devices 4` starts this very command four times with torch's rank variables set, passes signals
-on, and leaves with the ranks' exit code. Under torchrun, accelerate launch or Slurm the variables
-are there already, and we carry on as one of the processes.
+on, and leaves with the ranks' exit code. Under torchrun or accelerate launch the variables are
+there already, under Slurm `slurm.py` has set them, and we carry on as one of the processes.
 """
 
 import ctypes
@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import torch
 
+from videomae_cli.engine import slurm
 from videomae_cli.engine.signals import NUMBERS
 from videomae_cli.errors import UsageError
 
@@ -46,8 +47,13 @@ def is_launched() -> bool:
 
 
 def relaunch(devices: int | None) -> int | None:
-    """Run this command once per device; return the exit code, None if there is nothing to do."""
+    """Run this command once per device; return the exit code, None if there is nothing to do.
+
+    Raises:
+        UsageError: There are fewer devices, or a launcher has started another number of processes.
+    """
     if is_launched():
+        _take_part(devices)
         return None
     count = process_count(devices)
     if count == 1:
@@ -65,6 +71,23 @@ def relaunch(devices: int | None) -> int | None:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+def _take_part(devices: int | None) -> None:
+    """See to it, as one of a launcher's processes, that we run as if `_start` had started us."""
+    count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if devices not in (None, count):
+        raise UsageError(
+            f"--devices {devices}: a launcher has started {count} on this machine already",
+            "leave --devices away: the launcher around this command says how many",
+        )
+    if torch.cuda.is_available() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    os.environ.setdefault("ACCELERATE_USE_CPU", "true")  # else they would not join
+    if "OMP_NUM_THREADS" not in os.environ:
+        threads = slurm.cores_per_task() or max(1, (os.cpu_count() or 1) // count)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        torch.set_num_threads(threads)  # torch has looked for the variable before
 
 
 def _start(rank: int, count: int, port: int) -> subprocess.Popen[bytes]:

@@ -100,6 +100,7 @@ class Runtime:
         self.device: torch.device = self.accelerator.device
         self.rank: int = self.accelerator.process_index
         self.world: int = self.accelerator.num_processes
+        self.local_world: int = int(os.environ.get("LOCAL_WORLD_SIZE") or self.world)
         self.is_main: bool = self.accelerator.is_main_process
         self.signals = Signals()
 

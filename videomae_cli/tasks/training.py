@@ -223,11 +223,12 @@ def _check_up(
 def worker_count(wanted: int | str, runtime: Runtime) -> int:
     """Return the decoding processes per training process.
 
-    `auto` leaves a core per process to a GPU's driver, and half of the cores to a CPU's own work.
+    `auto` shares out this machine's cores: it leaves one per process to a GPU's driver, and half of
+    them to a CPU's own work.
     """
     if isinstance(wanted, int):
         return wanted
-    cores = max(1, (os.cpu_count() or 1) // runtime.world)
+    cores = max(1, (os.cpu_count() or 1) // runtime.local_world)
     return max(1, cores // 2 if runtime.device.type == "cpu" else min(cores - 1, 16))
 
 

@@ -1,0 +1,16 @@
+import os
+
+import pytest
+
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.tasks.training import worker_count
+
+
+def test_each_machine_shares_out_its_own_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 96)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    with Runtime("fp32", cpu=True) as runtime:
+        runtime.world = 32  # on four machines
+
+        assert worker_count("auto", runtime) == 6
+        assert worker_count(3, runtime) == 3
