@@ -45,6 +45,9 @@ def test_a_second_signal_leaves_at_once_and_takes_the_decoding_processes_along()
 
     assert process.wait(10) == 128 + signal.SIGTERM
     process.stdout.close()
+    deadline = time.monotonic() + 10
+    while is_there(child) and time.monotonic() < deadline:  # killed, not yet gone
+        time.sleep(0.05)
     assert not is_there(child)
 
 
@@ -56,7 +59,7 @@ def test_a_schedulers_warning_leaves_time_for_what_it_warns_of() -> None:
     process.send_signal(signal.SIGUSR1)
     time.sleep(1.2)
     process.terminate()
-    time.sleep(1.2)
+    time.sleep(1.5)
     assert process.poll() is None, "a save may be under way"
     process.terminate()
 
