@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.micro import make_data, write_recipes
+from tests.e2e.twins import Twins
 from tests.e2e.warm import Warm
 
 
@@ -19,6 +20,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a micro pretraining and a micro fine-tuning recipe."""
     return write_recipes(tmp_path_factory.mktemp("recipes"))
+
+
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory: pytest.TempPathFactory, recipes: Path, prepared: Path) -> Twins:
+    """Return what starts runs that are all alike, with untouched ones to compare them with."""
+    return Twins(tmp_path_factory.mktemp("twins"), recipes, prepared)
 
 
 @pytest.fixture

@@ -15,11 +15,14 @@ from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from tests.e2e.moments import Moment, Witness
+
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     ["videomae_cli.cli.app", "videomae_cli.tasks.pretrain", "videomae_cli.tasks.finetune"]
 )
 TIMEOUT_SECONDS = 300.0
+Hook = Moment | Witness
 
 
 class Warm:
@@ -41,13 +44,14 @@ class Warm:
             if process.pid is not None and process.is_alive():
                 os.killpg(process.pid, signal.SIGKILL)
 
-    def start(self, words: Sequence[str | Path], *, world: int = 1) -> list[BaseProcess]:
-        """Start `videomae WORDS`, as one process or as the ranks of one run."""
+    def start(
+        self, words: Sequence[str | Path], *, world: int = 1, hooks: Sequence[Hook] = ()
+    ) -> list[BaseProcess]:
+        """Start `videomae WORDS`, as one process or as the ranks of one run, with hooks in them."""
         port = _free_port() if world > 1 else 0
+        command = list(map(str, words))
         ranks = [
-            _SERVER.Process(
-                target=_command, args=(list(map(str, words)), rank, world, port, self.output)
-            )
+            _SERVER.Process(target=_command, args=(command, rank, world, port, self.output, hooks))
             for rank in range(world)
         ]
         for rank in ranks:
@@ -55,9 +59,11 @@ class Warm:
         self._started += ranks
         return ranks
 
-    def run(self, words: Sequence[str | Path], *, world: int = 1) -> list[int | None]:
+    def run(
+        self, words: Sequence[str | Path], *, world: int = 1, hooks: Sequence[Hook] = ()
+    ) -> list[int | None]:
         """Run a command to its end; return the exit code of each rank."""
-        return [wait(rank) for rank in self.start(words, world=world)]
+        return [wait(rank) for rank in self.start(words, world=world, hooks=hooks)]
 
     def text(self) -> str:
         """Return all that was printed."""
@@ -81,7 +87,9 @@ def left_of(process: BaseProcess) -> list[str]:
     return [line for line in listed.splitlines() if line.split()[1][0] != "Z"]
 
 
-def _command(words: list[str], rank: int, world: int, port: int, output: Path) -> None:
+def _command(
+    words: list[str], rank: int, world: int, port: int, output: Path, hooks: Sequence[Hook]
+) -> None:
     os.setsid()
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
@@ -96,6 +104,8 @@ def _command(words: list[str], rank: int, world: int, port: int, output: Path) -
     from videomae_cli.cli.app import run
 
     torch.set_num_threads(1)
+    for hook in hooks:
+        hook.arrange(rank)
     with contextlib.suppress(BrokenPipeError):
         sys.exit(run(words))
 

@@ -104,6 +104,15 @@ def test_damaged_saves_of_the_future_do_not_push_out_whole_ones(tmp_path: Path) 
     assert publish(tmp_path, 8, contents(8)) == newest(tmp_path)[0], "replaced when it comes"
 
 
+def test_a_save_of_the_same_step_takes_the_place_of_the_former(tmp_path: Path) -> None:
+    publish(tmp_path, 1, contents(1))
+    again = publish(tmp_path, 1, contents(5))
+
+    assert newest(tmp_path) == (again, [])
+    assert [path.name for path in tmp_path.iterdir()] == [again.name]
+    assert load_file(again / "model.safetensors")["weight"][0] == 5.0
+
+
 def test_the_manifest_holds_the_size_and_hash_of_every_other_file(tmp_path: Path) -> None:
     path = publish(tmp_path, 1, contents(1))
 

@@ -45,7 +45,26 @@ def test_a_second_signal_leaves_at_once_and_takes_the_decoding_processes_along()
 
     assert process.wait(10) == 128 + signal.SIGTERM
     process.stdout.close()
+    deadline = time.monotonic() + 10
+    while is_there(child) and time.monotonic() < deadline:  # killed, not yet gone
+        time.sleep(0.05)
     assert not is_there(child)
+
+
+def test_a_schedulers_warning_leaves_time_for_what_it_warns_of() -> None:
+    process = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    process.send_signal(signal.SIGUSR1)
+    time.sleep(1.2)
+    process.terminate()
+    time.sleep(1.5)
+    assert process.poll() is None, "a save may be under way"
+    process.terminate()
+
+    assert process.wait(10) == 128 + signal.SIGTERM
+    process.stdout.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from videomae_cli.errors import DataError, TrainingError, VideoMAEError
 
 PREFETCH = 3  # lists of samples each worker works ahead
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Clips(Protocol):
@@ -66,14 +67,16 @@ def deliver(
 ) -> Generator[Any, None, None]:
     """Yield `join` of each list of samples in the plan; end the workers whatever happens."""
     before = set(multiprocessing.active_children())
-    with warnings.catch_warnings():
-        # more workers than cores are the user's choice; "auto" never takes more
-        warnings.filterwarnings("ignore", message="This DataLoader will create")
-        iterator = _started(dataset, plan, join, carry)
-    workers = [child for child in multiprocessing.active_children() if child not in before]
+    iterator: Iterator[Any] | None = None
+    workers: list[BaseProcess] = []
     end = partial(_kill, workers)
     atexit.register(end)  # a crash elsewhere leaves this generator open while Python exits
     try:
+        with warnings.catch_warnings(), _signals_held():
+            # more workers than cores are the user's choice; "auto" never takes more
+            warnings.filterwarnings("ignore", message="This DataLoader will create")
+            iterator = _started(dataset, plan, join, carry)
+            workers += [child for child in multiprocessing.active_children() if child not in before]
         for samples in plan:
             batch = _next(iterator, dataset, samples, carry)
             if isinstance(batch, VideoMAEError):
@@ -83,6 +86,19 @@ def deliver(
         del iterator  # lets idle workers finish
         end()  # and not those that hang: they ignore SIGTERM
         atexit.unregister(end)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait while workers start: one that ends this half-way would leave some behind."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 class _Guarded:
@@ -119,7 +135,7 @@ def _started(
 
 
 def _start_worker(_: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
 

@@ -109,7 +109,10 @@ def fit(
     report.start("training", total=plan.steps, done=state.step, unit="step")
     try:
         while True:
-            is_best = state.is_due and _validate(work, state, log, runtime)
+            is_best = False
+            if state.is_due and work.evaluate is not None:  # a fork may have nothing to validate on
+                is_best = _validate(work, state, log, runtime)
+                saved = min(saved, state.step - 1)  # a save made before it does not know of it
             is_last = state.step == plan.steps
             if state.step > saved and (is_last or is_best or state.step % cadence.save == 0):
                 saved = _save(work, state, log, runtime, run_dir, cadence.keep)

@@ -51,10 +51,12 @@ def publish(folder: Path, step: int, contents: Mapping[str, Mapping[str, Tensor]
         seals = {name: _write(partial / name, content) for name, content in contents.items()}
         _write(partial / MANIFEST, _manifest(seals))
         _flush(partial)
+        former = target.with_name(f"{target.name}.former{_PARTIAL}")
         if target.exists():
-            shutil.rmtree(target)  # damaged, or we would have gone on from it
+            target.rename(former)  # damaged, or from before the validation of its step
         partial.rename(target)
         _flush(folder)
+        shutil.rmtree(former, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)  # room for the next attempt
         raise TrainingError(

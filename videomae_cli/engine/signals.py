@@ -2,7 +2,7 @@
 
 SIGTERM, SIGINT and SIGUSR1 set a flag; the ranks agree on it once a step. Where a process only
 waits or evaluates, `interruptible` lets the signal cut it short. A second signal leaves at once,
-and takes the decoding processes along.
+and takes the decoding processes along; SIGUSR1, by which schedulers warn, does not count for that.
 """
 
 import multiprocessing
@@ -63,6 +63,8 @@ class Signals:
             self.received, self._at = number, time.monotonic()
             if self._may_interrupt:
                 raise Interrupted
+        elif self.received == signal.SIGUSR1 != number:
+            self.received, self._at = number, time.monotonic()  # a warning, then the request
         elif number != signal.SIGUSR1 and time.monotonic() > self._at + SAME_REQUEST_SECONDS:
             for child in multiprocessing.active_children():
                 child.kill()

@@ -173,7 +173,7 @@ def say_differences(state: State, world: int, software: Mapping[str, str], repor
     if state.world != world:
         report.warn(
             f"saved on {state.world} processes, going on with {world}: the same clips, crops and "
-            "masks; sums, dropout and drop path differ"
+            "masks; sums, dropout, drop path and Mixup differ"
         )
     moved = [
         f"{name} {version} -> {software[name]}"

@@ -66,7 +66,9 @@ def directory(name: str, *, out: Path | None, resume: Path | None, is_fork: bool
 def opened(
     run_dir: Path, recipe: TrainingRecipe, report: Report, parent: Path | None = None
 ) -> Iterator[None]:
-    """Hold a run's directory, with recipe and environment written into it.
+    """Hold a run's directory; write recipe and environment into a new one.
+
+    Those of a run that is there already wait for `describe`, once it is clear that it may go on.
 
     Args:
         run_dir: The directory; made if need be.
@@ -84,9 +86,10 @@ def opened(
             held.enter_context(only_run(run_dir))
             if parent is not None:
                 prepare_fork(parent, run_dir, recipe, report)
-            elif (run_dir / RECIPE).is_file():
+            if parent is None and (run_dir / RECIPE).is_file():
                 require_same_recipe(run_dir / RECIPE, recipe)
-            _describe(run_dir, recipe)
+            else:
+                describe(run_dir, recipe)
         except OSError as error:
             raise TrainingError(
                 f"{run_dir}: cannot be written: {error}",
@@ -95,7 +98,8 @@ def opened(
         yield
 
 
-def _describe(run_dir: Path, recipe: TrainingRecipe) -> None:
+def describe(run_dir: Path, recipe: TrainingRecipe) -> None:
+    """Write the recipe and what it runs on into a run's directory."""
     environment = {
         "command": sys.argv,
         "python": platform.python_version(),

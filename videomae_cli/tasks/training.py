@@ -146,6 +146,9 @@ def train(
         raise TrainingError(
             f"{save} is beyond the {plan.steps:,} steps of this run", "train longer"
         )
+    is_finished = state.step == plan.steps  # then nothing is decoded or described anew
+    if not is_finished:
+        runtime.on_main(lambda: runs.describe(run_dir, recipe))
     state.world, state.software = runtime.world, runs.software()
     batches = train_batches(
         job.clips,
@@ -158,7 +161,8 @@ def train(
     )
     trackers = recipe.train.track if runtime.is_main else ()
     settings = recipe.model_dump(mode="json")
-    looks = runtime.is_main or recipe.train.shard  # a sharded model is looked through by all
+    # a sharded model is looked through by all
+    looks = (runtime.is_main or recipe.train.shard) and not is_finished
     with (
         closing(batches),
         worker_deaths_named(),
