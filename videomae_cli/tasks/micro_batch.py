@@ -5,8 +5,8 @@ micro-batches, until one does not fit. The number is written into the run's `rec
 run takes it from there. All that was tried on is thrown away, and random states and the peak of
 memory are put back: a run with `auto` is the run with that number, to the last bit.
 
-Not covered: what `train.compile` saves (sizes are tried uncompiled), and memory that other programs
-take later.
+Not covered: what `train.compile` saves (sizes are tried uncompiled, since what was compiled before
+decides what is compiled next), and memory that other programs take later.
 """
 
 import platform
@@ -17,26 +17,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import nn
 
 from videomae_cli.config.recipes import load_recipe
 from videomae_cli.config.schema import FinetuneRecipe
-from videomae_cli.data.dataset import collate
-from videomae_cli.data.workers import PREFETCH
-from videomae_cli.engine.average import Average
 from videomae_cli.engine.meter import Meter
-from videomae_cli.engine.optim import adamw
 from videomae_cli.engine.plan import share_of
 from videomae_cli.engine.report import Report
 from videomae_cli.engine.runtime import Runtime
-from videomae_cli.errors import RecipeError, TrainingError
-from videomae_cli.models.recompute import recompute_blocks
+from videomae_cli.engine.signals import exit_code
+from videomae_cli.errors import RecipeError, Stopped, TrainingError
 from videomae_cli.tasks.first_steps import AnyRecipe, with_train
 from videomae_cli.tasks.forecast import seconds, si
-from videomae_cli.tasks.made_up import MadeUpClips
 from videomae_cli.tasks.mixing import is_paired
 from videomae_cli.tasks.resume import RECIPE, TrainingRecipe
-from videomae_cli.tasks.training import Job, worker_count
+from videomae_cli.tasks.training import Job
+from videomae_cli.tasks.trial import Trial
 
 SAFE = 0.85  # share of the free memory that is taken; the rest is for what was not tried
 
@@ -73,6 +68,7 @@ def settle(
     Raises:
         RecipeError: The batch cannot be cut up, or the system does not tell what memory is used.
         TrainingError: Not even the smallest micro-batch fits.
+        Stopped: A signal asked to stop; nothing was begun.
     """
     if recipe.train.micro_batch != "auto":
         return recipe
@@ -175,6 +171,8 @@ def _find(
     trial = Trial(make(), recipe, runtime)
 
     def probe(size: int) -> int | None:
+        if number := runtime.asked_to_stop():
+            raise Stopped("stopped before the first step", exit_code=exit_code(number))
         report.advance(figures=f"{size} clips")
         needs = runtime.gather([meter.most(lambda: trial.take(size))])
         known = [need for need in needs if need is not None]
@@ -192,50 +190,6 @@ def _find(
     return found.size
 
 
-class Trial:
-    """What the run would train, to take steps with on made-up clips.
-
-    Args:
-        job: Its objective, its parameter groups, its feed.
-        recipe: The run's.
-        runtime: The run's.
-    """
-
-    def __init__(self, job: Job, recipe: TrainingRecipe, runtime: Runtime) -> None:
-        optim = recipe.optim
-        self._runtime, self._feed = runtime, job.feed
-        self._sample = MadeUpClips(recipe, 1)[0, 0]
-        objective = job.objective.to(runtime.device).train()
-        if recipe.train.recompute:
-            recompute_blocks(objective)
-        self._optimizer = adamw(job.groups, betas=optim.betas, eps=optim.eps)
-        # for evaluation: in the run's precision, without exchanging gradients
-        self._model: nn.Module = runtime.accelerator.prepare_model(objective, evaluation_mode=True)
-        self._average = Average(objective, recipe.train.ema) if recipe.train.ema else None
-        weights = _bytes_of(list(objective.parameters()))
-        trained = _bytes_of([p for group in job.groups for p in group["params"]])
-        self._exchange = trained if runtime.world > 1 else 0  # the buckets of gradients
-        averaged = weights if self._average else 0
-        self.fixed = weights + 3 * trained + averaged + self._exchange
-        """Bytes of weights, gradients, both moments of AdamW, average and exchange."""
-        self._waiting = 0  # bytes that decoded clips take where the model is, per clip of a batch
-        if runtime.device.type == "cpu":
-            workers = worker_count(recipe.train.workers, runtime)
-            self._waiting = PREFETCH * workers * _bytes_of([self._sample["clip"]])
-
-    def take(self, size: int) -> None:
-        """Take two steps: in the second, moments and gradients are there from the beginning."""
-        batch = self._runtime.to_device(collate([self._sample] * size))
-        self._optimizer.zero_grad()
-        for number in range(2):
-            self._model(**self._feed(batch, 0, number)).loss.backward()
-            self._optimizer.step()
-
-    def beside(self, size: int) -> int:
-        """Return the bytes that a run takes and a trial does not."""
-        return self._exchange + size * self._waiting
-
-
 @contextmanager
 def _randomness_kept(runtime: Runtime) -> Iterator[None]:
     """Put torch's random states back; nothing else draws from a global one here."""
@@ -247,10 +201,6 @@ def _randomness_kept(runtime: Runtime) -> Iterator[None]:
 def _processes_here(runtime: Runtime) -> int:
     """Count the processes of this run on this machine."""
     return runtime.gather([platform.node()]).count(platform.node())
-
-
-def _bytes_of(tensors: Sequence[torch.Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def _shared(error: RecipeError | TrainingError) -> RecipeError | TrainingError:
