@@ -27,6 +27,7 @@ class Meter:
 
     def __init__(self, device: torch.device, free: int | None = None) -> None:
         self.device = device
+        gc.collect()
         hand_back(device)
         self.free = free_bytes(device) if free is None else free
         self._held = held_bytes(device) if forget_peak(device) else None
@@ -40,6 +41,7 @@ class Meter:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        gc.collect()
         hand_back(self.device)
         forget_peak(self.device)
 
@@ -61,7 +63,6 @@ class Meter:
 
 def hand_back(device: torch.device) -> None:
     """Give memory that is no longer used back to the device or the system."""
-    gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif platform.libc_ver()[0] == "glibc":
