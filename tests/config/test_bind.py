@@ -56,6 +56,19 @@ def test_all_problems_are_listed_at_once() -> None:
         ("train", "batch", 3.0, "train.batch: expected a whole number, got 3.0"),
         ("train", "batch", True, "train.batch: expected a whole number, got true"),
         ("train", "workers", "x", "train.workers: expected a whole number or 'auto', got 'x'"),
+        (
+            "train",
+            "micro_batch",
+            "atuo",
+            "train.micro_batch: expected a whole number or 'auto', got 'atuo' "
+            "(did you mean 'auto'?)",
+        ),
+        (
+            "train",
+            "micro_batch",
+            0,
+            "train.micro_batch: expected at least 1 or 'auto', got 0",
+        ),
         ("train", "workers", -1, "train.workers: expected at least 0 or 'auto', got -1"),
         (
             "augment",

@@ -36,6 +36,15 @@ def test_a_recipe_in_steps_says_all_of_them() -> None:
     assert checked.cells()[-1] == "1,900 in all"
 
 
+def test_a_micro_batch_that_is_to_be_found_is_not_looked_for() -> None:
+    auto, number = (
+        recipe_check.check("demo", load_recipe("demo", [f"train.micro_batch={size}"]))
+        for size in ("auto", 8)
+    )
+
+    assert auto == number
+
+
 def test_every_problem_is_reported_and_the_sound_recipes_too(tmp_path: Path) -> None:
     text = library.find("demo").read_text(encoding="utf-8")
     unbound, unbuilt = tmp_path / "unbound.yaml", tmp_path / "unbuilt.yaml"

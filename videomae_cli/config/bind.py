@@ -130,7 +130,9 @@ def _words(group: Sequence[ErrorDetails], mapping: Mapping[str, Any]) -> str:
         choices = _choices(error)
         return f"{_shown(value)} is not one of {', '.join(choices)}{_guess(value, choices)}"
     wanted = " or ".join(_wanted(one) for one in group)
-    return f"expected {wanted}, got {_shown(value)}{_advice(wanted, value)}"
+    words = [word for one in group if one["type"] == "literal_error" for word in _choices(one)]
+    advice = _advice(wanted, value) or _guess(value, words)
+    return f"expected {wanted}, got {_shown(value)}{advice}"
 
 
 def _wanted(error: ErrorDetails) -> str:

@@ -104,8 +104,13 @@ class TrainSpec(Spec):
 
     batch: Positive
     """Clips per optimizer step: all devices and accumulation counted, repeats not."""
-    micro_batch: Positive
-    """Most clips per device and backward pass; accumulation is derived from it."""
+    micro_batch: Positive | Literal["auto"]
+    """Most clips per device and backward pass; accumulation is derived from it.
+
+    `auto`: as many as fit, tried out before the first step and written into the run's
+    `recipe.yaml`. Another micro-batch sums the same gradients in another order; what is drawn per
+    micro-batch (Mixup, CutMix, dropout, drop path) is then another draw.
+    """
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """`auto`: bf16 where the device computes it natively, else fp32 (CUDA before bf16: fp16)."""
     workers: Count | Literal["auto"] = "auto"
@@ -138,6 +143,8 @@ class TrainSpec(Spec):
         if self.shard and (self.compile or self.precision == "fp16"):
             other = "compile" if self.compile else "precision: fp16"
             raise ValueError(f"shard does not go together with {other}: take one of them away")
+        if self.shard and self.micro_batch == "auto":
+            raise ValueError("shard needs a number for micro_batch: auto tries the whole model")
         return self
 
 

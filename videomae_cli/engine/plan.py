@@ -100,15 +100,25 @@ def make_plan(
     )
 
 
-def _cut(train: TrainSpec, world: int) -> tuple[int, int]:
-    """Return the largest micro-batch within bounds, and the accumulation it takes."""
-    if train.batch % world:
-        down, up = train.batch - train.batch % world, train.batch + world - train.batch % world
+def share_of(batch: int, world: int) -> int:
+    """Return how many clips of each batch a process takes.
+
+    Raises:
+        RecipeError: The batch does not divide among the processes.
+    """
+    if batch % world:
+        down, up = batch - batch % world, batch + world - batch % world
         raise RecipeError(
-            f"train.batch: {train.batch} clips do not divide among {world} processes",
+            f"train.batch: {batch} clips do not divide among {world} processes",
             f"take another number of devices, or --set train.batch={down or up}",
         )
-    share = train.batch // world
+    return batch // world
+
+
+def _cut(train: TrainSpec, world: int) -> tuple[int, int]:
+    """Return the largest micro-batch within bounds, and the accumulation it takes."""
+    assert train.micro_batch != "auto", "a number is found before a plan is made"
+    share = share_of(train.batch, world)
     accumulation = -(-share // train.micro_batch)
     while share % accumulation:
         accumulation += 1

@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 import torch
 
-from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.schema import FinetuneRecipe
-from videomae_cli.data.dataset import Batch, Sample
+from videomae_cli.data.dataset import Batch
 from videomae_cli.data.loader import Order, each_video
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine.plan import Plan
@@ -35,6 +34,7 @@ from videomae_cli.tasks import finetune, pretrain
 from videomae_cli.tasks.checkup import fetch
 from videomae_cli.tasks.first_steps import Taken, take_steps, with_train
 from videomae_cli.tasks.forecast import Data, Disk, Forecast, Tokens
+from videomae_cli.tasks.made_up import MadeUpClips
 from videomae_cli.tasks.mixing import require_pairs
 from videomae_cli.tasks.quiet import Quiet
 from videomae_cli.tasks.resume import TrainingRecipe, newest_save
@@ -48,41 +48,12 @@ BACKWARD = 3  # a forward and a backward pass, in forward passes
 class Setting(NamedTuple):
     """What is measured on."""
 
+    recipe: TrainingRecipe
+    """With a number for its micro-batch."""
     job: Job
     order: Order
     plan: Plan
     videos: Manifest | None
-
-
-class MadeUpClips:
-    """Clips of noise, for a recipe without data: the model takes as long for them as for others.
-
-    Args:
-        clip: Their shape.
-        repeats: Clips of each video.
-        videos: How many.
-    """
-
-    def __init__(self, clip: ClipSpec, repeats: int, videos: int) -> None:
-        shape = (repeats, 3, clip.frames, clip.size, clip.size)
-        draw = torch.Generator().manual_seed(0)
-        self._videos = videos
-        self._sample: Batch = {
-            "clip": torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw),
-            "noise": torch.rand(repeats, 2, clip.grid().tokens, generator=draw),
-            "index": torch.zeros(repeats, dtype=torch.int64),
-            "failed": torch.zeros(repeats, dtype=torch.int64),
-        }
-
-    def __len__(self) -> int:
-        return self._videos
-
-    def path(self, index: int) -> Path:
-        """Name what does not exist."""
-        return Path(f"made-up-{index}")
-
-    def __getitem__(self, sample: Sample) -> Batch:
-        return self._sample
 
 
 def run(
@@ -110,11 +81,9 @@ def run(
     require_installed(recipe.train.track)
     quiet = Quiet(report)
     with Runtime(recipe.train.precision) as runtime:
-        setting = _set_up(recipe, runtime, quiet, without_data=without_data)
-        if setting.videos is None:
-            recipe = with_train(recipe, workers=0)
+        setting = _set_up(recipe, standing, runtime, report, without_data=without_data)
         done = _steps_done(standing, report)
-        forecast = _measure(recipe, setting, runtime, quiet, run_dir, done, price_per_hour)
+        forecast = _measure(setting, runtime, quiet, run_dir, done, price_per_hour)
     report.table(f"dry run of {recipe.kind}", ("what", "measured"), forecast.rows())
     for note in forecast.notes():
         report.warn(note)
@@ -122,37 +91,47 @@ def run(
 
 
 def _set_up(
-    recipe: TrainingRecipe, runtime: Runtime, report: Report, *, without_data: bool
+    recipe: TrainingRecipe,
+    standing: Path | None,
+    runtime: Runtime,
+    report: Report,
+    *,
+    without_data: bool,
 ) -> Setting:
+    quiet = Quiet(report)
     if isinstance(recipe, FinetuneRecipe):
         manifest = open_manifest(recipe)
         classes = finetune.labelled_classes(manifest, recipe)
+        recipe = finetune.settled(
+            recipe, manifest, classes, standing, runtime=runtime, report=report
+        )
         order, plan = plan_for(recipe, len(manifest.split("train")), runtime.world)
         require_pairs(recipe, plan)
         few = manifest._replace(
             videos=(*manifest.split("train"), *manifest.split("val")[:VALIDATED])
         )
-        job, _ = finetune.assemble(recipe, few, classes, runtime, report)
-        return Setting(job, order, plan, manifest)
+        job, _ = finetune.assemble(recipe, few, classes, runtime, quiet)
+        return Setting(recipe, job, order, plan, manifest)
     try:
         found: Manifest | None = open_manifest(recipe)
     except DataError:
         if not without_data:
             raise
         found = None
+    recipe = pretrain.settled(recipe, standing, runtime, report)
     if found is None:
-        clips = MadeUpClips(recipe.clip.candidates(), recipe.augment.repeats, recipe.train.batch)
+        recipe = with_train(recipe, workers=0)
+        clips = MadeUpClips(recipe, recipe.train.batch)
         order, plan = plan_for(recipe, recipe.train.batch, runtime.world)
         job, _ = pretrain.assemble(recipe, clips, {})
-        return Setting(job, order, plan, None)
+        return Setting(recipe, job, order, plan, None)
     order, plan = plan_for(recipe, len(found.split("train")), runtime.world)
     real = pretrain.training_clips(recipe, found.split("train"), found.root)
     job, _ = pretrain.assemble(recipe, real, {})
-    return Setting(job, order, plan, found)
+    return Setting(recipe, job, order, plan, found)
 
 
 def _measure(
-    recipe: TrainingRecipe,
     setting: Setting,
     runtime: Runtime,
     report: Report,
@@ -160,7 +139,7 @@ def _measure(
     done: int,
     price_per_hour: float | None,
 ) -> Forecast:
-    plan, job = setting.plan, setting.job
+    recipe, plan, job = setting.recipe, setting.plan, setting.job
     beside = next(path for path in (run_dir, *run_dir.absolute().parents) if path.is_dir())
     data = _decoding(setting, recipe, runtime)
     first = setting.order.step_samples(0)[:1]

@@ -28,6 +28,7 @@ from videomae_cli.tasks.build import adopt, build_classifier, read_checkpoint
 from videomae_cli.tasks.cards import card_for_finetune
 from videomae_cli.tasks.checkup import label_guess_loss, look_at_classifier
 from videomae_cli.tasks.evaluate import score
+from videomae_cli.tasks.micro_batch import settle
 from videomae_cli.tasks.mixing import Mixing, require_pairs
 from videomae_cli.tasks.resume import identity
 from videomae_cli.tasks.run_report import concluded
@@ -71,15 +72,17 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report, parent: Path | No
     Raises:
         DataError: No prepared data, or none labelled.
         CheckpointError: The weights do not fit.
-        RecipeError: The batch does not divide, or is larger than the data.
-        TrainingError: Loss not finite; a resume that would be another run; a failed save; the
-            directory is in use.
+        RecipeError: The batch does not divide, or is larger than the data; no micro-batch is given
+            and the system does not tell what memory is used.
+        TrainingError: No micro-batch fits; loss not finite; a resume that would be another run; a
+            failed save; the directory is in use.
         Stopped: A signal asked to stop; everything is saved.
     """
     manifest = open_manifest(recipe)
     classes = labelled_classes(manifest, recipe)
     with Runtime(recipe.train.precision) as runtime, ExitStack() as held:
         run_dir = runtime.agree(run_dir)
+        recipe = settled(recipe, manifest, classes, run_dir, runtime=runtime, report=report)
         order, plan = plan_for(recipe, len(manifest.split("train")), runtime.world)
         require_pairs(recipe, plan)
         runtime.on_main(lambda: held.enter_context(runs.opened(run_dir, recipe, report, parent)))
@@ -101,6 +104,24 @@ def run(recipe: FinetuneRecipe, run_dir: Path, report: Report, parent: Path | No
         )
     report.say(f"wrote {final}")
     return final
+
+
+def settled(
+    recipe: FinetuneRecipe,
+    manifest: Manifest,
+    classes: tuple[str, ...],
+    run_dir: Path | None,
+    *,
+    runtime: Runtime,
+    report: Report,
+) -> FinetuneRecipe:
+    """Return the recipe with a number for its micro-batch; see `tasks/micro_batch.py`."""
+    scratch = recipe.model_copy(update={"start": SCRATCH})  # other weights take as much memory
+
+    def make() -> Job:
+        return assemble(scratch, manifest, classes, runtime, Silence())[0]
+
+    return settle(recipe, run_dir, runtime, report, make)
 
 
 def assemble(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 from videomae_cli.data.loader import Order
 from videomae_cli.engine.metrics import read_metrics
@@ -18,6 +18,7 @@ from videomae_cli.errors import Stopped
 from videomae_cli.tasks.resume import TrainingRecipe
 from videomae_cli.tasks.training import Job, train
 
+AnyRecipe = TypeVar("AnyRecipe", bound=TrainingRecipe)
 SECONDS = 25.0  # of measured steps, about
 LEAST, MOST = 3, 40  # measured steps
 WARM = 2  # steps before them, at least; a quarter of the measured ones if that is more
@@ -149,6 +150,7 @@ def _scratch(beside: Path, runtime: Runtime) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def with_train(recipe: TrainingRecipe, **changes: object) -> TrainingRecipe:
+def with_train(recipe: AnyRecipe, **changes: object) -> AnyRecipe:
     """Return the recipe with other values in its `train` part."""
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update=changes)})
+    train = recipe.train.model_copy(update=changes)
+    return cast(AnyRecipe, recipe.model_copy(update={"train": train}))

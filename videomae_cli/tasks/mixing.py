@@ -72,13 +72,18 @@ def require_pairs(recipe: FinetuneRecipe, plan: Plan) -> None:
     Raises:
         RecipeError: Clips are mixed and their number per micro-batch is odd.
     """
-    augment = recipe.augment
-    if (augment.mixup or augment.cutmix) and plan.micro_batch * augment.repeats % 2:
+    if not is_paired(recipe, plan.micro_batch):
         raise RecipeError(
             f"train.micro_batch: Mixup and CutMix pair clips, and {plan.micro_batch} "
-            f"x {augment.repeats} repeats is odd",
+            f"x {recipe.augment.repeats} repeats is odd",
             "take an even train.batch and train.micro_batch",
         )
+
+
+def is_paired(recipe: FinetuneRecipe, micro_batch: int) -> bool:
+    """Tell whether every clip has a partner, where clips are mixed."""
+    augment = recipe.augment
+    return not (augment.mixup or augment.cutmix) or micro_batch * augment.repeats % 2 == 0
 
 
 @contextmanager

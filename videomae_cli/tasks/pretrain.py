@@ -22,6 +22,8 @@ from videomae_cli.tasks import runs
 from videomae_cli.tasks.build import build_autoencoder
 from videomae_cli.tasks.cards import card_for_pretrain
 from videomae_cli.tasks.checkup import look_at_autoencoder
+from videomae_cli.tasks.made_up import MadeUpClips
+from videomae_cli.tasks.micro_batch import settle
 from videomae_cli.tasks.resume import identity
 from videomae_cli.tasks.run_report import concluded
 from videomae_cli.tasks.training import Job, open_manifest, plan_for, train
@@ -38,14 +40,16 @@ def run(recipe: PretrainRecipe, run_dir: Path, report: Report, parent: Path | No
 
     Raises:
         DataError: No prepared data where the recipe says.
-        RecipeError: The batch does not divide, or is larger than the data.
-        TrainingError: Loss not finite; a resume that would be another run; a failed save; the
-            directory is in use.
+        RecipeError: The batch does not divide, or is larger than the data; no micro-batch is given
+            and the system does not tell what memory is used.
+        TrainingError: No micro-batch fits; loss not finite; a resume that would be another run; a
+            failed save; the directory is in use.
         Stopped: A signal asked to stop; everything is saved.
     """
     manifest = open_manifest(recipe)
     with Runtime(recipe.train.precision) as runtime, ExitStack() as held:
         run_dir = runtime.agree(run_dir)
+        recipe = settled(recipe, run_dir, runtime, report)
         order, plan = plan_for(recipe, len(manifest.split("train")), runtime.world)
         runtime.on_main(lambda: held.enter_context(runs.opened(run_dir, recipe, report, parent)))
         report.say(f"run directory {run_dir}")
@@ -65,6 +69,17 @@ def run(recipe: PretrainRecipe, run_dir: Path, report: Report, parent: Path | No
         runtime.on_main(lambda: write_native(final, weights, card.model_copy(update=made)))
     report.say(f"wrote {final}")
     return final
+
+
+def settled(
+    recipe: PretrainRecipe, run_dir: Path | None, runtime: Runtime, report: Report
+) -> PretrainRecipe:
+    """Return the recipe with a number for its micro-batch; see `tasks/micro_batch.py`."""
+
+    def make() -> Job:
+        return assemble(recipe, MadeUpClips(recipe, recipe.train.batch), {})[0]
+
+    return settle(recipe, run_dir, runtime, report, make)
 
 
 def training_clips(recipe: PretrainRecipe, videos: Sequence[Video], root: Path) -> PretrainClips:
