@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from videomae_cli.engine import saves
-from videomae_cli.engine.loop import Cadence, Training, fit
+from videomae_cli.engine.loop import Cadence, fit
 from videomae_cli.engine.metrics import read_metrics
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.plan import Plan
@@ -18,6 +18,7 @@ from videomae_cli.engine.report import Silence
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saves import Keep
 from videomae_cli.engine.state import State, read, restore
+from videomae_cli.engine.step import Training
 from videomae_cli.errors import Stopped, TrainingError
 from videomae_cli.rng import stream
 

@@ -12,7 +12,7 @@ from videomae_cli.data.loader import Order, Share, train_batches
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import Clips, worker_deaths_named
 from videomae_cli.engine.average import Average
-from videomae_cli.engine.loop import Cadence, Feed, Training, fit
+from videomae_cli.engine.loop import Cadence, fit
 from videomae_cli.engine.optim import Group, adamw
 from videomae_cli.engine.plan import Plan, make_plan
 from videomae_cli.engine.report import Report
@@ -20,6 +20,7 @@ from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saves import Keep
 from videomae_cli.engine.sharding import shard
 from videomae_cli.engine.state import State, read, restore
+from videomae_cli.engine.step import Feed, Training
 from videomae_cli.engine.trackers import require_installed, tracking
 from videomae_cli.errors import DataError, RecipeError, TrainingError
 from videomae_cli.models.autoencoder import Autoencoder
