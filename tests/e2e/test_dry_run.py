@@ -63,6 +63,7 @@ def test_half_way_through_a_run_only_the_rest_is_foreseen(
     assert forecast(capsys, ["pretrain", "--resume", run])["steps_left"] == 0
 
 
+@pytest.mark.slow
 def test_a_finetuning_dry_run_counts_validations_and_cost(
     prepared: Path, recipes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_dry_run_says_what_was_found_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_micro_batches_of_one_batch_train_the_same_weights(
     prepared: Path, recipes: Path, tmp_path: Path
 ) -> None:

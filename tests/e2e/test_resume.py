@@ -72,7 +72,10 @@ def test_kill_9_then_resume_equals_a_run_that_was_never_touched(
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 75, marks=pytest.mark.slow)],
+)
 def test_a_signal_saves_says_how_to_go_on_and_leaves_no_process(
     prepared: Path, recipes: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
@@ -98,6 +101,7 @@ def test_a_signal_saves_says_how_to_go_on_and_leaves_no_process(
     assert children_of(process.pid) == []
 
 
+@pytest.mark.slow
 def test_a_resume_that_would_be_another_run_is_refused(
     prepared: Path, recipes: Path, tmp_path: Path
 ) -> None:
@@ -112,6 +116,7 @@ def test_a_resume_that_would_be_another_run_is_refused(
     assert "optim.base_lr" in output
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_trains(prepared: Path, recipes: Path, tmp_path: Path) -> None:
     words = ["pretrain", "--recipe", recipes / "micro.yaml", "--data", prepared]
     words += ["--set", "train.log_every_steps=1", "--set", "model.drop_path=0.0"]

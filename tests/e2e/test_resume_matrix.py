@@ -149,8 +149,9 @@ def test_the_average_is_what_is_validated_and_written(
 
 @pytest.mark.parametrize(
     ("workers", "stops"),
-    [(1, [8, 11]), *(pytest.param(w, s, marks=pytest.mark.slow) for w, s in [(0, [7]), (2, [4])])],
+    [(1, [8, 11]), (0, [7]), (2, [4])],
 )
+@pytest.mark.slow
 def test_two_processes(
     workers: int, stops: list[int], recipes: Path, prepared: Path, tmp_path: Path, warm: Warm
 ) -> None:
@@ -351,6 +352,7 @@ def test_a_signal_cuts_an_evaluation_short_and_the_resume_makes_up_for_it(
     assert_same(tmp_path / "parts", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_the_death_of_the_launcher_stops_its_processes_and_saves(
     recipes: Path, prepared: Path, tmp_path: Path
 ) -> None:

@@ -82,7 +82,9 @@ def expected(source: Path, clip_BCTHW: Tensor, *, features: bool) -> Tensor:
         return logits
 
 
-@pytest.mark.parametrize("to", PROGRAMS)
+@pytest.mark.parametrize(
+    "to", [to if to == "onnx" else pytest.param(to, marks=pytest.mark.slow) for to in PROGRAMS]
+)
 @pytest.mark.parametrize(
     ("name", "features"),
     [*((name, False) for name in CARDS), ("classifier", True), ("moving", True)],

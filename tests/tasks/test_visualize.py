@@ -163,7 +163,9 @@ def test_a_pretraining_run_under_way_shows_its_newest_save(video: Path, tmp_path
 
     with pytest.raises(CheckpointError, match="saved nothing yet"):
         visualize.run(video, Notes(), checkpoint=run, out=tmp_path / "a.png")
-    saves.save(run / "checkpoints", saves.State(step=1234), model, optimizer, keep=Keep(2))
+    saves.save(
+        run / "checkpoints", saves.State(step=1234), saves.collect(model, optimizer), keep=Keep(2)
+    )
     notes = Notes()
     visualize.run(video, notes, checkpoint=run, out=tmp_path / "a.png")
 

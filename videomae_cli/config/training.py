@@ -132,7 +132,7 @@ class TrainSpec(Spec):
     """torch.compile: a slow first step, then faster ones; other kernels, so other last digits."""
     shard: bool = False
     """FSDP2: weights, gradients and optimizer state split over the processes, for a model that
-    does not fit on each; more exchange, the same numbers. Not together with fp16 or compile."""
+    does not fit on each. More exchange, sums in another order; not with fp16 or compile."""
     nonfinite_budget: Count = 3
     """Steps without a finite loss or gradient that are skipped and counted; one more stops."""
     track: tuple[Literal["tensorboard", "wandb"], ...] = ()

@@ -2,8 +2,8 @@
 
 Every block is a unit, and so is what lies around the blocks. A unit's weights are gathered when it
 runs and given back after it; gradients go each to the process that holds the weights. Computing is
-as without, so are the numbers, but for the order of sums in the gradient's norm. What leaves the
-run (saves, `final/`) is whole: it can go on on any number of processes, sharded or not.
+as without, so are the numbers, but for the order of sums. What leaves the run (saves, `final/`) is
+whole: it can go on on any number of processes, sharded or not.
 
 The functions do nothing to a model that is not sharded, so callers need not ask.
 
