@@ -7,11 +7,12 @@ INSTALLED := $(VENV)/.installed
 # the tested versions need Python >= 3.11; on 3.10 pip takes the newest that fit
 CONSTRAINTS = $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' * (sys.version_info >= (3, 11)))")
 
-.PHONY: help demo test slow check generate wheel clean
+.PHONY: help demo test slow grid check generate wheel clean
 help:
 	@echo "make demo      prove on this machine, offline, that pretraining helps"
 	@echo "make test      run the tests"
 	@echo "make slow      run the tests that take long"
+	@echo "make grid      run every way to stop and resume a run; make slow runs half of them"
 	@echo "make check     format, lint, types, generated files"
 	@echo "make generate  write generated files anew: recipes/, completions/, docs/scaling.md"
 	@echo "make wheel     build the wheel into dist/"
@@ -24,6 +25,9 @@ test: $(INSTALLED)
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
+
+grid: $(INSTALLED)
+	$(BIN)/python -m pytest -m "grid or slow" tests/e2e/test_resume_grid.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

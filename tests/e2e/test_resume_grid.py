@@ -23,13 +23,16 @@ MOMENTS = {
     LAST: [Moment("update", STEPS)],
 }
 DEFAULT = (2, "finetune", 2, "in the middle of an epoch")  # test_resume_matrix.py has more of them
+SLOW, REST = pytest.mark.slow, pytest.mark.grid
+"""Half of the grid goes with the slow tests: pretraining without workers, fine-tuning with two."""
 GRID = [
-    pytest.param(*cell, marks=[] if cell == DEFAULT else pytest.mark.slow)
+    pytest.param(*cell, marks=[] if cell == DEFAULT else [SLOW if is_half else REST])
     for world in (1, 2)
     for kind in OF_KIND
     for workers in (0, 2)
     for name in MOMENTS
     for cell in [(world, kind, workers, name)]
+    for is_half in [(kind == "finetune") == (workers == 2)]
     if (workers, name) != (0, "never")  # the twin itself
 ]
 WITHOUT_DRAWS: dict[str, dict[str, object]] = {  # by the model and in its feed, rank by rank

@@ -147,21 +147,15 @@ def test_the_average_is_what_is_validated_and_written(
     assert logged["val_loss"] == pytest.approx(scored.metrics["loss"], rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("workers", "stops"),
-    [(1, [8, 11]), (0, [7]), (2, [4])],
-)
 @pytest.mark.slow
-def test_two_processes(
-    workers: int, stops: list[int], recipes: Path, prepared: Path, tmp_path: Path, warm: Warm
-) -> None:
+def test_two_processes(recipes: Path, prepared: Path, tmp_path: Path, warm: Warm) -> None:
     words: list[str | Path] = ["pretrain", "--recipe", recipes / "micro.yaml", "--data", prepared]
-    for change in ("schedule.steps=120", "train.save_every_steps=2", f"train.workers={workers}"):
+    for change in ("schedule.steps=120", "train.save_every_steps=2", "train.workers=1"):
         words += ["--set", change]
     assert warm.run([*words, "--out", tmp_path / "whole"], world=2) == [0, 0], warm.text()
 
     command = [*words, "--out", tmp_path / "parts"]
-    for step in stops:
+    for step in (8, 11):
         ranks = warm.start(command, world=2)
         while not (tmp_path / f"parts/checkpoints/step-{2 * step:09d}").is_dir():
             assert all(rank.is_alive() for rank in ranks), warm.text()

@@ -9,6 +9,7 @@ import atexit
 import multiprocessing
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -90,15 +91,25 @@ def deliver(
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let signals wait while workers start: one that ends this half-way would leave some behind."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
+    """Let signals wait while workers start: one that ends this half-way would leave some behind.
+
+    A mask would not do: a signal to the process then goes to another of its threads, and Python
+    still handles it in this one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles no signal here
         return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        for number, handler in handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for one in came:
+            signal.raise_signal(one)
 
 
 class _Guarded:
