@@ -110,10 +110,13 @@ def timed(step: Step, device: str) -> float:
     return time.perf_counter() - start
 
 
-def processor() -> str:
-    """Return the processor's name where Linux tells it."""
+def processor(device: str) -> str:
+    """Name what computes; of a CPU Linux tells the name."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
+    name = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
+    return f"{name}, {torch.get_num_threads()} threads"
 
 
 def main() -> None:
@@ -141,15 +144,15 @@ def main() -> None:
         for _ in range(chosen.rounds)
     ]
     print(
-        f"{chosen.size}, batch {chosen.batch}, 16 x 224 x 224, {chosen.device} ({processor()}, "
-        f"{torch.get_num_threads()} threads), torch {torch.__version__}, "
+        f"{chosen.size}, batch {chosen.batch}, 16 x 224 x 224, {chosen.device} "
+        f"({processor(chosen.device)}), torch {torch.__version__}, "
         f"transformers {transformers.__version__}"
     )
     best = "videomae bf16"
     for name in sides:
         seconds = statistics.median(one[name] for one in rounds)
         ratio = statistics.median(one[name] / one[best] for one in rounds)
-        print(f"{name:20s} median {seconds:7.3f} s   {ratio:5.2f} x {best}")
+        print(f"{name:20s} median {seconds:8.4f} s   {ratio:5.2f} x {best}")
 
 
 if __name__ == "__main__":
