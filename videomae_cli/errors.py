@@ -6,6 +6,24 @@ line or recipe, 3 data, 4 checkpoint, 5 training, 75 stopped by a signal and res
 by Ctrl-C and resumable.
 """
 
+import errno
+
+# what the machine says no to, whatever the program: not our bugs
+_REFUSALS = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.ENOTDIR,
+        errno.EIO,
+        errno.ESTALE,
+    }
+)
+
 
 class VideoMAEError(Exception):
     """A problem a user can cause and cure.
@@ -31,6 +49,16 @@ class VideoMAEError(Exception):
 
 class UsageError(VideoMAEError):
     """A command line that cannot be followed."""
+
+
+def refusal(error: OSError) -> UsageError | None:
+    """Return what the machine refused as an error of ours; `None` where it may be a bug."""
+    if error.errno not in _REFUSALS or error.filename is None:
+        return None
+    return UsageError(
+        f"{error.filename}: {error.strerror}",
+        "may you use this path and the folders above it, and is there room on the disk?",
+    )
 
 
 class RecipeError(VideoMAEError):

@@ -1,5 +1,6 @@
 """The front door: help that costs nothing, exit codes, and errors in one sentence."""
 
+import errno
 import os
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ from videomae_cli.errors import (
     TrainingError,
     UsageError,
     VideoMAEError,
+    refusal,
 )
 
 HEAVY = ("torch", "pydantic", "yaml", "numpy", "decord", "av", "timm", "accelerate", "matplotlib")
@@ -31,6 +33,7 @@ COMMANDS |= {
     for name, command in vars(its).get("commands", {}).items()
 }
 MAX_FLAGS = 12
+LONG = "n" * 300
 
 
 def in_a_process(code: str) -> str:
@@ -56,27 +59,63 @@ def test_help_imports_nothing_heavy(line: list[str], excused: list[str]) -> None
     assert in_a_process(code) == "0 []"
 
 
-def test_help_costs_less_than_a_third_of_a_second() -> None:
-    seconds = []
-    for _ in range(5):
-        before = os.times()
-        subprocess.run(
-            [sys.executable, "-m", "videomae_cli", "--help"], stdout=subprocess.DEVNULL, check=True
-        )
-        after = os.times()
-        seconds.append(
-            after.children_user
-            - before.children_user
-            + after.children_system
-            - before.children_system
-        )
+def test_help_costs_little_more_than_the_library_that_prints_it() -> None:
+    ours = ["-m", "videomae_cli", "--help"]
+    its = ["-c", "import typer, typer.rich_utils, typer.testing, typer.core"]
+    spent = [(_cpu_seconds(ours), _cpu_seconds(its)) for _ in range(5)]
+    mine, base = (statistics.median(seconds) for seconds in zip(*spent, strict=True))
 
-    assert statistics.median(seconds) < 0.3
+    assert mine < 2 * base  # 0.16 s where it was measured; torch alone would make it 20 times
+
+
+def _cpu_seconds(arguments: list[str]) -> float:
+    before = os.times()
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+    after = os.times()
+    return (
+        after.children_user - before.children_user + after.children_system - before.children_system
+    )
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"videomae {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["prepare", LONG, "--out", "data"],
+        ["pretrain", "--recipe", f"{LONG}.yaml"],
+        ["pretrain", "--recipe", "demo", "--data", LONG],
+        ["eval", "--checkpoint", LONG],
+        ["convert", LONG, "out.pth", "--to", "v1"],
+        ["visualize-mask", f"{LONG}.mp4"],
+        ["demo", "--quick", "--out", LONG],
+        ["recipes", "show", LONG],
+        ["recipes", "cp", "demo", LONG],
+    ],
+    ids=lambda line: " ".join(word.replace(LONG, "LONG") for word in line),
+)
+def test_a_path_that_the_machine_refuses_is_no_bug_of_ours(
+    line: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert run(line) == 2
+    assert f"{LONG}" in (told := capsys.readouterr().err)
+    assert "File name too long" in told and "hint: may you use this path" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_any_other_error_of_the_system_may_be_a_bug() -> None:
+    assert refusal(OSError(errno.EACCES, "Permission denied")) is None  # of what?
+    assert refusal(FileNotFoundError(errno.ENOENT, "No such file", "a")) is None
+    problem = refusal(PermissionError(errno.EACCES, "Permission denied", "locked/clip.mp4"))
+    assert isinstance(problem, UsageError) and "locked/clip.mp4: Permission" in problem.message
 
 
 def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:

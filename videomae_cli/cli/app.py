@@ -23,7 +23,7 @@ from videomae_cli.cli import (
     recipes,
     visualize,
 )
-from videomae_cli.errors import VideoMAEError
+from videomae_cli.errors import VideoMAEError, refusal
 
 app = typer.Typer(
     name="videomae",
@@ -81,11 +81,14 @@ def run(arguments: Sequence[str]) -> int:
         app(args=[word for word in arguments if word != "--debug"], prog_name="videomae")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    except VideoMAEError as error:
+    except (VideoMAEError, OSError) as error:
+        problem = refusal(error) if isinstance(error, OSError) else error
+        if problem is None:
+            raise
         from videomae_cli.cli import console
 
-        console.show_error(error, with_trace=is_debug)
-        return error.exit_code
+        console.show_error(problem, with_trace=is_debug)
+        return problem.exit_code
     return 0
 
 
