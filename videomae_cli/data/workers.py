@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from videomae_cli.errors import DataError, TrainingError, VideoMAEError
 
 PREFETCH = 3  # lists of samples each worker works ahead
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGUSR1", None))))
 
 
 class Clips(Protocol):

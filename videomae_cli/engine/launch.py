@@ -132,7 +132,8 @@ def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
         if failed and deadline == float("inf"):
             deadline = time.monotonic() + PATIENCE_SECONDS
         if time.monotonic() > deadline:
-            _send(ranks, signal.SIGKILL)
+            for rank in ranks:
+                rank.kill()
         time.sleep(0.1)
     codes = [rank.returncode for rank in ranks]
     return max((abs(code) if code > 0 else 128 - code for code in codes if code), default=0)

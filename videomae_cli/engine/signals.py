@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+WARNING: signal.Signals | None = getattr(signal, "SIGUSR1", None)  # Windows has none
+NUMBERS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, WARNING)))
 SAME_REQUEST_SECONDS = 1.0  # a scheduler and the launcher it started both pass one signal on
 
 
@@ -63,9 +64,9 @@ class Signals:
             self.received, self._at = number, time.monotonic()
             if self._may_interrupt:
                 raise Interrupted
-        elif self.received == signal.SIGUSR1 != number:
+        elif self.received == WARNING != number:
             self.received, self._at = number, time.monotonic()  # a warning, then the request
-        elif number != signal.SIGUSR1 and time.monotonic() > self._at + SAME_REQUEST_SECONDS:
+        elif number != WARNING and time.monotonic() > self._at + SAME_REQUEST_SECONDS:
             for child in multiprocessing.active_children():
                 child.kill()
             os._exit(128 + number)  # asked twice: the user means now
