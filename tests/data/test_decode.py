@@ -160,7 +160,7 @@ def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
 def test_pyav_takes_over_where_decord_fails_on_the_width_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write_clip(tmp_path / "narrow.mp4", 12, height=32, width=32)
+    path = write_clip(tmp_path / "narrow.mp4", 12, height=32, width=48)
 
     with caplog.at_level(logging.WARNING, logger="videomae"):
         first = read_frames(path, [0, 5])
