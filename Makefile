@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 # the tested versions need Python >= 3.11; on 3.10 pip takes the newest that fit
 CONSTRAINTS = $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' * (sys.version_info >= (3, 11)))")
 
@@ -21,13 +22,13 @@ demo: $(INSTALLED)
 	$(BIN)/videomae demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 slow: $(INSTALLED)
-	$(BIN)/python -m pytest -m slow
+	$(TESTS) -m slow
 
 grid: $(INSTALLED)
-	$(BIN)/python -m pytest -m "grid or slow" tests/e2e/test_resume_grid.py
+	$(TESTS) -m "grid or slow" tests/e2e/test_resume_grid.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

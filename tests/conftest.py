@@ -1,8 +1,13 @@
 """Shared fixtures: where the reference material is, and nothing else."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # as many processes as cores: the threads that torch starts would only be in the way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 
