@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from videomae_cli.cli import app
+
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
 
 
@@ -99,6 +101,21 @@ def test_a_signal_saves_says_how_to_go_on_and_leaves_no_process(
     assert f"--resume {tmp_path / 'r'}" in output
     assert list((tmp_path / "r/checkpoints").iterdir())
     assert children_of(process.pid) == []
+
+
+def test_a_start_that_is_refused_leaves_no_run_behind(
+    prepared: Path, recipes: Path, tmp_path: Path
+) -> None:
+    words = ["finetune", "--recipe", str(recipes / "micro-finetune.yaml"), "--data", str(prepared)]
+    words += ["--set", "schedule.steps=1", "--out", str(tmp_path / "run"), "--checkpoint"]
+    (tmp_path / "weights.pth").write_bytes(b"none")
+
+    assert app.run([*words, str(tmp_path / "weights.pth")]) == 4
+    assert not (tmp_path / "run/recipe.yaml").exists()
+
+    assert app.run([*words, "scratch"]) == 0
+    assert (tmp_path / "run/final/model.json").is_file()
+    assert app.run([*words, "scratch"]) == 2  # now there is a run, which is not written over
 
 
 @pytest.mark.slow

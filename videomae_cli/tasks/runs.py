@@ -66,9 +66,10 @@ def directory(name: str, *, out: Path | None, resume: Path | None, is_fork: bool
 def opened(
     run_dir: Path, recipe: TrainingRecipe, report: Report, parent: Path | None = None
 ) -> Iterator[None]:
-    """Hold a run's directory; write recipe and environment into a new one.
+    """Hold a run's directory; make sure that what is in it may go on.
 
-    Those of a run that is there already wait for `describe`, once it is clear that it may go on.
+    Recipe and environment wait for `describe`, until nothing can refuse the run any more: a start
+    that was refused leaves no run behind. Only a fork is described now, before its first save.
 
     Args:
         run_dir: The directory; made if need be.
@@ -86,10 +87,9 @@ def opened(
             held.enter_context(only_run(run_dir))
             if parent is not None:
                 prepare_fork(parent, run_dir, recipe, report)
-            if parent is None and (run_dir / RECIPE).is_file():
-                require_same_recipe(run_dir / RECIPE, recipe)
-            else:
                 describe(run_dir, recipe)
+            elif (run_dir / RECIPE).is_file():
+                require_same_recipe(run_dir / RECIPE, recipe)
         except OSError as error:
             raise TrainingError(
                 f"{run_dir}: cannot be written: {error}",
