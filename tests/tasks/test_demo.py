@@ -95,7 +95,7 @@ def test_the_results_are_written_for_programs(finished: tuple[Path, Outcome, Not
 
     assert written == json.loads(json.dumps(outcome.as_json()))
     assert set(written["gain_points"]) == {"8", "16"}
-    assert set(written["seconds"]) == {"videos", "pretraining", "contests", "controls"}
+    assert set(written["seconds"]) == {"videos", "training"}
 
 
 def test_a_second_run_in_the_same_place_trains_nothing_again(

@@ -5,30 +5,42 @@ scratch, on few labels and for the same number of steps; compare both on videos 
 Then make sure that only motion can have been learned: the same contest on single frames must end
 at chance, and on shuffled frames at the toss of a coin within each pair of opposite classes.
 
-Every part goes through the same code as the command of its name. What is finished is not done
+Every part goes through the same code as the command of its name, two at once, each in a process
+with one thread: so the numbers are the same on any number of cores. What is finished is not done
 again when a demonstration is resumed.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 from videomae_cli.config.recipes import dump, load_recipe
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.data.manifest import write_atomically
+from videomae_cli.engine.lanes import Part, side_by_side
 from videomae_cli.engine.report import Report
-from videomae_cli.errors import UsageError
+from videomae_cli.errors import Stopped, UsageError
 from videomae_cli.tasks import evaluate, finetune, pretrain, runs
-from videomae_cli.tasks.demo_data import Scale, make_labelled, make_unlabelled
+from videomae_cli.tasks.demo_data import (
+    Scale,
+    labelled_data,
+    make_labelled,
+    make_unlabelled,
+    unlabelled_data,
+)
 from videomae_cli.tasks.demo_report import write_report
 from videomae_cli.tasks.demo_results import Outcome, Score, Start, score_of
 from videomae_cli.tasks.demo_videos import Order
 from videomae_cli.tasks.quiet import Quiet
 
 PLAN, RESULTS = "demo.json", "results.json"
+PRETRAIN = "pretrain"
+LANES = 2  # parts at once
 COLUMNS = ("labelled videos", "pretrained", "from scratch", "gain")
 FULL = Scale(unlabelled=2000, budgets=(160, 640), control=320, test=800, control_test=400)
 QUICK = Scale(unlabelled=64, budgets=(16, 32), control=16, test=64, control_test=16)
@@ -81,42 +93,113 @@ def run(run_dir: Path, report: Report, plan: Plan) -> Outcome:
     """
     _claim(run_dir, plan)
     report.say(f"run directory {run_dir}")
-    demo = _Demonstration(run_dir, plan, report)
-    with demo.timed("videos"):
-        making = Quiet(report, warnings=False)  # of data without a val split, which is meant
-        unlabelled = make_unlabelled(run_dir, plan.scale, seed=plan.seed, report=making)
-        labelled: dict[Order, dict[int, Path]] = {
-            order: make_labelled(run_dir, order, plan.scale, seed=plan.seed, report=making)
-            for order in get_args(Order)
-        }
-    with demo.timed("pretraining"):
-        encoder = demo.pretrain(unlabelled)
-    with demo.timed("contests"):
-        contests = [
-            demo.score("natural", start, labels, data, encoder)
-            for labels, data in labelled["natural"].items()
-            for start in get_args(Start)
-        ]
-    with demo.timed("controls"):
-        controls = [
-            demo.score(order, "pretrained", labels, data, encoder)
-            for order in ("still", "shuffled")
-            for labels, data in labelled[order].items()
-        ]
-    outcome = Outcome(tuple(contests), tuple(controls), demo.seconds)
+    clock = _Clock(run_dir)
+    with clock.timed("videos"):
+        quiet = Quiet(report, warnings=False)  # of data without a val split, which is meant
+        make_unlabelled(run_dir, plan.scale, seed=plan.seed, report=quiet)
+    pretraining, finetuning = plan.pretraining, plan.finetuning
+    report.say(
+        f"pretraining on {plan.scale.unlabelled:,} videos without labels for "
+        f"{pretraining.schedule.steps:,} steps of {pretraining.train.batch}, beside and after it "
+        f"{len(_scores(plan))} fine-tunings for {finetuning.schedule.steps:,} steps"
+    )
+    with clock.timed("training"):
+        try:
+            done = side_by_side(
+                _parts(run_dir, plan), report, lanes=min(LANES, os.cpu_count() or 1), title="demo"
+            )
+        except Stopped as stop:
+            raise Stopped(
+                f"stopped; what is done is in {run_dir}",
+                f"go on with the same options and --out {run_dir}",
+                exit_code=stop.exit_code,
+            ) from None
+    scores = [done[_name(*which)] for which in _scores(plan)]
+    contests = [score for score in scores if score.order == "natural"]
+    controls = [score for score in scores if score.order != "natural"]
+    outcome = Outcome(tuple(contests), tuple(controls), clock.seconds)
     write_atomically(run_dir / RESULTS, json.dumps(outcome.as_json(), indent=1) + "\n")
-    page = write_report(run_dir, outcome, plan.scale, encoder, plan.seed)
+    page = write_report(run_dir, outcome, plan.scale, run_dir / PRETRAIN / "final", plan.seed)
     _tell(outcome, report)
     report.say(f"wrote {page}")
     return outcome
 
 
-class _Demonstration:
-    """The parts of a demonstration, each done once and then remembered."""
+def _parts(run_dir: Path, plan: Plan) -> list[Part]:
+    """Return what is to be done, in the order in which it is begun where nothing is waited for.
 
-    def __init__(self, run_dir: Path, plan: Plan, report: Report) -> None:
-        self.run_dir, self.plan, self.report = run_dir, plan, report
-        self.quiet = Quiet(report)
+    First pretraining, the longest; beside it all that needs no encoder.
+    """
+
+    def steps(part: str, recipe: PretrainRecipe | FinetuneRecipe) -> int:
+        return 0 if runs.is_finished(run_dir / part) else recipe.schedule.steps or 0
+
+    pretraining = partial(_pretrain, run_dir, plan)
+    parts = [Part(PRETRAIN, pretraining, steps(PRETRAIN, plan.pretraining))]
+    parts += [
+        Part(f"{order} videos", partial(_make_labelled, run_dir, plan, order))
+        for order in get_args(Order)
+    ]
+    for order, start, labels in sorted(_scores(plan), key=lambda which: which[1] != "scratch"):
+        name = _name(order, start, labels)
+        needs = (f"{order} videos", *([PRETRAIN] if start == "pretrained" else []))
+        work = partial(_score, run_dir, plan, order, start, labels)
+        parts.append(Part(name, work, steps(name, plan.finetuning), needs))
+    return parts
+
+
+def _scores(plan: Plan) -> list[tuple[Order, Start, int]]:
+    """Return which classifiers are trained, as the table has them: the contests, the controls."""
+    contests: list[tuple[Order, Start, int]] = [
+        ("natural", start, labels) for labels in plan.scale.budgets for start in get_args(Start)
+    ]
+    return [
+        *contests,
+        ("still", "pretrained", plan.scale.control),
+        ("shuffled", "pretrained", plan.scale.control),
+    ]
+
+
+def _name(order: Order, start: Start, labels: int) -> str:
+    return f"{order}-{start}-{labels}"
+
+
+def _make_labelled(run_dir: Path, plan: Plan, order: Order, report: Report) -> None:
+    quiet = Quiet(report, warnings=False)
+    make_labelled(run_dir, order, plan.scale, seed=plan.seed, report=quiet)
+
+
+def _pretrain(run_dir: Path, plan: Plan, report: Report) -> None:
+    """Pretrain without labels."""
+    if not runs.is_finished(run_dir / PRETRAIN):
+        recipe = plan.pretraining.model_copy(update={"data": unlabelled_data(run_dir)})
+        pretrain.run(recipe, run_dir / PRETRAIN, Quiet(report))
+
+
+def _score(
+    run_dir: Path, plan: Plan, order: Order, start: Start, labels: int, report: Report
+) -> Score:
+    """Fine-tune on few labelled videos and evaluate on the test videos."""
+    folder = run_dir / _name(order, start, labels)
+    if not runs.is_finished(folder):
+        data = labelled_data(run_dir, order, labels)
+        begin = str(run_dir / PRETRAIN / "final") if start == "pretrained" else finetune.SCRATCH
+        recipe = plan.finetuning.model_copy(update={"data": data, "start": begin})
+        finetune.run(recipe, folder, Quiet(report))
+    result = evaluate.run(folder / "final", Quiet(report))
+    frames = "" if order == "natural" else f" ({order} frames)"
+    report.say(f"{labels:,} labels, {start}{frames}: {result.headline()}")
+    return score_of(result, order, start, labels)
+
+
+class _Clock:
+    """Time spent, over interruptions.
+
+    Args:
+        run_dir: Where it is written down.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
         self.seconds: dict[str, float] = {}
         self._file = run_dir / "seconds.json"
         self._before: dict[str, float] = (
@@ -125,7 +208,7 @@ class _Demonstration:
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
-        """Add the time inside to that of a part, over interruptions."""
+        """Add the time inside to that of a part."""
         began = time.monotonic()
         try:
             yield
@@ -133,31 +216,6 @@ class _Demonstration:
             spent = self._before.get(part, 0.0) + time.monotonic() - began
             self.seconds[part] = round(spent, 1)
             write_atomically(self._file, json.dumps({**self._before, **self.seconds}) + "\n")
-
-    def pretrain(self, data: Path) -> Path:
-        """Pretrain without labels; return the weights."""
-        run_dir = self.run_dir / "pretrain"
-        if not runs.is_finished(run_dir):
-            recipe = self.plan.pretraining
-            self.report.say(
-                f"pretraining on {self.plan.scale.unlabelled:,} videos without labels: "
-                f"{recipe.schedule.steps:,} steps of {recipe.train.batch}"
-            )
-            pretrain.run(recipe.model_copy(update={"data": data}), run_dir, self.quiet)
-        return run_dir / "final"
-
-    def score(self, order: Order, start: Start, labels: int, data: Path, encoder: Path) -> Score:
-        """Fine-tune on `data` and evaluate on its test videos."""
-        run_dir = self.run_dir / f"{order}-{start}-{labels}"
-        if not runs.is_finished(run_dir):
-            where = str(encoder) if start == "pretrained" else finetune.SCRATCH
-            recipe = self.plan.finetuning.model_copy(update={"data": data, "start": where})
-            finetune.run(recipe, run_dir, self.quiet)
-        result = evaluate.run(run_dir / "final", self.quiet)
-        score = score_of(result, order, start, labels)
-        frames = "" if order == "natural" else f" ({order} frames)"
-        self.report.say(f"{labels:,} labels, {start}{frames}: {result.headline()}")
-        return score
 
 
 def _claim(run_dir: Path, plan: Plan) -> None:

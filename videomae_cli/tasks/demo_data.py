@@ -48,21 +48,28 @@ class Scale(NamedTuple):
         return self.unlabelled + contests + 2 * (self.control + self.control_test)
 
 
-def make_unlabelled(folder: Path, scale: Scale, *, seed: int, report: Report) -> Path:
-    """Make and prepare the pretraining videos; return the prepared directory."""
+def unlabelled_data(folder: Path) -> Path:
+    """Return where the prepared pretraining videos are, or will be."""
+    return folder / "data" / "unlabelled"
+
+
+def labelled_data(folder: Path, order: Order, labels: int) -> Path:
+    """Return where so many prepared labelled videos are, or will be."""
+    return folder / "data" / f"{order}-{labels}"
+
+
+def make_unlabelled(folder: Path, scale: Scale, *, seed: int, report: Report) -> None:
+    """Make and prepare the pretraining videos."""
     videos = folder / "videos" / "unlabelled"
     numbers = range(scale.unlabelled)
     _make(videos, numbers, seed=stream_seed(seed, "unlabelled"), order="natural", report=report)
-    prepared = folder / "data" / "unlabelled"
+    prepared = unlabelled_data(folder)
     if not _is_prepared(prepared):
         prepare.run(videos, prepared, report, AS_MADE)
-    return prepared
 
 
-def make_labelled(
-    folder: Path, order: Order, scale: Scale, *, seed: int, report: Report
-) -> dict[int, Path]:
-    """Make and prepare labelled videos; return a prepared directory for each budget of labels."""
+def make_labelled(folder: Path, order: Order, scale: Scale, *, seed: int, report: Report) -> None:
+    """Make and prepare labelled videos, a prepared directory for each budget of labels."""
     budgets = scale.budgets if order == "natural" else (scale.control,)
     videos, prepared = folder / "videos" / order, folder / "data" / order
     train = range(max(budgets))
@@ -75,7 +82,8 @@ def make_labelled(
     if not _is_prepared(prepared):
         prepare.run(videos / LIST, prepared, report, AS_MADE)
     manifest = read_manifest(prepared)
-    return {labels: _cut(manifest, prepared, labels) for labels in budgets}
+    for labels in budgets:
+        _cut(manifest, labelled_data(folder, order, labels), labels)
 
 
 def _make(folder: Path, numbers: Sequence[int], *, seed: int, order: Order, report: Report) -> None:
@@ -99,9 +107,8 @@ def _write_list(path: Path, train: Sequence[int], test: Sequence[int]) -> None:
     partial.replace(path)
 
 
-def _cut(manifest: Manifest, prepared: Path, labels: int) -> Path:
+def _cut(manifest: Manifest, directory: Path, labels: int) -> None:
     """Keep the first `labels` training videos (every class equally often) and all test videos."""
-    directory = prepared.with_name(f"{prepared.name}-{labels}")
     if not _is_prepared(directory):
         videos = [*manifest.split("train")[:labels], *manifest.split("test")]
         write_manifest(
@@ -109,9 +116,8 @@ def _cut(manifest: Manifest, prepared: Path, labels: int) -> Path:
             root=manifest.root,
             videos=videos,
             classes=manifest.classes,
-            about={"source": str(prepared), "versions": {"videomae": __version__}},
+            about={"source": str(manifest.root), "versions": {"videomae": __version__}},
         )
-    return directory
 
 
 def _is_prepared(directory: Path) -> bool:
