@@ -2,7 +2,8 @@
 
     python benchmarks/strategies.py --size vitb --batch 2 --rounds 5
 
-Same model, same clips, AdamW, bf16 where the device computes it. Times: all strategies in one
+Same model, same clips, AdamW, in the precision that training takes here (bf16 where the device
+computes it). Times: all strategies in one
 process, every round runs each once, in turn; medians, and ratios round by round. Memory: the most
 that a process of its own holds while it takes three steps, and how much of that came after model
 and optimizer were there; on a GPU, what torch allocates there.
@@ -16,7 +17,7 @@ import torch
 from step import ours, processor, timed
 
 from videomae_cli.engine.memory import peak_bytes
-from videomae_cli.engine.runtime import keep_freed_memory
+from videomae_cli.engine.runtime import keep_freed_memory, resolve_precision
 
 STRATEGIES = {
     "tube": [],
@@ -52,11 +53,11 @@ def main() -> None:
     parser.add_argument("--size", default="vitb", choices=["vits", "vitb", "vitl"])
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     chosen = parser.parse_args()
-    size, batch, precision = chosen.size, chosen.batch, chosen.precision
-    device = chosen.device
+    size, batch, device = chosen.size, chosen.batch, chosen.device
+    precision = resolve_precision(chosen.precision, device)
     keep_freed_memory()
     held = {}
     for name, more in STRATEGIES.items():
