@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import platform
 import shlex
 import sys
@@ -9,7 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import jinja2
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -48,7 +48,7 @@ def write_report(
         tuning=_tuning(run_dir, fewest),
         pictures=_reconstructions(run_dir, pretrained),
         command=shlex.join(["videomae", *sys.argv[1:]]),
-        machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         software=software,
     )
     path = run_dir / PAGE
