@@ -107,7 +107,7 @@ def test_a_start_that_is_refused_leaves_no_run_behind(
     prepared: Path, recipes: Path, tmp_path: Path
 ) -> None:
     words = ["finetune", "--recipe", str(recipes / "micro-finetune.yaml"), "--data", str(prepared)]
-    words += ["--set", "schedule.steps=1", "--out", str(tmp_path / "run"), "--checkpoint"]
+    words += ["--out", str(tmp_path / "run"), "--checkpoint"]
     (tmp_path / "weights.pth").write_bytes(b"none")
 
     assert app.run([*words, str(tmp_path / "weights.pth")]) == 4
