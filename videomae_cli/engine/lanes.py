@@ -1,8 +1,8 @@
 """Parts of a larger work side by side: in each lane a process with one thread, and one part a time.
 
 A small model does not fill a second core, so two parts with a thread each end sooner than one after
-the other with two, and their numbers do not depend on how many cores a machine has. A lane takes
-the first part whose needs are done.
+the other with two. A lane takes the first part whose needs are done. Not promised: the same numbers
+on another number of cores.
 
 A signal, like the failure of one part, reaches the parts under way, which save and leave. Lanes end
 with the process that started them, however that ends.

@@ -6,8 +6,7 @@ Then make sure that only motion can have been learned: the same contest on singl
 at chance, and on shuffled frames at the toss of a coin within each pair of opposite classes.
 
 Every part goes through the same code as the command of its name, two at once, each in a process
-with one thread: so the numbers are the same on any number of cores. What is finished is not done
-again when a demonstration is resumed.
+with one thread. What is finished is not done again when a demonstration is resumed.
 """
 
 import json
