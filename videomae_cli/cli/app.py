@@ -28,7 +28,8 @@ from videomae_cli.errors import VideoMAEError, refusal
 app = typer.Typer(
     name="videomae",
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # plain help: rich would double what it costs
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
 )

@@ -48,16 +48,17 @@ def convert(
     ] = None,
     heads: Annotated[
         int | None,
-        typer.Option(min=1, help="Encoder heads.", show_default="from the width"),
+        typer.Option(min=1, metavar="N", help="Encoder heads.", show_default="from the width"),
     ] = None,
     decoder_heads: Annotated[
         int | None,
-        typer.Option(min=1, help="Decoder heads.", show_default="from the width"),
+        typer.Option(min=1, metavar="N", help="Decoder heads.", show_default="from the width"),
     ] = None,
     frames: Annotated[
         int | None,
         typer.Option(
             min=1,
+            metavar="N",
             help="Frames in a clip, where SRC does not tell.",
             show_default="16",
         ),
@@ -66,6 +67,7 @@ def convert(
         int | None,
         typer.Option(
             min=1,
+            metavar="N",
             help="Height and width of a clip, where SRC does not tell.",
             show_default="224",
         ),
@@ -83,9 +85,10 @@ def convert(
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Convert weights between formats; nothing is lost, made up or run on the way.
+    """Convert weights between formats; account for every tensor.
 
-    Prints what became of every tensor, and what the file does not tell and was assumed.
+    Nothing of a file is run. Prints what became of every tensor, and what the file does not tell
+    and was assumed.
 
     A program (onnx, torch-export) takes clips of uint8; the JSON beside it says how to make them.
 

@@ -9,13 +9,15 @@ from videomae_cli.cli.options import JsonOption, OutOption
 
 def demo(
     out: OutOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Everything follows from it.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, metavar="N", help="Everything follows from it.")
+    ] = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Take the same way in seconds; proves nothing.")
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Show on this machine, offline, what pretraining is worth where labels are few.
+    """Show on this machine, offline, what pretraining is worth.
 
     Makes small videos whose classes only motion tells apart, pretrains a tiny model without labels,
     fine-tunes it and one from scratch on few labels, tests both, and writes a page with everything.

@@ -22,11 +22,13 @@ def evaluate(
     ] = None,
     clips: Annotated[
         int | None,
-        typer.Option(min=1, help="Clips per video.", show_default="the recipe's"),
+        typer.Option(min=1, metavar="N", help="Clips per video.", show_default="the recipe's"),
     ] = None,
     crops: Annotated[
         int | None,
-        typer.Option(min=1, max=3, help="Crops per clip.", show_default="the recipe's"),
+        typer.Option(
+            min=1, max=3, metavar="N", help="Crops per clip.", show_default="the recipe's"
+        ),
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Of the forward pass.")
@@ -35,7 +37,7 @@ def evaluate(
     devices: DevicesOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Evaluate a fine-tuned classifier over several views of every video.
+    """Evaluate a classifier over several views of every video.
 
     Without --checkpoint it takes the newest finished fine-tuning under runs/, and says which.
 
@@ -43,7 +45,7 @@ def evaluate(
 
       videomae eval --clips 5 --crops 3
 
-      videomae eval --checkpoint runs/k400-vitb-finetune-20260201-0800 --split test
+      videomae eval --checkpoint runs/mine --split test
     """
     from videomae_cli.cli import console
     from videomae_cli.engine.launch import relaunch

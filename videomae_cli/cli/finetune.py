@@ -45,15 +45,15 @@ def finetune(
     price_per_hour: PriceOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Fine-tune a pretrained encoder into a classifier of labelled videos.
+    """Fine-tune a pretrained encoder on labelled videos.
 
     Without --checkpoint it starts from the newest finished pretraining under runs/, and says so.
 
     Examples:
 
-      videomae finetune --recipe k400-vitb-finetune --checkpoint runs/k400-vitb-20260114-0930
+      videomae finetune --recipe k400-vitb-finetune --checkpoint runs/mine
 
-      videomae finetune --recipe small-data-vits-finetune --data data/mine --checkpoint scratch
+      videomae finetune --recipe small-data-vits-finetune --checkpoint scratch
     """
     from videomae_cli.cli import console, without_training
     from videomae_cli.cli.choose import Flags, chosen_recipe, require_dry_run, run_name

@@ -89,6 +89,7 @@ DevicesOption = Annotated[
     typer.Option(
         "--devices",
         min=1,
+        metavar="N",
         help="Devices of this machine to use.",
         show_default="all GPUs, else the CPU",
     ),
@@ -98,6 +99,7 @@ SeedOption = Annotated[
     typer.Option(
         "--seed",
         min=0,
+        metavar="N",
         help="Everything random follows from it.",
         show_default="the recipe's",
     ),

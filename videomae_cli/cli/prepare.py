@@ -16,7 +16,9 @@ def complete_layout(incomplete: str) -> list[str]:
 
 
 def prepare(
-    source: Annotated[Path, typer.Argument(help="Folder of videos, or a list of them.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="Folder of videos, or a list of them.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -55,14 +57,19 @@ def prepare(
         ),
     ] = None,
     val_fraction: Annotated[
-        float, typer.Option(min=0.0, help="Share of each class for val, where no split is given.")
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="FRACTION",
+            help="Share of each class for val, where no split is given.",
+        ),
     ] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, help="What that draw follows from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="What that draw follows from.")] = 0,
     decoder: Annotated[
         str, typer.Option(metavar="NAME", help="auto, decord or pyav; auto compares them.")
     ] = "auto",
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that decode; 0: one for each CPU.")
+        int, typer.Option(min=0, metavar="N", help="Processes that decode; 0: one for each CPU.")
     ] = 0,
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="Longest time for one file.")
@@ -72,7 +79,7 @@ def prepare(
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Check every video and write one manifest that training can trust.
+    """Check every video and write a manifest training can trust.
 
     Takes folders of classes, plain folders, CSV or TSV with a header, and the
     lists of VideoMAE and MMAction2. What cannot be used goes to rejected.csv,

@@ -30,7 +30,7 @@ def pretrain(
     report: ReportOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Pretrain a masked autoencoder on prepared videos; no labels needed.
+    """Pretrain a masked autoencoder on videos without labels.
 
     Ctrl-C or SIGTERM saves and leaves; --resume goes on exactly where the run stopped.
 
@@ -38,7 +38,9 @@ def pretrain(
 
       videomae pretrain --recipe k400-vitb
 
-      videomae pretrain --recipe small-data-vits --data data/mine --set schedule.epochs=200
+      videomae pretrain --recipe small-data-vits --data data/mine
+
+      videomae pretrain --recipe mine.yaml --set schedule.epochs=200
 
       videomae pretrain --recipe k400-vitb --dry-run --price-per-hour 12
     """

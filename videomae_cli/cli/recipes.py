@@ -123,9 +123,9 @@ def check(
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Check keys and values, and build the models without memory; say what they come to.
+    """Check keys and values, and build the models without memory.
 
-    Reports all problems, not the first alone.
+    Says what each model comes to. Reports all problems, not the first alone.
 
     Examples:
 

@@ -34,30 +34,39 @@ def visualize_mask(
         typer.Option(
             min=0.0,
             max=1.0,
+            metavar="FRACTION",
             help="Fraction masked, by every strategy.",
             show_default="the checkpoint's, else its paper's",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the masks.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Decides the masks.")] = 0,
     frames: Annotated[
         int | None,
-        typer.Option(min=1, help="Frames in the clip.", show_default="the checkpoint's, else 16"),
+        typer.Option(
+            min=1, metavar="N", help="Frames in the clip.", show_default="the checkpoint's, else 16"
+        ),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Height and width, pixels.", show_default="the checkpoint's, else 224"
+            min=1,
+            metavar="N",
+            help="Height and width, pixels.",
+            show_default="the checkpoint's, else 224",
         ),
     ] = None,
     stride: Annotated[
         int | None,
         typer.Option(
             min=1,
+            metavar="N",
             help="Frames of the video from one frame of the clip to the next.",
             show_default="the checkpoint's, else 4",
         ),
     ] = None,
-    columns: Annotated[int, typer.Option(min=1, max=64, help="Most frames on the PNG.")] = 8,
+    columns: Annotated[
+        int, typer.Option(min=1, max=64, metavar="N", help="Most frames on the PNG.")
+    ] = 8,
     target_stats: Annotated[
         bool,
         typer.Option(
@@ -71,7 +80,7 @@ def visualize_mask(
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Show what masks hide and, with a pretrained model, how it fills that in.
+    """Show what masks hide and how a model fills it in.
 
     Writes a PNG (frames side by side), a GIF and an MP4, or one HTML page with
     a slider for the ratio. Without --checkpoint: original and masked, as in

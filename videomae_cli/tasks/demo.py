@@ -109,7 +109,7 @@ def run(run_dir: Path, report: Report, plan: Plan) -> Outcome:
             )
         except Stopped as stop:
             raise Stopped(
-                f"stopped; what is done is in {run_dir}",
+                f"what is done is in {run_dir}",
                 f"go on with the same options and --out {run_dir}",
                 exit_code=stop.exit_code,
             ) from None
