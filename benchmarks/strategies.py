@@ -3,10 +3,10 @@
     python benchmarks/strategies.py --size vitb --batch 2 --rounds 5
 
 Same model, same clips, AdamW, in the precision that training takes here (bf16 where the device
-computes it). Times: all strategies in one
-process, every round runs each once, in turn; medians, and ratios round by round. Memory: the most
-that a process of its own holds while it takes three steps, and how much of that came after model
-and optimizer were there; on a GPU, what torch allocates there.
+computes it). Times: all strategies in one process, every round runs each once, in turn; medians,
+and ratios round by round. Memory: the most that a process of its own holds while it takes three
+steps, and how much of that came after model and optimizer were there; on a GPU, what torch
+allocates there.
 """
 
 import argparse
