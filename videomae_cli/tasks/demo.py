@@ -41,7 +41,7 @@ PLAN, RESULTS = "demo.json", "results.json"
 PRETRAIN = "pretrain"
 LANES = 2  # parts at once
 COLUMNS = ("labelled videos", "pretrained", "from scratch", "gain")
-FULL = Scale(unlabelled=2000, budgets=(160, 640), control=320, test=800, control_test=400)
+FULL = Scale(unlabelled=2000, budgets=(48, 160), control=320, test=800, control_test=400)
 QUICK = Scale(unlabelled=64, budgets=(16, 32), control=16, test=64, control_test=16)
 QUICK_PRETRAIN = ("schedule.steps=10", "schedule.warmup_steps=2", "train.save_every_steps=10")
 QUICK_FINETUNE = ("schedule.steps=4", "schedule.warmup_steps=1", "train.save_every_steps=4")
