@@ -18,7 +18,7 @@ def problem(name: str, *overrides: str) -> str:
         ("k400-vitb", "model.decoder.heads=5", "dim 384 is not a multiple of heads 5"),
         ("k400-vitb", "schedule.warmup_epochs=801", "warm-up 801 is longer than the run 800"),
         ("k400-vitb", "clip.std=[1, 1, 0]", "must be positive"),
-        ("demo", "mask.pool=0.3", "belong to strategy motion, not to tube"),
+        ("k400-vitb", "mask.pool=0.3", "belong to strategy motion, not to tube"),
         ("demo", "mask.strategy=motion", "strategy motion needs a pool"),
         ("demo", "mask.strategy=motion mask.ratio=0.7 mask.pool=0.3", "nothing is left to predict"),
         ("demo", "mask.targets=running-cell", "targets running-cell and targets_ratio go together"),

@@ -49,7 +49,8 @@ def test_every_problem_is_reported_and_the_sound_recipes_too(tmp_path: Path) -> 
     text = library.find("demo").read_text(encoding="utf-8")
     unbound, unbuilt = tmp_path / "unbound.yaml", tmp_path / "unbuilt.yaml"
     unbound.write_text(text.replace("seed:", "sed:"), encoding="utf-8")
-    unbuilt.write_text(text.replace("ratio: 0.75", "ratio: 0.01"), encoding="utf-8")
+    few = text.replace("strategy: random", "strategy: tube").replace("ratio: 0.5", "ratio: 0.01")
+    unbuilt.write_text(few, encoding="utf-8")
 
     result = recipe_check.run([str(unbound), "demo", str(unbuilt), "demoo"], Notes())
 
