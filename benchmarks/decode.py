@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from videomae_cli.config.recipes import load_recipe
+from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.data.dataset import PretrainClips
 from videomae_cli.data.decode import probe_video
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.source import KEEP_BYTES
-from videomae_cli.tasks.pretrain import training_clips
+from videomae_cli.data.training_videos import KEEP_BYTES
+from videomae_cli.tasks.train.pretrain import training_clips
 
 REPEATS = (1, 4)
 

@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from videomae_cli.data.manifest import read_manifest
-from videomae_cli.engine.report import Silence
-from videomae_cli.tasks import demo
-from videomae_cli.tasks.demo_results import CHANCE, TOSS, Outcome
-from videomae_cli.tasks.demo_videos import MOTIONS, motion_of
+from videomae_cli.report import Silence
+from videomae_cli.tasks.demo import demo
+from videomae_cli.tasks.demo.results import CHANCE, TOSS, Outcome
+from videomae_cli.tasks.demo.videos import MOTIONS, motion_of
 
 LEAST_GAIN, MOST_AWAY = 30.0, 5.0  # points of accuracy
 

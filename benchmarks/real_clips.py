@@ -15,9 +15,11 @@ import re
 import statistics
 from pathlib import Path
 
-from videomae_cli.config.recipes import load_recipe
-from videomae_cli.engine.report import Silence
-from videomae_cli.tasks import evaluate, finetune, pretrain, runs
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.report import Silence
+from videomae_cli.tasks import run_dir as runs
+from videomae_cli.tasks.evaluate import evaluate
+from videomae_cli.tasks.train import finetune, pretrain
 
 PRETRAIN = ["model.size=tiny", "model.decoder.dim=64", "model.decoder.heads=4"]
 PRETRAIN += ["model.decoder.depth=1", "schedule.epochs={epochs}", "schedule.warmup_epochs=5"]

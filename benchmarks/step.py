@@ -16,15 +16,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomae_cli.config.recipes import load_recipe
+from videomae_cli.config.model_config import autoencoder_config
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.config.sizes import SIZES
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.runtime import keep_freed_memory
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.content import nothing
+from videomae_cli.masking.clip_content import nothing
+from videomae_cli.models.build import build_autoencoder
 from videomae_cli.models.encoder import normalize_clip
-from videomae_cli.models.sizes import SIZES
-from videomae_cli.tasks.build import build_autoencoder
-from videomae_cli.tasks.cards import card_for_pretrain
 
 Step = Callable[[], float]
 
@@ -39,7 +39,7 @@ def ours(size: str, batch: int, precision: str, device: str, *more: str) -> Step
         *more,
     ]
     recipe = load_recipe("k400-vitb", changes, "pretrain")
-    model = build_autoencoder(card_for_pretrain(recipe)).to(device)
+    model = build_autoencoder(autoencoder_config(recipe)).to(device)
     optimizer = adamw(
         parameter_groups(model, weight_decay=0.05), betas=(0.9, 0.95), eps=1e-8, lr=1e-4
     )

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from scaling_machine import Machine
 
-from videomae_cli.config import library
+from videomae_cli.config import recipe_paths as library
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model import AutoencoderSpec, MaskSpec, TargetSpec
-from videomae_cli.config.recipes import load_recipe
+from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import PretrainRecipe
-from videomae_cli.engine.plan import Plan, make_plan
+from videomae_cli.engine.plan import TrainingPlan, make_training_plan
 
 BACKWARD = 3  # a forward and a backward pass, in forward passes; as `--dry-run` has it
 NODE = 8  # GPUs of a node
@@ -46,10 +46,10 @@ class Work(NamedTuple):
         """What a step costs in forward passes; computing blocks again on the way back is one."""
         return BACKWARD + int(self.recipe.train.recompute)
 
-    def plan(self, gpus: int) -> Plan:
+    def plan(self, gpus: int) -> TrainingPlan:
         """Cut the recipe's batch among the GPUs, by the code that cuts it for a run."""
         recipe = self.recipe
-        return make_plan(
+        return make_training_plan(
             recipe.schedule,
             recipe.train,
             recipe.optim,
@@ -82,15 +82,15 @@ def _count(
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    from videomae_cli.models.cost import forward_cost
-    from videomae_cli.tasks.build import build_autoencoder
-    from videomae_cli.tasks.cards import card_for_pretrain
-    from videomae_cli.tasks.recipe_check import model_of
+    from videomae_cli.config.model_config import autoencoder_config
+    from videomae_cli.models.build import build_autoencoder
+    from videomae_cli.models.macs import forward_cost
+    from videomae_cli.tasks.recipes.check import model_of
 
     parts = {"model": spec, "mask": mask, "target": target, "clip": clip}
     recipe = load_recipe("k400-vitb", [], "pretrain").model_copy(update=parts)
     has_numbers = mask.strategy == "motion"
-    model = build_autoencoder(card_for_pretrain(recipe)) if has_numbers else model_of(recipe)
+    model = build_autoencoder(autoencoder_config(recipe)) if has_numbers else model_of(recipe)
     with nullcontext() if has_numbers else FakeTensorMode(allow_non_fake_inputs=True):
         if not has_numbers:
             model = model.to_empty(device="cpu")

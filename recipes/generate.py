@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from videomae_cli.config import library
+from videomae_cli.config import recipe_paths as library
 from videomae_cli.config.json_schema import recipe_schema
 
 HERE = Path(__file__).resolve().parent

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
-from videomae_cli.config import library
-from videomae_cli.config.recipes import load_recipe
-from videomae_cli.engine.plan import make_plan
-from videomae_cli.tasks.recipe_check import check, model_of
+from videomae_cli.config import recipe_paths as library
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.engine.plan import make_training_plan
+from videomae_cli.tasks.recipes.check import check, model_of
 
 
 class Run(NamedTuple):
@@ -185,7 +185,9 @@ def test_no_published_recipe_is_left_out_of_the_tables() -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_rates_batch_and_length_are_the_published_ones(name: str) -> None:
     recipe, wanted = load_recipe(name), RUNS[name]
-    plan = make_plan(recipe.schedule, recipe.train, recipe.optim, steps_per_epoch=1000, world=1)
+    plan = make_training_plan(
+        recipe.schedule, recipe.train, recipe.optim, steps_per_epoch=1000, world=1
+    )
 
     assert plan.peak_lr == pytest.approx(wanted.peak, rel=1e-9)
     assert (plan.batch, recipe.augment.repeats) == (wanted.videos, wanted.repeats)

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from videomae_cli.cli.app import app
-from videomae_cli.config import library
+from videomae_cli.config import recipe_paths as library
 from videomae_cli.errors import __doc__ as exit_codes
 
 ROOT = Path(__file__).resolve().parent.parent

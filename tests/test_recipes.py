@@ -10,14 +10,14 @@ from typing import get_args
 
 import pytest
 
-from videomae_cli.config import library
+from videomae_cli.config import recipe_paths as library
 from videomae_cli.config.bind import dotted_keys
 from videomae_cli.config.json_schema import recipe_schema
 from videomae_cli.config.model import MaskSpec, Size
-from videomae_cli.config.recipes import MODELS, load_recipe
+from videomae_cli.config.recipe_files import MODELS, load_recipe
+from videomae_cli.config.sizes import SIZES
 from videomae_cli.masking import MASKERS, REFINERS
-from videomae_cli.models.sizes import SIZES
-from videomae_cli.tasks import recipe_check
+from videomae_cli.tasks.recipes import check as recipe_check
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = library.names()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videomae_cli.config.recipes import load_recipe
-from videomae_cli.tasks import dry_run
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.tasks.dry_run import dry_run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from videomae_cli.checkpoints.geometry import EMBED, fit, fit_embedding
+from videomae_cli.checkpoints.transfer import EMBED, fit_embedding, fit_geometry
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 
@@ -44,7 +44,7 @@ def test_what_fits_is_left_alone_and_what_cannot_fit_is_refused() -> None:
     grid = TokenGrid(4, 8, 8, patch=4)
     wide = TokenGrid(8, 32, 32, patch=4)
 
-    fitted, changed = fit({EMBED: weight, "head.bias": torch.ones(2)}, grid, wide)
+    fitted, changed = fit_geometry({EMBED: weight, "head.bias": torch.ones(2)}, grid, wide)
 
     assert fitted[EMBED] is weight and not changed
     with pytest.raises(CheckpointError, match=r"patches of 4 pixels, the recipe of 8"):
@@ -60,7 +60,7 @@ def test_learned_positions_are_interpolated_and_said() -> None:
         "encoder.positions.time": torch.arange(4.0).reshape(1, 4, 1).repeat(1, 1, 6),
     }
 
-    fitted, changed = fit(weights, old, new)
+    fitted, changed = fit_geometry(weights, old, new)
 
     assert fitted["encoder.positions.space"].shape == (1, 36, 6)
     torch.testing.assert_close(fitted["encoder.positions.space"], torch.ones(1, 36, 6))

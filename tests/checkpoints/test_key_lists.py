@@ -3,10 +3,10 @@
 import pytest
 
 from tests.checkpoints import key_lists
-from videomae_cli.checkpoints import FORMATS
-from videomae_cli.checkpoints.infer import infer_card
+from videomae_cli.checkpoints.formats import FORMATS
+from videomae_cli.checkpoints.infer_config import infer_model_config
 from videomae_cli.checkpoints.keymap import translate
-from videomae_cli.tasks.build import expected_shapes
+from videomae_cli.models.build import expected_shapes
 
 
 @pytest.mark.parametrize("name", key_lists.NAMES)
@@ -14,18 +14,20 @@ def test_a_public_checkpoint_goes_to_native_and_back(name: str) -> None:
     held = key_lists.read(name)
     known = FORMATS[held.format]
     table = known.tables[held.table]
-    config = {"config": {"model_config": {}}} if held.format == "v2" else {}
+    config_json = {"config": {"model_config": {}}} if held.format == "v2" else {}
 
-    found = {f: one.recognise(held.weights, config) for f, one in FORMATS.items()}
+    found = {f: one.recognise(held.weights, config_json) for f, one in FORMATS.items()}
     found = {f: its for f, its in found.items() if its is not None}
     native, dropped, _ = translate(held.weights, table.rules, "to-native", drops=table.drops)
     back = translate(native, table.rules, "from-native").weights
-    told = known.tell(table, held.weights, config if held.format == "v2" else {})
-    card = infer_card(native, table.kind, told=told).card.model_copy(update=dict(table.facts))
+    told = known.tell(table, held.weights, config_json if held.format == "v2" else {})
+    config = infer_model_config(native, table.kind, told=told).config.model_copy(
+        update=dict(table.facts)
+    )
 
     assert len(held.weights) == held.count
     assert next(iter(found.items())) == (held.format, held.table)
-    assert {n: t.shape for n, t in native.items()} == expected_shapes(card)
+    assert {n: t.shape for n, t in native.items()} == expected_shapes(config)
     whole = {n: t.shape for n, t in held.weights.items() if n not in dropped}
     if held.format != "hf-linear":  # whose key bias is dropped, and written as zeros
         assert {n: t.shape for n, t in back.items()} == whole
@@ -55,7 +57,7 @@ def test_the_architecture_is_read_off_the_shapes(
     native = translate(held.weights, table.rules, "to-native", drops=table.drops).weights
 
     told = known.tell(table, held.weights, {})
-    card = infer_card(native, table.kind, told=told).card
+    config = infer_model_config(native, table.kind, told=told).config
 
-    assert (card.encoder.depth, card.encoder.dim, card.encoder.heads) == (depth, dim, heads)
-    assert (card.grid.frames, card.grid.height) == (16, 224)
+    assert (config.encoder.depth, config.encoder.dim, config.encoder.heads) == (depth, dim, heads)
+    assert (config.grid.frames, config.grid.height) == (16, 224)

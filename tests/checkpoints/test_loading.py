@@ -9,10 +9,13 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from videomae_cli.checkpoints import FORMATS, load, save
-from videomae_cli.checkpoints.files import write_native, write_torch
-from videomae_cli.checkpoints.infer import Hints
+from videomae_cli.checkpoints.destination import write_torch
+from videomae_cli.checkpoints.formats import FORMATS
+from videomae_cli.checkpoints.infer_config import Hints
 from videomae_cli.checkpoints.keymap import translate
+from videomae_cli.checkpoints.loading import load, save
+from videomae_cli.checkpoints.native import write_native
+from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import CheckpointError
 
 HINTS = Hints(heads=3, decoder_heads=2, size=32)
@@ -90,7 +93,7 @@ def test_every_wrapper_and_prefix_gives_the_same_weights(
 
     loaded = load(tmp_path / "v1.pth", HINTS)
 
-    assert loaded.format == "v1" and loaded.card.kind == "classifier"
+    assert loaded.format == "v1" and loaded.config.kind == "classifier"
     assert len(loaded.weights) == len(weights)
     for name, tensor in weights.items():
         native = name if name.startswith(("head.", "fc_norm.")) else f"encoder.{name}"
@@ -104,15 +107,15 @@ def test_a_pretraining_file_keeps_its_names_and_tells_its_architecture(tmp_path:
 
     loaded = load(tmp_path / "v1.pth", HINTS)
 
-    card = loaded.card
+    config = loaded.config
     assert loaded.weights.keys() == weights.keys()
-    assert (card.encoder.dim, card.encoder.depth, card.encoder.mlp_dim) == (12, 2, 48)
-    assert card.decoder is not None and (card.decoder.dim, card.decoder.depth) == (8, 1)
-    assert (card.grid.frames, card.grid.height, card.grid.patch) == (8, 32, 8)
-    assert card.mask == {"strategy": "tube", "ratio": 0.75} and card.normalize == "none"
+    assert (config.encoder.dim, config.encoder.depth, config.encoder.mlp_dim) == (12, 2, 48)
+    assert config.decoder is not None and (config.decoder.dim, config.decoder.depth) == (8, 1)
+    assert (config.grid.frames, config.grid.height, config.grid.patch) == (8, 32, 8)
+    assert config.mask == MaskSpec(strategy="tube", ratio=0.75) and config.normalize == "none"
     assert loaded.report.dropped.keys() == {"optimizer", "epoch", "args"}
-    assert "CC BY-NC 4.0" in loaded.warning and "CC-BY-NC-4.0" in (card.license or "")
-    assert card.derived_from[0].startswith("v1.pth (VideoMAE V1 .pth, sha256 ")
+    assert "CC BY-NC 4.0" in loaded.warning and "CC-BY-NC-4.0" in (config.license or "")
+    assert config.derived_from[0].startswith("v1.pth (VideoMAE V1 .pth, sha256 ")
 
 
 def test_what_a_file_does_not_tell_is_listed_as_assumed(tmp_path: Path) -> None:
@@ -123,7 +126,7 @@ def test_what_a_file_does_not_tell_is_listed_as_assumed(tmp_path: Path) -> None:
     assumed = " ".join(loaded.report.assumed)
     for fact in ("frames 16", "size 224", "heads 1", "decoder heads 1", "ratio 0.9", "patch"):
         assert fact in assumed
-    assert loaded.card.encoder.heads == 1
+    assert loaded.config.encoder.heads == 1
 
 
 def test_heads_that_the_width_does_not_tell_are_asked_for(tmp_path: Path) -> None:
@@ -140,14 +143,14 @@ def test_heads_that_the_width_does_not_tell_are_asked_for(tmp_path: Path) -> Non
     ("width", "heads"), [(384, 6), (768, 12), (1024, 16), (1280, 16), (1408, 16), (320, 5)]
 )
 def test_heads_of_the_published_widths_are_known(width: int, heads: int) -> None:
-    from videomae_cli.checkpoints.infer import infer_card
+    from videomae_cli.checkpoints.infer_config import infer_model_config
 
     with torch.device("meta"):
         weights = {n: torch.empty(s) for n, s in finetune_shapes(dim=width, patch=16).items()}
     rules = FORMATS["v1"].tables["classifier"].rules
     native = translate(weights, rules, "to-native").weights
 
-    assert infer_card(native, "classifier").card.encoder.heads == heads
+    assert infer_model_config(native, "classifier").config.encoder.heads == heads
 
 
 @pytest.mark.parametrize(
@@ -228,12 +231,12 @@ def test_v1_to_native_to_v1_changes_no_bit_and_no_word_of_the_card(
     write_torch(tmp_path / "first.pth", {"model": drawn(shapes)})
     first = load(tmp_path / "first.pth", HINTS)
 
-    write_native(tmp_path / "native", first.weights, first.card)
+    write_native(tmp_path / "native", first.weights, first.config)
     native = load(tmp_path / "native")
-    save(tmp_path / "second.pth", native.weights, native.card, "v1")
+    save(tmp_path / "second.pth", native.weights, native.config, "v1")
     second = load(tmp_path / "second.pth")
 
-    assert second.card == native.card == first.card
+    assert second.config == native.config == first.config
     assert second.report.assumed == ()
     assert "CC-BY-NC-4.0" in second.warning and second.warning == native.warning
     for name, tensor in first.weights.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from videomae_cli.config import library
+from videomae_cli.config import recipe_paths as library
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VERBS = ["prepare", "pretrain", "finetune", "eval", "visualize-mask", "convert", "demo", "recipes"]

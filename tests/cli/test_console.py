@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from videomae_cli.cli import console
-from videomae_cli.cli.plain import PlainReport
-from videomae_cli.engine.report import Silence
+from videomae_cli.cli.plain_report import PlainReport
 from videomae_cli.errors import DataError, Stopped
+from videomae_cli.report import Silence
 
 
 class Lines(list[str]):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from videomae_cli.cli.app import run
-from videomae_cli.config import library
-from videomae_cli.config.recipes import load_recipe
+from videomae_cli.config import recipe_paths as library
+from videomae_cli.config.recipe_files import load_recipe
 
 
 def test_ls_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from videomae_cli.config.bind import bind, dotted_keys
-from videomae_cli.config.recipes import load_recipe
+from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.errors import RecipeError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from videomae_cli.config.recipes import load_recipe
+from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.errors import RecipeError
 
 

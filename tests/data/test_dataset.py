@@ -15,8 +15,10 @@ from torch import Tensor
 from tests.data.make_clips import write_clip
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
-from videomae_cli.data import decode, frames, transforms
-from videomae_cli.data.dataset import FinetuneClips, PretrainClips, collate
+from videomae_cli.data import decode, transforms
+from videomae_cli.data import frame_sampling as frames
+from videomae_cli.data.batches import collate
+from videomae_cli.data.dataset import FinetuneClips, PretrainClips
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.eval_views import EvalViews
 from videomae_cli.data.manifest import Video
@@ -50,25 +52,25 @@ def finetune(root: Path, **augment: Any) -> FinetuneClips:
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+    return all(torch.equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
 
 def test_a_pretraining_sample_has_clip_noise_and_index(root: Path) -> None:
     sample = PretrainClips(rows(), root, CLIP, VARIED, 0)[0, 3]
 
-    assert {key: (tuple(v.shape), v.dtype) for key, v in sample.items()} == {
+    assert {key: (tuple(v.shape), v.dtype) for key, v in sample._asdict().items()} == {
         "clip": ((1, 3, 4, 32, 32), torch.uint8),
         "noise": ((1, 2, 32), torch.float32),
-        "index": ((1,), torch.int64),
+        "indices": ((1,), torch.int64),
         "failed": ((1,), torch.int64),
     }
-    assert sample["index"].item() == 3
-    assert sample["failed"].item() == 0
-    assert 0 <= sample["noise"].min() < sample["noise"].max() < 1
+    assert sample.indices.item() == 3
+    assert sample.failed.item() == 0
+    assert 0 <= sample.noise.min() < sample.noise.max() < 1
 
 
 def test_the_clip_holds_the_frames_of_the_rule_as_colour_time_row_column(root: Path) -> None:
-    clip = PretrainClips(rows(), root, CLIP, PLAIN, 0)[0, 0]["clip"][0]
+    clip = PretrainClips(rows(), root, CLIP, PLAIN, 0)[0, 0].clip[0]
 
     possible = [
         transforms.center_crop(
@@ -93,14 +95,14 @@ def test_a_sample_is_the_same_every_time_and_differs_by_epoch_index_and_seed(roo
 
     assert same(first[0, 0], again[0, 0])
     for different in (first[1, 0], first[0, 3], other_seed[0, 0]):
-        assert not torch.equal(first[0, 0]["noise"], different["noise"])
-        assert not torch.equal(first[0, 0]["clip"], different["clip"])
+        assert not torch.equal(first[0, 0].noise, different.noise)
+        assert not torch.equal(first[0, 0].clip, different.clip)
 
 
 def test_masks_and_frames_do_not_depend_on_the_augmentation(root: Path) -> None:
     plain, varied = (PretrainClips(rows(), root, CLIP, spec, 0) for spec in (PLAIN, VARIED))
 
-    assert torch.equal(plain[0, 0]["noise"], varied[0, 0]["noise"])
+    assert torch.equal(plain[0, 0].noise, varied[0, 0].noise)
     assert plain.source.read(5, 0).frames.tobytes() == varied.source.read(5, 0).frames.tobytes()
 
 
@@ -113,15 +115,15 @@ def test_repeated_sampling_gives_clips_with_starts_crops_and_masks_of_their_own(
     samples = [PretrainClips(rows(), root, CLIP, spec, 0)[epoch, 0] for epoch in range(4)]
 
     for epoch, sample in enumerate(samples):
-        assert {key: tuple(v.shape) for key, v in sample.items()} == {
+        assert {key: tuple(v.shape) for key, v in sample._asdict().items()} == {
             "clip": (3, 3, 4, 32, 32),
             "noise": (3, 2, 32),
-            "index": (3,),
+            "indices": (3,),
             "failed": (3,),
         }
-        assert torch.equal(sample["clip"][:1], one[epoch, 0]["clip"])  # the first is as without
-        assert len(sample["noise"].unique(dim=0)) == 3
-    assert sum(len(sample["clip"].unique(dim=0)) for sample in samples) > 8
+        assert torch.equal(sample.clip[:1], one[epoch, 0].clip)  # the first is as without
+        assert len(sample.noise.unique(dim=0)) == 3
+    assert sum(len(sample.clip.unique(dim=0)) for sample in samples) > 8
 
 
 def test_candidates_are_read_at_the_clips_own_stride(root: Path) -> None:
@@ -129,7 +131,7 @@ def test_candidates_are_read_at_the_clips_own_stride(root: Path) -> None:
 
     sample = PretrainClips(rows(), root, clip, PLAIN, 0)[0, 0]
 
-    assert sample["clip"].shape == (1, 3, 6, 32, 32) and sample["noise"].shape == (1, 2, 48)
+    assert sample.clip.shape == (1, 3, 6, 32, 32) and sample.noise.shape == (1, 2, 48)
     assert clip.frames == 6 and clip.stride_frames == 2
 
 
@@ -139,7 +141,7 @@ def test_half_of_the_clips_are_mirrored_and_only_when_asked(root: Path) -> None:
 
     mirrored = 0
     for epoch in range(40):
-        clip, flipped = plain[epoch, 2]["clip"], flips[epoch, 2]["clip"]
+        clip, flipped = plain[epoch, 2].clip, flips[epoch, 2].clip
         assert torch.equal(flipped, clip) or torch.equal(flipped, clip.flip(-1))
         mirrored += torch.equal(flipped, clip.flip(-1))
     assert 10 <= mirrored <= 30
@@ -165,17 +167,17 @@ def test_a_finetuning_sample_has_repeats_that_share_frames_but_not_augmentation(
 
     sample = dataset[0, 1]
 
-    assert {key: (tuple(v.shape), v.dtype) for key, v in sample.items()} == {
+    assert {key: (tuple(v.shape), v.dtype) for key, v in sample._asdict().items()} == {
         "clip": ((3, 3, 4, 32, 32), torch.uint8),
         "label": ((3,), torch.int64),
         "erase": ((3, 5), torch.int64),
         "noise": ((3, 2), torch.float32),
-        "index": ((3,), torch.int64),
+        "indices": ((3,), torch.int64),
         "failed": ((3,), torch.int64),
     }
-    assert sample["label"].tolist() == [1, 1, 1]
-    assert not torch.equal(sample["clip"][0], sample["clip"][1])
-    assert len(set(sample["erase"][:, 4].tolist())) == 3
+    assert sample.label.tolist() == [1, 1, 1]
+    assert not torch.equal(sample.clip[0], sample.clip[1])
+    assert len(set(sample.erase[:, 4].tolist())) == 3
     assert same(
         sample, finetune(root, repeats=3, erasing=1.0, randaugment="rand-m7-n4-mstd0.5-inc1")[0, 1]
     )
@@ -184,7 +186,7 @@ def test_a_finetuning_sample_has_repeats_that_share_frames_but_not_augmentation(
 def test_more_repeats_leave_the_first_ones_as_they_were(root: Path) -> None:
     one, three = finetune(root, repeats=1)[0, 0], finetune(root, repeats=3)[0, 0]
 
-    assert torch.equal(one["clip"], three["clip"][:1])
+    assert torch.equal(one.clip, three.clip[:1])
 
 
 def test_a_repeated_video_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,16 +207,16 @@ def test_a_repeated_video_is_read_once(root: Path, monkeypatch: pytest.MonkeyPat
 def test_erasing_happens_as_often_as_asked(root: Path) -> None:
     dataset = finetune(root, erasing=0.25)
 
-    boxes = torch.cat([dataset[epoch, 2]["erase"] for epoch in range(100)])
+    boxes = torch.cat([dataset[epoch, 2].erase for epoch in range(100)])
 
     assert 12 <= int((boxes[:, 2] > 0).sum()) <= 40
-    assert not finetune(root)[0, 0]["erase"][:, :4].any()
+    assert not finetune(root)[0, 0].erase[:, :4].any()
 
 
 def test_the_least_area_of_a_crop_is_the_recipe_s(root: Path) -> None:
     whole = finetune(root, flip=False, area=(1.0, 1.0))  # only a centre box is left: 64 x 80 fits
 
-    first, second = whole.source.read(0, 2).frames, whole[0, 2]["clip"][0]
+    first, second = whole.source.read(0, 2).frames, whole[0, 2].clip[0]
 
     assert first.shape == (4, 64, 80, 3)
     plain = torch.nn.functional.interpolate(
@@ -249,9 +251,9 @@ def test_a_video_that_does_not_decode_is_replaced_by_the_next_and_counted(
     with caplog.at_level(logging.WARNING, logger="videomae"):
         sample = dataset[4, 0]
 
-    assert sample["failed"].tolist() == [2, 0]
-    assert sample["label"].tolist() == [0, 0]  # of video 2, whose clip it is
-    assert sample["index"].tolist() == [0, 0]
+    assert sample.failed.tolist() == [2, 0]
+    assert sample.label.tolist() == [0, 0]  # of video 2, whose clip it is
+    assert sample.indices.tolist() == [0, 0]
     assert ["gone.mp4" in line for line in caplog.messages] == [True, False]
     assert same(sample, FinetuneClips(videos, root, CLIP, spec, 0)[4, 0])
 
@@ -262,7 +264,7 @@ def test_replacement_wraps_around_at_the_end_of_the_split(root: Path) -> None:
 
     sample = PretrainClips(videos, root, CLIP, PLAIN, 0)[0, 3]
 
-    assert sample["failed"].tolist() == [1]
+    assert sample.failed.tolist() == [1]
 
 
 def test_a_wrong_root_stops_with_a_hint_instead_of_looping(tmp_path: Path) -> None:
@@ -281,7 +283,7 @@ def test_data_sets_can_be_sent_to_a_fresh_process(root: Path) -> None:
     train_there, views_there = pickle.loads(pickle.dumps((train, views)))
 
     assert same(train_there[1, 2], train[1, 2])
-    assert torch.equal(views_there[2]["views"], views[2]["views"])
+    assert torch.equal(views_there[2].views, views[2].views)
 
 
 def test_collating_joins_along_the_first_axis(root: Path) -> None:
@@ -290,9 +292,9 @@ def test_collating_joins_along_the_first_axis(root: Path) -> None:
 
     batch = collate(samples)
 
-    assert batch["clip"].shape == (4, 3, 4, 32, 32)
-    assert batch["index"].tolist() == [0, 0, 1, 1]
-    assert torch.equal(batch["clip"][2:], samples[1]["clip"])
+    assert batch.clip.shape == (4, 3, 4, 32, 32)
+    assert batch.indices.tolist() == [0, 0, 1, 1]
+    assert torch.equal(batch.clip[2:], samples[1].clip)
 
 
 def test_views_come_clip_by_clip_and_then_crop_by_crop(root: Path) -> None:
@@ -300,11 +302,11 @@ def test_views_come_clip_by_clip_and_then_crop_by_crop(root: Path) -> None:
 
     item = dataset[0]
 
-    assert item["views"].shape == (6, 3, 4, 32, 32)
-    assert item["views"].dtype == torch.uint8
-    assert (item["label"].item(), item["index"].item(), item["error"]) == (0, 0, "")
+    assert item.views.shape == (6, 3, 4, 32, 32)
+    assert item.views.dtype == torch.uint8
+    assert (item.label, item.number, item.error) == (0, 0, "")
     for view, (clip, left) in zip(
-        item["views"], [(clip, left) for clip in range(2) for left in (0, 4, 8)], strict=True
+        item.views, [(clip, left) for clip in range(2) for left in (0, 4, 8)], strict=True
     ):
         chosen = frames.dense_test_indices(30, 4, 2, 2)[clip]
         scaled = resize_short_side(read_frames(root / "0.mp4", chosen), 32)
@@ -314,16 +316,16 @@ def test_views_come_clip_by_clip_and_then_crop_by_crop(root: Path) -> None:
 def test_one_view_is_the_middle_of_a_short_and_of_a_long_video(root: Path) -> None:
     dataset = EvalViews(rows(), root, CLIP, clips=1, crops=1, size=32)
 
-    assert dataset[2]["views"].shape == (1, 3, 4, 32, 32)
+    assert dataset[2].views.shape == (1, 3, 4, 32, 32)
     middle = resize_short_side(read_frames(root / "0.mp4", [10, 12, 14, 16]), 32)[:, :, 4:36]
-    assert (dataset[0]["views"][0].permute(1, 2, 3, 0).numpy() == middle).all()
+    assert (dataset[0].views[0].permute(1, 2, 3, 0).numpy() == middle).all()
 
 
 def test_segment_views_follow_the_segment_rule(root: Path) -> None:
     clip = ClipSpec(frames=4, stride_frames=1, size=32, patch=8, sampling="segment")
     dataset = EvalViews(rows(), root, clip, clips=2, crops=1, size=32)
 
-    views = dataset[1]["views"]
+    views = dataset[1].views
 
     for view, chosen in zip(views, frames.segment_test_indices(12, 4, 2), strict=True):
         expected = resize_short_side(read_frames(root / "1.mp4", chosen), 32)[:, :, 4:36]
@@ -335,6 +337,6 @@ def test_evaluation_never_replaces_a_video_but_says_why_it_has_no_views(root: Pa
 
     item = EvalViews(videos, root, CLIP, clips=2, crops=3, size=32)[0]
 
-    assert len(item["views"]) == 0
-    assert "gone.mp4" in item["error"]
-    assert item["label"].item() == -1
+    assert len(item.views) == 0
+    assert "gone.mp4" in item.error
+    assert item.label == -1

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 
 from tests.data.make_clips import moving_square, write_clip
-from videomae_cli.data.decode import (
-    DECODERS,
-    VideoInfo,
-    choose_decoder,
-    probe_video,
-    read_frames,
-)
+from videomae_cli.data.decode import DECODERS, VideoInfo, choose_decoder, probe_video, read_frames
 from videomae_cli.errors import DataError
 
 # key frames in the middle, B-frames, and a container without timestamps

@@ -11,7 +11,7 @@ import time
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -20,6 +20,11 @@ from torch import Tensor
 from videomae_cli.data.loader import Order, Share, each_video, train_batches
 from videomae_cli.data.workers import worker_deaths_named
 from videomae_cli.errors import DataError, TrainingError
+
+
+class Who(NamedTuple):
+    indices: Tensor
+    epoch: Tensor
 
 
 class Numbers:
@@ -31,7 +36,7 @@ class Numbers:
     def path(self, index: int) -> Path:
         return Path(f"video-{index}.mp4")
 
-    def __getitem__(self, sample: tuple[int, int]) -> dict[str, Tensor]:
+    def __getitem__(self, sample: tuple[int, int]) -> Who:
         epoch, index = sample
         if self.trouble and index == 5:
             if self.trouble == "error":
@@ -43,7 +48,7 @@ class Numbers:
             if self.trouble == "asked":
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGTERM)
-        return {"index": torch.tensor([index]), "epoch": torch.tensor([epoch])}
+        return Who(torch.tensor([index]), torch.tensor([epoch]))
 
 
 def carried(workers: int, share: Share, *, start: int = 0, stop: int = 9) -> list[list[Any]]:
@@ -53,7 +58,7 @@ def carried(workers: int, share: Share, *, start: int = 0, stop: int = 9) -> lis
         Numbers(), order, share, start_step=start, stop_step=stop, workers=workers
     )
     return [
-        [list(zip(b["epoch"].tolist(), b["index"].tolist(), strict=True)) for b in step]
+        [list(zip(b.epoch.tolist(), b.indices.tolist(), strict=True)) for b in step]
         for step in steps
     ]
 
@@ -135,7 +140,7 @@ def test_a_step_left_half_way_does_not_shift_the_next() -> None:
     steps = train_batches(Numbers(), order, share, start_step=0, stop_step=2, workers=0)
 
     next(next(steps))
-    second = [index for batch in next(steps) for index in batch["index"].tolist()]
+    second = [index for batch in next(steps) for index in batch.indices.tolist()]
 
     assert second == [index for _, index in order.step_samples(1)]
 
@@ -206,7 +211,7 @@ def test_workers_ignore_signals_meant_for_the_run() -> None:
         Numbers("asked"), Order(20, 4, 0), Share(4), start_step=0, stop_step=5, workers=1
     )
 
-    seen = [index for step in steps for batch in step for index in batch["index"].tolist()]
+    seen = [index for step in steps for batch in step for index in batch.indices.tolist()]
 
     assert Counter(seen) == Counter(range(20))
 
@@ -263,13 +268,13 @@ class Videos:
     def path(self, index: int) -> Path:
         return Path(f"video-{index}.mp4")
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"index": torch.tensor(index), "error": "bad" if index == 3 else ""}
+    def __getitem__(self, index: int) -> tuple[int, str]:
+        return index, "bad" if index == 3 else ""
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_evaluation_items_come_one_by_one_in_the_order_asked_for(workers: int) -> None:
     items = list(each_video(Videos(), [4, 3, 9, 0], workers=workers))
 
-    assert [item["index"].item() for item in items] == [4, 3, 9, 0]
-    assert [item["error"] for item in items] == ["", "bad", "", ""]
+    assert [number for number, _ in items] == [4, 3, 9, 0]
+    assert [error for _, error in items] == ["", "bad", "", ""]

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.e2e.micro import make_data, write_recipes  # noqa: E402
 from tests.e2e.warm import Warm, left_of, wait  # noqa: E402
-from videomae_cli.engine.saves import MANIFEST, newest  # noqa: E402
+from videomae_cli.engine.saving.store import MANIFEST, newest_checkpoint  # noqa: E402
 
 KEEP = 2
 SAVED = ("model.safetensors", "optimizer.safetensors", "state.json", MANIFEST)
@@ -89,7 +89,7 @@ class Case:
 
     def check(self) -> None:
         """Make sure that there is a whole save, and no damaged one."""
-        found, problems = newest(self.saves)
+        found, problems = newest_checkpoint(self.saves)
         if found is None or problems:
             raise BrokenPromiseError(f"after a kill: newest save {found}, problems {problems}")
 

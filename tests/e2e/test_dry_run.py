@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from videomae_cli.cli import app
-from videomae_cli.engine.metrics import read_metrics
+from videomae_cli.engine.logging.metrics import read_metrics
 
 LONGER = ["schedule.steps=30", "train.log_every_steps=5", "train.save_every_steps=10"]
 
@@ -106,7 +106,7 @@ def test_without_data_a_pretraining_is_measured_and_what_is_not_known_is_said(
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
-        (["--dry-run", "--data", "nowhere"], 3, "nowhere holds no prepared videos"),
+        (["--dry-run", "--data", "nowhere"], 3, "nowhere contains no prepared videos"),
         (["--price-per-hour", "3"], 2, "only a dry run says what a run costs"),
     ],
 )

@@ -8,12 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from tests.data.make_clips import write_clip
-from tests.tasks.notes import Notes
+from tests.notes import Notes
 from videomae_cli.cli import app
-from videomae_cli.config.recipes import load_recipe
-from videomae_cli.engine.metrics import read_metrics
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.errors import CheckpointError
-from videomae_cli.tasks import finetune, pretrain, visualize
+from videomae_cli.tasks.train import finetune, pretrain
+from videomae_cli.tasks.visualize import visualize
 
 CHANGES = ("model.positions=separable", "model.class_token=true", "model.biases=all")
 PRETRAIN = (
@@ -34,9 +35,9 @@ def test_pretrain_finetune_and_evaluate(prepared: Path, recipes: Path, tmp_path:
 
     final = pretrain.run(first, tmp_path / "pretrained", notes)
 
-    card = json.loads((final / "model.json").read_text())
-    assert card["encoder"]["positions"] == card["decoder"]["positions"] == "separable"
-    assert (card["normalize"], card["target_frames"]) == ("joint", "linspace")
+    config = json.loads((final / "model.json").read_text())
+    assert config["encoder"]["positions"] == config["decoder"]["positions"] == "separable"
+    assert (config["normalize"], config["target_frames"]) == ("joint", "linspace")
     losses = [line["loss"] for line in read_metrics(tmp_path / "pretrained/metrics.jsonl")]
     assert losses[-1] < losses[0]
     weights = load_file(final / "model.safetensors")

@@ -141,7 +141,7 @@ def test_two_processes_train_what_one_trains(prepared: Path, recipes: Path, tmp_
 
     output = finish(*words, "--out", tmp_path / "two", "--devices", "2")
 
-    from videomae_cli.engine.metrics import read_metrics
+    from videomae_cli.engine.logging.metrics import read_metrics
 
     assert "2 processes" in output
     one, two = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))

@@ -20,17 +20,19 @@ import torch
 from safetensors.torch import load_file
 
 from tests.e2e.warm import Warm, left_of, wait
-from tests.tasks.notes import Notes
-from videomae_cli.config.recipes import load_recipe
+from tests.notes import Notes
+from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.data.dataset import PretrainClips
 from videomae_cli.data.loader import Order, Share, train_batches
 from videomae_cli.data.manifest import read_manifest
-from videomae_cli.engine.lock import only_run
-from videomae_cli.engine.metrics import read_metrics
-from videomae_cli.engine.saves import newest
+from videomae_cli.engine.distributed.lock import lock_directory
+from videomae_cli.engine.logging.metrics import read_metrics
+from videomae_cli.engine.saving.store import newest_checkpoint
 from videomae_cli.errors import Stopped, TrainingError, UsageError
-from videomae_cli.tasks import evaluate, finetune, pretrain, runs
+from videomae_cli.tasks import run_dir as runs
+from videomae_cli.tasks.evaluate import evaluate
+from videomae_cli.tasks.train import finetune, pretrain
 
 SAVED = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
 STOPS = {
@@ -74,7 +76,7 @@ def whole(recipes: Path, prepared: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def assert_same(run: Path, twin: Path, *, but: tuple[str, ...] = ()) -> None:
-    last, _ = newest(twin / "checkpoints")
+    last, _ = newest_checkpoint(twin / "checkpoints")
     assert last is not None
     names = [f"checkpoints/{last.name}/{name}" for name in SAVED if name not in but]
     for name in ["metrics.jsonl", *names]:
@@ -134,7 +136,7 @@ def test_the_average_is_what_is_validated_and_written(
 
     finetune.run(recipe, tmp_path, Notes())
 
-    save, _ = newest(tmp_path / "checkpoints")
+    save, _ = newest_checkpoint(tmp_path / "checkpoints")
     assert save is not None
     final = load_file(tmp_path / "final/model.safetensors")
     average, last = (load_file(save / f"{name}.safetensors") for name in ("average", "model"))
@@ -207,8 +209,8 @@ def _seen(
     indices, noise = [], []
     for steps in zip(*ranks, strict=True):
         micros = [micro for rank in steps for micro in rank]
-        indices.append([int(i) for micro in micros for i in micro["index"]])
-        noise += [micro["noise"] for micro in micros]
+        indices.append([int(i) for micro in micros for i in micro.indices])
+        noise += [micro.noise for micro in micros]
     return indices, torch.cat(noise)
 
 
@@ -262,11 +264,11 @@ def test_what_decides_no_number_may_change_on_resume(
 def test_what_decides_numbers_may_not_change_on_resume(
     name: str, was: str, whole: Path, recipes: Path, prepared: Path
 ) -> None:
-    save, _ = newest(whole / "checkpoints")
+    save, _ = newest_checkpoint(whole / "checkpoints")
     assert save is not None
     now = json.loads((save / "state.json").read_text())["identity"]
 
-    from videomae_cli.tasks.resume import require_same
+    from videomae_cli.tasks.train.resume import require_same
 
     require_same(now, now, save)
     with pytest.raises(TrainingError, match=f"{name} changed since .*{was}") as caught:
@@ -339,7 +341,7 @@ def test_a_signal_cuts_an_evaluation_short_and_the_resume_makes_up_for_it(
     for step in (3, 6):  # noted after the step, so the validation that is due meets it first
         with pytest.raises(Stopped, match=f"at step {step} of 8"):
             finetune.run(recipe, tmp_path / "parts", StopAt(step))
-        save, _ = newest(tmp_path / "parts/checkpoints")
+        save, _ = newest_checkpoint(tmp_path / "parts/checkpoints")
         assert save is not None and json.loads((save / "state.json").read_text())["is_due"]
     finetune.run(recipe, tmp_path / "parts", Notes())
 
@@ -366,10 +368,10 @@ def test_the_death_of_the_launcher_stops_its_processes_and_saves(
 
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        with suppress(TrainingError), only_run(tmp_path / "run"):
+        with suppress(TrainingError), lock_directory(tmp_path / "run"):
             break  # nobody is at work there any more
         time.sleep(0.1)
-    save, problems = newest(tmp_path / "run/checkpoints")
+    save, problems = newest_checkpoint(tmp_path / "run/checkpoints")
 
     assert time.monotonic() < deadline
     assert save is not None and not problems

@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.e2e.warm import Warm, wait
-from videomae_cli.config.recipes import load_recipe
-from videomae_cli.engine.metrics import read_metrics
-from videomae_cli.engine.saves import newest
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.engine.logging.metrics import read_metrics
+from videomae_cli.engine.saving.store import newest_checkpoint
 from videomae_cli.errors import RecipeError
 
 FREE_OF_CHANCE = (
@@ -39,7 +39,7 @@ def split_and_whole(words: Words, folder: Path, warm: Warm) -> None:
 
 def tensors_of(run: Path) -> dict[str, Tensor]:
     """Return all tensors that a run leaves behind: the newest save's and the final weights."""
-    save, _ = newest(run / "checkpoints")
+    save, _ = newest_checkpoint(run / "checkpoints")
     assert save is not None
     files = [*save.glob("*.safetensors"), run / "final/model.safetensors"]
     return {f"{f.parent.name}/{f.name}/{k}": v for f in files for k, v in load_file(f).items()}

@@ -14,14 +14,14 @@ import pytest
 from tests.e2e.moments import Moment
 from tests.e2e.twins import STEPS, Twins, assert_same, contents
 from tests.e2e.warm import Warm, left_of, wait
-from tests.tasks.notes import Notes
-from videomae_cli.config.recipes import load_recipe
+from tests.notes import Notes
+from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import PretrainRecipe
-from videomae_cli.engine.metrics import read_metrics
-from videomae_cli.engine.saves import newest, publish
-from videomae_cli.engine.state import read
+from videomae_cli.engine.logging.metrics import read_metrics
+from videomae_cli.engine.saving.state import read_state
+from videomae_cli.engine.saving.store import newest_checkpoint, publish
 from videomae_cli.errors import TrainingError
-from videomae_cli.tasks import pretrain
+from videomae_cli.tasks.train import pretrain
 
 TERM, USR1 = signal.SIGTERM, signal.SIGUSR1
 BAD_MOMENTS = {
@@ -186,7 +186,7 @@ def test_a_refused_resume_leaves_the_run_as_it_was(
 def test_another_decoder_is_refused_unless_forked(stopped: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(stopped, run)
-    save, _ = newest(run / "checkpoints")
+    save, _ = newest_checkpoint(run / "checkpoints")
     assert save is not None
     state = json.loads((save / "state.json").read_text())
     state["identity"]["decoders"] = "decord2 0.1"  # as if it had been saved with that
@@ -199,8 +199,8 @@ def test_another_decoder_is_refused_unless_forked(stopped: Path, tmp_path: Path)
     notes = Notes()
     pretrain.run(recipe_of(run), tmp_path / "fork", notes, run)
     assert notes.has("changed: decoders (at step 6)")
-    made, _ = newest(tmp_path / "fork/checkpoints")
-    assert made is not None and read(made).identity["decoders"] != "decord2 0.1"
+    made, _ = newest_checkpoint(tmp_path / "fork/checkpoints")
+    assert made is not None and read_state(made).identity["decoders"] != "decord2 0.1"
 
 
 @pytest.mark.slow
@@ -212,8 +212,8 @@ def test_a_fork_onto_data_without_a_validation_split_goes_on(
     lines = (prepared / "manifest.csv").read_text().splitlines(keepends=True)
     (other / "manifest.csv").write_text("".join(line for line in lines if ",val," not in line))
     assert warm.run(twins.started("finetune", run), hooks=[Moment("update", 6)]) == [75]
-    save, _ = newest(run / "checkpoints")
-    assert save is not None and read(save).is_due
+    save, _ = newest_checkpoint(run / "checkpoints")
+    assert save is not None and read_state(save).is_due
 
     words = ["finetune", "--resume", run, "--fork", "--out", tmp_path / "fork", "--data", other]
     assert warm.run(words) == [0], warm.text()

@@ -85,7 +85,7 @@ def test_selection_travels_with_the_checkpoint(
     assert app.run([*words, "--checkpoint", str(before), "--out", str(after)]) == 0
     assert app.run(["eval", "--checkpoint", str(after)]) == 0
 
-    card = json.loads((after / "final/model.json").read_text())
-    assert card["select"] == {"strategy": "motion", "pool": 0.5, "source": "online"}
-    assert card["oversample"] == (2.0 if more else 1.0)
+    config = json.loads((after / "final/model.json").read_text())
+    assert config["select"] == {"strategy": "motion", "pool": 0.5, "source": "online"}
+    assert config["oversample"] == (2.0 if more else 1.0)
     assert json.loads((after / "eval/val-2x3/result.json").read_text())["videos"] == 6

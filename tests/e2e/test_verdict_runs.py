@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from tests.data.make_clips import write_clip
-from tests.tasks.notes import Notes
+from tests.notes import Notes
 from videomae_cli.cli import app
-from videomae_cli.config.recipes import load_recipe
+from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.data.loader import Order, Sample
-from videomae_cli.engine.metrics import read_metrics
+from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.engine.runtime import Runtime
-from videomae_cli.tasks import pretrain, run_report, runs
-from videomae_cli.tasks.training import open_manifest, plan_for, train
+from videomae_cli.tasks.diagnose import report as run_report
+from videomae_cli.tasks.run_dir import RunDir
+from videomae_cli.tasks.train import pretrain
+from videomae_cli.tasks.train.job import open_manifest
+from videomae_cli.tasks.train.train import train
 
 
 def words(recipes: Path, data: Path, out: Path, *changes: str) -> list[str]:
@@ -91,15 +94,12 @@ class Frozen(Order):
 
 def test_a_frozen_data_order_is_named(prepared: Path, recipes: Path, tmp_path: Path) -> None:
     recipe = load_recipe(str(recipes / "micro.yaml"), [f"data={prepared}"], "pretrain")
-    manifest, run = open_manifest(recipe), tmp_path / "run"
-    notes = Notes()
-    with Runtime("fp32") as runtime:
-        order, plan = plan_for(recipe, len(manifest.split("train")), 1)
-        clips = pretrain.training_clips(recipe, manifest.split("train"), manifest.root)
-        job, _ = pretrain.assemble(recipe, clips, {})
-        frozen = Frozen(order.videos, order.batch, order.seed)
-        with runs.opened(run, recipe, notes), run_report.concluded(run, recipe, runtime, notes):
-            train(job, recipe, run, order=frozen, plan=plan, runtime=runtime, report=notes)
+    run, notes = tmp_path / "run", Notes()
+    with Runtime("fp32") as runtime, RunDir(run, runtime) as run_dir:
+        job = pretrain.build_job(recipe, open_manifest(recipe), runtime)
+        frozen = Frozen(job.order.videos, job.order.batch, job.order.seed)
+        with run_report.diagnose_at_end(run, recipe, runtime, notes):
+            train(job._replace(order=frozen), run_dir, runtime, notes)
 
     word, reason = verdict_of(run)
     assert word == "suspicious"

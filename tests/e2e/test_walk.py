@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from tests.data.make_clips import write_clip
 from videomae_cli.cli import app
-from videomae_cli.engine.metrics import read_metrics
+from videomae_cli.engine.logging.metrics import read_metrics
 
 
 def test_the_whole_walk(
@@ -34,9 +34,9 @@ def test_the_whole_walk(
     tuned = next(tmp_path.glob("runs/micro-finetune-*"))
     validations = [line for line in read_metrics(tuned / "metrics.jsonl") if "val_top1" in line]
     assert [line["step"] for line in validations] == [3, 6, 8]
-    card = json.loads((tuned / "final/model.json").read_text())
-    assert card["classes"] == ["fast", "slow"]
-    assert "autoencoder" in card["derived_from"][-1]
+    config = json.loads((tuned / "final/model.json").read_text())
+    assert config["classes"] == ["fast", "slow"]
+    assert "autoencoder" in config["derived_from"][-1]
 
     assert app.run(["eval", "--clips", "5", "--crops", "3"]) == 0
     assert "(5 x 3 views, 6 val videos, 0 undecodable)" in capsys.readouterr().out
@@ -90,7 +90,7 @@ def test_evaluation_never_replaces_a_video_that_cannot_be_decoded(
 @pytest.mark.parametrize(
     ("command", "code", "message"),
     [
-        (["pretrain", "--recipe", "k400-vitb"], 3, "data/k400 holds no prepared videos"),
+        (["pretrain", "--recipe", "k400-vitb"], 3, "data/k400 contains no prepared videos"),
         (["pretrain"], 2, "which recipe?"),
         (["finetune", "--recipe", "micro.yaml", "--checkpoint", "scratch"], 2, "a pretrain recipe"),
         (["pretrain", "--resume", "nowhere"], 2, "holds no run"),

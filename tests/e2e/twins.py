@@ -7,7 +7,7 @@ each of two.
 from pathlib import Path
 
 from tests.e2e.warm import Warm
-from videomae_cli.engine.saves import newest
+from videomae_cli.engine.saving.store import newest_checkpoint
 
 STEPS, BATCH = 8, 4
 SETTINGS: dict[str, object] = {
@@ -57,7 +57,7 @@ class Twins:
 
 def assert_same(run: Path, twin: Path) -> None:
     """Compare log, final weights and every file of the newest save, byte for byte."""
-    last, _ = newest(twin / "checkpoints")
+    last, _ = newest_checkpoint(twin / "checkpoints")
     assert last is not None
     saved = [f"checkpoints/{last.name}/{file.name}" for file in last.iterdir()]
     for name in ("metrics.jsonl", "final/model.safetensors", *saved):

@@ -19,7 +19,11 @@ from tests.e2e.moments import Moment, Witness
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["videomae_cli.cli.app", "videomae_cli.tasks.pretrain", "videomae_cli.tasks.finetune"]
+    [
+        "videomae_cli.cli.app",
+        "videomae_cli.tasks.train.pretrain",
+        "videomae_cli.tasks.train.finetune",
+    ]
 )
 TIMEOUT_SECONDS = 300.0
 Hook = Moment | Witness

@@ -9,22 +9,30 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.engine import saves
-from videomae_cli.engine.loop import Cadence, fit
-from videomae_cli.engine.metrics import read_metrics
+from videomae_cli.engine.logging.metrics import read_metrics
+from videomae_cli.engine.loop import Intervals, fit
+from videomae_cli.engine.metric import Metric
 from videomae_cli.engine.optim import adamw, parameter_groups
-from videomae_cli.engine.plan import Plan
-from videomae_cli.engine.report import Silence
+from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
-from videomae_cli.engine.saves import Keep
-from videomae_cli.engine.state import State, read, restore
-from videomae_cli.engine.step import Training
+from videomae_cli.engine.saving import store as saves
+from videomae_cli.engine.saving.state import TrainingState, read_state, restore_tensors
+from videomae_cli.engine.saving.store import Retention
+from videomae_cli.engine.step import FitInputs
 from videomae_cli.errors import Stopped, TrainingError
+from videomae_cli.report import Silence
 from videomae_cli.rng import stream
 
 
 class Loss(NamedTuple):
     loss: Tensor
+
+
+class Points(NamedTuple):
+    x: Tensor
+    y: Tensor
+    indices: Tensor
+    failed: Tensor
 
 
 class Toy(nn.Module):
@@ -40,8 +48,8 @@ class Toy(nn.Module):
 
 
 def micro_batches(
-    plan: Plan, start: int, spoil: Collection[int]
-) -> Iterator[Iterator[dict[str, Tensor]]]:
+    plan: TrainingPlan, start: int, spoil: Collection[int]
+) -> Iterator[Iterator[Points]]:
     for step in range(start, plan.steps):
         rng = stream(0, "toy", step)
         x = torch.from_numpy(rng.standard_normal((plan.batch, 3), dtype="float32"))
@@ -50,14 +58,19 @@ def micro_batches(
         size = plan.micro_batch
         yield iter(
             [
-                {"x": x[i : i + size], "y": y[i : i + size], "index": index[i : i + size]}
+                Points(
+                    x[i : i + size],
+                    y[i : i + size],
+                    index[i : i + size],
+                    torch.zeros(size, dtype=torch.int64),
+                )
                 for i in range(0, plan.batch, size)
             ]
         )
 
 
-def a_plan(steps: int = 12, micro: int = 8) -> Plan:
-    return Plan(
+def a_plan(steps: int = 12, micro: int = 8) -> TrainingPlan:
+    return TrainingPlan(
         steps=steps,
         warmup=2,
         steps_per_epoch=5,
@@ -74,19 +87,20 @@ def a_plan(steps: int = 12, micro: int = 8) -> Plan:
 
 def train(
     run_dir: Path,
-    plan: Plan,
+    plan: TrainingPlan,
     *,
     stop_at: int | None = None,
     spoil: Collection[int] = (),
     skips: int = 0,
     evaluate: Callable[[int], dict[str, float]] | None = None,
+    metric: Metric = Metric("top1"),  # noqa: B008  (immutable)
 ) -> dict[str, Tensor]:
     """Train the toy from the newest save; on request be sent SIGTERM during a step."""
 
-    def feed(batch: dict[str, Tensor], step: int, number: int) -> dict[str, Tensor]:
+    def feed(batch: Points, step: int, number: int) -> dict[str, Tensor]:
         if step == stop_at and number == 0:  # a second signal would mean: leave at once
             os.kill(os.getpid(), signal.SIGTERM)
-        return {"x": batch["x"], "y": batch["y"]}
+        return {"x": batch.x, "y": batch.y}
 
     with Runtime("fp32") as runtime:
         toy = Toy()
@@ -94,17 +108,31 @@ def train(
         model, optimizer = runtime.accelerator.prepare(
             toy, adamw(groups, betas=(0.9, 0.95), eps=1e-8)
         )
-        state = State()
-        found, _ = saves.newest(run_dir / "checkpoints")
+        state = TrainingState()
+        found, _ = saves.newest_checkpoint(run_dir / "checkpoints")
         if found:
-            state = read(found)
-            restore(found, runtime.unwrap(model), optimizer.optimizer)
+            state = read_state(found)
+            restore_tensors(found, runtime.unwrap(model), optimizer.optimizer)
         batches = micro_batches(plan, state.step, spoil)
-        work = Training(model, optimizer, batches, feed, evaluate, name="clip {}.mp4".format)
+        inputs = FitInputs(
+            model,
+            optimizer,
+            batches,
+            feed,
+            evaluate,
+            metric=metric,
+            sample_name="clip {}.mp4".format,
+        )
         fit(
-            work,
+            inputs,
             plan,
-            Cadence(log=5, save=4, evaluate=3 if evaluate else None, keep=Keep(2), skips=skips),
+            Intervals(
+                log=5,
+                checkpoint=4,
+                validate=3 if evaluate else None,
+                retention=Retention(2),
+                nonfinite_budget=skips,
+            ),
             state,
             runtime=runtime,
             report=Silence(),
@@ -148,7 +176,7 @@ def test_a_loss_beyond_the_budget_stops_before_the_optimizer_moves(tmp_path: Pat
     with pytest.raises(TrainingError, match=r"step 6: loss nan.*clip 0.mp4, clip 1.mp4") as caught:
         train(tmp_path, a_plan(), spoil=[6])
 
-    found, _ = saves.newest(tmp_path / "checkpoints")
+    found, _ = saves.newest_checkpoint(tmp_path / "checkpoints")
     assert found is not None
     assert found.name == "step-000000004"
     record = json.loads((tmp_path / "crash-step-000000006.json").read_text())
@@ -183,11 +211,11 @@ def test_skipped_steps_are_counted_logged_and_survive_a_restart(tmp_path: Path) 
 
 def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were(tmp_path: Path) -> None:
     train(tmp_path, a_plan(steps=4))
-    before, _ = saves.newest(tmp_path / "checkpoints")
+    before, _ = saves.newest_checkpoint(tmp_path / "checkpoints")
     train(tmp_path, a_plan(steps=8), spoil=[4, 5, 6, 7], skips=4)
-    after, _ = saves.newest(tmp_path / "checkpoints")
+    after, _ = saves.newest_checkpoint(tmp_path / "checkpoints")
 
-    assert before is not None and after is not None and read(after).skipped == 4
+    assert before is not None and after is not None and read_state(after).skipped == 4
     for name in ("model.safetensors", "optimizer.safetensors"):
         assert (before / name).read_bytes() == (after / name).read_bytes()
 

@@ -1,7 +1,7 @@
 import pytest
 
 from videomae_cli.config.training import OptimSpec, ScheduleSpec, TrainSpec
-from videomae_cli.engine.plan import Plan, make_plan
+from videomae_cli.engine.plan import TrainingPlan, make_training_plan
 from videomae_cli.errors import RecipeError
 
 
@@ -9,10 +9,10 @@ def optim() -> OptimSpec:
     return OptimSpec(base_lr=1.5e-4, min_lr=1e-5, weight_decay=0.05, betas=(0.9, 0.95))
 
 
-def plan(batch: int = 2048, micro: int = 32, world: int = 1, epochs: float = 800.0) -> Plan:
+def plan(batch: int = 2048, micro: int = 32, world: int = 1, epochs: float = 800.0) -> TrainingPlan:
     schedule = ScheduleSpec(epochs=epochs, warmup_epochs=min(40.0, epochs))
     train = TrainSpec(batch=batch, micro_batch=micro, save_every_steps=100)
-    return make_plan(schedule, train, optim(), steps_per_epoch=117, world=world)
+    return make_training_plan(schedule, train, optim(), steps_per_epoch=117, world=world)
 
 
 def test_k400_vitb_comes_to_the_published_steps_and_rates() -> None:
@@ -60,7 +60,7 @@ def test_steps_win_over_epochs_when_they_are_given() -> None:
     schedule = ScheduleSpec(steps=7, warmup_steps=3)
     train = TrainSpec(batch=256, micro_batch=256, save_every_steps=1)
 
-    made = make_plan(schedule, train, optim(), steps_per_epoch=117, world=1)
+    made = make_training_plan(schedule, train, optim(), steps_per_epoch=117, world=1)
 
     assert (made.steps, made.warmup) == (7, 3)
     assert [made.lr(0), made.lr(2)] == [0.0, 1.5e-4]
@@ -71,7 +71,9 @@ def test_repeats_count_as_effective_epochs_and_change_neither_steps_nor_rates() 
     train = TrainSpec(batch=1024, micro_batch=32, save_every_steps=100)
 
     once, often = (
-        make_plan(schedule, train, optim(), steps_per_epoch=1318, world=32, repeats=repeats)
+        make_training_plan(
+            schedule, train, optim(), steps_per_epoch=1318, world=32, repeats=repeats
+        )
         for repeats in (1, 4)
     )
 

@@ -20,7 +20,7 @@ def test_the_loss_scaler_comes_back_as_it_was_saved() -> None:
         for factor in (1.0, float("inf"), 1.0, 1.0):  # an overflow halves the scale
             before.scale(weight.sum() * factor).backward()
             before.unscale_(optimizer)
-            runtime.forget_scaled()
+            runtime.skip_scaler_update()
             optimizer.zero_grad()
         saved = runtime.scaler_state()
         assert saved["scale"] == 4.0
@@ -40,7 +40,7 @@ def test_a_failure_of_the_main_process_is_raised_and_said_once() -> None:
         Runtime("fp32", cpu=True) as runtime,
         pytest.raises(CheckpointError, match="no room") as caught,
     ):
-        runtime.on_main(fail)
+        runtime.run_on_rank0(fail)
 
     assert caught.value.is_shared
     assert caught.value.hint == "make some"

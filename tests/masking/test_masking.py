@@ -8,7 +8,7 @@ import torch
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import MASKERS, REFINERS, masker_for
-from videomae_cli.masking.content import Content
+from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import Mask, check, select
 
 GRIDS = (

@@ -8,7 +8,7 @@ from videomae_cli.config.model import MaskSpec, SelectSpec
 from videomae_cli.errors import RecipeError, TrainingError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for, selector_for
-from videomae_cli.masking.content import Content
+from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.motion import most_moving, motion, scores
 
 FLAT = TokenGrid(8, 32, 32)  # 4 slices of 4 places

@@ -5,7 +5,7 @@ from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.content import nothing
+from videomae_cli.masking.clip_content import nothing
 from videomae_cli.masking.mask import Mask
 
 WIDE = TokenGrid(16, 224, 224)

@@ -3,19 +3,19 @@ import math
 import pytest
 import torch
 
-from videomae_cli.config.card import StackSpec
 from videomae_cli.config.model import MaskSpec
+from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.content import nothing
+from videomae_cli.masking.clip_content import nothing
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.encoder import Encoder
-from videomae_cli.models.sizes import SIZES
 from videomae_cli.models.targets import patchify
 
 GRID = TokenGrid(4, 48, 32)
-DECODER = StackSpec(dim=32, depth=2, heads=2, mlp_dim=128)
+DECODER = TransformerConfig(dim=32, depth=2, heads=2, mlp_dim=128)
 
 
 def autoencoder(masker=None, normalize="patch") -> Autoencoder:

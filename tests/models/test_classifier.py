@@ -3,10 +3,10 @@ import math
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from videomae_cli.config.sizes import SIZES
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder, normalize_clip
-from videomae_cli.models.sizes import SIZES
 
 GRID = TokenGrid(4, 48, 32)
 

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from videomae_cli.config.sizes import SIZES
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.encoder import Encoder, normalize_clip
 from videomae_cli.models.positions import sine_table
-from videomae_cli.models.sizes import SIZES
 
 GRID = TokenGrid(4, 48, 32)  # 2 x 3 x 2 tokens
 

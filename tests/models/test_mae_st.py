@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from videomae_cli.config.card import StackSpec
 from videomae_cli.config.model import MaskSpec
+from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder, normalize_clip
-from videomae_cli.models.predicted import FRAMES
-from videomae_cli.models.sizes import SIZES
+from videomae_cli.models.target_frames import FRAMES
 from videomae_cli.models.targets import denormalize_tubelets, normalize_jointly, patchify
 
 LEARNED = {"positions": "separable", "class_token": True, "biases": "all"}
@@ -24,8 +24,8 @@ GRID = TokenGrid(4, 48, 32)  # 2 x 3 x 2 tokens
 MEAN, STD = (0.45,) * 3, (0.225,) * 3
 
 
-def stack(**sizes: int) -> StackSpec:
-    return StackSpec(**sizes, **LEARNED)
+def stack(**sizes: int) -> TransformerConfig:
+    return TransformerConfig(**sizes, **LEARNED)
 
 
 def autoencoder(size: str = "micro", grid: TokenGrid = GRID, ratio: float = 0.5) -> Autoencoder:

@@ -21,11 +21,12 @@ if str(ROOT) not in sys.path:
 
 from tests.parity.golden import KINDS  # noqa: E402  (above)
 from tests.parity.golden_file import Golden, Quantity, UnknownFileError, read  # noqa: E402
-from videomae_cli.checkpoints import FORMATS, load, save  # noqa: E402
-from videomae_cli.checkpoints.infer import Hints  # noqa: E402
-from videomae_cli.engine.report import Silence  # noqa: E402
+from videomae_cli.checkpoints.formats import FORMATS
+from videomae_cli.checkpoints.infer_config import Hints  # noqa: E402
+from videomae_cli.checkpoints.loading import load, save
 from videomae_cli.errors import CheckpointError  # noqa: E402
-from videomae_cli.tasks import convert  # noqa: E402
+from videomae_cli.report import Silence  # noqa: E402
+from videomae_cli.tasks.convert import convert  # noqa: E402
 
 WRITTEN = tuple(name for name, known in FORMATS.items() if known.write is not None)
 SUFFIX = {"v1": ".pth", "mmaction2": ".pth", "mae-st": ".pth"}
@@ -84,10 +85,10 @@ def there_and_back(
     torch.save({"model": weights}, folder / "reference.pth")
     reference = load(folder / "reference.pth", hints(golden))
     out = folder / f"there{SUFFIX.get(name, '')}"
-    save(out, reference.weights, reference.card, name)
+    save(out, reference.weights, reference.config, name)
     convert.run(out, folder / "native", Silence())
     home = load(folder / "native")
-    if home.card != reference.card:
+    if home.config != reference.config:
         raise CheckpointError("the card did not come back as it went")
     convert.run(folder / "native", folder / "back.pth", Silence(), to=reference.format)
     held = torch.load(folder / "back.pth", weights_only=True)  # noqa: TID251  (as others read it)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from videomae_cli.data import frames
+from videomae_cli.data import frame_sampling as frames
 
 Row = dict[str, Any]
 RULES: dict[str, Callable[[Row], Any]] = {

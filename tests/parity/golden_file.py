@@ -76,7 +76,7 @@ def read(path: Path) -> Golden:
         raise UnknownFileError(str(error)) from error
 
 
-def fill(model: nn.Module, weights: dict[str, Tensor]) -> None:
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Load every weight into every parameter.
 
     Raises:

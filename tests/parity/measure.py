@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tests.parity.golden_file import Golden
-from videomae_cli.config.card import StackSpec
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.encoder import Encoder
 
@@ -27,12 +27,12 @@ def build_encoder(
     return Encoder(grid, stack, final_norm=final_norm)
 
 
-def stack_of(weights: dict[str, Tensor], prefix: str, heads: int) -> StackSpec:
+def stack_of(weights: dict[str, Tensor], prefix: str, heads: int) -> TransformerConfig:
     """Measure a stack of blocks."""
     mlp_dim, dim = weights[f"{prefix}blocks.0.mlp.fc1.weight"].shape
     pattern = re.compile(re.escape(prefix) + r"blocks\.\d+\.norm1\.weight")
     depth = sum(bool(pattern.fullmatch(name)) for name in weights)
-    return StackSpec(
+    return TransformerConfig(
         dim=dim,
         depth=depth,
         heads=heads,

@@ -9,20 +9,20 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from videomae_cli.config.card import StackSpec
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.config.model import MaskSpec
+from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.masking.running_cell import running_cell
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder
-from videomae_cli.models.sizes import SIZES
 from videomae_cli.models.targets import normalize_tubelets, patchify
 
 GRID = TokenGrid(16, 224, 224)
-DECODER = StackSpec(dim=192, depth=4, heads=3, mlp_dim=768)
+DECODER = TransformerConfig(dim=192, depth=4, heads=3, mlp_dim=768)
 near = pytest.approx
 
 
@@ -31,7 +31,7 @@ def hashed(k: int, count: int) -> np.ndarray:
     return x - np.floor(x)
 
 
-def fill(model: nn.Module, prefix: str = "") -> None:
+def load_weights(model: nn.Module, prefix: str = "") -> None:
     """Fill by the order of the reference's names, which are ours without `prefix`."""
     state = {name.removeprefix(prefix): value for name, value in model.state_dict().items()}
     for k, name in enumerate(sorted(state)):
@@ -70,7 +70,7 @@ def half_of_the_cells(mask: Mask) -> Mask:
 def autoencoder() -> Autoencoder:
     encoder = Encoder(GRID, SIZES["vits"], final_norm=True)
     model = Autoencoder(encoder, DECODER, GRID, lambda noise, tokens: tube_mask())
-    fill(model)
+    load_weights(model)
     return model.eval()
 
 
@@ -118,7 +118,7 @@ def test_dual_masking_meets_the_published_outputs(autoencoder: Autoencoder):
 @torch.no_grad()
 def test_the_classifier_meets_the_published_logits():
     model = Classifier(Encoder(GRID, SIZES["vits"], final_norm=False), 10)
-    fill(model, prefix="encoder.")
+    load_weights(model, prefix="encoder.")
 
     logits = model.eval()(normalised(raw()))
 

@@ -6,18 +6,20 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.tasks.notes import CLASSIFIER, STACK
-from videomae_cli.checkpoints.infer import Hints
-from videomae_cli.config.card import Card, GridSpec
+from tests.notes import CLASSIFIER, STACK
+from videomae_cli.checkpoints.infer_config import Hints
+from videomae_cli.config.model_config import ModelConfig
+from videomae_cli.grid import TokenGrid
+from videomae_cli.models.build import build_classifier
 from videomae_cli.models.encoder import normalize_clip
 from videomae_cli.models.positions import sine_table
-from videomae_cli.tasks.build import adopt, build_classifier, read_checkpoint
+from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 
 timm = pytest.importorskip("timm")
 
 
-def card(tubelet: int) -> Card:
-    grid = GridSpec(frames=tubelet, height=32, width=32, tubelet=tubelet, patch=8, channels=3)
+def config(tubelet: int) -> ModelConfig:
+    grid = TokenGrid(frames=tubelet, height=32, width=32, tubelet=tubelet, patch=8, channels=3)
     return CLASSIFIER.model_copy(update={"grid": grid, "encoder": STACK})
 
 
@@ -37,10 +39,10 @@ def test_an_inflated_model_sees_a_still_clip_as_the_picture(
     theirs.pos_embed.copy_(sine_table(16, 24))  # native positions, so that both see the same
     save_file({n: t.contiguous() for n, t in theirs.state_dict().items()}, tmp_path / "vit.st")
     loaded = read_checkpoint(tmp_path / "vit.st", Hints(heads=3, size=32))
-    ours = build_classifier(card(tubelet)).eval()
+    ours = build_classifier(config(tubelet)).eval()
     picture = torch.randint(0, 256, (2, 3, 1, 32, 32), dtype=torch.uint8)
 
-    _, report = adopt(loaded, ours, card(tubelet))
+    _, report = init_from_pretrained(loaded, ours, config(tubelet))
     expected = theirs.forward_head(
         theirs.forward_features(normalize_clip(picture)[:, :, 0]), pre_logits=True
     )

@@ -7,27 +7,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.tasks.notes import AUTOENCODER, CLASSIFIER, STACK
-from videomae_cli.checkpoints import save
-from videomae_cli.config.card import Card
+from tests.notes import AUTOENCODER, CLASSIFIER, STACK
+from videomae_cli.checkpoints.loading import save
+from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.build import build_autoencoder, build_backbone, build_classifier
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import normalize_clip
-from videomae_cli.tasks.build import (
-    build_autoencoder,
-    build_backbone,
-    build_classifier,
-    fill,
-    read_checkpoint,
-)
+from videomae_cli.tasks.load_model import load_weights, read_checkpoint
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the library's own, at import and at loading
 FIRST = CLASSIFIER.model_copy(update={"pooling": "first"})
 PIXELS = AUTOENCODER.model_copy(update={"normalize": "none"})
-TOKENS = Card(kind="encoder", encoder=STACK, grid=CLASSIFIER.grid, norm_of="tokens")
+TOKENS = ModelConfig(kind="encoder", encoder=STACK, grid=CLASSIFIER.grid, norm_of="tokens")
 BARE = TOKENS.model_copy(update={"norm_of": None})
 CARDS = {"mean": CLASSIFIER, "first": FIRST, "patch": AUTOENCODER, "pixels": PIXELS}
 CARDS |= {"tokens": TOKENS, "bare": BARE}
@@ -44,15 +39,15 @@ def randomised(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def built(card: Card) -> nn.Module:
+def built(config: ModelConfig) -> nn.Module:
     """Our model of a card."""
-    if card.kind == "encoder":
-        return build_backbone(card)
-    return build_autoencoder(card) if card.kind == "autoencoder" else build_classifier(card)
+    if config.kind == "encoder":
+        return build_backbone(config)
+    return build_autoencoder(config) if config.kind == "autoencoder" else build_classifier(config)
 
 
-def theirs_from(folder: Path, card: Card) -> tuple[nn.Module, dict[str, Any]]:
-    kind = getattr(transformers, CLASSES[card.kind])
+def theirs_from(folder: Path, config: ModelConfig) -> tuple[nn.Module, dict[str, Any]]:
+    kind = getattr(transformers, CLASSES[config.kind])
     model, about = kind.from_pretrained(folder, output_loading_info=True)
     for layer in model.modules():  # it has 1e-5 in norms that its config says nothing about
         if isinstance(layer, nn.LayerNorm):
@@ -91,17 +86,17 @@ def test_a_folder_we_write_loads_there_completely_and_answers_the_same(
     tmp_path: Path, name: str
 ) -> None:
     torch.manual_seed(0)
-    card = CARDS[name]
-    ours = randomised(built(card))
+    config = CARDS[name]
+    ours = randomised(built(config))
 
-    save(tmp_path / "hf", ours.state_dict(), card, "hf")
-    theirs, about = theirs_from(tmp_path / "hf", card)
+    save(tmp_path / "hf", ours.state_dict(), config, "hf")
+    theirs, about = theirs_from(tmp_path / "hf", config)
 
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
         assert not about[kind], (kind, about[kind])
     agree(ours, theirs)
-    if card.classes is not None:
-        assert theirs.config.id2label == dict(enumerate(card.classes))
+    if config.classes is not None:
+        assert theirs.config.id2label == dict(enumerate(config.classes))
 
 
 @pytest.mark.parametrize("name", sorted(CARDS))
@@ -109,20 +104,20 @@ def test_a_folder_they_write_loads_here_completely_and_answers_the_same(
     tmp_path: Path, name: str
 ) -> None:
     torch.manual_seed(0)
-    card = CARDS[name]
-    save(tmp_path / "hf", built(card).state_dict(), card, "hf")
-    theirs, _ = theirs_from(tmp_path / "hf", card)
+    config = CARDS[name]
+    save(tmp_path / "hf", built(config).state_dict(), config, "hf")
+    theirs, _ = theirs_from(tmp_path / "hf", config)
     randomised(theirs).save_pretrained(tmp_path / "theirs", max_shard_size="20KB")
 
     loaded = read_checkpoint(tmp_path / "theirs")
-    ours = built(loaded.card)
-    fill(ours, loaded.weights)
+    ours = built(loaded.config)
+    load_weights(ours, loaded.weights)
 
     assert len(list((tmp_path / "theirs").glob("model-*.safetensors"))) > 1
     assert loaded.format == "hf"
     for field in ("kind", "encoder", "decoder", "grid", "classes", "normalize", "pooling"):
-        assert getattr(loaded.card, field) == getattr(card, field), field
-    assert loaded.card.norm_of == card.norm_of and not loaded.report.dropped
+        assert getattr(loaded.config, field) == getattr(config, field), field
+    assert loaded.config.norm_of == config.norm_of and not loaded.report.dropped
     agree(ours.eval(), theirs)
 
 
@@ -138,11 +133,11 @@ def test_the_linear_spelling_loads_there_too(tmp_path: Path) -> None:
 
 
 def test_their_processor_reads_ours(tmp_path: Path) -> None:
-    card = CLASSIFIER.model_copy(update={"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)})
-    save(tmp_path / "hf", build_classifier(card).state_dict(), card, "hf")
+    config = CLASSIFIER.model_copy(update={"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)})
+    save(tmp_path / "hf", build_classifier(config).state_dict(), config, "hf")
 
     theirs = transformers.VideoMAEImageProcessor.from_pretrained(tmp_path / "hf")
 
-    assert tuple(theirs.image_mean) == card.mean and tuple(theirs.image_std) == card.std
+    assert tuple(theirs.image_mean) == config.mean and tuple(theirs.image_std) == config.std
     assert dict(theirs.crop_size) == {"height": 32, "width": 32}
     assert theirs.size["shortest_edge"] == 32

@@ -38,9 +38,9 @@ def normalized_views(video: Path, facts: dict[str, str]) -> Tensor:
         [row], video.parent, clip, clips=int(facts["clips"]), crops=int(facts["crops"]), size=size
     )
     item = dataset[0]
-    assert not item["error"], item["error"]
+    assert not item.error, item.error
     mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    return (item["views"].float() / 255 - mean) / std
+    return (item.views.float() / 255 - mean) / std
 
 
 def measure(views_VCTHW: Tensor) -> dict[str, Tensor]:

@@ -1,94 +1,91 @@
-"""Where the weights are that a path means: a run, a directory of ours or of others, a file."""
+"""Our own format: `model.safetensors` with `model.json`, the model configuration, beside it."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from videomae_cli.checkpoints.cards import CARD_FILE, CARD_KEY, parse_card, read_card
-from videomae_cli.checkpoints.files import WEIGHTS_FILE
-from videomae_cli.checkpoints.folders import find, first_of
-from videomae_cli.config.card import Card
-from videomae_cli.errors import CheckpointError
+from pydantic import ValidationError
+from safetensors.torch import save_file
+from torch import Tensor
 
-DEEPSPEED_FILE, DEEPSPEED_TAG = "mp_rank_00_model_states.pt", "latest"
-RUN_FILES = ("recipe.yaml", "metrics.jsonl", "checkpoints")
+from videomae_cli.checkpoints.destination import replacing_directory
+from videomae_cli.config.model_config import ModelConfig
+from videomae_cli.errors import CheckpointError, RecipeError
 
-
-class Place(NamedTuple):
-    """A file of weights, and the card beside it if there is one."""
-
-    file: Path
-    card: Card | None
-    is_foreign: bool = False
-    """Whether it is one of a folder with a `config.json`, which must be read with it."""
+WEIGHTS_FILE = "model.safetensors"
+MODEL_CONFIG_FILE = "model.json"
+MODEL_CONFIG_KEY = (
+    "videomae_card"  # in a safetensors header, and beside the weights in a torch file
+)
+CARRIED_CONFIG_KEY = (
+    "videomae_carried_card"  # in a safetensors header, of weights under other names
+)
 
 
-def locate(path: Path) -> Place:
-    """Find the weights that a path means: a file, a directory that holds them, or a run.
+def read_model_config(directory: Path) -> ModelConfig:
+    """Read `model.json` of a directory.
 
     Raises:
-        CheckpointError: There are none there; the message says what is there instead.
+        CheckpointError: It is missing or does not describe a model.
     """
-    if path.is_file():
-        card = _card_beside(path)
-        is_foreign = card is None and find(path.parent) == path
-        return Place(path, card, is_foreign)
-    if not path.is_dir():
-        raise CheckpointError(f"{path}: no such file or directory", _nearby(path))
-    if not (path / CARD_FILE).is_file() and (first := find(path)) is not None:
-        return Place(first, None, is_foreign=True)
-    if (file := _of_deepspeed(path)) is not None:
-        return Place(file, None)
-    for directory in (path, path / "final"):
-        if (directory / WEIGHTS_FILE).is_file():
-            return Place(directory / WEIGHTS_FILE, _card_beside(directory / WEIGHTS_FILE))
-    if (file := first_of(path)) is not None:
-        return Place(file, None)
-    if any((path / name).exists() for name in RUN_FILES):
+    path = directory / MODEL_CONFIG_FILE
+    try:
+        return parse_model_config(path.read_text(encoding="utf-8"), str(path))
+    except (FileNotFoundError, UnicodeDecodeError) as error:
         raise CheckpointError(
-            f"{path} is a run that has not finished: it has no final/{WEIGHTS_FILE}",
-            f"finish it with --resume {path}",
-        )
-    held = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
-    raise CheckpointError(
-        f"{path} holds no {WEIGHTS_FILE} and no final/{WEIGHTS_FILE}; it holds {held}",
-        "give a run directory, or a file of weights",
-    )
+            f"{path} is missing or unreadable", "is this a videomae directory?"
+        ) from error
 
 
-def card_in(metadata: dict[str, str], file: Path) -> Card | None:
-    """Return the card in a safetensors header, if there is one.
+def parse_model_config(text: str, place: str) -> ModelConfig:
+    """Read a card from its JSON text; `place` is named in errors.
 
     Raises:
-        CheckpointError: There is one and it does not describe a model.
+        CheckpointError: The text is not a card.
     """
-    text = metadata.get(CARD_KEY)
-    return parse_card(text, f"the header of {file}") if text else None
+    try:
+        return ModelConfig.model_validate_json(text)
+    except RecipeError as error:  # an impossible grid
+        raise CheckpointError(
+            f"{place} does not describe a model: grid: {error.message}", error.hint
+        ) from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'text'}: {fault['msg']}"
+            for fault in error.errors()[:3]
+        )
+        raise CheckpointError(
+            f"{place} does not describe a model: {faults}", "is it from a newer videomae?"
+        ) from error
 
 
-def _of_deepspeed(path: Path) -> Path | None:
-    """Return DeepSpeed's file of weights in a directory, or in the newest one below it."""
-    tag = path / DEEPSPEED_TAG
-    if tag.is_file() and tag.stat().st_size < 256:  # a name
-        path = path / Path(tag.read_text(encoding="utf-8", errors="replace").strip()).name
-    return path / DEEPSPEED_FILE if (path / DEEPSPEED_FILE).is_file() else None
+def model_config_json(config: ModelConfig) -> str:
+    """Return the card as one line of JSON."""
+    return config.model_dump_json()
 
 
-def _card_beside(file: Path) -> Card | None:
-    if file.suffix != ".safetensors":
-        return None
-    if file.name == WEIGHTS_FILE:
-        return read_card(file.parent) if (file.parent / CARD_FILE).is_file() else None
-    sibling = file.with_suffix(".json")
-    if not sibling.is_file():
-        return None
-    text = sibling.read_text(encoding="utf-8", errors="replace")
-    return parse_card(text, str(sibling)) if '"videomae-native"' in text else None
+def write_native(
+    directory: Path, weights: Mapping[str, Tensor], config: ModelConfig, *, replace: bool = True
+) -> None:
+    """Write `model.safetensors` and `model.json`, both or neither.
 
+    The configuration also goes into the safetensors header, so that the file alone is enough.
 
-def _nearby(path: Path) -> str:
-    parent = path.parent
-    if not parent.is_dir():
-        return f"there is no {parent} either"
-    weights = (".pth", ".pt", ".bin", ".safetensors")
-    found = sorted(p.name for p in parent.iterdir() if p.is_dir() or p.suffix in weights)
-    return f"in {parent} there is {', '.join(found[:5])}" if found else f"{parent} has no weights"
+    Args:
+        directory: What to create. An existing one is replaced only if it holds nothing but these
+            two files.
+        weights: Native names to tensors, on any device.
+        config: Configuration of their model.
+        replace: False refuses an existing directory that is not empty.
+
+    Raises:
+        CheckpointError: The directory is in the way.
+    """
+    ours = (WEIGHTS_FILE, MODEL_CONFIG_FILE) if replace else ()
+    text = config.model_dump_json(indent=2)
+    # copies: safetensors wants whole rows and refuses memory that two names share
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+    with replacing_directory(directory, ours=ours) as partial:
+        save_file(
+            tensors, partial / WEIGHTS_FILE, metadata={MODEL_CONFIG_KEY: model_config_json(config)}
+        )
+        (partial / MODEL_CONFIG_FILE).write_text(text + "\n", encoding="utf-8")

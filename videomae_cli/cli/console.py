@@ -26,9 +26,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from videomae_cli.cli.plain import PlainReport
-from videomae_cli.engine.report import Report, Silence
+from videomae_cli.cli.plain_report import PlainReport
 from videomae_cli.errors import Stopped, VideoMAEError
+from videomae_cli.report import Report, Silence
 
 
 def report(*, json_output: bool = False) -> Report:

@@ -104,11 +104,12 @@ def convert(
 
       videomae convert checkpoint.pth --inspect
     """
-    from videomae_cli.checkpoints.infer import Hints
+    from videomae_cli.checkpoints.infer_config import Hints
     from videomae_cli.cli import console
     from videomae_cli.errors import UsageError
-    from videomae_cli.tasks import convert as task
-    from videomae_cli.tasks import export, inspection
+    from videomae_cli.tasks.convert import convert as task
+    from videomae_cli.tasks.convert import export
+    from videomae_cli.tasks.convert import inspect_file as inspection
 
     program = export.wanted(to, destination, features=features)
     if (destination is None) != inspect:

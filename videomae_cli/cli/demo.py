@@ -29,10 +29,10 @@ def demo(
       videomae demo --seed 1 --out runs/demo-1
     """
     from videomae_cli.cli import console
-    from videomae_cli.tasks import demo as task
-    from videomae_cli.tasks import runs
+    from videomae_cli.tasks.demo import demo as task
+    from videomae_cli.tasks.run_dir import choose_run_dir
 
-    run_dir = out or runs.fresh_directory("demo", None)
+    run_dir = out or choose_run_dir("demo", out=None, resume=None, is_fork=False)
     plan = task.make_plan(seed, quick=quick)
     outcome = task.run(run_dir, console.report(json_output=json_output), plan)
     if json_output:

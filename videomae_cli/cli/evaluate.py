@@ -48,14 +48,14 @@ def evaluate(
       videomae eval --checkpoint runs/mine --split test
     """
     from videomae_cli.cli import console
-    from videomae_cli.engine.launch import relaunch
-    from videomae_cli.engine.slurm import join_step
-    from videomae_cli.tasks import evaluate as task
-    from videomae_cli.tasks import runs
+    from videomae_cli.engine.distributed.launch import relaunch
+    from videomae_cli.engine.distributed.slurm import join_step
+    from videomae_cli.tasks.evaluate import evaluate as task
+    from videomae_cli.tasks.run_dir import newest_final_weights
 
     join_step()
     report = console.report(json_output=json_output)
-    chosen = checkpoint or runs.newest_weights("classifier", report)
+    chosen = checkpoint or newest_final_weights("classifier", report)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
     result = task.run(

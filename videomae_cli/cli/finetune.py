@@ -55,32 +55,33 @@ def finetune(
 
       videomae finetune --recipe small-data-vits-finetune --checkpoint scratch
     """
-    from videomae_cli.cli import console, without_training
-    from videomae_cli.cli.choose import Flags, chosen_recipe, require_dry_run, run_name
-    from videomae_cli.engine.slurm import join_step
+    from videomae_cli.cli import console
+    from videomae_cli.cli import dry_run as without_training
+    from videomae_cli.cli.recipe_options import Flags, chosen_recipe, require_dry_run, run_name
+    from videomae_cli.engine.distributed.slurm import join_step
 
     join_step()
     require_dry_run(price_per_hour, dry_run=dry_run)
     flags = Flags(recipe, changes, data, seed, resume, start=checkpoint)
     chosen = chosen_recipe(flags, "finetune")
-    from videomae_cli.engine.launch import relaunch
-    from videomae_cli.tasks import finetune as task
-    from videomae_cli.tasks import runs
-    from videomae_cli.tasks.training import open_manifest
+    from videomae_cli.engine.distributed.launch import relaunch
+    from videomae_cli.tasks.run_dir import choose_run_dir, newest_final_weights
+    from videomae_cli.tasks.train import finetune as task
+    from videomae_cli.tasks.train.job import open_manifest
 
     open_manifest(chosen)
     report = console.report(json_output=json_output)
     if chosen.start is None:
-        newest = runs.newest_weights("autoencoder", report)
+        newest = newest_final_weights("autoencoder", report)
         chosen = chosen.model_copy(update={"start": str(newest)})
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = runs.directory(run_name(flags), out=out, resume=resume, is_fork=fork)
+    run_dir = choose_run_dir(run_name(flags), out=out, resume=resume, is_fork=fork)
     if dry_run:
         without_training.forecast(
             chosen,
             run_dir,
-            standing=resume,
+            resume=resume,
             price_per_hour=price_per_hour,
             without_data=False,
             json_output=json_output,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from videomae_cli.config import library
+from videomae_cli.config import recipe_paths as library
 
 RUNS = Path("runs")
 

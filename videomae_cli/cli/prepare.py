@@ -92,7 +92,7 @@ def prepare(
       videomae prepare k400/lists --root /datasets/k400 --classes 400
     """
     from videomae_cli.cli import console
-    from videomae_cli.tasks import prepare as task
+    from videomae_cli.tasks.prepare import prepare as task
 
     options = task.Options(
         layout=layout,

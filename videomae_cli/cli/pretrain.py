@@ -46,9 +46,10 @@ def pretrain(
     """
     import typer
 
-    from videomae_cli.cli import console, without_training
-    from videomae_cli.cli.choose import Flags, chosen_recipe, require_dry_run, run_name
-    from videomae_cli.engine.slurm import join_step
+    from videomae_cli.cli import console
+    from videomae_cli.cli import dry_run as without_training
+    from videomae_cli.cli.recipe_options import Flags, chosen_recipe, require_dry_run, run_name
+    from videomae_cli.engine.distributed.slurm import join_step
 
     if report is not None:
         without_training.judge(report, json_output=json_output)
@@ -57,22 +58,22 @@ def pretrain(
     require_dry_run(price_per_hour, dry_run=dry_run)
     flags = Flags(recipe, changes, data, seed, resume)
     chosen = chosen_recipe(flags, "pretrain")
-    from videomae_cli.engine.launch import relaunch
-    from videomae_cli.tasks import pretrain as task
-    from videomae_cli.tasks import runs
-    from videomae_cli.tasks.training import open_manifest
+    from videomae_cli.engine.distributed.launch import relaunch
+    from videomae_cli.tasks.run_dir import choose_run_dir
+    from videomae_cli.tasks.train import pretrain as task
+    from videomae_cli.tasks.train.job import open_manifest
 
     may_lack_data = dry_run and data is None  # data that were asked for must be there
     if not may_lack_data:
         open_manifest(chosen)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = runs.directory(run_name(flags), out=out, resume=resume, is_fork=fork)
+    run_dir = choose_run_dir(run_name(flags), out=out, resume=resume, is_fork=fork)
     if dry_run:
         without_training.forecast(
             chosen,
             run_dir,
-            standing=resume,
+            resume=resume,
             price_per_hour=price_per_hour,
             without_data=may_lack_data,
             json_output=json_output,

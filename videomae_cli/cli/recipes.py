@@ -46,7 +46,7 @@ def list_recipes(
       videomae recipes ls "VideoMAE V2"
     """
     from videomae_cli.cli import console
-    from videomae_cli.tasks import recipes as task
+    from videomae_cli.tasks.recipes import recipes as task
 
     entries = task.listing(text)
     if json_output:
@@ -71,7 +71,7 @@ def show(
       videomae recipes show k400-vitb --set mask.ratio=0.75
     """
     from videomae_cli.cli import console
-    from videomae_cli.tasks import recipes as task
+    from videomae_cli.tasks.recipes import recipes as task
 
     shown = task.show(recipe, changes or [])
     if json_output:
@@ -100,8 +100,8 @@ def cp(
       videomae recipes cp small-data-vits mine.yaml
     """
     from videomae_cli.cli import console
-    from videomae_cli.config import library
-    from videomae_cli.tasks import recipes as task
+    from videomae_cli.config import recipe_paths as library
+    from videomae_cli.tasks.recipes import recipes as task
 
     file = task.copy(recipe, destination, force=force)
     report = console.report()
@@ -135,7 +135,7 @@ def check(
     """
     from videomae_cli.cli import console
     from videomae_cli.errors import RecipeError
-    from videomae_cli.tasks import recipe_check as task
+    from videomae_cli.tasks.recipes import check as task
 
     result = task.run(recipes or [], console.report(json_output=json_output))
     if json_output:

@@ -94,8 +94,8 @@ def visualize_mask(
       videomae visualize-mask clip.mp4 --checkpoint runs/mine --error
     """
     from videomae_cli.cli import console
-    from videomae_cli.tasks import visualize as task
-    from videomae_cli.tasks.scenes import Wish
+    from videomae_cli.tasks.visualize import visualize as task
+    from videomae_cli.tasks.visualize.setup import Wish
 
     result = task.run(
         video,

@@ -14,7 +14,7 @@ Biases = Literal["qv", "all"]
 Norm = Literal["fresh", "pretrained"]
 Rules = Literal["videomae", "mae-st"]
 Normalize = Literal["patch", "joint", "none"]
-Frames = Literal["all", "first", "linspace"]
+TargetFrames = Literal["all", "first", "linspace"]
 
 
 class DecoderSpec(Spec):
@@ -133,6 +133,6 @@ class TargetSpec(Spec):
     normalize: Normalize
     """`patch`: pixels of each token and channel at mean 0, deviation 1 (VideoMAE); `joint`: of each
     token, its channels together (MAE-ST); `none`: pixels in 0..1."""
-    frames: Frames = "all"
+    frames: TargetFrames = "all"
     """Predicted frames of each tubelet: `all` (VideoMAE); the `first`; or MAE-ST's published choice
     `linspace`, which differs from `first` in the last tubelet, whose last frame it takes."""

@@ -1,7 +1,7 @@
 """The two kinds of recipe: what a run is, flat, complete, frozen; a unit on every number."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 from pydantic import model_validator
 
@@ -87,3 +87,10 @@ class FinetuneRecipe(_Recipe):
 
 
 Recipe = PretrainRecipe | FinetuneRecipe
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def with_train(recipe: AnyRecipe, **changes: object) -> AnyRecipe:
+    """Return the recipe with other values in its `train` section."""
+    changed = recipe.model_copy(update={"train": recipe.train.model_copy(update=changes)})
+    return cast(AnyRecipe, changed)

@@ -19,18 +19,18 @@ from torch import Tensor
 
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
-from videomae_cli.data import frames as choose
+from videomae_cli.data import frame_sampling as choose
 from videomae_cli.data import transforms
+from videomae_cli.data.batches import FinetuneBatch, PretrainBatch, concatenate
 from videomae_cli.data.erasing import NOTHING, draw_erase_box
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.resize import Frames
-from videomae_cli.data.source import Source
+from videomae_cli.data.training_videos import TrainingVideos
 from videomae_cli.errors import DataError
 from videomae_cli.rng import stream
 
 PRETRAIN_AREA = (0.5, 1.0)  # of a random resized crop (MAE-ST)
 Sample = tuple[int, int]
-Batch = dict[str, Tensor]
 
 
 class PretrainClips:
@@ -47,7 +47,9 @@ class PretrainClips:
         augment: PretrainAugmentSpec,
         seed: int,
     ) -> None:
-        self.source = Source(videos, root, partial(_pretrain_frames, clip, augment.repeats), seed)
+        self.source = TrainingVideos(
+            videos, root, partial(_pretrain_frames, clip, augment.repeats), seed
+        )
         self.clip, self.augment, self.seed = clip, augment, seed
 
     def __len__(self) -> int:
@@ -57,7 +59,7 @@ class PretrainClips:
         """Return where video `index` lies."""
         return self.source.path(index)
 
-    def __getitem__(self, sample: Sample) -> Batch:
+    def __getitem__(self, sample: Sample) -> PretrainBatch:
         epoch, index = sample
         frames_LHWC, _, failed = self.source.read(epoch, index)  # R clips, one after the other
         repeats, length = self.augment.repeats, self.clip.frames
@@ -68,12 +70,12 @@ class PretrainClips:
             )
             for repeat in range(repeats)
         ]
-        return {
-            "clip": join([clip for clip, _ in varied]),
-            "noise": torch.cat([noise for _, noise in varied]),
-            "index": torch.full((repeats,), index),
-            "failed": torch.tensor([failed] + [0] * (repeats - 1)),
-        }
+        return PretrainBatch(
+            clip=concatenate([clip for clip, _ in varied]),
+            noise=torch.cat([noise for _, noise in varied]),
+            indices=torch.full((repeats,), index),
+            failed=torch.tensor([failed] + [0] * (repeats - 1)),
+        )
 
     def _vary(self, frames_THWC: Frames, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         # first, so that the masks of a run do not depend on its augmentation
@@ -108,7 +110,7 @@ class FinetuneClips:
                 raise DataError(
                     f"{video.path} has no label", "fine-tuning needs a labelled data set"
                 )
-        self.source = Source(videos, root, partial(_finetune_frames, clip), seed)
+        self.source = TrainingVideos(videos, root, partial(_finetune_frames, clip), seed)
         self.clip, self.augment, self.seed = clip, augment, seed
         text = augment.randaugment
         self.policy = None if text is None else transforms.randaugment_policy(text)
@@ -120,7 +122,7 @@ class FinetuneClips:
         """Return where video `index` lies."""
         return self.source.path(index)
 
-    def __getitem__(self, sample: Sample) -> Batch:
+    def __getitem__(self, sample: Sample) -> FinetuneBatch:
         epoch, index = sample
         frames_THWC, video, failed = self.source.read(epoch, index)
         assert video.label is not None
@@ -129,14 +131,14 @@ class FinetuneClips:
             self._vary(frames_THWC, stream(self.seed, "sample", epoch, index, repeat))
             for repeat in range(repeats)
         ]
-        return {
-            "clip": join([clip for clip, _ in varied]),
-            "label": torch.full((repeats,), video.label),
-            "erase": torch.tensor([erase for _, erase in varied]),
-            "noise": torch.from_numpy(self._slice_noise(epoch, index)),
-            "index": torch.full((repeats,), index),
-            "failed": torch.tensor([failed] + [0] * (repeats - 1)),
-        }
+        return FinetuneBatch(
+            clip=concatenate([clip for clip, _ in varied]),
+            label=torch.full((repeats,), video.label),
+            erase=torch.tensor([erase for _, erase in varied]),
+            noise=torch.from_numpy(self._slice_noise(epoch, index)),
+            indices=torch.full((repeats,), index),
+            failed=torch.tensor([failed] + [0] * (repeats - 1)),
+        )
 
     def _slice_noise(self, epoch: int, index: int) -> NDArray[np.float32]:
         rng = stream(self.seed, "slices", epoch, index)
@@ -155,11 +157,6 @@ class FinetuneClips:
         if rng.random() < spec.erasing:
             box = draw_erase_box(rng, size, size)
         return to_clip(frames_THWC), (*box, int(rng.integers(2**62)))
-
-
-def collate(samples: Sequence[Batch]) -> Batch:
-    """Join samples along their first axis."""
-    return {key: join([sample[key] for sample in samples]) for key in samples[0]}
 
 
 def _pretrain_frames(
@@ -205,12 +202,3 @@ def to_clip(frames_THWC: Frames) -> Tensor:
     # one copy, which also makes a mirrored or cut view whole again
     clip_THWC = torch.from_numpy(np.ascontiguousarray(frames_THWC))
     return clip_THWC.permute(3, 0, 1, 2)[None]
-
-
-def join(tensors: Sequence[Tensor]) -> Tensor:
-    """Join along the first axis, keeping a clip's colours together, which `torch.cat` does not."""
-    if tensors[0].ndim != 5:
-        return torch.cat(list(tensors))
-    return torch.cat([clip_RCTHW.permute(0, 2, 3, 4, 1) for clip_RCTHW in tensors]).permute(
-        0, 4, 1, 2, 3
-    )

@@ -5,35 +5,38 @@ Shapes: C colours, T frames, H height, W width, V views.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from videomae_cli.config.clip import ClipSpec
-from videomae_cli.data import frames as choose
+from videomae_cli.data import frame_sampling as choose
 from videomae_cli.data import views
-from videomae_cli.data.dataset import join, to_clip
+from videomae_cli.data.batches import concatenate
+from videomae_cli.data.dataset import to_clip
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.manifest import Video
 from videomae_cli.errors import DataError
 
 
-class EvalItem(TypedDict):
-    """The views of one video; no views and a reason when it does not decode."""
+class VideoViews(NamedTuple):
+    """The test views of one video."""
 
     views: Tensor
-    label: Tensor
-    index: Tensor
+    """uint8 (V, C, T, H, W), clip by clip, and crop by crop within a clip; V = 0 after an error."""
+    label: int
+    """-1 for none."""
+    number: int
+    """Number of the video in its split."""
     error: str
+    """Why the video could not be decoded; empty if it was."""
 
 
 class EvalViews:
     """All test views of a video, by index; the video is read once.
 
-    `views` uint8 (V,C,T,H,W), clip by clip, within a clip crop by crop; `label` int64 (-1: none);
-    `index` int64; `error` text. A video that does not decode has no views and says why: it is
-    never replaced.
+    A video that cannot be decoded has no views and an error: it is never replaced by another.
 
     Args:
         videos: Rows of the manifest.
@@ -64,7 +67,7 @@ class EvalViews:
         """Return where video `index` lies."""
         return self.root / self.videos[index].path
 
-    def __getitem__(self, index: int) -> EvalItem:
+    def __getitem__(self, index: int) -> VideoViews:
         video = self.videos[index]
         found, error = torch.empty((0, 3, 0, 0, 0), dtype=torch.uint8), ""
         try:
@@ -72,12 +75,7 @@ class EvalViews:
         except DataError as failure:
             error = failure.message
         label = -1 if video.label is None else video.label
-        return {
-            "views": found,
-            "label": torch.tensor(label),
-            "index": torch.tensor(index),
-            "error": error,
-        }
+        return VideoViews(found, label, index, error)
 
     def _views(self, path: Path, video: Video) -> Tensor:
         chosen = self._frames(video.frames)
@@ -86,7 +84,7 @@ class EvalViews:
         crops = views.test_views(
             read_frames(path, wanted, decoder=video.decoder), self.size, self.crops
         )
-        return join(
+        return concatenate(
             [to_clip(crop[[place[frame] for frame in clip]]) for clip in chosen for crop in crops]
         )
 

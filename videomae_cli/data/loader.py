@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videomae_cli.data.dataset import Batch, Sample, collate
-from videomae_cli.data.workers import Carry, Clips, deliver
+from videomae_cli.data.batches import AnyBatch, collate
+from videomae_cli.data.dataset import Sample
+from videomae_cli.data.workers import Clips, LoaderOptions, prefetch
 from videomae_cli.errors import DataError, VideoMAEError
 from videomae_cli.rng import stream
 
@@ -84,7 +85,7 @@ def train_batches(
     workers: int,
     timeout_seconds: float = TIMEOUT_SECONDS,
     pin_memory: bool = False,
-) -> Generator[Iterator[Batch], None, None]:
+) -> Generator[Iterator[AnyBatch], None, None]:
     """Yield an iterator over the micro-batches of each step, `start_step` up to `stop_step` - 1.
 
     Close the generator (or let go of it) to end the workers early.
@@ -94,8 +95,8 @@ def train_batches(
         TrainingError: A worker died.
     """
     plan = _Plan(order, share, start_step, stop_step)
-    carry = Carry(workers, timeout_seconds, pin_memory)
-    with closing(deliver(dataset, plan, _join, carry)) as batches:
+    carry = LoaderOptions(workers, timeout_seconds, pin_memory)
+    with closing(prefetch(dataset, plan, _join, carry)) as batches:
         for _ in range(start_step, stop_step):
             step = islice(batches, share.accumulation)
             yield step
@@ -116,8 +117,8 @@ def each_video(
         DataError: A video takes longer than the time-out (with workers only).
         TrainingError: A worker died.
     """
-    carry = Carry(workers, timeout_seconds, pin_memory=False)
-    with closing(deliver(dataset, [[key] for key in keys], _only, carry)) as items:
+    carry = LoaderOptions(workers, timeout_seconds, pin_memory=False)
+    with closing(prefetch(dataset, [[key] for key in keys], _only, carry)) as items:
         yield from items
 
 

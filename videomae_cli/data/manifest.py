@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli import atomic
 from videomae_cli.errors import DataError
 
 COLUMNS = ("path", "label", "split", "frames", "fps", "width", "height", "decoder")
@@ -83,13 +84,13 @@ def write_manifest(
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
     names = None if classes is None else tuple(classes)
     digest = _digest(_csv_text(videos), names)
-    write_atomically(directory / MANIFEST, _csv_text(videos))
+    write_text(directory / MANIFEST, _csv_text(videos))
     if names is None:
         (directory / CLASSES).unlink(missing_ok=True)
     else:
-        write_atomically(directory / CLASSES, _json_text(list(names)))
+        write_text(directory / CLASSES, _json_text(list(names)))
     facts = {"root": str(root), "digest": digest, **about}
-    write_atomically(directory / DATASET, _json_text(facts))
+    write_text(directory / DATASET, _json_text(facts))
     return Manifest(root, tuple(videos), names, digest)
 
 
@@ -111,14 +112,9 @@ def read_manifest(directory: Path) -> Manifest:
     return Manifest(Path(facts["root"]), videos, classes, digest)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that a reader finds the old content or the new, never a part."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding=ENCODING, errors=ENCODING_ERRORS, newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically; undecodable bytes of file names survive."""
+    atomic.write_text(path, text, errors=ENCODING_ERRORS)
 
 
 def _csv_text(videos: Sequence[Video]) -> str:

@@ -37,7 +37,7 @@ class Clips(Protocol):
         ...
 
 
-class Carry(NamedTuple):
+class LoaderOptions(NamedTuple):
     """How samples travel: by how many processes, with what patience, into pinned memory or not."""
 
     workers: int
@@ -63,8 +63,11 @@ def worker_deaths_named() -> Iterator[None]:
         raise _death(error) from error
 
 
-def deliver(
-    dataset: Clips, plan: Iterable[list[Any]], join: Callable[[list[Any]], Any], carry: Carry
+def prefetch(
+    dataset: Clips,
+    plan: Iterable[list[Any]],
+    join: Callable[[list[Any]], Any],
+    carry: LoaderOptions,
 ) -> Generator[Any, None, None]:
     """Yield `join` of each list of samples in the plan; end the workers whatever happens."""
     before = set(multiprocessing.active_children())
@@ -126,7 +129,10 @@ class _Guarded:
 
 
 def _started(
-    dataset: Clips, plan: Iterable[list[Any]], join: Callable[[list[Any]], Any], carry: Carry
+    dataset: Clips,
+    plan: Iterable[list[Any]],
+    join: Callable[[list[Any]], Any],
+    carry: LoaderOptions,
 ) -> Iterator[Any]:
     forks = sys.platform == "linux"
     loader: DataLoader[Any] = DataLoader(
@@ -151,7 +157,9 @@ def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def _next(iterator: Iterator[Any], dataset: Clips, samples: Sequence[Any], carry: Carry) -> Any:
+def _next(
+    iterator: Iterator[Any], dataset: Clips, samples: Sequence[Any], carry: LoaderOptions
+) -> Any:
     try:
         with worker_deaths_named():
             return next(iterator)

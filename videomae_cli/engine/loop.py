@@ -1,154 +1,182 @@
-"""The loop, shared by pretraining and fine-tuning. It does not know what a video is.
+"""The training loop, shared by all kinds of training. It knows nothing about videos.
 
-Its order is: evaluate, save, done?, then a step: wait for data, stop?, rate, micro-batches,
-finite?, clip, update, check up, log. What is due after a step comes before the next one, so that a
-restart, from whatever save, first does what was still to do, and repeats nothing.
+Order of one round: validate if due, write a checkpoint if due, leave if finished; then one
+optimizer step (see `step.py`), then log. What is due after a step comes before the next step, so
+that a resumed run, from whatever checkpoint, first does what was still to do and repeats nothing.
 """
 
 import math
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.engine import window
-from videomae_cli.engine.memory import peak_bytes
-from videomae_cli.engine.metrics import MetricsLog
-from videomae_cli.engine.plan import Plan
-from videomae_cli.engine.report import Report
+from videomae_cli.engine.logging.memory import peak_bytes
+from videomae_cli.engine.logging.metrics import MetricsLog
+from videomae_cli.engine.logging.running_stats import add_step, take_averages
+from videomae_cli.engine.logging.throughput import Throughput
+from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
-from videomae_cli.engine.saves import Keep
-from videomae_cli.engine.speed import Speed
-from videomae_cli.engine.state import State, collect, save
-from videomae_cli.engine.step import Stepper, Taken, Training
+from videomae_cli.engine.saving.state import TrainingState, collect_tensors, write_checkpoint
+from videomae_cli.engine.saving.store import Retention
+from videomae_cli.engine.step import FitInputs, Stepper, StepResult
 from videomae_cli.errors import Stopped
+from videomae_cli.report import Report
 
 
-class Cadence(NamedTuple):
-    """How often, in steps; and how many steps may be skipped."""
+class Intervals(NamedTuple):
+    """Steps between recurring actions, and what is kept."""
 
     log: int
-    save: int
-    evaluate: int | None
-    keep: Keep
-    skips: int = 0
-    """Steps without a finite loss or gradient that a run survives."""
+    checkpoint: int
+    validate: int | None
+    """None: only after the last step."""
+    retention: Retention
+    nonfinite_budget: int = 0
+    """Number of steps without a finite loss or gradient that are skipped before the run stops."""
 
 
 def fit(
-    work: Training,
-    plan: Plan,
-    cadence: Cadence,
-    state: State,
+    inputs: FitInputs,
+    plan: TrainingPlan,
+    intervals: Intervals,
+    state: TrainingState,
     *,
     runtime: Runtime,
     report: Report,
     run_dir: Path,
     seed: int,
 ) -> None:
-    """Train from where the state stands to the end of the plan.
+    """Train from the step of `state` to the end of the plan; `state` is updated in place.
+
+    Args:
+        inputs: Model, optimizer, data and callbacks.
+        plan: Steps, learning rates, batch.
+        intervals: When to log, write checkpoints and validate.
+        state: Where the run stands.
+        runtime: Device and processes.
+        report: Receives progress and warnings.
+        run_dir: Where logs and checkpoints are written.
+        seed: The run's random seed.
 
     Raises:
-        NotFinite: More steps than allowed had no finite loss or gradient.
-        TrainingError: A failed save.
+        NonFiniteError: More steps than allowed had no finite loss or gradient.
+        TrainingError: A checkpoint could not be written.
         Stopped: A signal asked to stop; everything is saved.
     """
-    log = MetricsLog(run_dir / "metrics.jsonl", active=runtime.is_main, track=work.track)
-    machine = MetricsLog(run_dir / "speed.jsonl", active=runtime.is_main, track=work.track)
-    speed = Speed(machine, plan.batch, lambda: peak_bytes(runtime.device))
-    log.rewind(state.step, lines=state.lines)
-    speed.log.rewind(state.step)
-    stepper = Stepper(work, plan, runtime, speed, seed=seed, skips=cadence.skips)
-    saved = state.step
+    loop = _Loop(inputs, plan, intervals, state, runtime, report, run_dir)
+    stepper = Stepper(
+        inputs, plan, runtime, loop.throughput, seed=seed, budget=intervals.nonfinite_budget
+    )
     report.start("training", total=plan.steps, done=state.step, unit="step")
     try:
-        while True:
-            is_best = False
-            if state.is_due and work.evaluate is not None:  # a fork may have nothing to validate on
-                is_best = _validate(work, state, log, runtime)
-                saved = min(saved, state.step - 1)  # a save made before it does not know of it
-            is_last = state.step == plan.steps
-            if state.step > saved and (is_last or is_best or state.step % cadence.save == 0):
-                saved = _save(work, state, log, runtime, run_dir, cadence.keep)
-            speed.skip()
-            if is_last:
-                break
-            taken = stepper.take(state, run_dir)
-            _note(taken, state, cadence, plan, log, work.check_up)
-            if state.step == plan.steps or state.step % cadence.log == 0:
-                speed.write(state.step)
-            if taken.is_skipped:
-                report.warn(
-                    f"step {state.step - 1}: loss {taken.loss}, gradient norm {taken.norm}; "
-                    f"skipped, {state.skipped} of {cadence.skips} allowed"
-                )
-            report.advance(figures=f"loss {taken.loss:.4f}  {speed.figures()}")
-            state.is_due = work.evaluate is not None and _is_due(state.step, plan, cadence)
+        while loop.before_step():
+            loop.after_step(stepper.take(state, run_dir))
     except Stopped as stopped:
-        if state.step > saved:
-            _save(work, state, log, runtime, run_dir, cadence.keep)
-        raise _stopped(stopped.exit_code, state.step, plan.steps, run_dir) from None
+        loop.save_if_newer()
+        raise Stopped(
+            f"stopped at step {state.step:,} of {plan.steps:,}; saved in {run_dir}",
+            f"resume with: --resume {run_dir}",
+            exit_code=stopped.exit_code,
+        ) from None
     finally:
         report.finish()
 
 
-def _validate(work: Training, state: State, log: MetricsLog, runtime: Runtime) -> bool:
-    """Evaluate and log; tell whether it is the best so far."""
-    assert work.evaluate is not None
-    model, average = runtime.unwrap(work.model), work.average
-    with average.shown(model) if average is not None else nullcontext():
-        figures = work.evaluate(state.step)
-    is_best = figures["top1"] >= state.best.get("top1", -1.0)
-    if is_best:
-        state.best = {"step": float(state.step), "top1": figures["top1"]}
-    log.write(state.step, {f"val_{name}": value for name, value in figures.items()})
-    state.is_due = False
-    return is_best
+class _Loop:
+    """What happens around the steps: validation, checkpoints, logs."""
 
+    def __init__(
+        self,
+        inputs: FitInputs,
+        plan: TrainingPlan,
+        intervals: Intervals,
+        state: TrainingState,
+        runtime: Runtime,
+        report: Report,
+        run_dir: Path,
+    ) -> None:
+        self.inputs, self.plan, self.intervals, self.state = inputs, plan, intervals, state
+        self.runtime, self.report, self.run_dir = runtime, report, run_dir
+        self.metrics = MetricsLog(
+            run_dir / "metrics.jsonl", active=runtime.is_main, track=inputs.track
+        )
+        speed = MetricsLog(run_dir / "speed.jsonl", active=runtime.is_main, track=inputs.track)
+        self.throughput = Throughput(speed, plan.batch, lambda: peak_bytes(runtime.device))
+        self.metrics.rewind(state.step, lines=state.lines)
+        speed.rewind(state.step)
+        self._saved = state.step
 
-def _is_due(step: int, plan: Plan, cadence: Cadence) -> bool:
-    return step == plan.steps or bool(cadence.evaluate and step % cadence.evaluate == 0)
+    def before_step(self) -> bool:
+        """Validate and save if due; return whether there is another step to take."""
+        state, is_best = self.state, False
+        if state.is_due and self.inputs.validate is not None:  # a fork may lack validation data
+            is_best = self._validate()
+            self._saved = min(self._saved, state.step - 1)  # an older save lacks this validation
+        is_last = state.step == self.plan.steps
+        if is_last or is_best or state.step % self.intervals.checkpoint == 0:
+            self.save_if_newer()
+        self.throughput.skip()
+        return not is_last
 
+    def after_step(self, result: StepResult) -> None:
+        """Log a step and decide whether a validation is due."""
+        state, plan, every = self.state, self.plan, self.intervals.validate
+        is_last = state.step == plan.steps
+        is_logged = is_last or state.step % self.intervals.log == 0
+        self._log(result, is_logged=is_logged)
+        if is_logged:
+            self.throughput.write(state.step)
+        if result.is_skipped:
+            self.report.warn(
+                f"step {state.step - 1}: loss {result.loss}, gradient norm {result.norm}; "
+                f"skipped, {state.skipped} of {self.intervals.nonfinite_budget} allowed"
+            )
+        self.report.advance(figures=f"loss {result.loss:.4f}  {self.throughput.figures()}")
+        is_due = is_last or bool(every and state.step % every == 0)
+        state.is_due = self.inputs.validate is not None and is_due
 
-def _note(
-    taken: Taken,
-    state: State,
-    cadence: Cadence,
-    plan: Plan,
-    log: MetricsLog,
-    check_up: Callable[[int], dict[str, float]] | None,
-) -> None:
-    """Add a step to the running average; write a line now and then, and for a skipped step."""
-    if taken.is_skipped:
-        log.write(state.step, {"skipped": state.skipped})
-    elif math.isfinite(taken.norm):
-        window.add(state.window, loss=taken.loss, grad_norm=taken.norm)
-    if state.step == plan.steps or state.step % cadence.log == 0:
-        lr = plan.lr(state.step - 1)
-        figures = {"epoch": plan.epoch(state.step), "lr": lr, **window.close(state.window)}
-        log.write(state.step, {**figures, **(check_up(state.step) if check_up else {})})
+    def save_if_newer(self) -> None:
+        """Write a checkpoint unless the state is saved already."""
+        state, runtime = self.state, self.runtime
+        if state.step <= self._saved:
+            return
+        state.scaler = runtime.scaler_state()
+        model, optimizer = runtime.unwrap(self.inputs.model), self.inputs.optimizer.optimizer
+        files = collect_tensors(model, optimizer, self.inputs.ema, here=runtime.is_main)
 
+        def write() -> None:
+            self.metrics.sync()  # a checkpoint must not count lines that a power cut could take
+            state.lines = self.metrics.lines
+            write_checkpoint(
+                self.run_dir / "checkpoints", state, files, keep=self.intervals.retention
+            )
 
-def _save(
-    work: Training, state: State, log: MetricsLog, runtime: Runtime, run_dir: Path, keep: Keep
-) -> int:
-    """Save; return the step."""
-    state.scaler = runtime.scaler_state()
-    model, optimizer = runtime.unwrap(work.model), work.optimizer.optimizer
-    files = collect(model, optimizer, work.average, here=runtime.is_main)
+        runtime.run_on_rank0(write)
+        self._saved = state.step
 
-    def write() -> None:
-        log.sync()  # a save never counts lines that a power cut could take
-        state.lines = log.lines
-        save(run_dir / "checkpoints", state, files, keep=keep)
+    def _validate(self) -> bool:
+        """Validate and log; return whether the result is the best so far."""
+        state, metric, ema = self.state, self.inputs.metric, self.inputs.ema
+        assert self.inputs.validate is not None and metric is not None
+        model = self.runtime.unwrap(self.inputs.model)
+        with ema.applied_to(model) if ema is not None else nullcontext():
+            figures = self.inputs.validate(state.step)
+        is_best = metric.is_at_least_as_good(figures[metric.name], state.best.get(metric.name))
+        if is_best:
+            state.best = {"step": float(state.step), metric.name: figures[metric.name]}
+        self.metrics.write(state.step, {f"val_{name}": value for name, value in figures.items()})
+        state.is_due = False
+        return is_best
 
-    runtime.on_main(write)
-    return state.step
-
-
-def _stopped(code: int, step: int, steps: int, run_dir: Path) -> Stopped:
-    return Stopped(
-        f"stopped at step {step:,} of {steps:,}; saved in {run_dir}",
-        f"go on with: --resume {run_dir}",
-        exit_code=code,
-    )
+    def _log(self, result: StepResult, *, is_logged: bool) -> None:
+        """Add a step to the running statistics; write a line if due or if it was skipped."""
+        state, plan, probe = self.state, self.plan, self.inputs.probe
+        if result.is_skipped:
+            self.metrics.write(state.step, {"skipped": state.skipped})
+        elif math.isfinite(result.norm):
+            add_step(state.window, loss=result.loss, grad_norm=result.norm)
+        if is_logged:
+            lr = plan.lr(state.step - 1)
+            figures = {"epoch": plan.epoch(state.step), "lr": lr, **take_averages(state.window)}
+            probed = {} if probe is None else probe(state.step)
+            self.metrics.write(state.step, {**figures, **probed})

@@ -9,7 +9,7 @@ from videomae_cli.errors import RecipeError
 REFERENCE_BATCH = 256  # the batch at which recipes state their rates
 
 
-class Plan(NamedTuple):
+class TrainingPlan(NamedTuple):
     """The arithmetic of a run.
 
     `batch` = `world` * `micro_batch` * `accumulation` videos per step, each of which gives
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
         )
 
 
-def make_plan(
+def make_training_plan(
     schedule: ScheduleSpec,
     train: TrainSpec,
     optim: OptimSpec,
@@ -66,7 +66,7 @@ def make_plan(
     steps_per_epoch: int,
     world: int,
     repeats: int = 1,
-) -> Plan:
+) -> TrainingPlan:
     """Work out the plan of a run on `world` processes.
 
     Raises:
@@ -84,7 +84,7 @@ def make_plan(
         )
     micro_batch, accumulation = _cut(train, world)
     scale = train.batch / REFERENCE_BATCH
-    return Plan(
+    return TrainingPlan(
         steps=steps,
         warmup=warmup,
         steps_per_epoch=steps_per_epoch,

@@ -1,8 +1,8 @@
-"""Device, precision, processes and signals, all through one Accelerate object.
+"""Device, precision, processes and signals, through one Accelerate object.
 
-Model and optimizer are prepared by Accelerate; the loader and the schedule stay ours (exact resume,
-see the loop). The random state a model uses (dropout, drop path) is reset at every step from the
-seed, the step and the rank, so no generator state has to be saved.
+Accelerate prepares model and optimizer. The data loader and the learning rate schedule are ours, so
+that a run can be resumed exactly. The random state that a model uses (dropout, drop path) is set at
+every step from seed, step and rank, so no generator state has to be saved.
 """
 
 import ctypes
@@ -21,29 +21,30 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 
-from videomae_cli.engine.sharding import exchange_gradients
-from videomae_cli.engine.signals import Signals
+from videomae_cli.engine.distributed.fsdp import exchange_gradients
+from videomae_cli.engine.distributed.signals import Signals
 from videomae_cli.errors import RecipeError, TrainingError, VideoMAEError
 from videomae_cli.rng import stream_seed
 
-Agreed = TypeVar("Agreed")
+Value = TypeVar("Value")
 Row = TypeVar("Row")
+Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 Precision = Literal["fp32", "bf16", "fp16"]
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 _ACCELERATE_NAME = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
 def resolve_precision(wanted: Precision | Literal["auto"], device_type: str) -> Precision:
-    """Turn `auto` into the fastest safe precision of a device: bf16 where it is native.
+    """Resolve `auto` to the fastest safe precision of a device: bf16 where it is native.
 
-    On a CPU that means AVX-512 bf16, AMX or ARM's bf16 instructions, as the kernel lists them.
+    On a CPU, native means AVX-512 bf16, AMX or ARM bf16 instructions, as the kernel lists them.
 
     Raises:
         RecipeError: fp16 on a CPU.
     """
     if wanted == "fp16" and device_type == "cpu":
         raise RecipeError(
-            "train.precision: fp16 needs a GPU; a CPU would compute in fp32 and not say so",
+            "train.precision: fp16 needs a GPU; a CPU would compute in fp32 instead",
             "--set train.precision=bf16 (or fp32, or auto)",
         )
     if wanted != "auto":
@@ -62,24 +63,24 @@ def _cpu_has_bf16() -> bool:
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to keep large freed blocks instead of returning them to the kernel at every step.
+    """Make glibc keep large freed blocks instead of returning them to the kernel at every step.
 
-    Activations are allocated and freed once a step; asking the kernel for them anew costs page
-    faults. Does nothing elsewhere than on Linux with glibc.
+    Activations are allocated and freed at every step; getting them from the kernel each time costs
+    page faults. Does nothing except on Linux with glibc.
     """
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL("libc.so.6")
     for parameter, value in (
-        (M_MMAP_MAX, 0),  # take large blocks from the heap too
-        (M_TRIM_THRESHOLD, 2**31 - 1),  # and leave the heap as large as it has been
-        (M_TOP_PAD, 2**26),  # growing it 64 MiB at a time
+        (M_MMAP_MAX, 0),  # allocate large blocks on the heap too
+        (M_TRIM_THRESHOLD, 2**31 - 1),  # never shrink the heap
+        (M_TOP_PAD, 2**26),  # grow it by 64 MiB at a time
     ):
         libc.mallopt(parameter, value)
 
 
 class Runtime:
-    """The machine as a run sees it. Use as a context manager: signals are ours only inside.
+    """Device and processes of a run. A context manager: it handles signals only inside the block.
 
     Args:
         precision: `auto`, `fp32`, `bf16` or `fp16`.
@@ -94,7 +95,7 @@ class Runtime:
         self.precision: Precision = resolve_precision(precision, kind)
         if kind == "cpu":
             keep_freed_memory()
-        # one process may run several tasks, each with its own precision: forget the last one's
+        # one process may run several tasks with different precisions: discard the last one's
         AcceleratorState._reset_state()
         self.accelerator = Accelerator(mixed_precision=_ACCELERATE_NAME[self.precision], cpu=cpu)
         self.device: torch.device = self.accelerator.device
@@ -113,7 +114,7 @@ class Runtime:
         self.accelerator.free_memory()
 
     def summary(self) -> str:
-        """Say in one line what we run on."""
+        """Return processes, device and precision in one line."""
         name = (
             torch.cuda.get_device_name(self.device)
             if self.device.type == "cuda"
@@ -122,11 +123,11 @@ class Runtime:
         return f"{self.world} process{'es' if self.world > 1 else ''} on {name}, {self.precision}"
 
     def reseed(self, seed: int, step: int) -> None:
-        """Set the random state that the model draws from during a step."""
+        """Seed the global generator that the model uses during a step."""
         torch.manual_seed(stream_seed(seed, "model", step, self.rank))
 
     def sum(self, values: list[float]) -> list[float]:
-        """Add numbers up over all processes, in double precision."""
+        """Sum values over all processes, in double precision."""
         if self.world == 1:
             return values
         wide = torch.float32 if self.device.type == "mps" else torch.float64
@@ -142,7 +143,7 @@ class Runtime:
     def prepare(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, *, is_sharded: bool = False
     ) -> tuple[nn.Module, AcceleratedOptimizer]:
-        """Make a model cast as the precision asks and, unless sharded, exchange gradients."""
+        """Wrap a model for mixed precision and, unless it is sharded, for data parallelism."""
         prepared: tuple[nn.Module, AcceleratedOptimizer] = (
             (
                 self.accelerator.prepare_model(model, evaluation_mode=True),
@@ -154,12 +155,12 @@ class Runtime:
         return prepared
 
     def unwrap(self, model: nn.Module) -> nn.Module:
-        """Return the module inside, still casting as it was prepared to."""
+        """Return the wrapped module; it keeps its mixed-precision casts."""
         inside: nn.Module = self.accelerator.unwrap_model(model)
         return inside
 
     def asked_to_stop(self) -> int:
-        """Return the signal that any process was sent, SIGINT before others; 0 for none."""
+        """Return the signal that any process received, SIGINT before others; 0 for none."""
         received = self.signals.received
         interrupted, other = self.sum(
             [float(received == signal.SIGINT), float(received not in (None, signal.SIGINT))]
@@ -170,7 +171,7 @@ class Runtime:
 
     @contextmanager
     def accumulating(self, model: nn.Module, *, last: bool) -> Iterator[None]:
-        """Hold back gradient exchange until the last micro-batch of a step."""
+        """Exchange gradients between processes only for the last micro-batch of a step."""
         exchange_gradients(model, now=last)
         if last:
             yield
@@ -178,53 +179,64 @@ class Runtime:
         with self.accelerator.no_sync(model):
             yield
 
-    def to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Move a micro-batch, without waiting where memory is pinned."""
-        return {key: value.to(self.device, non_blocking=True) for key, value in batch.items()}
+    def to_device(self, batch: Batch) -> Batch:
+        """Move all tensors of a NamedTuple, without waiting where memory is pinned."""
+        return type(batch)(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
 
-    def agree(self, value: Agreed) -> Agreed:
-        """Return the main process's value on all of them."""
-        agreed = [value]
-        broadcast_object_list(agreed)
-        return agreed[0]
+    def worker_count(self, requested: int | Literal["auto"]) -> int:
+        """Return the number of decoding processes per training process.
+
+        `auto` divides the cores of this machine among its training processes: on a GPU machine all
+        but one core each (16 at most), on a CPU half of them.
+        """
+        if requested != "auto":
+            return requested
+        cores = max(1, (os.cpu_count() or 1) // self.local_world)
+        return max(1, cores // 2 if self.device.type == "cpu" else min(cores - 1, 16))
+
+    def broadcast(self, value: Value) -> Value:
+        """Return the value that rank 0 has, on every process."""
+        values = [value]
+        broadcast_object_list(values)
+        return values[0]
 
     def gather(self, rows: list[Row]) -> list[Row]:
-        """Return the rows of all processes together, rank by rank."""
-        together: list[Row] = gather_object(rows)
-        return together
+        """Return the rows of all processes, concatenated in order of rank, on every process."""
+        gathered: list[Row] = gather_object(rows)
+        return gathered
 
     def scaler_state(self) -> dict[str, float]:
-        """Return the loss scaler's numbers; empty unless training in fp16."""
+        """Return the state of the fp16 loss scaler; empty in other precisions."""
         scaler = self.accelerator.scaler
         return {} if scaler is None else {name: float(v) for name, v in scaler.state_dict().items()}
 
-    def forget_scaled(self) -> None:
-        """Lower the scale after gradients that were not finite, and take no step with them."""
+    def skip_scaler_update(self) -> None:
+        """Lower the fp16 loss scale after non-finite gradients, without an optimizer step."""
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.update()
 
-    def load_scaler(self, numbers: dict[str, float]) -> None:
-        """Bring the loss scaler back."""
-        if numbers and self.accelerator.scaler is not None:
-            whole = {"growth_interval", "_growth_tracker"}
+    def load_scaler(self, state: dict[str, float]) -> None:
+        """Restore the fp16 loss scaler."""
+        if state and self.accelerator.scaler is not None:
+            integers = {"growth_interval", "_growth_tracker"}
             self.accelerator.scaler.load_state_dict(
-                {name: int(v) if name in whole else v for name, v in numbers.items()}
+                {name: int(v) if name in integers else v for name, v in state.items()}
             )
 
-    def on_main(self, work: Callable[[], Agreed]) -> Agreed:
-        """Do something on the main process while the others wait; return its result on all.
+    def run_on_rank0(self, work: Callable[[], Value]) -> Value:
+        """Run a function on rank 0 while the others wait; return its result on every process.
 
         Raises:
-            VideoMAEError: The work failed; all processes raise it, so none is left waiting.
+            VideoMAEError: The function raised it; every process raises it, so none is left waiting.
         """
-        outcome: Agreed | VideoMAEError = TrainingError("the main process failed", "see above")
+        outcome: Value | VideoMAEError = TrainingError("the process of rank 0 failed", "see above")
         try:
             if self.is_main:
                 outcome = work()
         except VideoMAEError as error:
             outcome = error
         finally:
-            outcome = self.agree(outcome)
+            outcome = self.broadcast(outcome)
         if isinstance(outcome, VideoMAEError):
             outcome.is_shared = True
             raise outcome

@@ -1,63 +1,84 @@
-"""One optimizer step: wait for data, stop?, rate, micro-batches, finite?, clip, update."""
+"""One optimizer step.
+
+Wait for data, stop if asked to, set the learning rate, run the micro-batches forward and backward,
+check that loss and gradient are finite, clip the gradient, update the weights.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
-from videomae_cli.engine import window
-from videomae_cli.engine.average import Average
-from videomae_cli.engine.crash import Micro, crashed
-from videomae_cli.engine.metrics import Track
-from videomae_cli.engine.plan import Plan
+from videomae_cli.engine.distributed.fsdp import full_tensor
+from videomae_cli.engine.distributed.signals import Interrupted, exit_code
+from videomae_cli.engine.ema import EMA
+from videomae_cli.engine.logging.metrics import Track
+from videomae_cli.engine.logging.nonfinite import MicroBatchResult, nonfinite_error
+from videomae_cli.engine.logging.running_stats import record_order
+from videomae_cli.engine.logging.throughput import Throughput
+from videomae_cli.engine.metric import Metric
+from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
-from videomae_cli.engine.sharding import whole
-from videomae_cli.engine.signals import Interrupted, exit_code
-from videomae_cli.engine.speed import Speed
-from videomae_cli.engine.state import State
+from videomae_cli.engine.saving.state import TrainingState
 from videomae_cli.errors import Stopped
 
-MicroBatch = dict[str, Tensor]
-Feed = Callable[[MicroBatch, int, int], dict[str, Tensor]]
-"""(micro-batch on the device, step, its number) -> keyword arguments of the model."""
+
+class MicroBatch(Protocol):
+    """A NamedTuple of tensors; the loop needs two of its fields."""
+
+    @property
+    def indices(self) -> Tensor:
+        """Sample numbers, int64 (B,)."""
+        ...
+
+    @property
+    def failed(self) -> Tensor:
+        """Number of videos that were replaced for each sample, int64 (B,)."""
+        ...
 
 
-class Training(NamedTuple):
-    """What `fit` works on."""
+PrepareInputs = Callable[[Any, int, int], dict[str, Tensor]]
+"""(micro-batch on the device, step, its number in the step) -> keyword arguments of the model."""
+
+
+class FitInputs(NamedTuple):
+    """Everything that `fit` trains and calls."""
 
     model: nn.Module
-    """Prepared; its output has a scalar `loss`."""
+    """Prepared by the runtime; its output has a scalar `loss`."""
     optimizer: AcceleratedOptimizer
-    """Prepared; every group has a `lr_scale`."""
+    """Prepared; every parameter group has a `lr_scale`."""
     batches: Iterable[Iterator[MicroBatch]]
-    """Per step, from the step the state stands at: the micro-batches of this rank."""
-    feed: Feed
-    evaluate: Callable[[int], dict[str, float]] | None
+    """For each step, from the current one on: the micro-batches of this rank."""
+    prepare: PrepareInputs
+    validate: Callable[[int], dict[str, float]] | None
     """Called with the step; returns what to log, or raises `Stopped` on all processes."""
-    average: Average | None = None
-    """Of the weights; what `evaluate` then sees."""
-    name: Callable[[int], str] = str
-    """Sample number -> its name, for people."""
-    check_up: Callable[[int], dict[str, float]] | None = None
-    """Called before a line is logged, with the step; returns what to add to it, often nothing."""
+    metric: Metric | None = None
+    """Decides which validation is the best; needed where there is a validation."""
+    ema: EMA | None = None
+    """Moving average of the weights; it is what `validate` then sees."""
+    sample_name: Callable[[int], str] = str
+    """Sample number -> its name in messages."""
+    probe: Callable[[int], dict[str, float]] | None = None
+    """Called with the step before a line is logged; returns what to add to it, often nothing."""
     track: Track | None = None
-    """Told whatever is logged."""
+    """Called with everything that is logged."""
 
 
-class Taken(NamedTuple):
-    """A step that was taken, or skipped."""
+class StepResult(NamedTuple):
+    """The outcome of one step."""
 
     loss: float
     """Mean over the batch; not finite if the step was skipped."""
     norm: float
-    """Of the gradient before clipping; not finite if the step was skipped."""
+    """Gradient norm before clipping; not finite if the step was skipped."""
     failed: int
-    """Videos that were replaced."""
+    """Number of videos that were replaced."""
     is_skipped: bool
 
 
@@ -65,54 +86,71 @@ class Stepper:
     """Takes one optimizer step after the other.
 
     Args:
-        work: What is trained, on what.
-        plan: Rates and micro-batches.
-        runtime: Where.
-        speed: Told of every wait and every step.
-        seed: The run's seed.
-        skips: Steps that may be skipped.
+        inputs: Model, optimizer, data and callbacks.
+        plan: Learning rates and micro-batches.
+        runtime: Device and processes.
+        throughput: Measures every wait and every step.
+        seed: The run's random seed.
+        budget: Number of steps that may be skipped.
     """
 
     def __init__(
-        self, work: Training, plan: Plan, runtime: Runtime, speed: Speed, *, seed: int, skips: int
+        self,
+        inputs: FitInputs,
+        plan: TrainingPlan,
+        runtime: Runtime,
+        throughput: Throughput,
+        *,
+        seed: int,
+        budget: int,
     ) -> None:
-        self.work, self.plan, self.runtime = work, plan, runtime
-        self.speed, self.seed, self.skips = speed, seed, skips
-        self._batches = iter(work.batches)
+        self.inputs, self.plan, self.runtime = inputs, plan, runtime
+        self.throughput, self.seed, self.budget = throughput, seed, budget
+        self._batches = iter(inputs.batches)
 
-    def take(self, state: State, run_dir: Path) -> Taken:
+    def take(self, state: TrainingState, run_dir: Path) -> StepResult:
         """Take the next step and count it in the state.
 
         Raises:
-            Stopped: A signal asked to stop; nothing has moved.
-            NotFinite: Neither loss nor gradient is finite, and no more steps may be skipped;
-                nothing has moved.
+            Stopped: A signal asked to stop; nothing has changed.
+            NonFiniteError: Loss or gradient is not finite, and no more steps may be skipped;
+                nothing has changed.
         """
-        step, optimizer = state.step, self.work.optimizer
+        step, optimizer = state.step, self.inputs.optimizer
         micro_batches = self._wait()
         lr = self.plan.lr(step)
         for group in optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
-        micros = self._accumulate(micro_batches, step)
+        results = self._accumulate(micro_batches, step)
         if step % self.plan.steps_per_epoch == 0:
-            window.mark_order(state.window, [i for micro in micros for i in micro.samples])
-        taken = self._update(micros, step)
-        if taken.is_skipped and state.skipped >= self.skips:
-            raise crashed(
-                self.work.model, micros, taken, state, self.work.name, self.runtime, run_dir
+            record_order(state.window, [i for part in results for i in part.samples])
+        result = self._update(results, step)
+        if result.is_skipped and state.skipped >= self.budget:
+            raise nonfinite_error(
+                self.inputs.model,
+                results,
+                result,
+                state,
+                self.inputs.sample_name,
+                self.runtime,
+                run_dir,
             )
         optimizer.zero_grad()
         state.step += 1
-        state.failed += taken.failed
-        state.skipped += taken.is_skipped
-        self.speed.step()
-        return taken
+        state.failed += result.failed
+        state.skipped += result.is_skipped
+        self.throughput.step()
+        return result
 
     def _wait(self) -> Iterator[MicroBatch]:
-        """Return the next step's micro-batches once the first is there and nobody wants to stop."""
+        """Wait for the next step's first micro-batch; return an iterator over all of them.
+
+        Raises:
+            Stopped: A signal asked to stop.
+        """
         first: list[MicroBatch] = []
         try:
-            with self.speed.waiting(), self.runtime.signals.interruptible():
+            with self.throughput.waiting(), self.runtime.signals.interruptible():
                 micro_batches = next(self._batches)
                 first.append(next(micro_batches))
         except Interrupted:
@@ -121,46 +159,46 @@ class Stepper:
             raise Stopped("asked to stop", exit_code=exit_code(number))
         return chain(first, micro_batches)
 
-    def _accumulate(self, micro_batches: Iterator[MicroBatch], step: int) -> list[Micro]:
-        """Add up the gradients of a step's micro-batches."""
-        model, runtime, accumulation = self.work.model, self.runtime, self.plan.accumulation
+    def _accumulate(self, micro_batches: Iterator[MicroBatch], step: int) -> list[MicroBatchResult]:
+        """Run the micro-batches of a step forward and backward, accumulating gradients."""
+        model, runtime, accumulation = self.inputs.model, self.runtime, self.plan.accumulation
         model.train()
         runtime.reseed(self.seed, step)
-        micros = []
+        results = []
         for number in range(accumulation):
-            with self.speed.waiting():
-                batch = next(micro_batches)
-            failed = int(batch["failed"].sum()) if "failed" in batch else 0
-            inputs = self.work.feed(runtime.to_device(batch), step, number)
+            with self.throughput.waiting():
+                batch: Any = next(micro_batches)
+            failed = int(batch.failed.sum())
+            inputs = self.inputs.prepare(runtime.to_device(batch), step, number)
             with runtime.accumulating(model, last=number == accumulation - 1):
                 loss = model(**inputs).loss / accumulation
                 runtime.accelerator.backward(loss)
-            micros.append(Micro(batch["index"].tolist(), loss.detach(), failed))
-        return micros
+            results.append(MicroBatchResult(batch.indices.tolist(), loss.detach(), failed))
+        return results
 
-    def _update(self, micros: list[Micro], step: int) -> Taken:
-        """Move the weights, if loss and gradient are finite on all processes."""
-        optimizer, runtime = self.work.optimizer, self.runtime
+    def _update(self, results: list[MicroBatchResult], step: int) -> StepResult:
+        """Update the weights if loss and gradient are finite on all processes."""
+        optimizer, runtime = self.inputs.optimizer, self.runtime
         runtime.accelerator.unscale_gradients()
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
         total = torch.nn.utils.get_total_norm(gradients)
-        norm = float(whole(total))
+        norm = float(full_tensor(total))
         loss_sum = torch.zeros((), device=runtime.device)
-        for micro in micros:
-            loss_sum += micro.loss
-        failed = float(sum(micro.failed for micro in micros))
+        for part in results:
+            loss_sum += part.loss
+        failed = float(sum(part.failed for part in results))
         bad = float(not math.isfinite(norm))
         loss, failed, bad = runtime.sum([float(loss_sum) / self.plan.world, failed, bad])
-        # fp16: a gradient that overflowed is the scaler's to skip, and to lower the scale after
+        # fp16: the scaler itself skips a gradient that overflowed, and lowers the scale afterwards
         is_scaled = runtime.precision == "fp16"
         is_skipped = not math.isfinite(loss) or (bool(bad) and not is_scaled)
         if is_skipped:
-            runtime.forget_scaled()
+            runtime.skip_scaler_update()
         else:
             if self.plan.clip_grad is not None and not bad:
                 torch.nn.utils.clip_grads_with_norm_(parameters, self.plan.clip_grad, total)
             optimizer.step()
-            if self.work.average is not None:
-                self.work.average.update(runtime.unwrap(self.work.model), step)
-        return Taken(loss, norm, int(failed), is_skipped)
+            if self.inputs.ema is not None:
+                self.inputs.ema.update(runtime.unwrap(self.inputs.model), step)
+        return StepResult(loss, norm, int(failed), is_skipped)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from videomae_cli.config.model import MaskSpec, SelectSpec
 from videomae_cli.grid import TokenGrid
-from videomae_cli.masking.content import Content, nothing
+from videomae_cli.masking.clip_content import Content, nothing
 from videomae_cli.masking.mask import Mask
 from videomae_cli.masking.motion import motion, moving_tokens
 from videomae_cli.masking.random_tokens import random_tokens

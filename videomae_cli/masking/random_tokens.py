@@ -10,7 +10,7 @@ from torch import Tensor
 
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
-from videomae_cli.masking.content import Content
+from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import Mask, all_counted, require_both
 
 

@@ -15,18 +15,18 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from videomae_cli.config.card import StackSpec
 from videomae_cli.config.model import Normalize, Rules
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import Masker
-from videomae_cli.masking.content import Content
-from videomae_cli.masking.frames import FrameChoice
+from videomae_cli.masking.clip_content import Content
+from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models import init
 from videomae_cli.models.encoder import Encoder
 from videomae_cli.models.layers import NORM_EPS, blocks
 from videomae_cli.models.positions import positions_for, with_class_token
-from videomae_cli.models.predicted import PredictedFrames
+from videomae_cli.models.target_frames import PredictedFrames
 from videomae_cli.models.targets import NORMALIZERS, patchify
 
 
@@ -44,7 +44,7 @@ class AutoencoderOutput(NamedTuple):
 class Decoder(nn.Module):
     """Blocks over visible and target tokens; norm and head for the targets only."""
 
-    def __init__(self, grid: TokenGrid, stack: StackSpec, outputs: int) -> None:
+    def __init__(self, grid: TokenGrid, stack: TransformerConfig, outputs: int) -> None:
         super().__init__()
         token_11D = torch.zeros(1, 1, stack.dim)
         self.class_token = nn.Parameter(token_11D) if stack.class_token else None
@@ -89,7 +89,7 @@ class Autoencoder(nn.Module):
     def __init__(
         self,
         encoder: Encoder,
-        decoder_stack: StackSpec,
+        decoder_stack: TransformerConfig,
         grid: TokenGrid,
         masker: Masker,
         normalize: Normalize = "patch",

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from videomae_cli.masking import Selector
-from videomae_cli.masking.content import Content
-from videomae_cli.masking.frames import FrameChoice
+from videomae_cli.masking.clip_content import Content
+from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.models import init
 from videomae_cli.models.encoder import Encoder
 from videomae_cli.models.layers import NORM_EPS

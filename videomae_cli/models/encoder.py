@@ -7,8 +7,8 @@ P numbers in a tubelet.
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.config.card import StackSpec
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import select
 from videomae_cli.models import init
@@ -37,7 +37,7 @@ class Encoder(nn.Module):
     def __init__(
         self,
         grid: TokenGrid,
-        stack: StackSpec,
+        stack: TransformerConfig,
         *,
         final_norm: bool,
         drop_path: float = 0.0,

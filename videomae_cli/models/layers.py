@@ -12,8 +12,8 @@ from timm.layers.drop import DropPath
 from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
-from videomae_cli.config.card import StackSpec
 from videomae_cli.config.model import Biases
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 
 NORM_EPS = 1e-6
@@ -97,7 +97,7 @@ class Block(nn.Module):
         return out_BND
 
 
-def blocks(stack: StackSpec, drop_path: float = 0.0) -> nn.ModuleList:
+def blocks(stack: TransformerConfig, drop_path: float = 0.0) -> nn.ModuleList:
     """Build a stack; stochastic depth grows linearly from 0 to `drop_path` at the last block."""
     last = max(stack.depth - 1, 1)
     return nn.ModuleList(

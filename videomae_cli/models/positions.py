@@ -6,7 +6,7 @@ Shapes: N tokens, t slices, S tokens of a slice, D width, B batch.
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.config.card import StackSpec
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models import init
 
@@ -17,7 +17,7 @@ class SinePositions(nn.Module):
     table_ND: Tensor
     token = None
 
-    def __init__(self, grid: TokenGrid, stack: StackSpec) -> None:
+    def __init__(self, grid: TokenGrid, stack: TransformerConfig) -> None:
         super().__init__()
         self.register_buffer("table_ND", sine_table(grid.tokens, stack.dim), persistent=False)
 
@@ -32,7 +32,7 @@ class SeparablePositions(nn.Module):
     Source: MAE-ST, arXiv 2205.09113: the position of token t * S + s is space[s] + time[t].
     """
 
-    def __init__(self, grid: TokenGrid, stack: StackSpec) -> None:
+    def __init__(self, grid: TokenGrid, stack: TransformerConfig) -> None:
         super().__init__()
         self.space = init.learned(1, grid.slice_tokens, stack.dim)
         self.time = init.learned(1, grid.t, stack.dim)
@@ -50,7 +50,7 @@ POSITIONS: dict[str, type[SinePositions] | type[SeparablePositions]] = {
 }
 
 
-def positions_for(grid: TokenGrid, stack: StackSpec) -> Positions:
+def positions_for(grid: TokenGrid, stack: TransformerConfig) -> Positions:
     """Build the position table of a stack."""
     return POSITIONS[stack.positions](grid, stack)
 

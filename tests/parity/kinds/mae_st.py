@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from tests.parity.golden_file import Golden, Quantity, UnknownFileError, difference, fill
+from tests.parity.golden_file import Golden, Quantity, UnknownFileError, difference, load_weights
 from tests.parity.measure import build_encoder, stack_of
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
-from videomae_cli.models.predicted import linspace_places
+from videomae_cli.models.target_frames import linspace_places
 from videomae_cli.models.targets import patchify
 
 NAMES = {
@@ -55,7 +55,7 @@ def finetune(golden: Golden) -> Iterator[Quantity]:
         golden, weights, tensors["video"].shape, prefix="encoder.", final_norm=False
     )
     model = Classifier(encoder, len(weights["head.weight"]))
-    fill(model, renamed)
+    load_weights(model, renamed)
     with torch.no_grad():
         yield from difference(tensors, "logits", model(tensors["video"]))
 
@@ -76,7 +76,7 @@ def build_autoencoder(golden: Golden) -> Autoencoder:
         "joint",
         place_tu=linspace_places(grid, per_tubelet),
     )
-    fill(model, weights)
+    load_weights(model, weights)
     return model
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 
-from tests.parity.golden_file import Golden, Quantity, difference, fill
+from tests.parity.golden_file import Golden, Quantity, difference, load_weights
 from tests.parity.measure import build_encoder, stack_of
 from tests.parity.steps import differing_groups, optimizer_of, steps
 from videomae_cli.engine.optim import parameter_groups
@@ -28,7 +28,7 @@ def pretrain(golden: Golden) -> Iterator[Quantity]:
     tensors, weights = golden.tensors, golden.weights()
     clip = tensors["frames"].permute(0, 4, 1, 2, 3)
     model, mask = build_autoencoder(golden)
-    fill(model, weights)
+    load_weights(model, weights)
     with torch.no_grad():
         latent = model.encode(clip, mask)
         yield from difference(tensors, "latent", latent)
@@ -56,7 +56,7 @@ def finetune(golden: Golden) -> Iterator[Quantity]:
     tensors, weights = golden.tensors, golden.weights()
     encoder = build_encoder(golden, weights, tensors["video"].shape, final_norm=False)
     model = Classifier(encoder, len(weights["head.weight"]))
-    fill(model, {native(name): value for name, value in weights.items()})
+    load_weights(model, {native(name): value for name, value in weights.items()})
     video = tensors["video"]
     with torch.no_grad():
         yield from difference(tensors, "features", model.features(video))

@@ -6,12 +6,12 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from tests.parity.golden_file import Golden, Quantity, difference, fill
+from tests.parity.golden_file import Golden, Quantity, difference, load_weights
 from tests.parity.measure import build_encoder, stack_of
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.content import Content
+from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.motion import scores
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.targets import patchify
@@ -27,7 +27,7 @@ def pretrain(golden: Golden) -> Iterator[Quantity]:
     spec = MaskSpec(strategy="motion", ratio=float(golden.fact("mask_ratio")), pool=pool)
     masker = masker_for(spec, grid)
     model = Autoencoder(encoder, decoder, grid, masker)
-    fill(model, weights)
+    load_weights(model, weights)
     tubelets = patchify(video, grid)
     noise_BN = noise_of_tokens(golden, Content(tubelets, lambda pixels: embedded), grid)
     with torch.no_grad():

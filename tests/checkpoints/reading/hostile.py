@@ -1,0 +1,211 @@
+"""Files made to do harm, or to look as if they did not."""
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from videomae_cli.checkpoints.native import write_native
+from videomae_cli.config.model_config import ModelConfig
+from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.grid import TokenGrid
+
+CARD = ModelConfig(
+    kind="classifier",
+    encoder=TransformerConfig(dim=8, depth=1, heads=2, mlp_dim=16),
+    grid=TokenGrid(frames=4, height=8, width=8, tubelet=2, patch=4, channels=3),
+    classes=("left", "right"),
+)
+WEIGHTS = {"head.weight": torch.arange(16.0).reshape(2, 8), "head.bias": torch.zeros(2)}
+
+
+class Runs:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.trace),)
+
+
+def code(folder: Path) -> Path:
+    path = folder / "code.pth"
+    torch.save({"model": WEIGHTS, "extra": Runs(folder / "trace")}, path)
+    return path
+
+
+def old_code(folder: Path) -> Path:
+    path = folder / "old.pth"
+    held = {"model": WEIGHTS, "extra": Runs(folder / "trace")}
+    torch.save(held, path, _use_new_zipfile_serialization=False)
+    return path
+
+
+def bomb(folder: Path) -> Path:
+    path = folder / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", bytes(10**7))
+    return path
+
+
+def large_tensor(folder: Path) -> Path:
+    header = json.dumps({"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}})
+    return safetensors(folder / "large.safetensors", header.encode())
+
+
+def large_storage(folder: Path) -> Path:
+    torch.save({"a": torch.arange(4.0)}, folder / "sound.pth")
+    sound = (folder / "sound.pth").read_bytes()
+    (folder / "sound.pth").unlink()
+    return rewritten(folder / "storage.pth", sound, b"K\x04tq", b"J" + _int32(10**9) + b"tq")
+
+
+def outside(folder: Path) -> Path:
+    secret = folder.parent / "secret.safetensors"
+    torch.save(WEIGHTS, secret)
+    return index(folder, {"head.weight": "../secret.safetensors"})
+
+
+def absolute(folder: Path) -> Path:
+    return index(folder, {"head.weight": str(folder.parent / "secret.safetensors")})
+
+
+def link(folder: Path) -> Path:
+    write_native(folder.parent / "elsewhere", WEIGHTS, CARD)
+    target = folder.parent / "elsewhere" / "model.safetensors"
+    (folder / "part.safetensors").symlink_to(target)
+    return index(folder, dict.fromkeys(WEIGHTS, "part.safetensors"))
+
+
+def page(folder: Path) -> Path:
+    path = folder / "page.pth"
+    path.write_bytes(b"\xef\xbb\xbf\n<!DOCTYPE html><html>Quota exceeded</html>")
+    return path
+
+
+def truncated(folder: Path) -> Path:
+    path = folder / "cut.pth"
+    torch.save({"model": WEIGHTS}, path)
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def flipped(folder: Path) -> Path:
+    """One bit of one number: only the checksum tells."""
+    path = folder / "flipped.pth"
+    torch.save({"model": WEIGHTS}, path)
+    number = WEIGHTS["head.weight"][1, 7].numpy().tobytes()
+    content = path.read_bytes()
+    assert content.count(number) == 1
+    path.write_bytes(content.replace(number, bytes([number[0] ^ 1, *number[1:]])))
+    return path
+
+
+def wrong_magic(folder: Path) -> Path:
+    path = folder / "noise.pth"
+    path.write_bytes(b"\x13\x37" * 4096)
+    return path
+
+
+def nested(folder: Path) -> Path:
+    held: object = WEIGHTS
+    for _ in range(200):
+        held = {"model": held}
+    path = folder / "nested.pth"
+    torch.save(held, path)
+    return path
+
+
+def deep_tuple(folder: Path) -> Path:
+    """As a key it would have to be hashed, on the C stack."""
+    pickled = b"\x80\x02}" + b")" + b"\x85" * 500_000 + b"Ns."
+    return rewritten(
+        folder / "deep.pth", _saved(folder, {"a": WEIGHTS["head.bias"]}), None, pickled
+    )
+
+
+def cycle(folder: Path) -> Path:
+    held: dict[str, object] = {"epoch": 1}
+    held["model"] = held["state_dict"] = held
+    path = folder / "cycle.pth"
+    torch.save(held, path)
+    return path
+
+
+def large_header(folder: Path) -> Path:
+    return safetensors(folder / "header.safetensors", b'{"a":"' + b" " * (17 * 2**20) + b'"}')
+
+
+def many_levels(folder: Path) -> Path:
+    path = folder / "model.safetensors.index.json"
+    path.write_text('{"weight_map": ' + "[" * 10**6)
+    return path
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "a pickle that runs code": (code, r"(posix|nt)\.mkdir"),
+    "the same from before 1.6": (old_code, r"(posix|nt)\.mkdir"),
+    "a zip bomb": (bomb, "compressed"),
+    "a header of a tensor of 10^9 numbers": (large_tensor, "damaged"),
+    "a storage of 10^9 numbers": (large_storage, "promises 4,000,000,000 bytes"),
+    "an index that leads out of its folder": (outside, r"'\.\./secret\.safetensors'"),
+    "an index with an absolute path": (absolute, "which is outside its folder"),
+    "a link out of the folder": (link, "a link to a file outside"),
+    "a web page": (page, "web page"),
+    "a file cut short": (truncated, "damaged"),
+    "a flipped bit": (flipped, "CRC"),
+    "noise": (wrong_magic, "neither safetensors nor a torch file"),
+    "wrappers in wrappers": (nested, "no weights under"),
+    "tuples in tuples": (deep_tuple, "nests tuples more than"),
+    "an object that holds itself": (cycle, "no weights under"),
+    "a header of 17 MB": (large_header, "claims 17,"),
+    "an index of a million brackets": (many_levels, "is not JSON"),
+}
+
+
+def index(folder: Path, places: dict[str, str]) -> Path:
+    path = folder / "model.safetensors.index.json"
+    path.write_text(json.dumps({"weight_map": places}))
+    return path
+
+
+def safetensors(path: Path, header: bytes) -> Path:
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+    return path
+
+
+def rewritten(path: Path, content: bytes, old: bytes | None, new: bytes) -> Path:
+    """Write a torch file with another pickle in it, all checksums right; `old` None: all of it."""
+    source = path.with_suffix(".source")
+    source.write_bytes(content)
+    with zipfile.ZipFile(source) as sound, zipfile.ZipFile(path, "w") as archive:
+        for entry in sound.infolist():
+            held = sound.read(entry)
+            if entry.filename.endswith("data.pkl"):
+                assert old is None or old in held
+                held = new if old is None else held.replace(old, new)
+            archive.writestr(entry.filename, held)
+    source.unlink()
+    return path
+
+
+def _saved(folder: Path, held: object) -> bytes:
+    torch.save(held, folder / "saved.pth")
+    content = (folder / "saved.pth").read_bytes()
+    (folder / "saved.pth").unlink()
+    return content
+
+
+def _int32(number: int) -> bytes:
+    return number.to_bytes(4, "little")
+
+
+def plain_pickle(folder: Path) -> Path:
+    path = folder / "plain.pkl"
+    path.write_bytes(pickle.dumps(Runs(folder / "trace"), protocol=2))
+    return path

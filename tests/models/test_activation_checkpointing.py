@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from tests.notes import AUTOENCODER
+from videomae_cli.models.activation_checkpointing import recompute_blocks
+from videomae_cli.models.build import build_autoencoder
+
+
+def one_step(*, recompute: bool, bf16: bool) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
+    """Return loss, gradients, and how many tensors were kept for the way back."""
+    torch.manual_seed(0)
+    model = build_autoencoder(AUTOENCODER, drop_path=0.5)
+    if recompute:
+        recompute_blocks(model)
+    clip = torch.randint(0, 256, (3, 3, 4, 32, 32), dtype=torch.uint8)
+    noise = torch.rand(3, 2, 32)
+    kept = 0
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += 1
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=bf16),
+    ):
+        loss = model(clip, noise).loss
+    loss.backward()
+    return loss, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}, kept
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_recomputing_changes_no_bit_and_keeps_less(bf16: bool) -> None:
+    loss, gradients, kept = one_step(recompute=False, bf16=bf16)
+
+    again, same, fewer = one_step(recompute=True, bf16=bf16)
+
+    assert torch.equal(loss, again)
+    assert gradients.keys() == same.keys()
+    assert all(torch.equal(gradients[name], same[name]) for name in gradients)
+    assert fewer < kept / 2
+
+
+def test_names_stay_what_checkpoints_know() -> None:
+    model = build_autoencoder(AUTOENCODER)
+    before = list(model.state_dict())
+
+    recompute_blocks(model)
+
+    assert list(model.state_dict()) == before

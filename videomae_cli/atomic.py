@@ -1,0 +1,121 @@
+"""Write files and directories so that they appear complete or not at all.
+
+Everything is written under a hidden name beside the destination, flushed to the disk, and renamed.
+After a crash the destination is the old one or the new one; a leftover `.name.partial-*` is never
+read. All functions raise `OSError`; callers turn it into the error of their own kind.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
+    """Write a UTF-8 text file; parents are created as needed.
+
+    Args:
+        path: The file.
+        text: Its content.
+        errors: Treatment of characters that UTF-8 cannot encode, as for `str.encode`.
+
+    Raises:
+        OSError: The place cannot be written to, or the disk is full.
+    """
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", errors=errors, newline="\n")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; it becomes `path` when the block ends without an exception.
+
+    The suffix is kept, for writers that choose a format by it. Parents are created as needed.
+
+    Raises:
+        OSError: The place cannot be written to, or the disk is full.
+    """
+    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.unlink(missing_ok=True)
+    partial.touch(exist_ok=False)  # a new file, never a link that lay there
+    try:
+        yield partial
+        sync(partial)
+        partial.replace(path)
+        sync(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_directory(path: Path) -> Iterator[Path]:
+    """Yield an empty directory; it becomes `path` when the block ends without an exception.
+
+    An existing `path` is replaced with everything in it.
+
+    Raises:
+        OSError: The place cannot be written to, or the disk is full.
+    """
+    former = path.with_name(f".{path.name}.former-{os.getpid()}")
+    with _directory_beside(path) as partial:
+        yield partial
+        for file in partial.iterdir():
+            sync(file)
+        sync(partial)
+        try:
+            if path.exists():
+                path.rename(former)
+            partial.rename(path)
+            sync(path.parent)
+        finally:
+            if path.exists():
+                shutil.rmtree(former, ignore_errors=True)
+
+
+@contextmanager
+def replacing_several(path: Path) -> Iterator[Path]:
+    """Yield an empty directory; its files move beside `path` at the end, `path` itself last.
+
+    For a file with companion files: it never appears without them.
+
+    Raises:
+        OSError: The place cannot be written to, or the disk is full.
+    """
+    with _directory_beside(path) as partial:
+        yield partial
+        files = sorted(partial.iterdir(), key=lambda file: file.name == path.name)
+        for file in files:
+            sync(file)
+        for file in files:
+            file.replace(path.with_name(file.name))
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or the entries of a directory, to the disk.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no handle on a directory
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _directory_beside(path: Path) -> Iterator[Path]:
+    """Yield an empty hidden directory beside `path`, and remove what is left of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

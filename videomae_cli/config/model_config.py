@@ -1,0 +1,186 @@
+"""The model configuration: everything that decides what a trained model computes.
+
+It is written as `model.json` beside `model.safetensors`, so that weights can be used without the
+recipe they were trained with. `autoencoder_config` and `classifier_config` derive it from a recipe.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, field_serializer
+
+from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD, ClipSpec
+from videomae_cli.config.model import (
+    AutoencoderSpec,
+    ClassifierSpec,
+    MaskSpec,
+    Normalize,
+    SelectSpec,
+    TargetFrames,
+)
+from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
+from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.spec import Spec
+from videomae_cli.config.training import EvalSpec
+from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.errors import CheckpointError
+from videomae_cli.grid import TokenGrid
+
+MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
+DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
+DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
+
+
+class ModelConfig(Spec):
+    """The content of `model.json`."""
+
+    format: Literal["videomae-native"] = "videomae-native"
+    version: Literal[1] = 1
+    kind: Literal["autoencoder", "classifier", "encoder"]
+    """Kind of model; `encoder`: an encoder without decoder or head, to fine-tune."""
+    encoder: TransformerConfig
+    """Encoder configuration."""
+    decoder: TransformerConfig | None = None
+    """Decoder configuration; autoencoders only."""
+    grid: TokenGrid
+    """Clip geometry: frames, pixels, tubelet, patch, channels."""
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    """Per-channel mean subtracted from pixels in 0..1."""
+    std: tuple[float, float, float] = IMAGENET_STD
+    """Per-channel standard deviation that pixels are divided by."""
+    stride_frames: int = 4
+    """Distance between consecutive frames of a clip, in frames of the video."""
+    sampling: Literal["dense", "segment"] = "dense"
+    """Frame sampling in tests."""
+    oversample: float = 1.0
+    """Candidate slices per slice used."""
+    select: SelectSpec | None = None
+    """Token selection; classifiers only."""
+    classes: tuple[str, ...] | None = None
+    """Class names by label; classifiers only."""
+    pooling: Literal["mean", "first"] = "mean"
+    """Input of the head: the mean over the tokens, or the first token; classifiers only."""
+    norm_of: Literal["tokens", "mean"] | None = None
+    """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm."""
+    normalize: Normalize | None = None
+    """Target normalisation; autoencoders only."""
+    target_frames: TargetFrames = "all"
+    """Predicted frames of each tubelet; autoencoders only."""
+    mask: MaskSpec | None = None
+    """Masking during pretraining; autoencoders only."""
+    protocol: EvalSpec | None = None
+    """Test protocol of the fine-tuning recipe; classifiers only."""
+    data: str | None = None
+    """Directory of the prepared training data."""
+    step: int | None = None
+    """Optimizer steps taken."""
+    license: str | None = None
+    """Licence of the weights where known; kept by every conversion."""
+    derived_from: tuple[str, ...] = ()
+    """Checkpoints that the weights were derived from, oldest first."""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """The resolved recipe, for the record."""
+    software: dict[str, str] = Field(default_factory=dict)
+    """Versions of videomae, torch and the decoders at training time."""
+
+    @field_serializer("mask", mode="wrap")
+    def _without_defaults(
+        self, mask: MaskSpec | None, _: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any] | None:
+        return None if mask is None else mask.model_dump(mode=info.mode, exclude_defaults=True)
+
+    @property
+    def mask_or_default(self) -> MaskSpec:
+        """The mask of an autoencoder; VideoMAE's where the checkpoint does not record one."""
+        return self.mask or DEFAULT_MASK
+
+    @property
+    def protocol_or_default(self) -> EvalSpec:
+        """The test protocol of a classifier; VideoMAE's where the checkpoint records none."""
+        return self.protocol or DEFAULT_PROTOCOL
+
+    def clip(self) -> ClipSpec:
+        """Return how clips are sampled and cut for this model.
+
+        Raises:
+            CheckpointError: Clips are not square.
+        """
+        grid = self.grid
+        if grid.height != grid.width:
+            raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")
+        return ClipSpec(
+            frames=grid.frames,
+            stride_frames=self.stride_frames,
+            size=grid.height,
+            sampling=self.sampling,
+            oversample=self.oversample,
+            tubelet=grid.tubelet,
+            patch=grid.patch,
+            mean=self.mean,
+            std=self.std,
+        )
+
+
+def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
+    """Return the configuration of the model that a pretraining recipe trains."""
+    return ModelConfig(
+        kind="autoencoder",
+        encoder=_encoder(recipe.model),
+        decoder=_decoder(recipe.model),
+        grid=recipe.clip.grid(),
+        mean=recipe.clip.mean,
+        std=recipe.clip.std,
+        stride_frames=recipe.clip.stride_frames,
+        sampling=recipe.clip.sampling,
+        oversample=recipe.clip.oversample,
+        normalize=recipe.target.normalize,
+        target_frames=recipe.target.frames,
+        mask=recipe.mask,
+        recipe=recipe.model_dump(mode="json"),
+    )
+
+
+def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelConfig:
+    """Return the configuration of the model that a fine-tuning recipe trains.
+
+    Args:
+        recipe: The resolved recipe.
+        classes: Class names by label.
+    """
+    return ModelConfig(
+        kind="classifier",
+        encoder=_encoder(recipe.model),
+        grid=recipe.clip.grid(),
+        mean=recipe.clip.mean,
+        std=recipe.clip.std,
+        stride_frames=recipe.clip.stride_frames,
+        sampling=recipe.clip.sampling,
+        oversample=recipe.clip.oversample,
+        select=recipe.select,
+        classes=tuple(classes),
+        protocol=recipe.eval,
+        recipe=recipe.model_dump(mode="json"),
+    )
+
+
+def _encoder(model: AutoencoderSpec | ClassifierSpec) -> TransformerConfig:
+    return SIZES[model.size].model_copy(update=_token_options(model))
+
+
+def _decoder(model: AutoencoderSpec) -> TransformerConfig:
+    spec = model.decoder
+    return TransformerConfig(
+        dim=spec.dim,
+        depth=spec.depth,
+        heads=spec.heads,
+        mlp_dim=spec.mlp_dim or MLP_RATIO * spec.dim,
+    ).model_copy(update=_token_options(model))
+
+
+def _token_options(model: AutoencoderSpec | ClassifierSpec) -> dict[str, Any]:
+    """Return the options that a recipe gives once for encoder and decoder."""
+    return {
+        "positions": model.positions,
+        "class_token": model.class_token,
+        "biases": model.biases,
+    }

@@ -1,0 +1,60 @@
+"""Typed batches: what a data set returns for one video, and what a model is trained on.
+
+Shapes: B clips (R repeats of one video before batching), C channels, T frames, H height, W width,
+N tokens, t slices.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+
+class PretrainBatch(NamedTuple):
+    """Unlabelled clips."""
+
+    clip: Tensor
+    """uint8 (B, C, T, H, W), channels last in memory."""
+    noise: Tensor
+    """float32 (B, 2, N) in 0..1; the random numbers behind the masks."""
+    indices: Tensor
+    """int64 (B,), number of the video in its split."""
+    failed: Tensor
+    """int64 (B,), number of videos that could not be decoded and were replaced by this one."""
+
+
+class FinetuneBatch(NamedTuple):
+    """Labelled clips."""
+
+    clip: Tensor
+    """uint8 (B, C, T, H, W), channels last in memory."""
+    label: Tensor
+    """int64 (B,)."""
+    erase: Tensor
+    """int64 (B, 5): top, left, height (0: erase nothing), width, noise seed."""
+    noise: Tensor
+    """float32 (B, t) in 0..1; the random numbers behind frame selection."""
+    indices: Tensor
+    """int64 (B,), number of the video in its split."""
+    failed: Tensor
+    """int64 (B,), number of videos that could not be decoded and were replaced by this one."""
+
+
+Batch = TypeVar("Batch", PretrainBatch, FinetuneBatch)
+AnyBatch = PretrainBatch | FinetuneBatch
+
+
+def collate(samples: Sequence[Batch]) -> Batch:
+    """Concatenate samples along their first axis."""
+    fields = zip(*samples, strict=True)
+    return type(samples[0])(*(concatenate(tensors) for tensors in fields))
+
+
+def concatenate(tensors: Sequence[Tensor]) -> Tensor:
+    """Concatenate along the first axis, keeping clips channels-last, which `torch.cat` does not."""
+    if tensors[0].ndim != 5:
+        return torch.cat(list(tensors))
+    return torch.cat([clip_RCTHW.permute(0, 2, 3, 4, 1) for clip_RCTHW in tensors]).permute(
+        0, 4, 1, 2, 3
+    )

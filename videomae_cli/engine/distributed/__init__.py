@@ -1,0 +1,1 @@
+"""Processes of one run: launching, sharding, signals, locks."""

@@ -1,0 +1,38 @@
+"""Versions of the installed software that a run's numbers depend on."""
+
+import platform
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+_PACKAGES = ("videomae", "torch", "torchvision", "timm", "accelerate", "decord2", "decord", "av")
+_DECODERS = ("decord2", "decord", "av")
+
+
+def software() -> dict[str, str]:
+    """Return the versions of the packages that numbers depend on, by package."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def decoders() -> str:
+    """Return the installed decoders with their versions, as one line."""
+    versions = software()
+    return ", ".join(f"{name} {versions[name]}" for name in _DECODERS if name in versions)
+
+
+def describe() -> dict[str, Any]:
+    """Return the content of a run's `environment.json`."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "packages": software(),
+    }

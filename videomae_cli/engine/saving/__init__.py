@@ -1,0 +1,1 @@
+"""Training checkpoints on disk: written whole, checked when read."""

@@ -1,0 +1,150 @@
+"""Build a model from its configuration, with freshly drawn weights.
+
+The model configuration decides everything that a trained model computes. Settings that matter in
+training only (stochastic depth, dropout, initialisation) are separate arguments. Weights are drawn
+from torch's global generator, which the caller seeds; nothing here reads a checkpoint.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from videomae_cli.config.model import Rules, Source
+from videomae_cli.config.model_config import ModelConfig
+from videomae_cli.errors import CheckpointError
+from videomae_cli.masking import masker_for, selector_for
+from videomae_cli.masking.frame_selection import FrameChoice
+from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.classifier import Classifier
+from videomae_cli.models.encoder import Encoder
+from videomae_cli.models.layers import NORM_EPS
+from videomae_cli.models.target_frames import FRAMES
+
+_WITH_ARTICLE = {
+    "autoencoder": "an autoencoder",
+    "classifier": "a classifier",
+    "encoder": "an encoder",
+}
+
+
+class Backbone(nn.Module):
+    """A bare encoder, under the parameter names it has inside autoencoders and classifiers.
+
+    Args:
+        encoder: With or without its final norm.
+        norm_dim: Embedding dimension of a norm over the mean of the tokens; None for no norm.
+    """
+
+    def __init__(self, encoder: Encoder, norm_dim: int | None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        if norm_dim is not None:
+            self.fc_norm = nn.LayerNorm(norm_dim, eps=NORM_EPS)
+
+
+def build_autoencoder(
+    config: ModelConfig, *, drop_path: float = 0.0, rules: Rules = "videomae"
+) -> Autoencoder:
+    """Build an autoencoder.
+
+    Args:
+        config: Of an autoencoder.
+        drop_path: Stochastic depth rate of the last encoder block.
+        rules: Initialisation of the weights.
+
+    Raises:
+        CheckpointError: The configuration is of another kind of model.
+        RecipeError: The mask is impossible on this grid.
+    """
+    if config.kind != "autoencoder" or config.decoder is None:
+        raise CheckpointError(
+            f"the checkpoint is {_WITH_ARTICLE[config.kind]}: it has no decoder",
+            "give a pretrained model: a `videomae pretrain` run, or a pretraining checkpoint",
+        )
+    mask = config.mask_or_default
+    return Autoencoder(
+        _encoder(config, drop_path, final_norm=True),
+        config.decoder,
+        config.grid,
+        masker_for(mask, config.grid),
+        config.normalize or "patch",
+        _frame_choice(config, mask.pool, mask.source),
+        place_tu=FRAMES[config.target_frames](config.grid),
+        rules=rules,
+    )
+
+
+def build_classifier(
+    config: ModelConfig,
+    *,
+    drop_path: float = 0.0,
+    head_dropout: float = 0.0,
+    head_scale: float = 0.001,
+) -> Classifier:
+    """Build a classifier.
+
+    Args:
+        config: Of a classifier.
+        drop_path: Stochastic depth rate of the last block.
+        head_dropout: Dropout before the head.
+        head_scale: Factor on the head's initial weights.
+
+    Raises:
+        CheckpointError: The configuration is of another kind of model.
+    """
+    if config.kind != "classifier" or not config.classes:
+        raise CheckpointError(
+            f"the checkpoint is {_WITH_ARTICLE[config.kind]}: it has no classes",
+            "fine-tune it first: videomae finetune --recipe NAME --checkpoint RUN",
+        )
+    select = config.select
+    return Classifier(
+        _encoder(config, drop_path, final_norm=False),
+        len(config.classes),
+        head_dropout=head_dropout,
+        head_scale=head_scale,
+        pooling=config.pooling,
+        selector=None if select is None else selector_for(select, config.grid),
+        frame_choice=None if select is None else _frame_choice(config, select.pool, select.source),
+    )
+
+
+def build_backbone(config: ModelConfig) -> Backbone:
+    """Build a bare encoder, with the norm that follows it."""
+    encoder = _encoder(config, 0.0, final_norm=config.norm_of == "tokens")
+    return Backbone(encoder, config.encoder.dim if config.norm_of == "mean" else None)
+
+
+BUILDERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
+    "autoencoder": build_autoencoder,
+    "classifier": build_classifier,
+    "encoder": build_backbone,
+}
+
+
+def expected_shapes(config: ModelConfig) -> dict[str, torch.Size]:
+    """Return the name and shape of every tensor of a model, without allocating it."""
+    with torch.device("meta"):
+        model = BUILDERS[config.kind](config)
+    return {name: tensor.shape for name, tensor in model.state_dict().items()}
+
+
+def _frame_choice(
+    config: ModelConfig, pool: float | None, source: Source | None
+) -> FrameChoice | None:
+    if config.oversample == 1 or pool is None:
+        return None
+    candidates = config.clip().candidates().grid()
+    return FrameChoice(candidates, config.grid.t, pool, source or "online")
+
+
+def _encoder(config: ModelConfig, drop_path: float, *, final_norm: bool) -> Encoder:
+    return Encoder(
+        config.grid,
+        config.encoder,
+        final_norm=final_norm,
+        drop_path=drop_path,
+        mean=config.mean,
+        std=config.std,
+    )

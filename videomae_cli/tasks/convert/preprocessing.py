@@ -1,0 +1,43 @@
+"""What must happen to a video before a model sees it, in words and numbers for other programs."""
+
+from typing import Any
+
+from videomae_cli.config.model_config import ModelConfig
+
+DENSE = (
+    "of every {stride}th frame, {frames} in a row, the last one repeated where the video is short;"
+    " one clip starts at max(n - {frames}, 0) // 2 of these n frames"
+)
+SEGMENT = "frame (video frames * i) // {frames} for i = 0 .. {frames} - 1"
+RESIZE = (
+    "bilinear without antialias, half-pixel centres (OpenCV INTER_LINEAR on 8 bits), until the"
+    " shorter side has {size} pixels; the longer side keeps the proportion, rounded down"
+)
+CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves to even"
+
+
+def preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
+    """Describe how clips of `frames` frames are cut for a card's model in tests.
+
+    Mean and deviation are for the record: exported programs normalise inside.
+    """
+    sampling = DENSE if config.sampling == "dense" else SEGMENT
+    size = config.grid.height
+    views = config.protocol_or_default
+    return {
+        "frames": frames,
+        "stride_frames": config.stride_frames if config.sampling == "dense" else None,
+        "sampling": config.sampling,
+        "sampling_rule": sampling.format(stride=config.stride_frames, frames=frames),
+        "height": config.grid.height,
+        "width": config.grid.width,
+        "resize_rule": RESIZE.format(size=size),
+        "crop_rule": CROP.format(size=size),
+        "views": {"clips": views.clips, "crops": views.crops, "combine": "mean of softmax"},
+        "normalise": {
+            "inside": True,
+            "rule": "(pixel / 255 - mean) / std, per colour",
+            "mean": config.mean,
+            "std": config.std,
+        },
+    }

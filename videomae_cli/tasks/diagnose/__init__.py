@@ -1,0 +1,1 @@
+"""Judge a run by its log: verdict and curves."""

@@ -1,0 +1,1 @@
+"""`--dry-run`: estimate time, memory, disk space and cost of a run."""

@@ -1,0 +1,218 @@
+"""`--dry-run`: estimate time, memory, disk space and cost of a run from its first steps.
+
+The job is built as the run builds it, from the same recipe and data, and `train` itself takes a few
+steps in a temporary directory. So step time, peak memory and checkpoint size are those of the run.
+Not covered: decoded videos that small data sets keep in memory from the second epoch on, other
+programs on this machine, and interruptions.
+"""
+
+import math
+import os
+import shutil
+import time
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe, with_train
+from videomae_cli.data.batches import AnyBatch
+from videomae_cli.data.loader import each_video
+from videomae_cli.data.manifest import Manifest
+from videomae_cli.engine.logging.trackers import require_installed
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.saving.state import read_state
+from videomae_cli.errors import DataError
+from videomae_cli.masking.clip_content import Content
+from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.classifier import Classifier
+from videomae_cli.models.macs import forward_cost
+from videomae_cli.report import ProgressOnly, Report
+from videomae_cli.tasks.diagnose.probe_batch import read_clips
+from videomae_cli.tasks.dry_run.estimate import Decoding, Disk, Estimate, Tokens
+from videomae_cli.tasks.dry_run.measure import Measurement, measure_steps
+from videomae_cli.tasks.dry_run.synthetic_clips import SyntheticClips, synthetic_manifest
+from videomae_cli.tasks.run_dir import newest_complete_checkpoint
+from videomae_cli.tasks.train import finetune, pretrain
+from videomae_cli.tasks.train.job import Job, open_manifest
+from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
+
+DECODE_SECONDS = 5.0
+VALIDATION_VIDEOS = 8
+TRAINING_COST = 3  # a forward and a backward pass, in forward passes
+
+
+def run(
+    recipe: Recipe,
+    run_dir: Path,
+    report: Report,
+    *,
+    resume: Path | None = None,
+    price_per_hour: float | None = None,
+    without_data: bool = False,
+) -> Estimate:
+    """Measure the first steps of a run and estimate the whole of it.
+
+    Args:
+        recipe: The resolved recipe.
+        run_dir: The directory that the run would use; nothing is left there.
+        report: Receives the progress and the estimate.
+        resume: The run that would be resumed, if any.
+        price_per_hour: Of all devices together.
+        without_data: Use synthetic clips if the data of a pretraining recipe do not exist.
+
+    Raises:
+        VideoMAEError: Whatever the run itself would raise by then.
+    """
+    require_installed(recipe.train.track)
+    with Runtime(recipe.train.precision) as runtime:
+        job, videos = _build(recipe, resume, runtime, report, without_data=without_data)
+        checkpoint = None if resume is None else newest_complete_checkpoint(resume, report)
+        steps_done = 0 if checkpoint is None else read_state(checkpoint).step
+        estimate = _estimate(
+            job, videos, runtime, ProgressOnly(report), run_dir, steps_done, price_per_hour
+        )
+    report.table(f"dry run of {recipe.kind}", ("what", "measured"), estimate.rows())
+    for note in estimate.notes():
+        report.warn(note)
+    return estimate
+
+
+def _build(
+    recipe: Recipe,
+    resume: Path | None,
+    runtime: Runtime,
+    report: Report,
+    *,
+    without_data: bool,
+) -> tuple[Job, Manifest | None]:
+    """Build the job of the run, with few validation videos; return it with its data, if any."""
+    if isinstance(recipe, FinetuneRecipe):
+        manifest = open_manifest(recipe)
+        train, val = manifest.split("train"), manifest.split("val")
+        few = manifest._replace(videos=(*train, *val[:VALIDATION_VIDEOS]))
+        build = partial(finetune.build_from_scratch, manifest=few, runtime=runtime)
+        recipe = resolve_micro_batch(recipe, resume, runtime, report, build)
+        return finetune.build_job(recipe, few, runtime, ProgressOnly(report)), manifest
+    videos = _manifest_if_any(recipe, without_data=without_data)
+    if videos is None:
+        recipe = with_train(recipe, workers=0)
+    build_pretraining = partial(_build_pretraining, videos=videos, runtime=runtime)
+    recipe = resolve_micro_batch(recipe, resume, runtime, report, build_pretraining)
+    return build_pretraining(recipe), videos
+
+
+def _manifest_if_any(recipe: PretrainRecipe, *, without_data: bool) -> Manifest | None:
+    try:
+        return open_manifest(recipe)
+    except DataError:
+        if not without_data:
+            raise
+        return None
+
+
+def _build_pretraining(recipe: PretrainRecipe, videos: Manifest | None, runtime: Runtime) -> Job:
+    if videos is not None:
+        return pretrain.build_job(recipe, videos, runtime)
+    job = pretrain.build_job(recipe, synthetic_manifest(recipe), runtime)
+    return job._replace(clips=SyntheticClips(recipe))
+
+
+def _estimate(
+    job: Job,
+    videos: Manifest | None,
+    runtime: Runtime,
+    report: Report,
+    run_dir: Path,
+    steps_done: int,
+    price_per_hour: float | None,
+) -> Estimate:
+    recipe, plan = job.recipe, job.plan
+    beside = next(path for path in (run_dir, *run_dir.absolute().parents) if path.is_dir())
+    decoding = None if videos is None else _measure_decoding(job, videos, runtime)
+    batch = read_clips(job.clips, job.order.step_samples(0)[:1], workers=0 if videos is None else 1)
+    batch = runtime.to_device(type(batch)(*(tensor[:1] for tensor in batch)))
+    model = job.model.to(runtime.device).eval()
+    cost = forward_cost(model, batch.clip, batch.noise)
+    tokens, forward_seconds = _count_tokens(model, batch)
+    expected = TRAINING_COST * forward_seconds * plan.micro_batch * plan.repeats
+    measured = measure_steps(job, runtime, report, beside=beside, expected=expected)
+    is_open_ended = videos is None and recipe.schedule.steps is None
+    left = None if is_open_ended else max(0, plan.steps - steps_done)
+    return Estimate(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        executed=cost.executed,
+        published=cost.published,
+        tokens=tokens,
+        plan=plan,
+        machine=runtime.summary(),
+        step_seconds=measured.micro_seconds * plan.accumulation,
+        measured_steps=measured.steps,
+        data_wait=measured.data_wait,
+        data=decoding,
+        peak_bytes=measured.peak_bytes,
+        steps_left=left,
+        save_seconds=measured.save_seconds,
+        saves=math.ceil((left or 0) / recipe.train.save_every_steps),
+        validation_seconds=measured.validation_seconds * _validation_factor(videos),
+        validations=_validations(job, left or 0) if measured.validation_seconds else 0,
+        disk=_disk(job, measured, shutil.disk_usage(beside).free),
+        price_per_hour=price_per_hour,
+    )
+
+
+def _count_tokens(model: Autoencoder | Classifier, batch: AnyBatch) -> tuple[Tokens, float]:
+    """Return the tokens of one clip, and the seconds of its forward pass."""
+    with torch.no_grad():
+        began = time.perf_counter()
+        output = model(batch.clip, batch.noise)
+        if isinstance(model, Autoencoder):
+            mask = output.mask
+            tokens = Tokens(model.grid.tokens, *(x.shape[1] for x in mask[:2]))
+        else:
+            tokens = Tokens(model.encoder.grid.tokens, model.encoder.grid.tokens, None)
+        float(output.loss if isinstance(model, Autoencoder) else output.sum())  # wait for the GPU
+        elapsed = time.perf_counter() - began
+        if isinstance(model, Classifier) and model.selector is not None:
+            content = Content(model.cut(batch.clip, batch.noise), model.encoder.embed)
+            tokens = tokens._replace(visible=model.selector(content).shape[1])
+    return tokens, elapsed
+
+
+def _measure_decoding(job: Job, videos: Manifest, runtime: Runtime) -> Decoding:
+    """Read clips as training does, for a few seconds and without training on them."""
+    workers = runtime.worker_count(job.recipe.train.workers)
+    ahead = max(1, workers)  # the first clips of all workers arrive together
+    times: list[float] = []
+    samples = job.order.step_samples(0) + job.order.step_samples(1)
+    for _ in each_video(job.clips, samples, workers=workers):
+        times.append(time.perf_counter())
+        if times[-1] - times[0] > DECODE_SECONDS and len(times) > 2 * ahead:
+            break
+    first = max(0, min(ahead, len(times) - 1) - 1)
+    rate = (len(times) - 1 - first) / max(1e-9, times[-1] - times[first])
+    cores = (os.cpu_count() or 1) // runtime.world
+    spare = max(0, cores - 1 - workers) if runtime.device.type != "cpu" else 0
+    sides = [min(video.width, video.height) for video in videos.split("train")]
+    return Decoding(
+        rate * job.plan.repeats, workers, spare, round(median(sides)), job.recipe.clip.size
+    )
+
+
+def _disk(job: Job, measured: Measurement, free: int) -> Disk:
+    train, steps = job.recipe.train, job.plan.steps
+    permanent = steps // train.keep_every_steps if train.keep_every_steps else 0
+    best = int(job.metric is not None)
+    kept = min(math.ceil(steps / train.save_every_steps), train.keep + permanent + best)
+    return Disk(measured.checkpoint_bytes, kept, measured.final_bytes, free)
+
+
+def _validation_factor(videos: Manifest | None) -> float:
+    """Return how many times more videos a validation has than were measured."""
+    return max(1.0, len(videos.split("val")) / VALIDATION_VIDEOS) if videos else 1.0
+
+
+def _validations(job: Job, steps_left: int) -> int:
+    every = job.validate_every_epochs
+    return math.ceil(steps_left / max(1, round(every * job.plan.steps_per_epoch))) if every else 1

@@ -1,0 +1,146 @@
+"""Take the first steps of a run in a temporary directory, and measure them."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+from videomae_cli.config.schema import with_train
+from videomae_cli.data.loader import Order
+from videomae_cli.engine.logging.metrics import read_metrics
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.errors import Stopped
+from videomae_cli.report import Report
+from videomae_cli.tasks.run_dir import RunDir
+from videomae_cli.tasks.train.job import Job
+from videomae_cli.tasks.train.train import train
+
+SECONDS = 25.0  # of measured steps, about
+MIN_STEPS, MAX_STEPS = 3, 40  # measured steps
+WARM_UP_STEPS = 2  # steps before them, at least; a quarter of the measured ones if that is more
+ENDLESS = 10**9  # steps: the data must not run out during the measurement
+
+
+class Measurement(NamedTuple):
+    """Time, memory and file sizes of a few steps."""
+
+    micro_seconds: float
+    """Seconds per micro-batch, including its share of the update and of waiting for data."""
+    data_wait: float
+    """Share of the time spent waiting for data."""
+    steps: int
+    """Number of measured steps."""
+    peak_bytes: int | None
+    save_seconds: float
+    """Seconds to write a checkpoint."""
+    validation_seconds: float
+    """Seconds to validate on the videos of the job."""
+    checkpoint_bytes: int
+    final_bytes: int
+
+
+def measure_steps(
+    job: Job, runtime: Runtime, report: Report, *, beside: Path, expected: float
+) -> Measurement:
+    """Train a few steps, with fewer micro-batches than a whole step if that takes too long.
+
+    Args:
+        job: What the run trains.
+        runtime: Device and processes.
+        report: Receives the progress.
+        beside: Directory for temporary files, on the disk of the run.
+        expected: Expected seconds per micro-batch.
+    """
+    affordable = runtime.broadcast(max(MIN_STEPS, min(MAX_STEPS, round(SECONDS / expected))))
+    accumulation = max(1, min(job.plan.accumulation, affordable // MIN_STEPS))
+    measured = max(MIN_STEPS, affordable // accumulation)
+    warm_up = max(WARM_UP_STEPS, measured // 4)
+    timed = _Timed(job.validate)
+    job = _shortened(job, accumulation)
+    if job.validate is not None:
+        job = job._replace(validate=timed)
+    with _temporary_run(beside, runtime) as run_dir:
+        train(job, run_dir, runtime, report, limit=warm_up + measured)
+        ended = time.time()
+        measurement = (
+            _read(run_dir.path, ended, timed.seconds, job.plan.batch, measured)
+            if runtime.is_main
+            else None
+        )
+    shared = runtime.broadcast(measurement)
+    assert shared is not None
+    return shared._replace(micro_seconds=shared.micro_seconds / accumulation)
+
+
+def _shortened(job: Job, accumulation: int) -> Job:
+    """Return the job with a step of so many micro-batches, and no end."""
+    batch = job.plan.micro_batch * accumulation * job.plan.world
+    order = Order(job.order.videos, batch, job.recipe.seed)
+    return job._replace(
+        recipe=with_train(job.recipe, log_every_steps=1, save_every_steps=ENDLESS, track=()),
+        order=order,
+        plan=job.plan._replace(
+            steps=ENDLESS,
+            batch=batch,
+            accumulation=accumulation,
+            steps_per_epoch=order.steps_per_epoch,
+        ),
+    )
+
+
+def _read(
+    folder: Path, ended: float, validation_seconds: float, batch: int, measured: int
+) -> Measurement:
+    """Read the last steps from a run directory; times are per step, not yet per micro-batch."""
+    speed = folder / "speed.jsonl"
+    lines = read_metrics(speed)[-measured:]
+    times = [batch / line["clips_per_s"] for line in lines]
+    waits = [line["data_wait"] * took for line, took in zip(lines, times, strict=True)]
+    peak = lines[-1].get("peak_gb")
+    checkpoint = next((folder / "checkpoints").iterdir())
+    files = {path.name: path.stat().st_size for path in checkpoint.iterdir()}
+    return Measurement(
+        mean(times),
+        sum(waits) / sum(times),
+        len(times),
+        None if peak is None else round(1e9 * peak),
+        max(0.0, ended - speed.stat().st_mtime - validation_seconds),
+        validation_seconds,
+        sum(files.values()),
+        files["model.safetensors"],
+    )
+
+
+class _Timed:
+    """A validation that measures its own time."""
+
+    def __init__(self, validate: Callable[[int], dict[str, float]] | None) -> None:
+        self._validate = validate
+        self.seconds = 0.0
+
+    def __call__(self, step: int) -> dict[str, float]:
+        assert self._validate is not None
+        began = time.perf_counter()
+        figures = self._validate(step)
+        self.seconds = time.perf_counter() - began
+        return figures
+
+
+@contextmanager
+def _temporary_run(beside: Path, runtime: Runtime) -> Iterator[RunDir]:
+    """Create a run directory on the disk of the run, and remove it afterwards."""
+    path = Path(tempfile.mkdtemp(prefix=".dry-run-", dir=beside)) if runtime.is_main else Path()
+    try:
+        with RunDir(path, runtime) as run_dir:
+            yield run_dir
+    except Stopped as stopped:
+        raise Stopped(
+            "stopped while measuring; nothing was kept", exit_code=stopped.exit_code
+        ) from stopped
+    finally:
+        if runtime.is_main:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,174 @@
+"""From a checkpoint to a model: read the weights, check that they fit, put them into the model."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from videomae_cli.checkpoints.infer_config import Hints
+from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
+from videomae_cli.checkpoints.loading import NO_HINTS, Loaded, load
+from videomae_cli.checkpoints.native import WEIGHTS_FILE
+from videomae_cli.checkpoints.reading.files import read_weights
+from videomae_cli.checkpoints.transfer import encoder_weights_for_classifier, fit_geometry
+from videomae_cli.config.model import Norm
+from videomae_cli.config.model_config import ModelConfig, autoencoder_config
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.config.schema import PretrainRecipe
+from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.engine.saving.state import read_state
+from videomae_cli.engine.saving.store import newest_checkpoint
+from videomae_cli.errors import CheckpointError
+from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.build import build_autoencoder, build_classifier, expected_shapes
+from videomae_cli.models.classifier import Classifier
+from videomae_cli.tasks.run_dir import CHECKPOINTS, RECIPE, is_finished
+
+
+def read_checkpoint(
+    path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, numbers: bool = True
+) -> Loaded:
+    """Read a checkpoint and check that it has exactly the tensors that its model needs.
+
+    Args: see `checkpoints.loading.load`.
+
+    Raises:
+        CheckpointError: As `load`, or tensors are missing, unknown or of another shape.
+    """
+    loaded = load(path, hints, ema=ema, numbers=numbers)
+    try:
+        expected = expected_shapes(loaded.config)
+        weights, _ = match_tensors(loaded.weights, expected, origins=loaded.origins)
+    except CheckpointError as error:
+        raise CheckpointError(f"{loaded.file}: {error.message}", error.hint) from error
+    return loaded._replace(weights=weights)
+
+
+def read_run(path: Path) -> Loaded:
+    """Read a checkpoint, or the newest complete checkpoint of an unfinished pretraining run.
+
+    Raises:
+        CheckpointError: As `read_checkpoint`, or the run has no complete checkpoint yet.
+    """
+    if not (path / RECIPE).is_file() or is_finished(path):
+        return read_checkpoint(path)
+    recipe = load_recipe(str(path / RECIPE))
+    if not isinstance(recipe, PretrainRecipe):
+        return read_checkpoint(path)  # raises: the run has not finished
+    newest, _ = newest_checkpoint(path / CHECKPOINTS)
+    if newest is None:
+        raise CheckpointError(
+            f"{path} has written no checkpoint yet", "wait for its first checkpoint"
+        )
+    config = autoencoder_config(recipe).model_copy(update={"step": read_state(newest).step})
+    file = newest / WEIGHTS_FILE
+    weights, report = match_tensors(read_weights(file)[0], expected_shapes(config))
+    return Loaded(weights, config, report, file, "native")
+
+
+def load_autoencoder(loaded: Loaded) -> Autoencoder:
+    """Build the autoencoder that a checkpoint describes, with its weights.
+
+    Raises:
+        CheckpointError: It is a checkpoint of another kind of model.
+    """
+    model = build_autoencoder(loaded.config)
+    load_weights(model, loaded.weights)
+    return model
+
+
+def load_classifier(loaded: Loaded) -> Classifier:
+    """Build the classifier that a checkpoint describes, with its weights.
+
+    Raises:
+        CheckpointError: It is a checkpoint of another kind of model.
+    """
+    model = build_classifier(loaded.config)
+    load_weights(model, loaded.weights)
+    return model
+
+
+def load_weights(
+    model: nn.Module, weights: Mapping[str, Tensor], *, initialised: Sequence[str] = ()
+) -> None:
+    """Put native weights into a model.
+
+    Args:
+        model: Changed in place.
+        weights: Tensors by native name.
+        initialised: Names that the weights may lack; the model keeps its own values there.
+
+    Raises:
+        CheckpointError: A tensor is missing, unknown or of another shape.
+    """
+    own = model.state_dict()
+    shapes = {name: tensor.shape for name, tensor in own.items()}
+    matched, _ = match_tensors(weights, shapes, allow_initialised=initialised)
+    model.load_state_dict({**own, **matched})
+
+
+def init_from_pretrained(
+    loaded: Loaded, classifier: Classifier, config: ModelConfig, *, norm: Norm = "fresh"
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """Initialise a classifier from a pretrained encoder.
+
+    The tubelet embedding and learned position embeddings are adapted to another clip geometry.
+
+    Args:
+        loaded: Pretrained weights, or those of another classifier.
+        classifier: Changed in place; tensors that the checkpoint lacks keep their initial values.
+        config: Of the classifier.
+        norm: Source of the norm after pooling.
+
+    Returns:
+        The weights used, and the load report.
+
+    Raises:
+        CheckpointError: The encoders differ.
+    """
+    source = loaded.config
+    if source.encoder != config.encoder:
+        raise CheckpointError(
+            f"{loaded.file} has an encoder of {_describe(source.encoder)}; the recipe asks for one"
+            f" of {_describe(config.encoder)}",
+            "use the recipe for this encoder, or set model.size, positions, class_token and biases"
+            " to its values",
+        )
+    fitted, changed = fit_geometry(loaded.weights, source.grid, config.grid)
+    expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
+    weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
+    load_weights(classifier, weights, initialised=report.initialised)
+    report = report._replace(
+        matched=tuple(name for name in report.matched if name not in changed),
+        interpolated=changed,
+        dropped=loaded.report.dropped | report.dropped,
+        assumed=(*loaded.report.assumed, *_input_differences(source, config)),
+        traps=loaded.report.traps,
+    )
+    return weights, report
+
+
+def _describe(transformer: TransformerConfig) -> str:
+    token = "a" if transformer.class_token else "no"
+    return (
+        f"dimension {transformer.dim}, {transformer.depth} blocks, {transformer.heads} heads,"
+        f" MLP dimension {transformer.mlp_dim}, {transformer.positions} positions,"
+        f" {token} class token, biases {transformer.biases}"
+    )
+
+
+def _input_differences(source: ModelConfig, config: ModelConfig) -> list[str]:
+    """Return in which ways the classifier's input differs from that of the pretrained encoder."""
+    old, new = source.grid, config.grid
+    differences = []
+    if (old.t, old.h, old.w) != (new.t, new.h, new.w):
+        how = "computed" if config.encoder.positions == "sine" else "interpolated"
+        differences.append(
+            f"position embeddings {how} for {new.t}x{new.h}x{new.w} tokens;"
+            f" the checkpoint was trained on {old.t}x{old.h}x{old.w}"
+        )
+    if (source.mean, source.std) != (config.mean, config.std):
+        differences.append(
+            f"pixels normalised by mean {config.mean} and std {config.std}, unlike the checkpoint"
+        )
+    return differences

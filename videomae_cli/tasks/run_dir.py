@@ -1,0 +1,221 @@
+"""The directory of a run: what is in it, where a new one is created, and its lock.
+
+runs/k400-vitb-20260114-0930/
+  recipe.yaml  environment.json  metrics.jsonl  speed.jsonl
+  checkpoints/step-000012500/  checkpoints/step-000025000/
+  final/model.safetensors  final/model.json  verdict.json  curves.png
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from torch import nn
+
+from videomae_cli import atomic
+from videomae_cli.checkpoints.native import write_native
+from videomae_cli.config.model_config import ModelConfig
+from videomae_cli.config.recipe_files import dump
+from videomae_cli.config.schema import Recipe
+from videomae_cli.engine import environment
+from videomae_cli.engine.distributed.fsdp import gather_to_cpu
+from videomae_cli.engine.distributed.lock import lock_directory
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.saving.state import TrainingState
+from videomae_cli.engine.saving.store import newest_checkpoint
+from videomae_cli.errors import CheckpointError, TrainingError, UsageError
+from videomae_cli.report import Report
+
+RUNS = Path("runs")
+RECIPE = "recipe.yaml"
+ENVIRONMENT = "environment.json"
+METRICS = "metrics.jsonl"
+FORK = "fork.json"
+CHECKPOINTS = "checkpoints"
+FINAL = "final"
+
+
+class RunDir:
+    """The directory of one run, locked for this process while the context is entered.
+
+    Args:
+        path: The directory; created on entry. All processes use the path of rank 0.
+        runtime: Of the run.
+        fork_of: Directory of the run that this one continues under a changed recipe.
+    """
+
+    def __init__(self, path: Path, runtime: Runtime, fork_of: Path | None = None) -> None:
+        self.path = runtime.broadcast(path)
+        self.fork_of = fork_of
+        self._runtime = runtime
+        self._locked = ExitStack()
+
+    def __enter__(self) -> "RunDir":
+        """Create and lock the directory.
+
+        Raises:
+            TrainingError: It cannot be written, or another run is using it.
+        """
+        self._runtime.run_on_rank0(self._lock)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._locked.close()
+
+    def _lock(self) -> None:
+        with self.writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._locked.enter_context(lock_directory(self.path))
+
+    @property
+    def recipe_file(self) -> Path:
+        """The recipe of the run; a directory that has one is a run."""
+        return self.path / RECIPE
+
+    @property
+    def checkpoints(self) -> Path:
+        """The directory of the training checkpoints."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def final(self) -> Path:
+        """The directory of the final weights."""
+        return self.path / FINAL
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write the recipe and the software environment.
+
+        Raises:
+            TrainingError: A file cannot be written.
+        """
+        text = json.dumps(environment.describe(), indent=1) + "\n"
+        for name, content in ((ENVIRONMENT, text), (RECIPE, dump(recipe))):  # the recipe last
+            with self.writing(self.path / name):
+                atomic.write_text(self.path / name, content)
+
+    def write_final(self, model: nn.Module, config: ModelConfig, state: TrainingState) -> Path:
+        """Write the final weights; called by all processes.
+
+        Args:
+            model: Its weights are written; it may be sharded.
+            config: Of the model.
+            state: At the end of training.
+
+        Returns:
+            The directory of the weights.
+
+        Raises:
+            CheckpointError: They cannot be written.
+        """
+        config = config.model_copy(update={"step": state.step, "software": environment.software()})
+        weights = gather_to_cpu(model.state_dict(), here=self._runtime.is_main)
+        self._runtime.run_on_rank0(lambda: write_native(self.final, weights, config))
+        return self.final
+
+    @contextmanager
+    def writing(self, file: Path) -> Iterator[None]:
+        """Turn a refusal of the disk inside this block into an error that names the file.
+
+        Raises:
+            TrainingError: The file cannot be written.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(
+                f"{file} cannot be written: {error.strerror or error}",
+                "free some space, make it writable, or choose another --out",
+            ) from error
+
+
+def newest_complete_checkpoint(run_dir: Path, report: Report) -> Path | None:
+    """Return the newest complete checkpoint of a run; report newer ones that are damaged.
+
+    Raises:
+        TrainingError: There are checkpoints, and all are damaged.
+    """
+    newest, problems = newest_checkpoint(run_dir / CHECKPOINTS)
+    if newest is None and problems:
+        raise TrainingError(
+            f"none of {len(problems)} checkpoints can be used:\n  " + "\n  ".join(problems),
+            f"restore one from a backup, or start over with another --out; {run_dir} is kept",
+        )
+    for problem in problems:
+        report.warn(f"{problem}: skipped; using {newest}")
+    return newest
+
+
+def is_finished(run_dir: Path) -> bool:
+    """Return whether a run has written its final weights."""
+    return (run_dir / FINAL / "model.json").is_file()
+
+
+def choose_run_dir(name: str, *, out: Path | None, resume: Path | None, is_fork: bool) -> Path:
+    """Return the run directory that a command line asks for.
+
+    Args:
+        name: Of the recipe; a new directory is named after it.
+        out: `--out`.
+        resume: `--resume`.
+        is_fork: `--fork`.
+
+    Raises:
+        UsageError: The flags contradict each other, or the directory contains another run.
+    """
+    if is_fork and (resume is None or out is None):
+        raise UsageError(
+            "--fork needs both", "--resume RUN to fork from, and --out NEW to write to"
+        )
+    if resume is not None and out is not None and not is_fork:
+        raise UsageError(
+            f"--out {out}: a resumed run stays in its directory",
+            "omit --out, or add --fork to start a new run from the state of the old one",
+        )
+    return resume if resume is not None and not is_fork else _new_run_dir(name, out)
+
+
+def newest_final_weights(kind: str, report: Report) -> Path:
+    """Return `final/` of the newest finished run under `runs/`, and report which it is.
+
+    Args:
+        kind: `autoencoder` or `classifier`.
+        report: Receives the choice.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    finals = [
+        config.parent
+        for config in RUNS.glob(f"*/{FINAL}/model.json")
+        if json.loads(config.read_text()).get("kind") == kind
+    ]
+    verb = {"autoencoder": "pretrain", "classifier": "finetune"}[kind]
+    if not finals:
+        raise CheckpointError(
+            f"no finished `videomae {verb}` run under {RUNS}/",
+            f"give --checkpoint PATH, or run `videomae {verb}` first"
+            + (", or train from scratch: --checkpoint scratch" if kind == "autoencoder" else ""),
+        )
+    newest = max(finals, key=lambda path: path.stat().st_mtime)
+    report.say(f"no --checkpoint given: using the newest finished {verb} run, {newest.parent}")
+    return newest
+
+
+def _new_run_dir(name: str, out: Path | None) -> Path:
+    """Return `out`, or `runs/<recipe>-<time>`.
+
+    Raises:
+        UsageError: The directory contains a run already.
+    """
+    if out is None:
+        first = RUNS / time.strftime(f"{name}-%Y%m%d-%H%M")
+        taken = len(list(RUNS.glob(f"{first.name}*")))
+        return first.with_name(f"{first.name}-{taken + 1}") if taken else first
+    if (out / RECIPE).is_file():
+        raise UsageError(
+            f"--out {out}: already contains a run",
+            f"continue it with --resume {out}, or choose another directory",
+        )
+    return out

@@ -1,0 +1,1 @@
+"""`videomae pretrain` and `videomae finetune`."""

@@ -1,0 +1,228 @@
+"""`videomae finetune`: train a classifier on labelled videos, from a pretrained encoder."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (its usual name)
+from torch import Tensor, nn
+
+from videomae_cli.checkpoints.infer_config import Hints
+from videomae_cli.config.model_config import ModelConfig, classifier_config
+from videomae_cli.config.schema import FinetuneRecipe
+from videomae_cli.data.dataset import FinetuneClips
+from videomae_cli.data.manifest import Manifest
+from videomae_cli.engine import environment
+from videomae_cli.engine.distributed.fsdp import gathered
+from videomae_cli.engine.metric import Metric
+from videomae_cli.engine.optim import parameter_groups
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.saving.state import digest_of
+from videomae_cli.errors import DataError
+from videomae_cli.models.build import build_classifier
+from videomae_cli.models.classifier import Classifier
+from videomae_cli.report import Report, Silence
+from videomae_cli.rng import stream_seed
+from videomae_cli.tasks.diagnose.probe_batch import classifier_probe, label_guess_loss
+from videomae_cli.tasks.diagnose.report import diagnose_at_end
+from videomae_cli.tasks.evaluate.evaluate import score
+from videomae_cli.tasks.evaluate.scores import Protocol
+from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
+from videomae_cli.tasks.run_dir import RunDir
+from videomae_cli.tasks.train.job import Job, open_manifest, plan_training
+from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
+from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
+from videomae_cli.tasks.train.resume import check_recipe, identity
+from videomae_cli.tasks.train.train import train
+
+SCRATCH = "scratch"
+TOP1 = Metric("top1")
+
+
+class Loss(NamedTuple):
+    """Output of the objective."""
+
+    loss: Tensor
+
+
+class Objective(nn.Module):
+    """A classifier with its training loss: soft-target cross entropy, in float32.
+
+    Args:
+        classifier: The model that is trained.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, clip_BCTHW: Tensor, noise_Bc: Tensor, target_BK: Tensor) -> Loss:
+        """Return the cross entropy of the logits with target probabilities."""
+        return Loss(F.cross_entropy(self.classifier(clip_BCTHW, noise_Bc).float(), target_BK))
+
+
+def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None = None) -> Path:
+    """Fine-tune, or resume: a run in `path` continues from its newest complete checkpoint.
+
+    Args:
+        recipe: The resolved recipe; `start` names the pretrained weights, or is `scratch`.
+        path: The run directory.
+        report: Receives messages and progress.
+        fork_of: Continue from the newest checkpoint of this other run, in `path`.
+
+    Returns:
+        The directory of the final weights.
+
+    Raises:
+        DataError: There are no prepared data where the recipe says, or they have no labels.
+        CheckpointError: The pretrained weights do not fit.
+        RecipeError: The batch does not divide, or is larger than the data.
+        TrainingError: The loss is not finite; a resume would change numbers; a file could not be
+            written; the directory is in use.
+        Stopped: A signal asked to stop; everything is saved.
+    """
+    manifest = open_manifest(recipe)
+    class_names(manifest, recipe)  # refuse unlabelled data before anything is written
+    with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
+        build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
+        recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
+        runtime.run_on_rank0(lambda: check_recipe(run_dir, recipe, report))
+        job = build_job(recipe, manifest, runtime, report)
+        report.say(f"run directory {run_dir.path}")
+        report.say(f"{runtime.summary()}; {job.plan.summary()}")
+        with diagnose_at_end(run_dir.path, recipe, runtime, report):
+            state = train(job, run_dir, runtime, report)
+        final = run_dir.write_final(job.model, job.config, state)
+    if state.best:
+        weights = "averaged weights" if recipe.train.ema else "weights of the last step"
+        report.say(
+            f"best validation top-1 {100 * state.best['top1']:.1f} % "
+            f"at step {state.best['step']:,.0f}; final/ has the {weights}"
+        )
+    report.say(f"wrote {final}")
+    return final
+
+
+def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, report: Report) -> Job:
+    """Build everything that is trained, from the weights that the recipe starts from.
+
+    Raises:
+        DataError: A training video has no label, or there are fewer videos than one batch.
+        CheckpointError: The pretrained weights do not fit.
+        RecipeError: The batch does not divide among the processes, or into pairs to be mixed.
+    """
+    classes = class_names(manifest, recipe)
+    videos = manifest.split("train")
+    order, plan = plan_training(recipe, len(videos), runtime)
+    require_pairs(recipe, plan)
+    torch.manual_seed(stream_seed(recipe.seed, "init"))
+    classifier, config, init = _classifier(recipe, classes, report)
+    labels = [video.label for video in videos if video.label is not None]
+    return Job(
+        recipe=recipe,
+        objective=Objective(classifier),
+        model=classifier,
+        config=config.model_copy(update={"data": str(recipe.data)}),
+        groups=parameter_groups(
+            classifier,
+            weight_decay=recipe.optim.weight_decay,
+            layer_decay=recipe.optim.layer_decay,
+            depth=config.encoder.depth,
+        ),
+        clips=FinetuneClips(
+            videos, manifest.root, recipe.clip.candidates(), recipe.augment, recipe.seed
+        ),
+        order=order,
+        plan=plan,
+        prepare=MixedBatches(recipe, len(classes), rank=runtime.rank).prepare,
+        probe=classifier_probe(classifier),
+        identity=identity(
+            recipe,
+            data=manifest.digest,
+            decoders=environment.decoders(),
+            precision=runtime.precision,
+            init=init,
+        ),
+        validate=_validation(recipe, manifest, classifier, runtime),
+        metric=TOP1,
+        validate_every_epochs=recipe.eval.every_epochs,
+        trivial_loss=label_guess_loss(labels, len(classes), recipe.augment.smoothing),
+    )
+
+
+def build_from_scratch(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime) -> Job:
+    """Build the job without its pretrained weights: as large, and as slow."""
+    return build_job(
+        recipe.model_copy(update={"start": SCRATCH}), manifest, runtime, report=Silence()
+    )
+
+
+def class_names(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
+    """Return the class names by label.
+
+    Raises:
+        DataError: There are none, or a training video has no label.
+    """
+    if manifest.classes is None or any(v.label is None for v in manifest.split("train")):
+        raise DataError(
+            f"{recipe.data}: the training videos have no labels",
+            "prepare a folder of class folders, or a list with labels",
+        )
+    return manifest.classes
+
+
+def _classifier(
+    recipe: FinetuneRecipe, classes: tuple[str, ...], report: Report
+) -> tuple[Classifier, ModelConfig, str]:
+    """Return the classifier, its configuration, and the digest of the weights it starts from."""
+    model, start = recipe.model, recipe.start
+    config = classifier_config(recipe, classes)
+    classifier = build_classifier(
+        config,
+        drop_path=model.drop_path,
+        head_dropout=model.head_dropout,
+        head_scale=model.head_scale,
+    )
+    if start is None or start == SCRATCH:
+        report.say("training from scratch: no pretrained weights")
+        return classifier, config, ""
+    loaded = read_checkpoint(Path(start), Hints(heads=config.encoder.heads, is_guess=True))
+    weights, load_report = init_from_pretrained(loaded, classifier, config, norm=model.norm)
+    report.say(f"starting from {start}: {load_report.summary()}")
+    for change, count in load_report.changes():
+        report.say(f"{count} tensor{'s' if count > 1 else ''} adapted to this recipe: {change}")
+    for sentence in load_report.assumed:
+        report.say(f"assumed: {sentence}")
+    for defect in filter(None, (*load_report.traps, loaded.warning)):
+        report.warn(defect)
+    origin = f"{start} ({loaded.config.kind}, {loaded.format})"
+    lineage = {
+        "license": loaded.config.license,
+        "derived_from": (*loaded.config.derived_from, origin),
+    }
+    return classifier, config.model_copy(update=lineage), digest_of(weights)
+
+
+def _validation(
+    recipe: FinetuneRecipe, manifest: Manifest, classifier: Classifier, runtime: Runtime
+) -> Callable[[int], dict[str, float]] | None:
+    """Return a function that scores one centre view of every validation video."""
+    if not manifest.split("val"):
+        return None
+
+    def validate(step: int) -> dict[str, float]:
+        with gathered(classifier):
+            scores = score(
+                classifier,
+                manifest,
+                "val",
+                recipe.clip,
+                Protocol(1, 1),
+                runtime=runtime,
+                report=Silence(),
+            )
+        return scores.metrics()
+
+    return validate

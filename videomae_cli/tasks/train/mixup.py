@@ -1,0 +1,100 @@
+"""From a micro-batch of labelled clips to what a classifier is trained on.
+
+Erasing, then Mixup or CutMix, then soft targets. All of it happens on the device, after
+normalisation. The draws follow from seed, step, rank and micro-batch number.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from timm.data.mixup import Mixup, mixup_target
+from torch import Tensor
+
+from videomae_cli.config.schema import FinetuneRecipe
+from videomae_cli.data.batches import FinetuneBatch
+from videomae_cli.data.erasing import erase_
+from videomae_cli.engine.plan import TrainingPlan
+from videomae_cli.errors import RecipeError
+from videomae_cli.models.encoder import normalize_clip
+from videomae_cli.rng import stream_seed
+
+
+class MixedBatches:
+    """Prepares micro-batches for the objective.
+
+    Args:
+        recipe: Says what is mixed and how much.
+        classes: K.
+        rank: Of this process, so that each mixes on its own.
+    """
+
+    def __init__(self, recipe: FinetuneRecipe, classes: int, *, rank: int) -> None:
+        self.clip = recipe.clip
+        self.augment = recipe.augment
+        self.classes = classes
+        self._keys = (recipe.seed, rank)
+        self._mixup = (
+            Mixup(
+                mixup_alpha=self.augment.mixup,
+                cutmix_alpha=self.augment.cutmix,
+                label_smoothing=self.augment.smoothing,
+                num_classes=classes,
+            )
+            if self.augment.mixup or self.augment.cutmix
+            else None
+        )
+
+    def prepare(self, batch: FinetuneBatch, step: int, number: int) -> dict[str, Tensor]:
+        """Return `clip_BCTHW` (uint8 if untouched), `noise_Bc`, class probabilities `target_BK`."""
+        clip_BCTHW, label_B = batch.clip, batch.label
+        if self.augment.erasing or self._mixup:
+            clip_BCTHW = normalize_clip(clip_BCTHW, self.clip.mean, self.clip.std)
+        if self.augment.erasing:
+            erase_(clip_BCTHW, batch.erase[:, :4], batch.erase[:, 4])
+        if self._mixup is None:
+            target_BK = mixup_target(
+                label_B, self.classes, lam=1.0, smoothing=self.augment.smoothing
+            )
+            return {"clip_BCTHW": clip_BCTHW, "noise_Bc": batch.noise, "target_BK": target_BK}
+        seed, rank = self._keys
+        shape = clip_BCTHW.shape
+        with _global_draws(stream_seed(seed, "mixing", step, rank, number)):
+            # as pictures of C * T channels: timm's box would cut time and height out of five axes
+            mixed_BCHW, target_BK = self._mixup(clip_BCTHW.flatten(1, 2), label_B)
+        clip_BCTHW = mixed_BCHW.view(shape)
+        return {"clip_BCTHW": clip_BCTHW, "noise_Bc": batch.noise, "target_BK": target_BK}
+
+
+def require_pairs(recipe: FinetuneRecipe, plan: TrainingPlan) -> None:
+    """Refuse a micro-batch in which not every clip has a partner to be mixed with.
+
+    Raises:
+        RecipeError: Clips are mixed and their number per micro-batch is odd.
+    """
+    if not is_paired(recipe, plan.micro_batch):
+        raise RecipeError(
+            f"train.micro_batch: Mixup and CutMix pair clips, and {plan.micro_batch} "
+            f"x {recipe.augment.repeats} repeats is odd",
+            "take an even train.batch and train.micro_batch",
+        )
+
+
+def is_paired(recipe: FinetuneRecipe, micro_batch: int) -> bool:
+    """Tell whether every clip has a partner, where clips are mixed."""
+    augment = recipe.augment
+    return not (augment.mixup or augment.cutmix) or micro_batch * augment.repeats % 2 == 0
+
+
+@contextmanager
+def _global_draws(seed: int) -> Iterator[None]:
+    """Seed the global generators that timm draws from; put them back afterwards."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002  (timm's)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  (timm draws from it)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002  (timm's)

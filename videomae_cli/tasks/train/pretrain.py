@@ -1,0 +1,102 @@
+"""`videomae pretrain`: train a masked autoencoder on prepared videos, without labels."""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomae_cli.config.model_config import autoencoder_config
+from videomae_cli.config.schema import PretrainRecipe
+from videomae_cli.data.batches import PretrainBatch
+from videomae_cli.data.dataset import PretrainClips
+from videomae_cli.data.manifest import Manifest
+from videomae_cli.engine import environment
+from videomae_cli.engine.optim import parameter_groups
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.models.build import build_autoencoder
+from videomae_cli.report import Report
+from videomae_cli.rng import stream_seed
+from videomae_cli.tasks.diagnose.probe_batch import autoencoder_probe
+from videomae_cli.tasks.diagnose.report import diagnose_at_end
+from videomae_cli.tasks.run_dir import RunDir
+from videomae_cli.tasks.train.job import Job, open_manifest, plan_training
+from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
+from videomae_cli.tasks.train.resume import check_recipe, identity
+from videomae_cli.tasks.train.train import train
+
+
+def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None = None) -> Path:
+    """Pretrain, or resume: a run in `path` continues from its newest complete checkpoint.
+
+    Args:
+        recipe: The resolved recipe.
+        path: The run directory.
+        report: Receives messages and progress.
+        fork_of: Continue from the newest checkpoint of this other run, in `path`.
+
+    Returns:
+        The directory of the final weights.
+
+    Raises:
+        DataError: There are no prepared data where the recipe says.
+        RecipeError: The batch does not divide, or is larger than the data.
+        TrainingError: The loss is not finite; a resume would change numbers; a file could not be
+            written; the directory is in use.
+        Stopped: A signal asked to stop; everything is saved.
+    """
+    manifest = open_manifest(recipe)
+    with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
+        build = partial(build_job, manifest=manifest, runtime=runtime)
+        recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
+        runtime.run_on_rank0(lambda: check_recipe(run_dir, recipe, report))
+        job = build_job(recipe, manifest, runtime)
+        report.say(f"run directory {run_dir.path}")
+        report.say(f"{runtime.summary()}; {job.plan.summary()}")
+        with diagnose_at_end(run_dir.path, recipe, runtime, report):
+            state = train(job, run_dir, runtime, report)
+        final = run_dir.write_final(job.model, job.config, state)
+    report.say(f"wrote {final}")
+    return final
+
+
+def build_job(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime) -> Job:
+    """Build everything that is trained, from freshly drawn weights.
+
+    Raises:
+        DataError: There are fewer videos than one batch.
+        RecipeError: The batch does not divide among the processes, or the mask is impossible.
+    """
+    videos = manifest.split("train")
+    order, plan = plan_training(recipe, len(videos), runtime)
+    torch.manual_seed(stream_seed(recipe.seed, "init"))
+    config = autoencoder_config(recipe).model_copy(update={"data": str(recipe.data)})
+    model = build_autoencoder(config, drop_path=recipe.model.drop_path, rules=recipe.model.init)
+    return Job(
+        recipe=recipe,
+        objective=model,
+        model=model,
+        config=config,
+        groups=parameter_groups(
+            model,
+            weight_decay=recipe.optim.weight_decay,
+            tokens_decay=recipe.model.positions == "separable",  # as in MAE-ST
+        ),
+        clips=PretrainClips(
+            videos, manifest.root, recipe.clip.candidates(), recipe.augment, recipe.seed
+        ),
+        order=order,
+        plan=plan,
+        prepare=_prepare,
+        probe=autoencoder_probe(model),
+        identity=identity(
+            recipe,
+            data=manifest.digest,
+            decoders=environment.decoders(),
+            precision=runtime.precision,
+        ),
+    )
+
+
+def _prepare(batch: PretrainBatch, step: int, number: int) -> dict[str, Tensor]:
+    return {"clip_BCTHW": batch.clip, "noise_B2N": batch.noise}

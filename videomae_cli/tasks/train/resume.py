@@ -1,0 +1,238 @@
+"""Resume a run exactly, or fork it under a changed recipe.
+
+A resumed run continues in the same directory; everything that decides its numbers must be as it
+was. A fork copies the newest complete checkpoint of a run into a new directory and continues under
+a changed recipe or with other data; the first run is only read.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from safetensors.torch import load_file
+from torch import Tensor
+
+from videomae_cli import atomic
+from videomae_cli.config.recipe_files import dump, load_recipe
+from videomae_cli.config.schema import Recipe
+from videomae_cli.engine.saving import store
+from videomae_cli.engine.saving.state import STATE, TrainingState, read_state, to_json
+from videomae_cli.errors import TrainingError
+from videomae_cli.report import Report
+from videomae_cli.tasks.run_dir import (
+    CHECKPOINTS,
+    FORK,
+    METRICS,
+    RECIPE,
+    RunDir,
+    newest_complete_checkpoint,
+)
+
+# Keys that may change on a resume: no number of the run depends on them.
+FREE = (
+    "data",  # its content has a digest of its own
+    "start",  # likewise
+    "train.workers",
+    "train.track",
+    "train.save_every_steps",
+    "train.keep",
+    "train.keep_every_steps",
+)
+_HINT = "a resumed run repeats the old recipe; to change it: --resume RUN --fork --out NEW"
+
+
+class Fork(NamedTuple):
+    """The content of `fork.json`: where a forked run comes from."""
+
+    run: str
+    save: str
+    """Name of the checkpoint."""
+    changed: dict[str, list[Any]]
+    """Recipe key -> [old value, new value]."""
+
+
+def identity(
+    recipe: Recipe, *, data: str, decoders: str, precision: str, init: str = ""
+) -> dict[str, str]:
+    """Return everything that decides the numbers of a run, as digests and versions by name.
+
+    Args:
+        recipe: The resolved recipe.
+        data: Digest of the manifest.
+        decoders: Names and versions.
+        precision: The precision that `train.precision` resolved to on this machine.
+        init: Digest of the pretrained weights; empty for none.
+    """
+    text = json.dumps(_fixed_values(recipe), sort_keys=True)
+    return {
+        "recipe": hashlib.sha256(text.encode()).hexdigest(),
+        "data": data,
+        "decoders": decoders,
+        "precision": precision,
+        "init": init,
+    }
+
+
+def check_recipe(run_dir: RunDir, recipe: Recipe, report: Report) -> None:
+    """Check that a run may continue under this recipe; record where a fork comes from.
+
+    Recipe and environment of a new run are written later, when nothing can refuse the run any
+    more, so that a refused start leaves no run behind. A fork's are written here.
+
+    Raises:
+        TrainingError: The directory contains a run with another recipe, or cannot be written, or
+            the run to fork has no checkpoint.
+    """
+    if run_dir.fork_of is not None:
+        with run_dir.writing(run_dir.path / FORK):
+            _record_fork(run_dir.fork_of, run_dir.path, recipe, report)
+        run_dir.write_recipe(recipe)
+    elif run_dir.recipe_file.is_file():
+        require_same_recipe(run_dir.recipe_file, recipe)
+
+
+def require_same_recipe(file: Path, recipe: Recipe) -> None:
+    """Check that the recipe of a run is still the one it was started with.
+
+    Raises:
+        TrainingError: Keys differ that decide numbers; they are named.
+    """
+    changed = [key for key in _changed_values(file, recipe) if key not in FREE]
+    if changed:
+        raise TrainingError(
+            f"{file}: this run was started with other values of {', '.join(changed)}", _HINT
+        )
+
+
+def require_same_identity(
+    saved: Mapping[str, str], current: Mapping[str, str], checkpoint: Path
+) -> None:
+    """Refuse to resume a run whose numbers would change.
+
+    Raises:
+        TrainingError: Recipe, data, decoders, precision or pretrained weights differ.
+    """
+    for name, value in current.items():
+        if saved.get(name) != value:
+            raise TrainingError(
+                f"{checkpoint}: {name} changed since this run was saved"
+                f" ({saved.get(name)} -> {value})",
+                _HINT,
+            )
+
+
+def checkpoint_to_continue(
+    run_dir: RunDir, identity: Mapping[str, str], report: Report
+) -> Path | None:
+    """Return the checkpoint that training continues from.
+
+    1. Resume: the newest complete checkpoint of this run, if there is one.
+    2. Fork: else a copy of the newest complete checkpoint of the run that this one was forked from.
+    3. Pretrained weights: else None; `build_job` has loaded them into the model.
+    4. Fresh weights: else None; `build_job` has drawn them.
+
+    Raises:
+        TrainingError: All checkpoints are damaged, or a copy cannot be written.
+    """
+    newest = newest_complete_checkpoint(run_dir.path, report)
+    if newest is not None:
+        return newest
+    with run_dir.writing(run_dir.path / METRICS):
+        return _copy_fork(run_dir.path, identity, report)
+
+
+def report_differences(
+    state: TrainingState, world: int, software: Mapping[str, str], report: Report
+) -> None:
+    """Warn about what may change the last digits of a resumed run."""
+    if state.world != world:
+        report.warn(
+            f"saved on {state.world} processes, resuming on {world}: clips, crops and masks stay "
+            "the same; sums, dropout, drop path and Mixup differ"
+        )
+    changed = [
+        f"{name} {version} -> {software[name]}"
+        for name, version in state.software.items()
+        if software.get(name, version) != version
+    ]
+    if changed:
+        report.warn(f"versions differ from the checkpoint's, so sums may: {', '.join(changed)}")
+
+
+def _record_fork(parent: Path, run_dir: Path, recipe: Recipe, report: Report) -> None:
+    """Write `fork.json`.
+
+    Raises:
+        TrainingError: `parent` has no checkpoint.
+        OSError: The file cannot be written.
+    """
+    checkpoint = newest_complete_checkpoint(parent, report)
+    if checkpoint is None:
+        raise TrainingError(f"{parent} has no checkpoint yet", "start a new run instead")
+    changed = _changed_values(parent / RECIPE, recipe)
+    fork = Fork(str(parent.resolve()), checkpoint.name, changed)
+    atomic.write_text(run_dir / FORK, json.dumps(fork._asdict(), indent=1) + "\n")
+
+
+def _copy_fork(run_dir: Path, identity: Mapping[str, str], report: Report) -> Path | None:
+    """Copy the checkpoint that a forked run continues from, and its log, into its directory.
+
+    Args:
+        run_dir: Of the forked run, which has no checkpoint yet.
+        identity: Under which the forked run continues.
+        report: Receives what changed.
+
+    Returns:
+        The copy; None if the run is no fork.
+    """
+    if not (run_dir / FORK).is_file():
+        return None
+    fork = Fork(**json.loads((run_dir / FORK).read_text()))
+    parent = Path(fork.run)
+    checkpoint = parent / CHECKPOINTS / fork.save
+    if not checkpoint.is_dir():  # removed by its run since
+        checkpoint = newest_complete_checkpoint(parent, report) or checkpoint
+    state = read_state(checkpoint)
+    for key, (before, now) in fork.changed.items():
+        report.say(f"changed: {key}: {before} -> {now}")
+    for name in [name for name in identity if state.identity.get(name) != identity[name]]:
+        report.say(f"changed: {name} (at step {state.step:,})")
+    if (parent / METRICS).is_file():
+        lines = (parent / METRICS).read_text().splitlines(keepends=True)
+        atomic.write_text(run_dir / METRICS, "".join(lines[: state.lines]))
+    contents: dict[str, Mapping[str, Tensor] | str] = {
+        file.name: load_file(file) for file in sorted(checkpoint.glob("*.safetensors"))
+    }
+    contents[STATE] = to_json(replace(state, identity=dict(identity)))
+    report.say(f"forked from {checkpoint}")
+    return store.publish(run_dir / CHECKPOINTS, state.step, contents)
+
+
+def _changed_values(file: Path, recipe: Recipe) -> dict[str, list[Any]]:
+    old = load_recipe(str(file), [], recipe.kind)  # a key it does not know yet has its default
+    return dict(sorted(_differences("", yaml.safe_load(dump(old)), yaml.safe_load(dump(recipe)))))
+
+
+def _differences(prefix: str, before: object, now: object) -> list[tuple[str, list[Any]]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        found = []
+        for key in before.keys() | now.keys():
+            found += _differences(f"{prefix}.{key}".lstrip("."), before.get(key), now.get(key))
+        return found
+    return [] if before == now else [(prefix, [before, now])]
+
+
+def _fixed_values(recipe: Recipe) -> dict[str, Any]:
+    """Return the values that decide numbers and are not defaults (new keys start as defaults)."""
+    values: dict[str, Any] = recipe.model_dump(mode="json", exclude_defaults=True)
+    for key in FREE:
+        *sections, last = key.split(".")
+        section = values
+        for name in sections:
+            section = section.get(name, {})
+        section.pop(last, None)
+    return values

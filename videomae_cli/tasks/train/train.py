@@ -1,0 +1,192 @@
+"""Train a job: what pretraining and fine-tuning share."""
+
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+
+from torch import nn
+
+from videomae_cli.data.loader import Share, train_batches
+from videomae_cli.data.workers import worker_deaths_named
+from videomae_cli.engine import environment
+from videomae_cli.engine.distributed.fsdp import shard
+from videomae_cli.engine.ema import EMA
+from videomae_cli.engine.logging.metrics import Track
+from videomae_cli.engine.logging.trackers import require_installed, tracking
+from videomae_cli.engine.loop import Intervals, fit
+from videomae_cli.engine.optim import Group, adamw
+from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.saving.state import TrainingState, read_state, restore_tensors
+from videomae_cli.engine.saving.store import Retention
+from videomae_cli.engine.step import FitInputs
+from videomae_cli.errors import RecipeError, TrainingError
+from videomae_cli.models.activation_checkpointing import recompute_blocks
+from videomae_cli.models.layers import Block
+from videomae_cli.report import Report
+from videomae_cli.tasks.diagnose.probe_batch import CLIPS, ProbeBatch, read_clips
+from videomae_cli.tasks.run_dir import RunDir
+from videomae_cli.tasks.train.job import Job
+from videomae_cli.tasks.train.resume import (
+    checkpoint_to_continue,
+    report_differences,
+    require_same_identity,
+)
+
+
+def train(
+    job: Job, run_dir: RunDir, runtime: Runtime, report: Report, *, limit: int | None = None
+) -> TrainingState:
+    """Train a job from where its run stands to the end; called by all processes.
+
+    Afterwards `job.model` has the weights to keep: those of the last step, or their average.
+
+    Args:
+        job: What is trained.
+        run_dir: Where logs and checkpoints are, and go.
+        runtime: Device and processes.
+        report: Receives progress and warnings.
+        limit: Stop after this step, while data are read ahead as if the run went on.
+
+    Returns:
+        Where the run ended.
+
+    Raises:
+        RecipeError: A tracker is not installed, or fp16 is to be sharded.
+        TrainingError: The loss is not finite; the resume would change numbers; a checkpoint could
+            not be written.
+        Stopped: A signal asked to stop; everything is saved.
+    """
+    recipe, plan = job.recipe, job.plan
+    require_installed(recipe.train.track)
+    inputs = _prepare(job, runtime, report)
+    state = _restore(job, inputs, run_dir, runtime, report)
+    is_finished = state.step == plan.steps  # then neither data are read nor files written
+    if not is_finished:
+        runtime.run_on_rank0(lambda: run_dir.write_recipe(recipe))
+    batches = train_batches(
+        job.clips,
+        job.order,
+        Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
+        start_step=state.step,
+        stop_step=plan.steps,
+        workers=runtime.worker_count(recipe.train.workers),
+        pin_memory=runtime.device.type == "cuda",
+    )
+    with closing(batches), worker_deaths_named(), _trackers(job, run_dir, runtime, state) as track:
+        fit(
+            inputs._replace(
+                batches=batches,
+                probe=None if is_finished else _probe(job, runtime),
+                track=track,
+            ),
+            plan if limit is None else plan._replace(steps=limit),
+            _intervals(job),
+            state,
+            runtime=runtime,
+            report=report,
+            run_dir=run_dir.path,
+            seed=recipe.seed,
+        )
+    if inputs.ema is not None:
+        inputs.ema.copy_to(runtime.unwrap(inputs.model))
+    return state
+
+
+def _prepare(job: Job, runtime: Runtime, report: Report) -> FitInputs:
+    """Put the model on its device and make the optimizer; the data come later."""
+    recipe = job.recipe
+    objective = job.objective.to(runtime.device)
+    if recipe.train.recompute:
+        recompute_blocks(objective)
+    if recipe.train.compile:
+        objective.compile()
+    groups = _shard(job, runtime, report) if recipe.train.shard else job.groups
+    optimizer = adamw(groups, betas=recipe.optim.betas, eps=recipe.optim.eps)
+    model, optimizer = runtime.prepare(objective, optimizer, is_sharded=recipe.train.shard)
+    ema = EMA(runtime.unwrap(model), recipe.train.ema) if recipe.train.ema else None
+    return FitInputs(
+        model,
+        optimizer,
+        batches=(),
+        prepare=job.prepare,
+        validate=job.validate,
+        metric=job.metric,
+        ema=ema,
+        sample_name=lambda index: str(job.clips.path(index)),
+    )
+
+
+def _restore(
+    job: Job, inputs: FitInputs, run_dir: RunDir, runtime: Runtime, report: Report
+) -> TrainingState:
+    """Bring model and optimizer to where the run stands; see `checkpoint_to_continue`."""
+    state, software = TrainingState(identity=job.identity), environment.software()
+    checkpoint: Path | None = runtime.run_on_rank0(
+        lambda: checkpoint_to_continue(run_dir, job.identity, report)
+    )
+    if checkpoint is not None:
+        state = read_state(checkpoint)
+        require_same_identity(state.identity, job.identity, checkpoint)
+        model = runtime.unwrap(inputs.model)
+        restore_tensors(checkpoint, model, inputs.optimizer.optimizer, inputs.ema)
+        runtime.load_scaler(state.scaler)
+        report_differences(state, runtime.world, software, report)
+        report.say(f"resuming from {checkpoint}")
+    if state.step > job.plan.steps:
+        raise TrainingError(
+            f"{checkpoint} is beyond the {job.plan.steps:,} steps of this run", "train longer"
+        )
+    state.world, state.software = runtime.world, software
+    return state
+
+
+def _shard(job: Job, runtime: Runtime, report: Report) -> list[Group]:
+    """Shard the model over the processes; return the parameter groups of the shards."""
+    if runtime.world == 1:
+        report.say("train.shard: only one process, so nothing is sharded")
+        return job.groups
+    if runtime.precision == "fp16":
+        raise RecipeError(
+            "train.shard does not support fp16"
+            f" (train.precision: {job.recipe.train.precision} resolved to fp16 on this GPU)",
+            "--set train.precision=fp32",
+        )
+    blocks: list[nn.Module] = [
+        module for module in job.model.modules() if isinstance(module, Block)
+    ]
+    return shard(job.model, blocks, job.groups, device=runtime.device, world=runtime.world)
+
+
+def _probe(job: Job, runtime: Runtime) -> ProbeBatch | None:
+    """Return the probe of rank 0; a sharded model needs all processes for it."""
+    train = job.recipe.train
+    if not (runtime.is_main or train.shard):
+        return None
+    workers = runtime.worker_count(train.workers)
+    return ProbeBatch(
+        read_clips(job.clips, job.order.step_samples(0)[:CLIPS], workers=workers),
+        job.probe,
+        job.objective,
+        clip=job.recipe.clip,
+        plan=job.plan,
+        runtime=runtime,
+        log_every=train.log_every_steps,
+        trivial_loss=job.trivial_loss,
+    )
+
+
+def _trackers(
+    job: Job, run_dir: RunDir, runtime: Runtime, state: TrainingState
+) -> AbstractContextManager[Track | None]:
+    names = job.recipe.train.track if runtime.is_main else ()
+    return tracking(names, run_dir.path, job.recipe.model_dump(mode="json"), step=state.step)
+
+
+def _intervals(job: Job) -> Intervals:
+    train, every = job.recipe.train, job.validate_every_epochs
+    return Intervals(
+        log=train.log_every_steps,
+        checkpoint=train.save_every_steps,
+        validate=max(1, round(every * job.plan.steps_per_epoch)) if every else None,
+        retention=Retention(train.keep, train.keep_every_steps),
+        nonfinite_budget=train.nonfinite_budget,
+    )
