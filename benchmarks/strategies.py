@@ -16,7 +16,7 @@ import statistics
 import torch
 from step import ours, processor, timed
 
-from videomae_cli.engine.logging.memory import peak_bytes
+from videomae_cli.engine.logging.throughput import peak_bytes
 from videomae_cli.engine.runtime import keep_freed_memory, resolve_precision
 
 STRATEGIES = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from videomae_cli.atomic import write_text
+from videomae_cli.atomic import remove_directory, remove_leftovers, replacing_directory, write_text
 from videomae_cli.checkpoints.destination import replacing, replacing_several
 from videomae_cli.errors import CheckpointError
 
@@ -64,3 +64,35 @@ def test_a_full_disk_names_the_destination_and_leaves_the_old_file(tmp_path: Pat
     assert caught.value.filename == str(path)
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_directory_is_replaced_with_everything_in_it_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+
+    with pytest.raises(ZeroDivisionError), replacing_directory(path):
+        raise ZeroDivisionError
+    assert [file.name for file in path.iterdir()] == ["old.txt"]
+
+    with replacing_directory(path) as partial:
+        (partial / "new.txt").write_text("new")
+    assert [file.name for file in path.iterdir()] == ["new.txt"]
+    assert list(tmp_path.iterdir()) == [path]
+
+    remove_directory(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".a.partial-7.txt", ".b.partial-7.txt", "a.txt", "a.partial-7.txt"):
+        (tmp_path / name).write_text(name)
+    for name in (".step-1.partial-7", ".step-2.former-7", "step-3"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+
+    remove_leftovers(tmp_path / "a.txt")
+    remove_leftovers(tmp_path / "step-*")
+
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".b.partial-7.txt", "a.partial-7.txt", "a.txt", "step-3"]

@@ -1,9 +1,9 @@
 """Write files and directories so that they appear complete or not at all.
 
 Everything is written under a hidden name beside the destination, flushed to the disk, and renamed.
-After a crash the destination is the old one or the new one; a leftover `.name.partial-*` is never
-read. All functions raise `OSError` with the name of the destination; callers turn it into the error
-of their own kind.
+After a crash the destination is the old one or the new one; a leftover `.name.partial-*` or
+`.name.former-*` is never read. All functions raise `OSError` with the name of the destination;
+callers turn it into the error of their own kind.
 """
 
 import os
@@ -60,7 +60,7 @@ def replacing_directory(path: Path) -> Iterator[Path]:
     Raises:
         OSError: The place cannot be written to, or the disk is full.
     """
-    former = path.with_name(f".{path.name}.former-{os.getpid()}")
+    former = _former(path)
     with _directory_beside(path) as partial, _errors_name(path, partial):
         yield partial
         for file in partial.iterdir():
@@ -74,6 +74,36 @@ def replacing_directory(path: Path) -> Iterator[Path]:
         finally:
             if path.exists():
                 shutil.rmtree(former, ignore_errors=True)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory; after a crash it is complete or gone.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    former = _former(path)
+    path.rename(former)
+    shutil.rmtree(former)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left of writing or removing `path`.
+
+    Only for a path that no other process is writing at the moment.
+
+    Args:
+        path: A file or directory; its name may contain `*`.
+
+    Raises:
+        OSError: A leftover cannot be removed.
+    """
+    for pattern in (f".{path.stem}.partial-*{path.suffix}", f".{path.name}.former-*"):
+        for leftover in path.parent.glob(pattern):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
 
 
 @contextmanager
@@ -108,6 +138,10 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _former(path: Path) -> Path:
+    return path.with_name(f".{path.name}.former-{os.getpid()}")
 
 
 @contextmanager

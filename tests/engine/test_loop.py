@@ -9,15 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.engine.logging.metrics import read_metrics
+from videomae_cli.engine.logging.metrics import Metric, read_metrics
 from videomae_cli.engine.loop import Intervals, fit
-from videomae_cli.engine.metric import Metric
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
-from videomae_cli.engine.saving import store as saves
 from videomae_cli.engine.saving.state import TrainingState, read_state, restore_tensors
-from videomae_cli.engine.saving.store import Retention
+from videomae_cli.engine.saving.store import Retention, newest_checkpoint
 from videomae_cli.engine.step import FitInputs
 from videomae_cli.errors import Stopped, TrainingError
 from videomae_cli.report import Silence
@@ -36,7 +34,7 @@ class Points(NamedTuple):
 
 
 class Toy(nn.Module):
-    """A regression with dropout, so that the model's own randomness is at stake."""
+    """A regression with dropout, so that the random state of the model matters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,10 +93,10 @@ def train(
     evaluate: Callable[[int], dict[str, float]] | None = None,
     metric: Metric = Metric("top1"),  # noqa: B008  (immutable)
 ) -> dict[str, Tensor]:
-    """Train the toy from the newest save; on request be sent SIGTERM during a step."""
+    """Train the toy from the newest checkpoint; on request, send SIGTERM during a step."""
 
     def feed(batch: Points, step: int, number: int) -> dict[str, Tensor]:
-        if step == stop_at and number == 0:  # a second signal would mean: leave at once
+        if step == stop_at and number == 0:  # a second signal would end the process at once
             os.kill(os.getpid(), signal.SIGTERM)
         return {"x": batch.x, "y": batch.y}
 
@@ -109,10 +107,10 @@ def train(
             toy, adamw(groups, betas=(0.9, 0.95), eps=1e-8)
         )
         state = TrainingState()
-        found, _ = saves.newest_checkpoint(run_dir / "checkpoints")
-        if found:
-            state = read_state(found)
-            restore_tensors(found, runtime.unwrap(model), optimizer.optimizer)
+        newest, _ = newest_checkpoint(run_dir / "checkpoints")
+        if newest:
+            state = read_state(newest)
+            restore_tensors(newest, runtime.unwrap(model), optimizer.optimizer)
         batches = micro_batches(plan, state.step, spoil)
         inputs = FitInputs(
             model,
@@ -172,19 +170,19 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.jsonl").read_text() == log
 
 
-def test_a_loss_beyond_the_budget_stops_before_the_optimizer_moves(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"step 6: loss nan.*clip 0.mp4, clip 1.mp4") as caught:
         train(tmp_path, a_plan(), spoil=[6])
 
-    found, _ = saves.newest_checkpoint(tmp_path / "checkpoints")
-    assert found is not None
-    assert found.name == "step-000000004"
+    newest, _ = newest_checkpoint(tmp_path / "checkpoints")
+    assert newest is not None
+    assert newest.name == "step-000000004"
     record = json.loads((tmp_path / "crash-step-000000006.json").read_text())
     assert caught.value.exit_code == 5
     assert "forward pass" in record["likely_cause"]
     assert record["micro_batches"] == [{"rank": 0, "loss": "nan", "samples": list(range(8))}]
     assert record["videos"] == [f"clip {i}.mp4" for i in range(8)]
-    assert record["weights_not_finite"] == [], "the optimizer has not moved"
+    assert record["weights_not_finite"] == [], "no weight has changed"
 
 
 def test_skipped_steps_are_counted_logged_and_survive_a_restart(tmp_path: Path) -> None:
@@ -211,9 +209,9 @@ def test_skipped_steps_are_counted_logged_and_survive_a_restart(tmp_path: Path) 
 
 def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were(tmp_path: Path) -> None:
     train(tmp_path, a_plan(steps=4))
-    before, _ = saves.newest_checkpoint(tmp_path / "checkpoints")
+    before, _ = newest_checkpoint(tmp_path / "checkpoints")
     train(tmp_path, a_plan(steps=8), spoil=[4, 5, 6, 7], skips=4)
-    after, _ = saves.newest_checkpoint(tmp_path / "checkpoints")
+    after, _ = newest_checkpoint(tmp_path / "checkpoints")
 
     assert before is not None and after is not None and read_state(after).skipped == 4
     for name in ("model.safetensors", "optimizer.safetensors"):
@@ -228,7 +226,9 @@ def test_the_budget_counts_over_restarts(tmp_path: Path) -> None:
         train(tmp_path, a_plan(), spoil=[2, 3, 9], skips=2)
 
 
-def test_a_stop_while_evaluating_is_made_up_for_and_logged_once(tmp_path: Path) -> None:
+def test_a_validation_that_was_stopped_is_repeated_on_resume_and_logged_once(
+    tmp_path: Path,
+) -> None:
     calls: list[int] = []
 
     def evaluate(step: int) -> dict[str, float]:
@@ -239,7 +239,7 @@ def test_a_stop_while_evaluating_is_made_up_for_and_logged_once(tmp_path: Path) 
 
     with pytest.raises(Stopped, match="step 6 of 12"):
         train(tmp_path, a_plan(), evaluate=evaluate)
-    with pytest.raises(Stopped):  # the line of step 6 is behind the save that is gone on from
+    with pytest.raises(Stopped):  # the validation of step 6 is older than the checkpoint of step 7
         train(tmp_path, a_plan(), evaluate=evaluate, stop_at=6)
     (tmp_path / "checkpoints/step-000000007/state.json").unlink()
     train(tmp_path, a_plan(), evaluate=evaluate)
@@ -248,10 +248,10 @@ def test_a_stop_while_evaluating_is_made_up_for_and_logged_once(tmp_path: Path) 
     lines = read_metrics(tmp_path / "metrics.jsonl")
     assert [line["step"] for line in lines if "val_top1" in line] == [3, 6, 9, 12]
     kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
-    assert "step-000000009" in kept, "the best stays"
+    assert "step-000000009" in kept, "the best is kept"
 
 
-def test_signal_handlers_are_given_back(tmp_path: Path) -> None:
+def test_signal_handlers_are_restored(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     train(tmp_path, a_plan(steps=2))

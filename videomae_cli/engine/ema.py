@@ -1,9 +1,9 @@
-"""The moving average of the weights (EMA): smoother than the last step's, and what is evaluated.
+"""Exponential moving average (EMA) of a model's weights; it is evaluated instead of the weights.
 
     average = decay * average + (1 - decay) * weights,    decay = min(limit, (1 + n) / (10 + n))
 
-after step n, counted from 0, so that the random weights of the start are soon forgotten (the ramp
-is TensorFlow's). It costs the memory of one more model.
+after step n, counted from 0. The decay ramps up so that the random initial weights soon lose their
+influence (the ramp is TensorFlow's). The average needs the memory of one more model.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 
 class EMA:
-    """An average of a model's weights.
+    """A moving average of a model's weights.
 
     Args:
-        model: Not prepared; the average begins with its weights.
-        limit: Decay once the ramp is over, below 1.
+        model: Not wrapped; its weights are the initial average.
+        limit: Decay after the ramp, below 1.
     """
 
     def __init__(self, model: nn.Module, limit: float) -> None:
@@ -27,25 +27,25 @@ class EMA:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Take the weights after a step into the average."""
+        """Add the weights after a step to the average."""
         decay = min(self.limit, (1 + step) / (10 + step))
-        held = _weights(model)
+        weights = _weights(model)
         for name, average in self.tensors.items():
-            average.lerp_(held[name], 1 - decay)
+            average.lerp_(weights[name], 1 - decay)
 
     def copy_to(self, model: nn.Module) -> None:
-        """Put the average into a model."""
+        """Replace the weights of a model by the average."""
         model.load_state_dict(self.tensors)
 
     @contextmanager
     def applied_to(self, model: nn.Module) -> Iterator[None]:
-        """Put the average into a model, and its own weights back afterwards, bit for bit."""
-        own = {name: value.detach().clone() for name, value in _weights(model).items()}
+        """Replace the weights of a model by the average; restore them exactly at the end."""
+        weights = {name: value.detach().clone() for name, value in _weights(model).items()}
         self.copy_to(model)
         try:
             yield
         finally:
-            model.load_state_dict(own)
+            model.load_state_dict(weights)
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

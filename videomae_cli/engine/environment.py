@@ -1,4 +1,4 @@
-"""Versions of the installed software that a run's numbers depend on."""
+"""Versions of the installed software that a run's results depend on."""
 
 import platform
 import sys
@@ -11,7 +11,7 @@ _DECODERS = ("decord2", "decord", "av")
 
 
 def software() -> dict[str, str]:
-    """Return the versions of the packages that numbers depend on, by package."""
+    """Return the versions of the packages that results depend on, by package."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -22,7 +22,7 @@ def software() -> dict[str, str]:
 
 
 def decoders() -> str:
-    """Return the installed decoders with their versions, as one line."""
+    """Return the installed video decoders with their versions, as one line."""
     versions = software()
     return ", ".join(f"{name} {versions[name]}" for name in _DECODERS if name in versions)
 

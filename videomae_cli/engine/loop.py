@@ -1,8 +1,9 @@
-"""The training loop, shared by all kinds of training. It knows nothing about videos.
+"""The training loop, shared by all kinds of training; independent of models and data.
 
 Order of one round: validate if due, write a checkpoint if due, leave if finished; then one
-optimizer step (see `step.py`), then log. What is due after a step comes before the next step, so
-that a resumed run, from whatever checkpoint, first does what was still to do and repeats nothing.
+optimizer step (see `step.py`), then log. Validation and checkpoint belong to the step before them
+but are done at the start of a round, so that a run resumed from any checkpoint first does what was
+still to be done after that checkpoint's step, and repeats nothing.
 """
 
 import math
@@ -10,9 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.engine.logging.memory import peak_bytes
-from videomae_cli.engine.logging.metrics import MetricsLog
-from videomae_cli.engine.logging.running_stats import add_step, take_averages
+from videomae_cli.engine.logging.metrics import MetricsLog, add_step, pop_averages
 from videomae_cli.engine.logging.throughput import Throughput
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
@@ -24,7 +23,7 @@ from videomae_cli.report import Report
 
 
 class Intervals(NamedTuple):
-    """Steps between recurring actions, and what is kept."""
+    """Steps between recurring actions, and which checkpoints are kept."""
 
     log: int
     checkpoint: int
@@ -63,26 +62,12 @@ def fit(
         Stopped: A signal asked to stop; everything is saved.
     """
     loop = _Loop(inputs, plan, intervals, state, runtime, report, run_dir)
-    stepper = Stepper(
-        inputs, plan, runtime, loop.throughput, seed=seed, budget=intervals.nonfinite_budget
-    )
-    report.start("training", total=plan.steps, done=state.step, unit="step")
-    try:
-        while loop.before_step():
-            loop.after_step(stepper.take(state, run_dir))
-    except Stopped as stopped:
-        loop.save_if_newer()
-        raise Stopped(
-            f"stopped at step {state.step:,} of {plan.steps:,}; saved in {run_dir}",
-            f"resume with: --resume {run_dir}",
-            exit_code=stopped.exit_code,
-        ) from None
-    finally:
-        report.finish()
+    budget = intervals.nonfinite_budget
+    loop.run(Stepper(inputs, plan, runtime, loop.throughput, seed=seed, budget=budget))
 
 
 class _Loop:
-    """What happens around the steps: validation, checkpoints, logs."""
+    """Validates, writes checkpoints and logs around the steps."""
 
     def __init__(
         self,
@@ -97,29 +82,47 @@ class _Loop:
         self.inputs, self.plan, self.intervals, self.state = inputs, plan, intervals, state
         self.runtime, self.report, self.run_dir = runtime, report, run_dir
         self.metrics = MetricsLog(
-            run_dir / "metrics.jsonl", active=runtime.is_main, track=inputs.track
+            run_dir / "metrics.jsonl", active=runtime.is_main, callback=inputs.track
         )
-        speed = MetricsLog(run_dir / "speed.jsonl", active=runtime.is_main, track=inputs.track)
-        self.throughput = Throughput(speed, plan.batch, lambda: peak_bytes(runtime.device))
-        self.metrics.rewind(state.step, lines=state.lines)
-        speed.rewind(state.step)
-        self._saved = state.step
+        speed = MetricsLog(run_dir / "speed.jsonl", active=runtime.is_main, callback=inputs.track)
+        self.throughput = Throughput(speed, plan.batch, runtime.device)
+        self.metrics.truncate(state.step, lines=state.lines)
+        speed.truncate(state.step)
+        self._saved_step = state.step
+
+    def run(self, stepper: Stepper) -> None:
+        """Take all steps that are left; `fit` has the exceptions."""
+        state, plan, run_dir = self.state, self.plan, self.run_dir
+        self.report.start("training", total=plan.steps, done=state.step, unit="step")
+        try:
+            while self.before_step():
+                self.after_step(stepper.take_step(state, run_dir))
+        except Stopped as stopped:
+            self.save_if_newer()
+            raise Stopped(
+                f"stopped at step {state.step:,} of {plan.steps:,}; saved in {run_dir}",
+                f"resume with: --resume {run_dir}",
+                exit_code=stopped.exit_code,
+            ) from None
+        finally:
+            self.report.finish()
 
     def before_step(self) -> bool:
         """Validate and save if due; return whether there is another step to take."""
         state, is_best = self.state, False
         if state.is_due and self.inputs.validate is not None:  # a fork may lack validation data
             is_best = self._validate()
-            self._saved = min(self._saved, state.step - 1)  # an older save lacks this validation
+            # a checkpoint of this step that exists already lacks this validation
+            self._saved_step = min(self._saved_step, state.step - 1)
         is_last = state.step == self.plan.steps
         if is_last or is_best or state.step % self.intervals.checkpoint == 0:
             self.save_if_newer()
-        self.throughput.skip()
+        self.throughput.restart_timer()
         return not is_last
 
     def after_step(self, result: StepResult) -> None:
         """Log a step and decide whether a validation is due."""
-        state, plan, every = self.state, self.plan, self.intervals.validate
+        state, plan, interval = self.state, self.plan, self.intervals.validate
         is_last = state.step == plan.steps
         is_logged = is_last or state.step % self.intervals.log == 0
         self._log(result, is_logged=is_logged)
@@ -131,27 +134,27 @@ class _Loop:
                 f"skipped, {state.skipped} of {self.intervals.nonfinite_budget} allowed"
             )
         self.report.advance(figures=f"loss {result.loss:.4f}  {self.throughput.figures()}")
-        is_due = is_last or bool(every and state.step % every == 0)
+        is_due = is_last or bool(interval and state.step % interval == 0)
         state.is_due = self.inputs.validate is not None and is_due
 
     def save_if_newer(self) -> None:
         """Write a checkpoint unless the state is saved already."""
         state, runtime = self.state, self.runtime
-        if state.step <= self._saved:
+        if state.step <= self._saved_step:
             return
         state.scaler = runtime.scaler_state()
         model, optimizer = runtime.unwrap(self.inputs.model), self.inputs.optimizer.optimizer
-        files = collect_tensors(model, optimizer, self.inputs.ema, here=runtime.is_main)
+        files = collect_tensors(model, optimizer, self.inputs.ema, is_writer=runtime.is_main)
 
         def write() -> None:
-            self.metrics.sync()  # a checkpoint must not count lines that a power cut could take
+            self.metrics.sync()  # lines counted by a checkpoint must survive a power failure
             state.lines = self.metrics.lines
             write_checkpoint(
                 self.run_dir / "checkpoints", state, files, keep=self.intervals.retention
             )
 
         runtime.run_on_rank0(write)
-        self._saved = state.step
+        self._saved_step = state.step
 
     def _validate(self) -> bool:
         """Validate and log; return whether the result is the best so far."""
@@ -176,6 +179,6 @@ class _Loop:
             add_step(state.window, loss=result.loss, grad_norm=result.norm)
         if is_logged:
             lr = plan.lr(state.step - 1)
-            figures = {"epoch": plan.epoch(state.step), "lr": lr, **take_averages(state.window)}
+            figures = {"epoch": plan.epoch(state.step), "lr": lr, **pop_averages(state.window)}
             probed = {} if probe is None else probe(state.step)
             self.metrics.write(state.step, {**figures, **probed})

@@ -1,4 +1,4 @@
-"""Parameter groups (who decays, who learns slowly) and the optimizer over them."""
+"""Parameter groups, with weight decay and layer-wise learning rate decay, and AdamW."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-TOKENS = re.compile(r"(.+\.)?(positions\..+|class_token|mask_token)")
-FIRST_LAYER = re.compile(r"patch_embed\..+|positions\..+|class_token|mask_token")
-FUSED_DEVICES = frozenset({"cpu", "cuda"})
+_TOKENS = re.compile(r"(.+\.)?(positions\..+|class_token|mask_token)")
+_FIRST_LAYER = re.compile(r"patch_embed\..+|positions\..+|class_token|mask_token")
+_FUSED_DEVICES = frozenset({"cpu", "cuda"})
 
 Group = dict[str, Any]
-"""One of torch's parameter groups: params, weight_decay, lr_scale, name."""
+"""A parameter group of torch: params, weight_decay, lr_scale, name."""
 
 
 def parameter_groups(
@@ -23,20 +23,20 @@ def parameter_groups(
     depth: int | None = None,
     tokens_decay: bool = False,
 ) -> list[Group]:
-    """Sort the trainable parameters into one group per layer and decay.
+    """Return the trainable parameters in one group per layer and weight decay.
 
-    Each group carries `lr_scale`, the factor on the rate of the schedule.
+    Each group has an `lr_scale`, the factor on the scheduled learning rate.
 
     Args:
-        model: Its parameters' names say which layer they are of.
-        weight_decay: Of matrices; vectors and biases get 0.
-        layer_decay: Factor on the rate per layer below the head.
-        depth: Encoder blocks; without it there is one layer.
-        tokens_decay: Do mask token, class tokens and learned positions decay too?
+        model: The layer of a parameter follows from its name.
+        weight_decay: For matrices; vectors and biases get 0.
+        layer_decay: Factor on the learning rate per layer below the head.
+        depth: Number of encoder blocks; None for no layers.
+        tokens_decay: Whether mask token, class tokens and learned positions decay too.
 
-    Source: BEiT's rule, as VideoMAE V1 uses it, and MAE-ST, in whose pretraining tokens decay.
+    Source: BEiT's rule as in VideoMAE V1; MAE-ST, where tokens decay in pretraining.
     """
-    assert depth is not None or layer_decay == 1.0, "layer decay needs the number of blocks"
+    assert depth is not None or layer_decay == 1.0, "layer_decay needs depth"
     groups: dict[tuple[int, bool], Group] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
@@ -59,26 +59,28 @@ def parameter_groups(
 def adamw(
     groups: Iterable[Group], *, betas: Sequence[float], eps: float, lr: float = 0.0
 ) -> torch.optim.AdamW:
-    """Build AdamW over these groups, as one fused kernel where torch has one.
+    """Build AdamW over parameter groups, as one fused kernel where torch has one.
 
-    The rate is set before every step, as schedule times `lr_scale`; `lr` only fills torch's field.
+    Training sets the learning rate before every step, as schedule times `lr_scale`; `lr` is only
+    the initial value.
     """
-    listed = list(groups)
-    devices = {parameter.device.type for group in listed for parameter in group["params"]}
+    groups = list(groups)
+    devices = {parameter.device.type for group in groups for parameter in group["params"]}
     return torch.optim.AdamW(
-        listed, lr=lr, betas=(betas[0], betas[1]), eps=eps, fused=devices <= FUSED_DEVICES
+        groups, lr=lr, betas=(betas[0], betas[1]), eps=eps, fused=devices <= _FUSED_DEVICES
     )
 
 
 def _layer(name: str, depth: int) -> int:
+    """Return the layer of an encoder's parameter: 0 embeddings, 1 to `depth` blocks, then head."""
     native = name.removeprefix("encoder.")
-    if FIRST_LAYER.fullmatch(native):
+    if _FIRST_LAYER.fullmatch(native):
         return 0
     block = re.match(r"blocks\.(\d+)\.", native)
     return int(block[1]) + 1 if block else depth + 1
 
 
 def _decays(name: str, parameter: Tensor, tokens_decay: bool) -> bool:
-    if TOKENS.fullmatch(name):
+    if _TOKENS.fullmatch(name):
         return tokens_decay
     return parameter.ndim > 1 and not name.endswith(".bias")

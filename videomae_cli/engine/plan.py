@@ -1,19 +1,19 @@
-"""What a run comes to in numbers: steps, micro-batches, rates."""
+"""Steps, micro-batches and learning rates of a run, computed from its recipe."""
 
+import math
 from typing import NamedTuple
 
 from videomae_cli.config.training import OptimSpec, ScheduleSpec, TrainSpec
-from videomae_cli.engine.schedule import lr_at
 from videomae_cli.errors import RecipeError
 
-REFERENCE_BATCH = 256  # the batch at which recipes state their rates
+REFERENCE_BATCH = 256  # recipes state learning rates for this batch size
 
 
 class TrainingPlan(NamedTuple):
-    """The arithmetic of a run.
+    """Steps, batch sizes and learning rates of a run.
 
-    `batch` = `world` * `micro_batch` * `accumulation` videos per step, each of which gives
-    `repeats` clips; rates are per step, scaled by the videos.
+    A step trains on `batch` = `world` * `micro_batch` * `accumulation` videos and on `repeats`
+    clips of each. Learning rates are scaled by `batch` / 256, whatever `repeats` is.
     """
 
     steps: int
@@ -30,7 +30,7 @@ class TrainingPlan(NamedTuple):
     repeats: int = 1
 
     def lr(self, step: int) -> float:
-        """Return the rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         return lr_at(
             step,
             total=self.steps,
@@ -41,20 +41,20 @@ class TrainingPlan(NamedTuple):
         )
 
     def epoch(self, step: int) -> float:
-        """Return the epochs behind us after `step` steps."""
+        """Return the number of epochs that `step` steps make."""
         return step / self.steps_per_epoch
 
     def summary(self) -> str:
-        """Say it in one line."""
+        """Return the plan as one line."""
         epochs = self.epoch(self.steps)
-        seen = f" x {self.repeats} clips of each video" if self.repeats > 1 else ""
+        repeated = f" x {self.repeats} clips of each video" if self.repeats > 1 else ""
         effective = f", {self.repeats * epochs:.4g} effective epochs" if self.repeats > 1 else ""
         return (
-            f"{self.steps:,} steps ({epochs:.4g} epochs of {self.steps_per_epoch:,}{seen}"
+            f"{self.steps:,} steps ({epochs:.4g} epochs of {self.steps_per_epoch:,}{repeated}"
             f"{effective}), "
             f"batch {self.batch} = {self.world} process{'es' if self.world > 1 else ''} "
             f"x micro-batch {self.micro_batch} x accumulation {self.accumulation}, "
-            f"peak rate {self.peak_lr:.3g}"
+            f"peak learning rate {self.peak_lr:.3g}"
         )
 
 
@@ -67,22 +67,21 @@ def make_training_plan(
     world: int,
     repeats: int = 1,
 ) -> TrainingPlan:
-    """Work out the plan of a run on `world` processes.
+    """Return the plan of a run on `world` processes.
+
+    Args:
+        schedule: Length and warm-up, in steps or in epochs.
+        train: Batch size and largest micro-batch.
+        optim: Learning rates for a batch of 256, and gradient clipping.
+        steps_per_epoch: Full batches in the training data.
+        world: Number of processes.
+        repeats: Clips taken from each video of a batch.
 
     Raises:
         RecipeError: The batch does not divide among the processes, or the run has no step.
     """
-    if schedule.steps is not None and schedule.warmup_steps is not None:
-        steps, warmup = schedule.steps, schedule.warmup_steps
-    else:
-        steps = round((schedule.epochs or 0) * steps_per_epoch)
-        warmup = round((schedule.warmup_epochs or 0) * steps_per_epoch)
-    if steps < 1:
-        raise RecipeError(
-            f"schedule: {schedule.epochs} epochs of {steps_per_epoch} steps make no step",
-            "raise schedule.epochs",
-        )
-    micro_batch, accumulation = _cut(train, world)
+    steps, warmup = _count_steps(schedule, steps_per_epoch)
+    micro_batch, accumulation = _split_batch(train, world)
     scale = train.batch / REFERENCE_BATCH
     return TrainingPlan(
         steps=steps,
@@ -101,7 +100,7 @@ def make_training_plan(
 
 
 def share_of(batch: int, world: int) -> int:
-    """Return how many clips of each batch a process takes.
+    """Return the number of videos of each batch that one process trains on.
 
     Raises:
         RecipeError: The batch does not divide among the processes.
@@ -110,14 +109,61 @@ def share_of(batch: int, world: int) -> int:
         down, up = batch - batch % world, batch + world - batch % world
         raise RecipeError(
             f"train.batch: {batch} clips do not divide among {world} processes",
-            f"take another number of devices, or --set train.batch={down or up}",
+            f"use another number of devices, or --set train.batch={down or up}",
         )
     return batch // world
 
 
-def _cut(train: TrainSpec, world: int) -> tuple[int, int]:
-    """Return the largest micro-batch within bounds, and the accumulation it takes."""
-    assert train.micro_batch != "auto", "a number is found before a plan is made"
+def lr_at(
+    step: int, *, total: int, warmup: int, peak: float, floor: float, start: float = 0.0
+) -> float:
+    """Return the learning rate of optimizer step `step`, counted from 0.
+
+    It rises linearly from `start` at step 0 to `peak` at step `warmup - 1`, both exactly. From
+    step `warmup` on it falls from `peak` along half a cosine; it would reach `floor` at step
+    `total`.
+
+    Args:
+        step: Optimizer step.
+        total: Number of steps of the run.
+        warmup: Number of steps of linear warm-up.
+        peak: Highest learning rate.
+        floor: Learning rate from step `total` on.
+        start: Learning rate of the first step, if there is a warm-up.
+
+    Source: VideoMAE V1.
+    """
+    if step < warmup:
+        return start + (peak - start) * step / max(warmup - 1, 1)
+    if step >= total:
+        return floor
+    progress = (step - warmup) / (total - warmup)
+    return floor + (peak - floor) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _count_steps(schedule: ScheduleSpec, steps_per_epoch: int) -> tuple[int, int]:
+    """Return the number of steps and of warm-up steps.
+
+    Raises:
+        RecipeError: The run has no step.
+    """
+    if schedule.steps is not None and schedule.warmup_steps is not None:
+        return schedule.steps, schedule.warmup_steps
+    steps = round((schedule.epochs or 0) * steps_per_epoch)
+    if steps < 1:
+        raise RecipeError(
+            f"schedule: {schedule.epochs} epochs of {steps_per_epoch} steps are less than one step",
+            "increase schedule.epochs",
+        )
+    return steps, round((schedule.warmup_epochs or 0) * steps_per_epoch)
+
+
+def _split_batch(train: TrainSpec, world: int) -> tuple[int, int]:
+    """Return micro-batch and accumulation of one process's share of a batch.
+
+    The micro-batch is the largest divisor of the share that does not exceed `train.micro_batch`.
+    """
+    assert train.micro_batch != "auto", "`resolve_micro_batch` comes before the plan"
     share = share_of(train.batch, world)
     accumulation = -(-share // train.micro_batch)
     while share % accumulation:

@@ -21,8 +21,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 
-from videomae_cli.engine.distributed.fsdp import exchange_gradients
-from videomae_cli.engine.distributed.signals import Signals
+from videomae_cli.engine.distributed.fsdp import set_gradient_sync
+from videomae_cli.engine.distributed.signals import SignalHandler
 from videomae_cli.errors import RecipeError, TrainingError, VideoMAEError
 from videomae_cli.rng import stream_seed
 
@@ -103,7 +103,7 @@ class Runtime:
         self.world: int = self.accelerator.num_processes
         self.local_world: int = int(os.environ.get("LOCAL_WORLD_SIZE") or self.world)
         self.is_main: bool = self.accelerator.is_main_process
-        self.signals = Signals()
+        self.signals = SignalHandler()
 
     def __enter__(self) -> "Runtime":
         self.signals.__enter__()
@@ -159,7 +159,7 @@ class Runtime:
         inside: nn.Module = self.accelerator.unwrap_model(model)
         return inside
 
-    def asked_to_stop(self) -> int:
+    def stop_signal(self) -> int:
         """Return the signal that any process received, SIGINT before others; 0 for none."""
         received = self.signals.received
         interrupted, other = self.sum(
@@ -170,10 +170,10 @@ class Runtime:
         return int(signal.SIGTERM) if other else 0
 
     @contextmanager
-    def accumulating(self, model: nn.Module, *, last: bool) -> Iterator[None]:
+    def accumulate_gradients(self, model: nn.Module, *, is_last: bool) -> Iterator[None]:
         """Exchange gradients between processes only for the last micro-batch of a step."""
-        exchange_gradients(model, now=last)
-        if last:
+        set_gradient_sync(model, enabled=is_last)
+        if is_last:
             yield
             return
         with self.accelerator.no_sync(model):

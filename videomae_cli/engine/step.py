@@ -17,15 +17,12 @@ from torch import Tensor, nn
 from videomae_cli.engine.distributed.fsdp import full_tensor
 from videomae_cli.engine.distributed.signals import Interrupted, exit_code
 from videomae_cli.engine.ema import EMA
-from videomae_cli.engine.logging.metrics import Track
-from videomae_cli.engine.logging.nonfinite import MicroBatchResult, nonfinite_error
-from videomae_cli.engine.logging.running_stats import record_order
+from videomae_cli.engine.logging.metrics import Metric, MetricsCallback, record_order
 from videomae_cli.engine.logging.throughput import Throughput
-from videomae_cli.engine.metric import Metric
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import TrainingState
-from videomae_cli.errors import Stopped
+from videomae_cli.errors import Stopped, TrainingError
 
 
 class MicroBatch(Protocol):
@@ -52,7 +49,7 @@ class FitInputs(NamedTuple):
     model: nn.Module
     """Prepared by the runtime; its output has a scalar `loss`."""
     optimizer: AcceleratedOptimizer
-    """Prepared; every parameter group has a `lr_scale`."""
+    """Prepared; every parameter group has an `lr_scale`."""
     batches: Iterable[Iterator[MicroBatch]]
     """For each step, from the current one on: the micro-batches of this rank."""
     prepare: PrepareInputs
@@ -66,8 +63,19 @@ class FitInputs(NamedTuple):
     """Sample number -> its name in messages."""
     probe: Callable[[int], dict[str, float]] | None = None
     """Called with the step before a line is logged; returns what to add to it, often nothing."""
-    track: Track | None = None
-    """Called with everything that is logged."""
+    track: MetricsCallback | None = None
+    """Called with every line that is logged."""
+
+
+class MicroBatchResult(NamedTuple):
+    """One micro-batch of a step, after its backward pass."""
+
+    samples: list[int]
+    """Sample numbers."""
+    loss: Tensor
+    """Scalar, on the device; already divided by the number of micro-batches."""
+    failed: int
+    """Number of videos that were replaced."""
 
 
 class StepResult(NamedTuple):
@@ -80,6 +88,10 @@ class StepResult(NamedTuple):
     failed: int
     """Number of videos that were replaced."""
     is_skipped: bool
+
+
+class NonFiniteError(TrainingError):
+    """Loss or gradient was not finite in more steps than may be skipped; no weight has changed."""
 
 
 class Stepper:
@@ -108,7 +120,7 @@ class Stepper:
         self.throughput, self.seed, self.budget = throughput, seed, budget
         self._batches = iter(inputs.batches)
 
-    def take(self, state: TrainingState, run_dir: Path) -> StepResult:
+    def take_step(self, state: TrainingState, run_dir: Path) -> StepResult:
         """Take the next step and count it in the state.
 
         Raises:
@@ -126,20 +138,14 @@ class Stepper:
             record_order(state.window, [i for part in results for i in part.samples])
         result = self._update(results, step)
         if result.is_skipped and state.skipped >= self.budget:
-            raise nonfinite_error(
-                self.inputs.model,
-                results,
-                result,
-                state,
-                self.inputs.sample_name,
-                self.runtime,
-                run_dir,
-            )
+            from videomae_cli.engine.logging.nonfinite import record_nonfinite_step
+
+            raise record_nonfinite_step(self.inputs, results, result, state, self.runtime, run_dir)
         optimizer.zero_grad()
         state.step += 1
         state.failed += result.failed
         state.skipped += result.is_skipped
-        self.throughput.step()
+        self.throughput.count_step()
         return result
 
     def _wait(self) -> Iterator[MicroBatch]:
@@ -150,12 +156,12 @@ class Stepper:
         """
         first: list[MicroBatch] = []
         try:
-            with self.throughput.waiting(), self.runtime.signals.interruptible():
+            with self.throughput.measure_wait(), self.runtime.signals.interruptible():
                 micro_batches = next(self._batches)
                 first.append(next(micro_batches))
         except Interrupted:
             pass
-        if number := self.runtime.asked_to_stop():
+        if number := self.runtime.stop_signal():
             raise Stopped("asked to stop", exit_code=exit_code(number))
         return chain(first, micro_batches)
 
@@ -166,11 +172,11 @@ class Stepper:
         runtime.reseed(self.seed, step)
         results = []
         for number in range(accumulation):
-            with self.throughput.waiting():
+            with self.throughput.measure_wait():
                 batch: Any = next(micro_batches)
             failed = int(batch.failed.sum())
             inputs = self.inputs.prepare(runtime.to_device(batch), step, number)
-            with runtime.accumulating(model, last=number == accumulation - 1):
+            with runtime.accumulate_gradients(model, is_last=number == accumulation - 1):
                 loss = model(**inputs).loss / accumulation
                 runtime.accelerator.backward(loss)
             results.append(MicroBatchResult(batch.indices.tolist(), loss.detach(), failed))

@@ -111,7 +111,7 @@ class RunDir:
         from videomae_cli.checkpoints.native import write_native
 
         config = config.model_copy(update={"step": state.step, "software": environment.software()})
-        weights = gather_to_cpu(model.state_dict(), here=self._runtime.is_main)
+        weights = gather_to_cpu(model.state_dict(), is_writer=self._runtime.is_main)
         self._runtime.run_on_rank0(lambda: write_native(self.final, weights, config))
         return self.final
 

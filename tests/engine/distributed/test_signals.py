@@ -6,19 +6,19 @@ import time
 
 import pytest
 
-from videomae_cli.engine.distributed.signals import Interrupted, Signals, exit_code
+from videomae_cli.engine.distributed.signals import Interrupted, SignalHandler, exit_code
 
-# never asks whether to stop; its child, as a decoding process, ignores what ends others
+# never checks for a stop request; its child, like a decoding process, ignores the signals
 STUBBORN = """
 import multiprocessing, signal, time
-from videomae_cli.engine.distributed.signals import NUMBERS, Signals
+from videomae_cli.engine.distributed.signals import STOP_SIGNALS, SignalHandler
 
 def decode():
-    for number in NUMBERS:
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     time.sleep(60)
 
-with Signals():
+with SignalHandler():
     child = multiprocessing.get_context("fork").Process(target=decode)
     child.start()
     print(child.pid, flush=True)
@@ -32,13 +32,13 @@ def is_there(pid: int) -> bool:
     return state.stdout.strip()[:1] not in ("", "Z")
 
 
-def test_a_second_signal_leaves_at_once_and_takes_the_decoding_processes_along() -> None:
+def test_a_second_signal_ends_the_process_and_its_decoding_processes_at_once() -> None:
     process = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE)
     assert process.stdout is not None
     child = int(process.stdout.readline())
 
     process.terminate()
-    process.terminate()  # passed on by a launcher: the same request
+    process.terminate()  # forwarded by a launcher: the same request
     time.sleep(1.2)
     assert process.poll() is None
     process.terminate()
@@ -46,12 +46,12 @@ def test_a_second_signal_leaves_at_once_and_takes_the_decoding_processes_along()
     assert process.wait(10) == 128 + signal.SIGTERM
     process.stdout.close()
     deadline = time.monotonic() + 10
-    while is_there(child) and time.monotonic() < deadline:  # killed, not yet gone
+    while is_there(child) and time.monotonic() < deadline:  # killed, but not yet gone
         time.sleep(0.05)
     assert not is_there(child)
 
 
-def test_a_schedulers_warning_leaves_time_for_what_it_warns_of() -> None:
+def test_the_request_after_a_schedulers_warning_does_not_end_the_process_at_once() -> None:
     process = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
@@ -60,7 +60,7 @@ def test_a_schedulers_warning_leaves_time_for_what_it_warns_of() -> None:
     time.sleep(1.2)
     process.terminate()
     time.sleep(1.5)
-    assert process.poll() is None, "a save may be under way"
+    assert process.poll() is None, "a checkpoint may be half written"
     process.terminate()
 
     assert process.wait(10) == 128 + signal.SIGTERM
@@ -68,18 +68,18 @@ def test_a_schedulers_warning_leaves_time_for_what_it_warns_of() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
-def test_a_wait_is_cut_short_and_work_is_not(number: signal.Signals) -> None:
-    with Signals() as signals:
-        os.kill(os.getpid(), number)  # while working: only noted
+def test_a_signal_interrupts_waiting_but_not_work(number: signal.Signals) -> None:
+    with SignalHandler() as signals:
+        os.kill(os.getpid(), number)  # during work: only recorded
         assert signals.received == number
 
         with pytest.raises(Interrupted), signals.interruptible():
             time.sleep(10)
 
-    with Signals() as signals, pytest.raises(Interrupted), signals.interruptible():
+    with SignalHandler() as signals, pytest.raises(Interrupted), signals.interruptible():
         os.kill(os.getpid(), number)
         time.sleep(10)
 
 
-def test_exit_codes_tell_ctrl_c_from_a_scheduler() -> None:
+def test_exit_codes_distinguish_ctrl_c_from_a_scheduler() -> None:
     assert [exit_code(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == [130, 75, 75]

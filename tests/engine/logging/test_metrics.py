@@ -2,37 +2,50 @@ from pathlib import Path
 
 import pytest
 
-from videomae_cli.engine.logging.metrics import MetricsLog, read_metrics
+from videomae_cli.engine.logging.metrics import (
+    MetricsLog,
+    RunningStats,
+    add_step,
+    pop_averages,
+    read_metrics,
+    record_order,
+)
 from videomae_cli.errors import TrainingError
 
 
-def test_rewinding_drops_later_lines_and_a_line_cut_short(tmp_path: Path) -> None:
+def test_truncating_removes_later_lines_an_incomplete_line_and_leftovers_of_killed_processes(
+    tmp_path: Path,
+) -> None:
     log = MetricsLog(tmp_path / "metrics.jsonl")
     for step in (10, 20, 30):
         log.write(step, {"loss": 1 / step})
     with log.path.open("a") as file:
         file.write('{"step": 40, "lo')
+    (tmp_path / ".metrics.partial-1.jsonl").write_text("left by a killed process")
 
-    log.rewind(20)
+    log.truncate(20)
 
     assert read_metrics(log.path) == [{"step": 10, "loss": 0.1}, {"step": 20, "loss": 0.05}]
+    assert list(tmp_path.iterdir()) == [log.path]
 
 
 def test_an_inactive_log_writes_nothing(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path / "metrics.jsonl", active=False)
 
-    log.rewind(0)
+    log.truncate(0)
     log.write(1, {"loss": 1.0})
 
     assert not log.path.exists()
 
 
-def test_rewinding_to_a_number_of_lines_drops_a_later_line_of_the_same_step(tmp_path: Path) -> None:
+def test_truncating_to_a_number_of_lines_removes_a_later_line_of_the_same_step(
+    tmp_path: Path,
+) -> None:
     log = MetricsLog(tmp_path / "metrics.jsonl")
     log.write(10, {"loss": 1.0})
     log.write(10, {"val_top1": 0.5})
 
-    log.rewind(10, lines=1)
+    log.truncate(10, lines=1)
 
     assert read_metrics(log.path) == [{"step": 10, "loss": 1.0}]
     assert log.lines == 1
@@ -43,3 +56,26 @@ def test_a_log_that_cannot_be_written_is_a_training_error(tmp_path: Path) -> Non
 
     with pytest.raises(TrainingError, match=r"metrics.jsonl: cannot be written"):
         MetricsLog(tmp_path / "metrics.jsonl").write(1, {"loss": 1.0})
+
+
+def test_a_line_has_the_means_the_maxima_and_the_last_order() -> None:
+    stats: RunningStats = {}
+    add_step(stats, loss=1.0, grad_norm=4.0)
+    record_order(stats, [3, 1])
+    add_step(stats, loss=3.0, grad_norm=2.0)
+
+    values = pop_averages(stats)
+
+    order = values.pop("order")
+    assert values == {"loss": 2.0, "loss_max": 3.0, "grad_norm": 3.0, "grad_norm_max": 4.0}
+    assert stats == {}
+    record_order(stats, [1, 3])
+    assert stats["order"] != order
+
+
+def test_a_single_video_has_no_order() -> None:
+    stats: RunningStats = {}
+
+    record_order(stats, [3])
+
+    assert stats == {}

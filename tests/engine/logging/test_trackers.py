@@ -1,4 +1,4 @@
-"""Copies of the metrics elsewhere; the tests of an extra that is not installed are passed over."""
+"""Copies of the metrics for trackers; tests of an extra that is not installed are skipped."""
 
 import importlib.util
 import warnings
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from videomae_cli.engine.logging.metrics import MetricsLog
-from videomae_cli.engine.logging.trackers import require_installed, tracking
+from videomae_cli.engine.logging.trackers import open_trackers, require_installed
 from videomae_cli.errors import RecipeError
 
 NAMES = ("tensorboard", "wandb")
@@ -25,20 +25,14 @@ def test_a_tracker_that_is_not_installed_is_refused_with_a_hint(name: str) -> No
     assert "pip install 'videomae[track]'" in refused.value.hint
 
 
-def test_without_trackers_there_is_nothing_to_tell(tmp_path: Path) -> None:
-    with tracking([], tmp_path, {}, step=0) as track:
-        assert track is None
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_tensorboard_has_what_the_file_has(tmp_path: Path) -> None:
+def test_tensorboard_has_the_values_of_the_log(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="needs the extra videomae[track]")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tensorboard's own dependencies
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-        with tracking(["tensorboard"], tmp_path, {"seed": 0}, step=0) as track:
-            log = MetricsLog(tmp_path / "metrics.jsonl", track=track)
+        with open_trackers(["tensorboard"], tmp_path, {"seed": 0}, step=0) as callback:
+            log = MetricsLog(tmp_path / "metrics.jsonl", callback=callback)
             for step in (10, 20):
                 log.write(step, {"loss": 1 / step})
         events = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Scalars("loss")
@@ -49,12 +43,11 @@ def test_tensorboard_has_what_the_file_has(tmp_path: Path) -> None:
     ]
 
 
-def test_wandb_writes_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_can_write_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="needs the extra videomae[track]")
     monkeypatch.setenv("WANDB_MODE", "offline")
 
-    with tracking(["wandb"], tmp_path, {"seed": 0}, step=0) as track:
-        assert track is not None
-        track(10, {"loss": 0.1})
+    with open_trackers(["wandb"], tmp_path, {"seed": 0}, step=0) as callback:
+        callback(10, {"loss": 0.1})
 
     assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))

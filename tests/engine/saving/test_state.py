@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from videomae_cli.engine.optim import adamw, parameter_groups
-from videomae_cli.engine.saving import store as saves
 from videomae_cli.engine.saving.state import (
     TrainingState,
     collect_tensors,
@@ -13,7 +12,7 @@ from videomae_cli.engine.saving.state import (
     restore_tensors,
     write_checkpoint,
 )
-from videomae_cli.engine.saving.store import Retention
+from videomae_cli.engine.saving.store import Retention, newest_checkpoint
 from videomae_cli.errors import TrainingError
 
 
@@ -34,10 +33,10 @@ def train_one(model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> 
     optimizer.zero_grad()
 
 
-def test_a_restored_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
+def test_a_restored_run_continues_bit_for_bit(tmp_path: Path) -> None:
     model, optimizer = trained(3)
-    where = TrainingState(step=3, identity={"recipe": "x"}, window={"loss": 0.1 + 0.2}, failed=1)
-    path = write_checkpoint(tmp_path, where, collect_tensors(model, optimizer), keep=Retention(2))
+    state = TrainingState(step=3, identity={"recipe": "x"}, window={"loss": 0.1 + 0.2}, failed=1)
+    path = write_checkpoint(tmp_path, state, collect_tensors(model, optimizer), keep=Retention(2))
     other_model, other_optimizer = trained(1)
 
     restore_tensors(path, other_model, other_optimizer)
@@ -45,12 +44,12 @@ def test_a_restored_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
         train_one(model, optimizer, step)
         train_one(other_model, other_optimizer, step)
 
-    assert read_state(path) == where
-    for mine, other in zip(model.parameters(), other_model.parameters(), strict=True):
-        assert torch.equal(mine, other)
+    assert read_state(path) == state
+    for one, other in zip(model.parameters(), other_model.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
-def test_the_newest_the_best_and_every_so_many_saves_are_kept(tmp_path: Path) -> None:
+def test_the_newest_the_best_and_regular_checkpoints_are_kept(tmp_path: Path) -> None:
     model, optimizer = trained(1)
     best = {"step": 5.0, "top1": 0.5}
 
@@ -64,19 +63,21 @@ def test_the_newest_the_best_and_every_so_many_saves_are_kept(tmp_path: Path) ->
     assert kept == [4, 5, 8, 10, 11]
 
 
-def test_a_save_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
     path = write_checkpoint(
         tmp_path, TrainingState(step=1), collect_tensors(*trained(1)), keep=Retention(2)
     )
 
-    with pytest.raises(TrainingError, match="step-000000001 is of another model: size mismatch"):
+    with pytest.raises(
+        TrainingError, match="step-000000001 belongs to another model: size mismatch"
+    ):
         restore_tensors(path, *trained(1, width=5))
 
 
-def test_a_disk_that_refuses_is_a_training_error(tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_written_is_a_training_error(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file where the directory should be")
 
-    with pytest.raises(TrainingError, match="could not save step 5"):
+    with pytest.raises(TrainingError, match="checkpoint of step 5 cannot be written"):
         write_checkpoint(
             tmp_path / "checkpoints",
             TrainingState(step=5),
@@ -85,5 +86,5 @@ def test_a_disk_that_refuses_is_a_training_error(tmp_path: Path) -> None:
         )
 
 
-def test_nothing_saved_means_nothing_found(tmp_path: Path) -> None:
-    assert saves.newest_checkpoint(tmp_path / "checkpoints") == (None, [])
+def test_a_run_without_checkpoints_has_no_newest_checkpoint(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path / "checkpoints") == (None, [])

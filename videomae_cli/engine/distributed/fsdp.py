@@ -1,13 +1,13 @@
-"""FSDP2: a model's weights, gradients and optimizer state split over the processes.
+"""FSDP2: shard the weights, gradients and optimizer state of a model over the processes.
 
-Every block is a unit, and so is what lies around the blocks. A unit's weights are gathered when it
-runs and given back after it; gradients go each to the process that holds the weights. Computing is
-as without, so are the numbers, but for the order of sums. What leaves the run (saves, `final/`) is
-whole: it can go on on any number of processes, sharded or not.
+Every block is a unit, and everything around the blocks is another. The weights of a unit are
+gathered before it runs and freed afterwards; each process receives the gradients of the weights it
+owns. The results are those of an unsharded model, except for the order of sums. Checkpoints and
+`final/` contain full tensors, so a run can be resumed on any number of processes, sharded or not.
 
-The functions do nothing to a model that is not sharded, so callers need not ask.
+All functions accept models and tensors that are not sharded, and leave them as they are.
 
-Source: torch's `fully_shard`; the idea is ZeRO's third stage, arXiv 1910.02054.
+Source: torch's `fully_shard`; ZeRO stage 3, arXiv 1910.02054.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,49 +30,49 @@ def shard(
     device: torch.device,
     world: int,
 ) -> list[Group]:
-    """Split a model over all processes; return the optimizer's groups over what it now holds.
+    """Shard a model over all processes; return parameter groups of its new parameters.
 
     Args:
-        model: On its device, in place; the same weights on all processes.
-        blocks: Those of its modules that are gathered one at a time.
-        groups: Of its parameters, which are replaced.
-        device: Of this process.
-        world: Processes.
+        model: On its device, with the same weights on all processes; changed in place.
+        blocks: Its modules that are gathered one at a time.
+        groups: Its parameter groups; sharding replaces the parameters in them.
+        device: The device of this process.
+        world: Number of processes.
     """
     name_of = {id(parameter): name for name, parameter in model.named_parameters()}
     names = [[name_of[id(parameter)] for parameter in group["params"]] for group in groups]
     mesh = init_device_mesh(device.type, (world,))
     for block in blocks:
         fully_shard(block, mesh=mesh)
-    fully_shard(model, mesh=mesh, reshard_after_forward=False)  # needed again at once
-    held = dict(model.named_parameters())
+    fully_shard(model, mesh=mesh, reshard_after_forward=False)  # the backward pass comes next
+    sharded = dict(model.named_parameters())
     return [
-        {**group, "params": [held[name] for name in listed]}
-        for group, listed in zip(groups, names, strict=True)
+        {**group, "params": [sharded[name] for name in group_names]}
+        for group, group_names in zip(groups, names, strict=True)
     ]
 
 
-def exchange_gradients(model: nn.Module, *, now: bool) -> None:
-    """Say whether the next backward pass hands gradients over, or adds them up where they are."""
+def set_gradient_sync(model: nn.Module, *, enabled: bool) -> None:
+    """Choose whether the next backward pass exchanges gradients or accumulates them locally."""
     for unit in _units(model):
-        unit.set_requires_gradient_sync(now, recurse=False)
+        unit.set_requires_gradient_sync(enabled, recurse=False)
 
 
 @contextmanager
-def gathered(model: nn.Module) -> Iterator[None]:
-    """Hold the whole model on every process, so that each may run it as often as it likes.
+def gather_weights(model: nn.Module) -> Iterator[None]:
+    """Keep all weights on every process inside the block, so that each can run the model alone.
 
-    To be entered and left by all processes together; no training and no `state_dict` inside.
+    Entered and left by all processes together; no training and no `state_dict` inside.
     """
     units = _units(model)
     for unit in units:
         unit.unshard()
     try:
-        with ExitStack() as held:
+        with ExitStack() as disabled:
             for module in model.modules():
                 if isinstance(module, FSDPModule):
-                    held.enter_context(_resting(module._forward_pre_hooks))
-                    held.enter_context(_resting(module._forward_hooks))
+                    disabled.enter_context(_disable_hooks(module._forward_pre_hooks))
+                    disabled.enter_context(_disable_hooks(module._forward_hooks))
             yield
     finally:
         for unit in units:
@@ -80,47 +80,51 @@ def gathered(model: nn.Module) -> Iterator[None]:
 
 
 def full_tensor(tensor: Tensor) -> Tensor:
-    """Return a tensor as it was before it was split; to be called by all processes."""
+    """Return the full tensor of a shard; called by all processes."""
     if not isinstance(tensor, DTensor):
         return tensor
     full: Tensor = tensor.full_tensor()
     return full
 
 
-def gather_to_cpu(tensors: Mapping[str, Tensor], *, here: bool) -> dict[str, Tensor]:
-    """Return whole tensors where `here`, nothing elsewhere; to be called by all processes.
+def gather_to_cpu(tensors: Mapping[str, Tensor], *, is_writer: bool) -> dict[str, Tensor]:
+    """Return full tensors on the writing process and nothing on others; called by all processes.
 
-    One after the other is gathered and put into main memory, so no device ever holds all.
+    Sharded tensors are gathered and moved to main memory one at a time, so that no device ever
+    contains all of them.
     """
-    kept = {}
+    gather_weights = {}
     for name, tensor in tensors.items():
         full = full_tensor(tensor)
-        if here:
-            kept[name] = full.cpu() if full is not tensor else full
-    return kept
+        if is_writer:
+            gather_weights[name] = full.cpu() if full is not tensor else full
+    return gather_weights
 
 
-def shard_like(value: Tensor, held: Tensor) -> Tensor:
-    """Return this process's part of a whole tensor if `held` is one, else the tensor itself."""
-    if not isinstance(held, DTensor):
+def shard_like(value: Tensor, reference: Tensor) -> Tensor:
+    """Return this process's shard of a full tensor, or the tensor if `reference` is not sharded."""
+    if not isinstance(reference, DTensor):
         return value
     part: DTensor = distribute_tensor(
-        value.to(held.device), held.device_mesh, held.placements, src_data_rank=None
+        value.to(reference.device),
+        reference.device_mesh,
+        reference.placements,
+        src_data_rank=None,
     )
     return part
 
 
 def _units(model: nn.Module) -> list[FSDPModule]:
-    """Return what is gathered at once, the outermost first."""
+    """Return the modules whose weights are gathered together, the outermost first."""
     return [module for module in model.modules() if isinstance(module, FSDPModule)]
 
 
 @contextmanager
-def _resting(hooks: dict[int, Callable[..., object]]) -> Iterator[None]:
-    """Take a module's hooks away for a while: they gather, and remember what ran."""
-    kept = dict(hooks)
+def _disable_hooks(hooks: dict[int, Callable[..., object]]) -> Iterator[None]:
+    """Remove hooks of a module inside the block; FSDP's gather weights and record what ran."""
+    removed = dict(hooks)
     hooks.clear()
     try:
         yield
     finally:
-        hooks.update(kept)
+        hooks.update(removed)

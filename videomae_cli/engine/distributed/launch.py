@@ -1,8 +1,8 @@
-"""Start one process per device when asked to, unless a launcher has done so already.
+"""Start one process per device, unless a launcher has already started this process.
 
-`--devices 4` starts this very command four times with torch's rank variables set, passes signals
-on, and leaves with the ranks' exit code. Under torchrun or accelerate launch the variables are
-there already, under Slurm `slurm.py` has set them, and we carry on as one of the processes.
+`--devices 4` starts the same command four times with torch's rank variables set, forwards signals
+to the ranks, and returns their exit code. Under torchrun or accelerate launch the variables are
+already set, under Slurm by `slurm.py`; then this process is one of the ranks.
 """
 
 import ctypes
@@ -18,42 +18,53 @@ from collections.abc import Callable
 import torch
 
 from videomae_cli.engine.distributed import slurm
-from videomae_cli.engine.distributed.signals import NUMBERS
+from videomae_cli.engine.distributed.signals import STOP_SIGNALS
 from videomae_cli.errors import UsageError
 
-PATIENCE_SECONDS = 30.0
+GRACE_SECONDS = 30.0  # for ranks to end by themselves after another has failed
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def process_count(devices: int | None) -> int:
-    """Return how many processes `--devices` asks for; without it every GPU, else one on the CPU.
+    """Return the number of processes to start.
+
+    Args:
+        devices: Of the command line; None for all GPUs, or one process on a CPU.
 
     Raises:
         UsageError: There are fewer devices.
     """
     gpus = torch.cuda.device_count()
-    at_hand = gpus or os.cpu_count() or 1
+    available = gpus or os.cpu_count() or 1
     if devices is None:
         return max(1, gpus)
-    if devices > at_hand:
+    if devices > available:
         kind = "GPUs" if gpus else "CPU cores"
-        raise UsageError(f"--devices {devices}: {at_hand} {kind} at hand", "ask for fewer")
+        raise UsageError(
+            f"--devices {devices}: this machine has {available} {kind}", f"--devices {available}"
+        )
     return devices
 
 
 def is_launched() -> bool:
-    """Tell whether a launcher is around us already."""
+    """Return whether a launcher has started this process."""
     return "LOCAL_RANK" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
 
 
 def relaunch(devices: int | None) -> int | None:
-    """Run this command once per device; return the exit code, None if there is nothing to do.
+    """Run this command once per device and wait for the processes.
+
+    Args:
+        devices: Number of processes; None for all GPUs, or one process on a CPU.
+
+    Returns:
+        The exit code; None if this process is to run the command itself.
 
     Raises:
         UsageError: There are fewer devices, or a launcher has started another number of processes.
     """
     if is_launched():
-        _take_part(devices)
+        _set_up_rank(devices)
         return None
     count = process_count(devices)
     if count == 1:
@@ -61,10 +72,10 @@ def relaunch(devices: int | None) -> int | None:
     port = _free_port()
     ranks: list[subprocess.Popen[bytes]] = []
 
-    def pass_on(number: int, frame: types.FrameType | None) -> None:
+    def forward(number: int, frame: types.FrameType | None) -> None:
         _send(ranks, number)
 
-    former = {number: signal.signal(number, pass_on) for number in NUMBERS}
+    former = {number: signal.signal(number, forward) for number in STOP_SIGNALS}
     try:
         ranks += (_start(rank, count, port) for rank in range(count))
         return _wait(ranks)
@@ -73,21 +84,27 @@ def relaunch(devices: int | None) -> int | None:
             signal.signal(number, handler)
 
 
-def _take_part(devices: int | None) -> None:
-    """See to it, as one of a launcher's processes, that we run as if `_start` had started us."""
+def _set_up_rank(devices: int | None) -> None:
+    """Set the variables that `_start` would have set for this process of another launcher.
+
+    Raises:
+        UsageError: The launcher has started another number of processes than `devices`.
+    """
     count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if devices not in (None, count):
         raise UsageError(
-            f"--devices {devices}: a launcher has started {count} on this machine already",
-            "leave --devices away: the launcher around this command says how many",
+            f"--devices {devices}: a launcher has started {count} processes on this machine",
+            "omit --devices: the launcher of this command sets the number of processes",
         )
     if torch.cuda.is_available() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
-    os.environ.setdefault("ACCELERATE_USE_CPU", "true")  # else they would not join
+    os.environ.setdefault(
+        "ACCELERATE_USE_CPU", "true"
+    )  # without it Accelerate starts no process group
     if "OMP_NUM_THREADS" not in os.environ:
         threads = slurm.cores_per_task() or max(1, (os.cpu_count() or 1) // count)
         os.environ["OMP_NUM_THREADS"] = str(threads)
-        torch.set_num_threads(threads)  # torch has looked for the variable before
+        torch.set_num_threads(threads)  # torch has already read the variable
 
 
 def _start(rank: int, count: int, port: int) -> subprocess.Popen[bytes]:
@@ -103,34 +120,38 @@ def _start(rank: int, count: int, port: int) -> subprocess.Popen[bytes]:
     if not torch.cuda.is_available():
         environment["ACCELERATE_USE_CPU"] = "true"
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    # a session of its own: Ctrl-C reaches a rank once, through us, and not a second time by itself
+    # in a session of its own, so that Ctrl-C reaches it only once, through this process
     return subprocess.Popen(
         [sys.executable, "-m", "videomae_cli", *sys.argv[1:]],
         env=environment,
         start_new_session=True,
-        preexec_fn=_stop_with(os.getpid()) if sys.platform == "linux" else None,
+        preexec_fn=_stop_with_parent(os.getpid()) if sys.platform == "linux" else None,
     )
 
 
-def _stop_with(launcher: int) -> Callable[[], None]:
-    """Return what makes a new process get SIGTERM, and so save and leave, when we die (Linux)."""
+def _stop_with_parent(parent: int) -> Callable[[], None]:
+    """Return a function for a new process: the kernel sends it SIGTERM when its parent dies."""
     libc = ctypes.CDLL(None)
 
-    def ask_kernel() -> None:
+    def request_signal() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != launcher:
+        if os.getppid() != parent:
             os._exit(128 + signal.SIGTERM)
 
-    return ask_kernel
+    return request_signal
 
 
 def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
-    """Wait for all ranks; once one has failed, give the others a while to leave by themselves."""
+    """Wait for all ranks; kill those that are left `GRACE_SECONDS` after one has failed.
+
+    Returns:
+        The highest exit code, 128 + its number for a signal.
+    """
     deadline = float("inf")
     while any(rank.poll() is None for rank in ranks):
         failed = [rank for rank in ranks if rank.returncode]
         if failed and deadline == float("inf"):
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + GRACE_SECONDS
         if time.monotonic() > deadline:
             for rank in ranks:
                 rank.kill()

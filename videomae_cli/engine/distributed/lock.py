@@ -1,8 +1,9 @@
-"""One run per directory. The lock is the kernel's, so it ends with the process, however that dies.
+"""Lock a run directory, so that only one run uses it.
 
-A record lock (not `flock`) is held by the process alone: decoding processes that outlive a killed
-run for a moment do not hold it. The file `.lock` stays, as its name, and says who had it last.
-Not covered: Windows, and file systems without locks, where nothing is checked.
+The kernel releases the lock when the process ends, in whatever way. It is a record lock, not
+`flock`, so decoding processes that outlive a killed run for a moment do not keep it. The file
+`.lock` is never removed; it names the last process. On Windows, and on file systems without locks,
+nothing is checked.
 """
 
 import errno
@@ -16,18 +17,18 @@ from typing import IO
 
 from videomae_cli.errors import TrainingError
 
-NAME = ".lock"
+LOCK_FILE = ".lock"
 
 
 @contextmanager
 def lock_directory(run_dir: Path) -> Iterator[None]:
-    """Hold a directory for this process.
+    """Lock a directory for this process inside the block.
 
     Raises:
-        TrainingError: Another process holds it.
+        TrainingError: Another process has locked it.
         OSError: The lock file cannot be written.
     """
-    with (run_dir / NAME).open("a+") as file:
+    with (run_dir / LOCK_FILE).open("a+") as file:
         if not _lock(file):
             file.seek(0)
             raise TrainingError(
@@ -41,7 +42,7 @@ def lock_directory(run_dir: Path) -> Iterator[None]:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Lock a file without waiting; tell whether that worked, or cannot be known."""
+    """Lock a file without waiting; return False if another process has locked it."""
     if sys.platform == "win32":
         return True
     import fcntl

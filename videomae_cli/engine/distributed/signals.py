@@ -1,8 +1,8 @@
-"""Asked to stop: a signal is noted, and heeded at the next place where nothing gets lost.
+"""Stop requests: a signal is recorded, and obeyed at the next moment at which nothing is lost.
 
-SIGTERM, SIGINT and SIGUSR1 set a flag; the ranks agree on it once a step. Where a process only
-waits or evaluates, `interruptible` lets the signal cut it short. A second signal leaves at once,
-and takes the decoding processes along; SIGUSR1, by which schedulers warn, does not count for that.
+SIGTERM, SIGINT and SIGUSR1 are recorded; the ranks exchange them once per step. While a process
+only waits or validates, `interruptible` lets a signal interrupt it. A second signal ends the
+process at once, with its decoding processes; SIGUSR1, which schedulers send as a warning, does not.
 """
 
 import multiprocessing
@@ -14,28 +14,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-WARNING: signal.Signals | None = getattr(signal, "SIGUSR1", None)  # Windows has none
-NUMBERS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, WARNING)))
-SAME_REQUEST_SECONDS = 1.0  # a scheduler and the launcher it started both pass one signal on
+WARNING_SIGNAL: signal.Signals | None = getattr(signal, "SIGUSR1", None)  # absent on Windows
+STOP_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, WARNING_SIGNAL)))
+SAME_REQUEST_SECONDS = 1.0  # a signal may arrive twice: from the scheduler and from the launcher
 
 
 class Interrupted(BaseException):
-    """A signal came while waiting. Not an `Exception`, so that nobody's error handling eats it."""
+    """A signal arrived in an interruptible block. `except Exception` does not catch it."""
 
 
-class Signals:
-    """Receives signals while it is entered; gives the former handlers back afterwards."""
+class SignalHandler:
+    """Records stop signals inside its context; restores the former handlers afterwards."""
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._at = 0.0
+        """The recorded signal."""
+        self._time = 0.0
         self._process = os.getpid()
-        self._may_interrupt = False
+        self._is_interruptible = False
         self._former: dict[int, Any] = {}
 
-    def __enter__(self) -> "Signals":
-        for number in NUMBERS:
-            self._former[number] = signal.signal(number, self._note)
+    def __enter__(self) -> "SignalHandler":
+        for number in STOP_SIGNALS:
+            self._former[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -44,34 +45,37 @@ class Signals:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let a signal, also one that has come before, end this block.
+        """Let a signal end this block, also one that has been recorded before.
 
         Raises:
-            Interrupted: It did.
+            Interrupted: A signal arrived.
         """
-        self._may_interrupt = True
+        self._is_interruptible = True
         try:
             if self.received is not None:
                 raise Interrupted
             yield
         finally:
-            self._may_interrupt = False
+            self._is_interruptible = False
 
-    def _note(self, number: int, frame: types.FrameType | None) -> None:
+    def _handle(self, number: int, frame: types.FrameType | None) -> None:
         if os.getpid() != self._process:
-            return  # a decoding process just forked: its parent decides
+            return  # a decoding process that has just been forked: its parent decides
         if self.received is None:
-            self.received, self._at = number, time.monotonic()
-            if self._may_interrupt:
+            self._record(number)
+            if self._is_interruptible:
                 raise Interrupted
-        elif self.received == WARNING != number:
-            self.received, self._at = number, time.monotonic()  # a warning, then the request
-        elif number != WARNING and time.monotonic() > self._at + SAME_REQUEST_SECONDS:
+        elif self.received == WARNING_SIGNAL != number:
+            self._record(number)  # the request after the warning
+        elif number != WARNING_SIGNAL and time.monotonic() > self._time + SAME_REQUEST_SECONDS:
             for child in multiprocessing.active_children():
                 child.kill()
-            os._exit(128 + number)  # asked twice: the user means now
+            os._exit(128 + number)  # requested twice: stop at once
+
+    def _record(self, number: int) -> None:
+        self.received, self._time = number, time.monotonic()
 
 
 def exit_code(number: int) -> int:
-    """Return the exit code of a run that a signal stopped and that can be resumed."""
+    """Return the exit code of a run that was stopped by a signal and can be resumed."""
     return 130 if number == signal.SIGINT else 75

@@ -1,143 +1,135 @@
-"""Join the tasks that `srun` started: torch's rank variables, out of Slurm's.
+"""Join the tasks of a Slurm step into one run: set torch's rank variables from Slurm's.
 
-A run of several processes is a step of several tasks, and nothing else is: Slurm tells a step's
-size to what `srun` starts, not to a batch script, and `srun --pty bash` is one task. There
-`--devices` starts processes, as everywhere. If another launcher has set the variables, they stay.
+Only a step of several tasks, started by `srun`, becomes a run of several processes. Batch scripts
+and `srun --pty bash` are single processes, where `--devices` starts processes as on any machine.
+Rank variables set by another launcher are kept.
 
-Not covered: heterogeneous jobs, and names of nodes other than letters, digits and [1-3,007].
+On several nodes MASTER_ADDR comes from the batch script. Heterogeneous jobs are not supported.
+
+Source: srun(1), OUTPUT ENVIRONMENT VARIABLES.
 """
 
 import os
 import re
 from collections.abc import Mapping
-from itertools import product
 
 from videomae_cli.errors import UsageError
 
-# below the ports that Linux gives to outgoing connections; jobs lie a prime number of ports apart
-FIRST_PORT, PORTS, JOBS_APART = 12_000, 20_000, 61
-_NUMBERS = r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*"
-_NODES = rf"(?:[\w.-]|\[{_NUMBERS}\])+"
+# below the ports that Linux gives to outgoing connections; neighbouring jobs are far apart
+_FIRST_PORT, _PORTS, _PORTS_PER_JOB = 12_000, 20_000, 61
 _TASKS = r"(\d+)(?:\(x(\d+)\))?"
+_LOCALHOST = "127.0.0.1"
+_MASTER_ADDR = 'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
 _HINT = (
-    "start the tasks with srun, and in a container hand all SLURM_* variables on;"
+    "start the tasks with srun, and pass all SLURM_* variables on to containers;"
     " or start the processes with torchrun"
 )
 
 
 def join_step() -> None:
-    """Make this task a rank of its step's run: set what torch and Accelerate look for.
+    """Make this task a rank of the run that its step is: set the variables that torch reads.
 
-    Does nothing outside a step of several tasks, or where a launcher has been at work. A
-    MASTER_ADDR or MASTER_PORT of your own is kept.
+    Does nothing outside a step of several tasks, or under another launcher. MASTER_ADDR and
+    MASTER_PORT are kept if they are set.
 
     Raises:
-        UsageError: Slurm's variables are missing, malformed or contradict each other, or a rank
-            variable of somebody else's contradicts them.
+        UsageError: A variable is missing or malformed, or variables contradict each other.
     """
     if "LOCAL_RANK" in os.environ or "SLURM_STEP_NUM_TASKS" not in os.environ:
         return
     if _number(os.environ, "SLURM_STEP_NUM_TASKS") < 2:
         return
-    import torch  # only here: no other command line waits for it
+    import torch  # here, so that other command lines do not wait for it
 
     for name, value in rank_variables(os.environ, gpus=torch.cuda.device_count()).items():
-        given = os.environ.setdefault(name, value)
-        if given != value and not name.startswith("MASTER_"):
+        current = os.environ.setdefault(name, value)
+        if current != value and not name.startswith("MASTER_"):
             raise UsageError(
-                f"{name}={given} is set, but by Slurm's variables it is {value}", f"unset {name}"
+                f"{name}={current} is set, but Slurm's variables give {value}", f"unset {name}"
             )
 
 
-def rank_variables(slurm: Mapping[str, str], *, gpus: int) -> dict[str, str]:
+def rank_variables(environment: Mapping[str, str], *, gpus: int) -> dict[str, str]:
     """Return the rank variables of one task.
 
-    Accelerate takes LOCAL_RANK for the number of the GPU. A task that was given GPUs of its own
-    sees no others and counts them from 0, so its number on the node is taken modulo what it sees.
+    Accelerate uses LOCAL_RANK as the number of the GPU. A task with GPUs of its own sees no others
+    and numbers them from 0, so its number on the node is taken modulo the GPUs that it sees.
 
     Args:
-        slurm: The task's environment.
-        gpus: How many the task sees.
+        environment: The environment variables of the task.
+        gpus: Number of GPUs that the task sees.
 
     Raises:
-        UsageError: Variables are missing, malformed or contradict each other.
+        UsageError: A variable is missing or malformed, or variables contradict each other.
     """
-    world, rank = _number(slurm, "SLURM_STEP_NUM_TASKS"), _number(slurm, "SLURM_PROCID")
-    node, local_rank = _number(slurm, "SLURM_NODEID"), _number(slurm, "SLURM_LOCALID")
-    nodes, tasks = _text(slurm, "SLURM_STEP_NODELIST"), _text(slurm, "SLURM_STEP_TASKS_PER_NODE")
-    hosts, counts = expand_nodes(nodes), expand_tasks(tasks)
-    is_whole = len(hosts) == len(counts) and sum(counts) == world
-    if not (is_whole and rank < world and node < len(hosts) and local_rank < counts[node]):
+    world = _number(environment, "SLURM_STEP_NUM_TASKS")
+    rank = _number(environment, "SLURM_PROCID")
+    node, local_rank = _number(environment, "SLURM_NODEID"), _number(environment, "SLURM_LOCALID")
+    tasks = _text(environment, "SLURM_STEP_TASKS_PER_NODE")
+    counts = expand_task_counts(tasks)
+    is_valid = sum(counts) == world and rank < world and node < len(counts)
+    if not (is_valid and local_rank < counts[node]):
         raise UsageError(
             f"Slurm's variables contradict each other: task {rank} of {world}, number {local_rank}"
-            f" on node {node} of SLURM_STEP_NODELIST={nodes}, SLURM_STEP_TASKS_PER_NODE={tasks}",
+            f" on node {node} of SLURM_STEP_TASKS_PER_NODE={tasks}",
             _HINT,
         )
-    place = JOBS_APART * _number(slurm, "SLURM_JOB_ID") + _number(slurm, "SLURM_STEP_ID")
+    job, step = _number(environment, "SLURM_JOB_ID"), _number(environment, "SLURM_STEP_ID")
     return {
         "RANK": str(rank),
         "WORLD_SIZE": str(world),
         "LOCAL_RANK": str(local_rank % gpus if gpus else local_rank),
         "LOCAL_WORLD_SIZE": str(counts[node]),
-        "MASTER_ADDR": hosts[0],
-        "MASTER_PORT": str(FIRST_PORT + place % PORTS),
+        "MASTER_ADDR": _master_address(environment, nodes=len(counts)),
+        "MASTER_PORT": str(_FIRST_PORT + (_PORTS_PER_JOB * job + step) % _PORTS),
     }
 
 
 def cores_per_task() -> int | None:
-    """Return the CPU cores that `--cpus-per-task` gave to each task; None if it was not given.
+    """Return the CPU cores per task that `--cpus-per-task` requested; None without the option.
 
     Raises:
-        UsageError: Slurm's variable is no number.
+        UsageError: Slurm's variable is not a number.
     """
     name = "SLURM_CPUS_PER_TASK"
     return _number(os.environ, name) if name in os.environ else None
 
 
-def expand_nodes(text: str) -> list[str]:
-    """Return the nodes of a list in Slurm's way of writing: `gpu[03-04,9],login` -> four names.
+def expand_task_counts(text: str) -> list[int]:
+    """Return the number of tasks on each node: `8(x2),4` gives 8, 8, 4.
 
     Raises:
-        UsageError: It is written otherwise.
-    """
-    if not re.fullmatch(rf"{_NODES}(?:,{_NODES})*", text):
-        raise UsageError(f"SLURM_STEP_NODELIST={text}: no list of nodes", _HINT)
-    names = []
-    for nodes in re.findall(_NODES, text):
-        parts = re.split(r"[\[\]]", nodes)  # outside, inside, outside, ...
-        choices = [_span(part) if i % 2 else [part] for i, part in enumerate(parts)]
-        names += ["".join(chosen) for chosen in product(*choices)]
-    return names
-
-
-def expand_tasks(text: str) -> list[int]:
-    """Return the number of tasks on each node: `8(x2),4` -> 8, 8, 4.
-
-    Raises:
-        UsageError: It is written otherwise.
+        UsageError: The text has another format.
     """
     if not re.fullmatch(rf"{_TASKS}(?:,{_TASKS})*", text):
-        raise UsageError(f"SLURM_STEP_TASKS_PER_NODE={text}: no list of counts", _HINT)
+        raise UsageError(f"SLURM_STEP_TASKS_PER_NODE={text}: not a list of task counts", _HINT)
     return [int(n) for n, times in re.findall(_TASKS, text) for _ in range(int(times or 1))]
 
 
-def _span(text: str) -> list[str]:
-    """Return the numbers of `003-005,9`, padded as they were written."""
-    numbers = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        numbers += [f"{n:0{len(first)}}" for n in range(int(first), int(last or first) + 1)]
-    return numbers
+def _master_address(environment: Mapping[str, str], *, nodes: int) -> str:
+    """Return the address of rank 0.
+
+    Raises:
+        UsageError: There are several nodes, and the batch script has not set it.
+    """
+    if "MASTER_ADDR" in environment:
+        return environment["MASTER_ADDR"]
+    if nodes == 1:
+        return _LOCALHOST
+    raise UsageError(
+        f"MASTER_ADDR is not set, but this Slurm step has tasks on {nodes} nodes",
+        f"add this line to the batch script, before srun:\n  {_MASTER_ADDR}",
+    )
 
 
-def _text(slurm: Mapping[str, str], name: str) -> str:
-    if name not in slurm:
+def _text(environment: Mapping[str, str], name: str) -> str:
+    if name not in environment:
         raise UsageError(f"this is a step of several Slurm tasks, but {name} is not set", _HINT)
-    return slurm[name]
+    return environment[name]
 
 
-def _number(slurm: Mapping[str, str], name: str) -> int:
-    text = _text(slurm, name)
+def _number(environment: Mapping[str, str], name: str) -> int:
+    text = _text(environment, name)
     if not text.isdecimal():
-        raise UsageError(f"{name}={text}: no number", _HINT)
+        raise UsageError(f"{name}={text}: not a number", _HINT)
     return int(text)

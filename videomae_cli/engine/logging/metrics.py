@@ -1,97 +1,153 @@
-"""`metrics.jsonl`: one JSON object per line, the same whether a run was interrupted or not.
+"""The metrics of a run: the log `metrics.jsonl`, the averages between two of its lines, the best.
 
-Only what is determined by recipe, data and seed goes in. How fast the machine was goes to
-`speed.jsonl`.
+A line of the log is one JSON object. The log is the same whether a run was interrupted or not, so
+it contains only values that follow from recipe, data and seed; throughput goes to `speed.jsonl`.
 """
 
 import json
-import os
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+from videomae_cli import atomic
 from videomae_cli.errors import TrainingError
 
-Track = Callable[[int, dict[str, float]], None]
-"""Told the step and what was logged."""
+MetricsCallback = Callable[[int, dict[str, float]], None]
+"""Called with the step and the values of every line that is logged."""
+
+RunningStats = dict[str, float]
+"""Sums, maxima and number of steps since the last line; the key `window` of `state.json`."""
+
+_AVERAGED = ("loss", "grad_norm")
+
+
+class Metric(NamedTuple):
+    """The value returned by a validation that decides which checkpoint is the best.
+
+    Args:
+        name: Its key, such as `top1` or `loss`.
+        higher_is_better: False for losses and errors.
+    """
+
+    name: str
+    higher_is_better: bool = True
+
+    def is_at_least_as_good(self, value: float, best: float | None) -> bool:
+        """Compare a value with the best so far; the later of two equal values wins."""
+        if best is None:
+            return True
+        return value >= best if self.higher_is_better else value <= best
 
 
 class MetricsLog:
-    """Appends lines; forgets the later ones when a run is resumed.
+    """Appends lines to a log; removes the later ones when a run is resumed.
 
     Args:
         path: The file.
-        active: Write at all; false on ranks other than the main one.
-        track: Told every line too, where it is written.
+        active: Whether anything is written; false on all ranks but 0.
+        callback: Also called with every line that is written.
     """
 
-    def __init__(self, path: Path, *, active: bool = True, track: Track | None = None) -> None:
+    def __init__(
+        self, path: Path, *, active: bool = True, callback: MetricsCallback | None = None
+    ) -> None:
         self.path = path
         self.active = active
-        self.track = track
+        self.callback = callback
         self.lines = 0
-        """Lines in the file, since `rewind`."""
+        """Number of lines in the file, counted from `truncate` on."""
 
-    def rewind(self, step: int, *, lines: int | None = None) -> None:
-        """Drop every line after `step`, all but the first `lines`, and a last one cut short."""
+    def truncate(self, step: int, *, lines: int | None = None) -> None:
+        """Remove all lines after `step`, all but the first `lines`, and an incomplete last line.
+
+        Raises:
+            TrainingError: The file cannot be written.
+        """
         if not (self.active and self.path.is_file()):
             return
-        whole = [
-            line for line in self.path.read_text().splitlines(keepends=True) if _is_whole(line)
+        complete = [
+            line for line in self.path.read_text().splitlines(keepends=True) if _is_complete(line)
         ]
-        kept = [line for line in whole if _step(line) <= step][:lines]
-        partial = self.path.with_name(self.path.name + ".partial")
-        with self._refusals_named():
-            with partial.open("w") as file:
-                file.write("".join(kept))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
+        kept = [line for line in complete if _step(line) <= step][:lines]
+        with self._name_file_in_errors():
+            atomic.remove_leftovers(self.path)
+            atomic.write_text(self.path, "".join(kept))
         self.lines = len(kept)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Append one line.
 
         Raises:
-            TrainingError: The disk refused.
+            TrainingError: The file cannot be written.
         """
         if self.active:
-            with self._refusals_named(), self.path.open("a") as file:
+            with self._name_file_in_errors(), self.path.open("a") as file:
                 file.write(json.dumps({"step": step, **values}) + "\n")
             self.lines += 1
-            if self.track is not None:
-                self.track(step, values)
+            if self.callback is not None:
+                self.callback(step, values)
 
     def sync(self) -> None:
-        """Force the lines to the disk.
+        """Flush the lines to the disk.
 
         Raises:
-            TrainingError: The disk refused.
+            TrainingError: The file cannot be written.
         """
         if self.active and self.path.is_file():
-            with self._refusals_named(), self.path.open("r+") as file:
-                os.fsync(file.fileno())
+            with self._name_file_in_errors():
+                atomic.sync(self.path)
 
     @contextmanager
-    def _refusals_named(self) -> Iterator[None]:
+    def _name_file_in_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise TrainingError(
                 f"{self.path}: cannot be written: {error}",
-                "free some space or make it writable, then --resume; saves are untouched",
+                "free some space or make it writable, then --resume; checkpoints are unchanged",
             ) from error
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Return the lines of a metrics file, without a last one that is not whole yet."""
+    """Return the lines of a log, except for a last line that is incomplete."""
     lines = path.read_text().splitlines(keepends=True)
-    if lines and not _is_whole(lines[-1]):
+    if lines and not _is_complete(lines[-1]):
         lines.pop()
     return [json.loads(line) for line in lines]
 
 
-def _is_whole(line: str) -> bool:
+def add_step(stats: RunningStats, *, loss: float, grad_norm: float) -> None:
+    """Add the loss and the gradient norm of one step to the running statistics."""
+    for name, value in zip(_AVERAGED, (loss, grad_norm), strict=True):
+        stats[name] = stats.get(name, 0.0) + value
+        stats[f"{name}_max"] = max(stats.get(f"{name}_max", value), value)
+    stats["steps"] = stats.get("steps", 0.0) + 1.0
+
+
+def record_order(stats: RunningStats, indices: Sequence[int]) -> None:
+    """Record a checksum of the samples of an epoch's first step, in their order.
+
+    It differs from epoch to epoch unless shuffling is broken. One sample has no order to check.
+    """
+    if len(indices) > 1:
+        stats["order"] = float(zlib.crc32(repr(list(indices)).encode()))
+
+
+def pop_averages(stats: RunningStats) -> dict[str, float]:
+    """Return the values of one line and clear the running statistics.
+
+    Returns:
+        Means over the steps by name, maxima as `<name>_max`, and `order` if an epoch began.
+    """
+    steps = stats.pop("steps", 0.0)  # 0 if all steps were skipped; then there are no sums
+    values = {name: value / steps if name in _AVERAGED else value for name, value in stats.items()}
+    stats.clear()
+    return values
+
+
+def _is_complete(line: str) -> bool:
     try:
         return line.endswith("\n") and "step" in json.loads(line)
     except ValueError:

@@ -1,62 +1,88 @@
-"""How fast a run goes: clips per second, share of time spent waiting for data, peak memory."""
+"""How fast a run trains: clips per second, share of time spent waiting for data, peak memory."""
 
+import re
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import torch
 
 from videomae_cli.engine.logging.metrics import MetricsLog
 
+_PROCESS_STATUS = Path("/proc/self/status")
+
 
 class Throughput:
-    """A stopwatch over the steps since the last written line.
+    """Measures the time of steps and of waiting for data, and logs both.
 
     Args:
-        log: Where lines go.
+        log: Receives the lines.
         batch: Clips per step, over all processes.
-        peak_bytes: Says the most memory used so far, if the system tells.
+        device: Its peak memory is logged too.
     """
 
-    def __init__(
-        self, log: MetricsLog, batch: int, peak_bytes: Callable[[], int | None] = lambda: None
-    ) -> None:
+    def __init__(self, log: MetricsLog, batch: int, device: torch.device) -> None:
         self.log = log
         self._batch = batch
-        self._peak_bytes = peak_bytes
-        self._busy = self._waited = 0.0
+        self._device = device
+        self._training = self._waiting = 0.0
         self._steps = 0
-        self._since = time.perf_counter()
-        self._shown = ""
+        self._last = time.perf_counter()
+        self._text = ""
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the time inside as waiting for data."""
+    def measure_wait(self) -> Iterator[None]:
+        """Count the time inside the block as waiting for data."""
         start = time.perf_counter()
         yield
-        self._waited += time.perf_counter() - start
+        self._waiting += time.perf_counter() - start
 
-    def step(self) -> None:
-        """Count a step; time since the last one is training time."""
+    def count_step(self) -> None:
+        """Count a step and the time since the last one."""
         now = time.perf_counter()
-        self._busy += now - self._since
-        self._since = now
+        self._training += now - self._last
+        self._last = now
         self._steps += 1
 
-    def skip(self) -> None:
-        """Leave out the time since the last step: it went to an evaluation or a save."""
-        self._since = time.perf_counter()
+    def restart_timer(self) -> None:
+        """Leave out the time since the last step: it went to a validation or a checkpoint."""
+        self._last = time.perf_counter()
 
     def write(self, step: int) -> None:
-        """Write a line and start over."""
-        if not self._steps or not self._busy:
+        """Log the averages since the last line, and start new ones."""
+        if not self._steps or not self._training:
             return
-        clips, wait = self._steps * self._batch / self._busy, self._waited / self._busy
-        figures = {"clips_per_s": float(f"{clips:.5g}"), "data_wait": round(wait, 4)}
-        peak = self._peak_bytes()
-        self.log.write(step, figures if peak is None else {**figures, "peak_gb": peak / 1e9})
-        self._shown = f"{clips:.1f} clips/s · {wait:.0%} data wait"
-        self._busy = self._waited = 0.0
+        clips = self._steps * self._batch / self._training
+        wait = self._waiting / self._training
+        values = {"clips_per_s": float(f"{clips:.5g}"), "data_wait": round(wait, 4)}
+        peak = peak_bytes(self._device)
+        self.log.write(step, values if peak is None else {**values, "peak_gb": peak / 1e9})
+        self._text = f"{clips:.1f} clips/s · {wait:.0%} data wait"
+        self._training = self._waiting = 0.0
         self._steps = 0
 
     def figures(self) -> str:
-        """Return the last written figures, for people."""
-        return self._shown
+        """Return the values of the last line, for people; empty before the first."""
+        return self._text
+
+
+def peak_bytes(device: torch.device) -> int | None:
+    """Return the peak memory of this process in bytes; None if the system does not report it.
+
+    On a GPU it is the memory allocated by torch on the device, elsewhere the resident memory of
+    this process. Decoding processes are not counted.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if _PROCESS_STATUS.is_file():
+        # unlike ru_maxrss, VmHWM is not inherited from the process that started this one
+        peak = re.search(r"^VmHWM:\s+(\d+) kB", _PROCESS_STATUS.read_text(), re.MULTILINE)
+        return 1024 * int(peak[1]) if peak else None
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,8 +1,7 @@
-"""TensorBoard and Weights & Biases, through Accelerate's trackers.
+"""Copies of the metrics for TensorBoard and Weights & Biases, through Accelerate's trackers.
 
-`metrics.jsonl` is written in any case and is the record; what is sent elsewhere is a copy. After a
-resume TensorBoard forgets what came after the save; W&B goes on with the same run and keeps its
-first value of a step.
+`metrics.jsonl` is always written. When a run is resumed, TensorBoard discards the values after the
+checkpoint; W&B continues the same run and keeps the first value of every step.
 """
 
 import hashlib
@@ -14,54 +13,56 @@ from typing import Any, Literal
 
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
-from videomae_cli.engine.logging.metrics import Track
+from videomae_cli.engine.logging.metrics import MetricsCallback
 from videomae_cli.errors import RecipeError, TrainingError
 
 Tracker = Literal["tensorboard", "wandb"]
-PROJECT = "videomae"  # on W&B
+WANDB_PROJECT = "videomae"
 
 
 def require_installed(names: Sequence[Tracker]) -> None:
-    """Make sure that these trackers can be imported.
+    """Check that the packages of these trackers are installed.
 
     Raises:
-        RecipeError: One cannot.
+        RecipeError: One is not.
     """
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise RecipeError(
                 f"train.track: {name} is not installed",
-                "pip install 'videomae[track]', or take it out of train.track; metrics.jsonl is "
-                "written without it",
+                "pip install 'videomae[track]', or remove it from train.track; metrics.jsonl is "
+                "written in any case",
             )
 
 
 @contextmanager
-def tracking(
+def open_trackers(
     names: Sequence[Tracker], run_dir: Path, settings: Mapping[str, Any], *, step: int
-) -> Iterator[Track | None]:
-    """Open trackers for a run, on the main process, and close them whatever happens.
+) -> Iterator[MetricsCallback]:
+    """Open trackers for a run and yield a function that sends metrics to all of them.
+
+    To be entered on rank 0 only. The trackers are closed when the block ends, also by an exception.
 
     Args:
-        names: Which; with none there is nothing to tell.
+        names: Which trackers.
         run_dir: Where TensorBoard and offline W&B write.
-        settings: The recipe, shown beside the curves.
+        settings: The recipe, shown by W&B beside the curves.
         step: Where the run stands.
+
+    Raises:
+        TrainingError: W&B does not start.
     """
-    if not names:
-        yield None
-        return
     trackers = [_TRACKERS[name](run_dir, step) for name in names]
 
-    def track(step: int, values: dict[str, float]) -> None:
+    def log(step: int, values: dict[str, float]) -> None:
         for tracker in trackers:
             tracker.log(values, step=step)
 
-    with ExitStack() as open_ones:
+    with ExitStack() as started:
         for tracker in trackers:
             _start(tracker, settings)
-            open_ones.callback(tracker.finish)
-        yield track
+            started.callback(tracker.finish)
+        yield log
 
 
 def _start(tracker: GeneralTracker, settings: Mapping[str, Any]) -> None:
@@ -86,7 +87,7 @@ def _tensorboard(run_dir: Path, step: int) -> GeneralTracker:
 
 def _wandb(run_dir: Path, step: int) -> GeneralTracker:
     key = hashlib.sha256(str(run_dir.resolve()).encode()).hexdigest()[:16]
-    return WandBTracker(PROJECT, name=run_dir.name, id=key, resume="allow", dir=str(run_dir))
+    return WandBTracker(WANDB_PROJECT, name=run_dir.name, id=key, resume="allow", dir=str(run_dir))
 
 
 _TRACKERS: dict[Tracker, Callable[[Path, int], GeneralTracker]] = {

@@ -1,16 +1,14 @@
-"""Saves on the disk: whole, or not there.
+"""Training checkpoints on disk: each is complete or absent, and damage is detected.
 
-A save is a directory `step-000012500`. It is filled under another name, every file is forced to the
-disk, `manifest.json` (size and SHA-256 of every other file, and of itself) comes last, and only
-then is the directory renamed and its parent forced to the disk; older saves go after that. So a
-directory that bears its name was complete, and one that is damaged later is found out and passed
-over. Whatever ends in `.partial` is never read.
+A checkpoint is a directory `step-000012500`. It is written under a hidden name, flushed to the disk
+and renamed (see `atomic.py`); older checkpoints are removed after that. `manifest.json`, written
+last, contains size and SHA-256 of every other file, and a SHA-256 of these entries. A checkpoint
+that was damaged later does not match its manifest and is skipped.
 """
 
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 from collections.abc import Collection, Mapping
@@ -19,76 +17,81 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from videomae_cli.engine.saving.writer import write_hashed, write_tensors
+from videomae_cli import atomic
+from videomae_cli.engine.saving.writer import write_bytes, write_tensors
 from videomae_cli.errors import TrainingError
 
 MANIFEST = "manifest.json"
-_STEP = re.compile(r"step-(\d{9,})")
-_PARTIAL = ".partial"
+_NAME = re.compile(r"step-(\d{9,})")
 logger = logging.getLogger("videomae")
+
+Entry = dict[str, Any]
+"""Entry of a file in the manifest: `bytes` and `sha256`."""
 
 
 class Retention(NamedTuple):
-    """Which saves stay: the last ones, and every so many steps one for good."""
+    """Which checkpoints are kept: the `last` ones, and those of all multiples of `every` steps."""
 
     last: int
     every: int | None = None
 
 
 def publish(folder: Path, step: int, contents: Mapping[str, Mapping[str, Tensor] | str]) -> Path:
-    """Write a complete save of `step` under `folder`: tensors or text by file name.
+    """Write the checkpoint of a step under `folder`, in place of one of the same step.
+
+    Args:
+        folder: Contains all checkpoints of the run; created as needed.
+        step: Number of optimizer steps taken.
+        contents: Tensors or text by file name.
+
+    Returns:
+        The directory of the checkpoint.
 
     Raises:
-        TrainingError: The disk refused (full, read-only); earlier saves are untouched.
+        TrainingError: It cannot be written; earlier checkpoints are unchanged.
     """
-    target = folder / f"step-{step:09d}"
-    partial = target.with_name(target.name + _PARTIAL)
+    path = folder / f"step-{step:09d}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(f"step-*{_PARTIAL}"):
-            shutil.rmtree(leftover)
-        partial.mkdir()
-        seals = {name: _write(partial / name, content) for name, content in contents.items()}
-        _write(partial / MANIFEST, _manifest(seals))
-        _flush(partial)
-        former = target.with_name(f"{target.name}.former{_PARTIAL}")
-        if target.exists():
-            target.rename(former)  # damaged, or from before the validation of its step
-        partial.rename(target)
-        _flush(folder)
-        shutil.rmtree(former, ignore_errors=True)
+        _remove_leftovers(folder)
+        with atomic.replacing_directory(path) as partial:
+            entries = {name: _write(partial / name, content) for name, content in contents.items()}
+            _write(partial / MANIFEST, _manifest(entries))
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)  # room for the next attempt
         raise TrainingError(
-            f"{target}: could not save step {step}: {error}",
+            f"{path}: the checkpoint of step {step} cannot be written: {error.strerror or error}",
             "free some space or make the directory writable, then --resume; "
-            "earlier saves are untouched",
+            "earlier checkpoints are unchanged",
         ) from error
-    return target
+    return path
 
 
 def prune(folder: Path, step: int, keep: Retention, *, always: Collection[int] = ()) -> None:
-    """Remove the saves before `step` that nothing says to keep, oldest first.
+    """Remove checkpoints before `step`, oldest first.
 
-    Those after `step` are of a future that was found damaged; they are replaced when it comes.
+    Checkpoints after `step` were damaged when this run was resumed. They do not count towards
+    `keep.last`, and are replaced when the run reaches their steps.
+
+    Args:
+        folder: Contains all checkpoints of the run.
+        step: The step of the newest checkpoint.
+        keep: Which checkpoints are kept.
+        always: Steps whose checkpoints are kept too.
     """
-    behind = [path for path in _saves(folder) if _step(path) <= step]
-    for path in behind[: -keep.last]:
+    older = [path for path in _checkpoints(folder) if _step(path) <= step]
+    for path in older[: -keep.last]:
         number = _step(path)
         if number in always or (keep.every and number % keep.every == 0):
             continue
-        doomed = path.with_name(path.name + _PARTIAL)
         try:
-            path.rename(doomed)  # so that half of it is never taken for a damaged save
-            shutil.rmtree(doomed)
+            atomic.remove_directory(path)
         except OSError as error:
-            logger.warning("%s: could not remove an old save: %s", path, error)
+            logger.warning("%s: could not remove an old checkpoint: %s", path, error)
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
-    """Return the newest whole save, and what is wrong with any newer ones."""
+    """Return the newest undamaged checkpoint, and a description of the damage of newer ones."""
     problems: list[str] = []
-    for path in reversed(_saves(folder)):
+    for path in reversed(_checkpoints(folder)):
         problem = _problem(path)
         if problem is None:
             return path, problems
@@ -96,53 +99,63 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     return None, problems
 
 
-def _write(path: Path, content: Mapping[str, Tensor] | str) -> dict[str, Any]:
-    """Write one file; return its seal."""
+def _remove_leftovers(folder: Path) -> None:
+    """Remove incomplete checkpoints of killed processes; the run directory is locked by us."""
+    atomic.remove_leftovers(folder / "step-*")
+    for leftover in folder.glob("step-*.partial"):  # as earlier versions named them
+        shutil.rmtree(leftover)
+
+
+def _write(path: Path, content: Mapping[str, Tensor] | str) -> Entry:
+    """Write one file; return its entry in the manifest."""
     if isinstance(content, str):
-        sha256 = write_hashed(path, iter([content.encode()]))
+        sha256 = write_bytes(path, iter([content.encode()]))
     else:
         sha256 = write_tensors(path, content)
     return {"bytes": path.stat().st_size, "sha256": sha256}
 
 
-def _manifest(seals: Mapping[str, Any]) -> str:
-    return json.dumps({"files": seals, "sha256": _digest_of(seals)}, separators=(",", ":"))
+def _manifest(entries: Mapping[str, Entry]) -> str:
+    return json.dumps({"files": entries, "sha256": _digest_of(entries)}, separators=(",", ":"))
 
 
-def _digest_of(seals: object) -> str:
-    return hashlib.sha256(json.dumps(seals, sort_keys=True).encode()).hexdigest()
+def _digest_of(entries: object) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
-def _saves(folder: Path) -> list[Path]:
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, damaged ones too, in the order of their steps."""
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if _STEP.fullmatch(path.name)), key=_step)
+    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=_step)
 
 
 def _step(path: Path) -> int:
-    found = _STEP.fullmatch(path.name)
-    assert found is not None
-    return int(found[1])
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return int(match[1])
 
 
 def _problem(path: Path) -> str | None:
+    """Return a description of the damage of a checkpoint; None if it is complete."""
     try:
-        held = json.loads((path / MANIFEST).read_bytes())
-        seals: dict[str, dict[str, Any]] = held["files"]
-        is_whole = held["sha256"] == _digest_of(seals)
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        entries: dict[str, Entry] = manifest["files"]
+        is_intact = manifest["sha256"] == _digest_of(entries)
     except (OSError, ValueError, LookupError, TypeError) as error:
         return f"{MANIFEST} is missing or damaged ({error})"
-    if not is_whole:
+    if not is_intact:
         return f"{MANIFEST} does not match its own SHA-256"
-    return next((found for name in seals if (found := _damage(path / name, seals[name]))), None)
+    return next((problem for n in entries if (problem := _damage(path / n, entries[n]))), None)
 
 
-def _damage(file: Path, seal: Mapping[str, Any]) -> str | None:
+def _damage(file: Path, entry: Entry) -> str | None:
+    """Return a description of the damage of a file; None if it matches its entry."""
     try:
         size = file.stat().st_size
-        if size != seal["bytes"]:
-            return f"{file.name} has {size:,} bytes, not {seal['bytes']:,}"
-        if _digest(file) != seal["sha256"]:
+        if size != entry["bytes"]:
+            return f"{file.name} has {size:,} bytes, not {entry['bytes']:,}"
+        if _digest(file) != entry["sha256"]:
             return f"{file.name} does not match its SHA-256"
     except FileNotFoundError:
         return f"{file.name} is missing"
@@ -157,14 +170,3 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 22):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _flush(folder: Path) -> None:
-    """Force the names in a directory onto the disk."""
-    if os.name == "nt":
-        return  # Windows has no handle on a directory
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,14 +1,13 @@
-"""Tensors into a safetensors file, one at a time, hashed on the way.
+"""Write tensors to a safetensors file one at a time, and compute its SHA-256 while writing.
 
-The library's own writer wants every tensor in main memory at once and leaves the hash to a second
-pass over the file. Here a tensor comes off its device, and while one thread hashes its bytes the
-other hands them to the disk: a save of a large model costs no more memory than its largest tensor
-and no more time for being sealed. Reading is left to the library.
+The library's own writer needs all tensors in main memory at once and leaves the SHA-256 to a second
+pass over the file. Here one tensor at a time is copied from its device; one thread hashes its bytes
+while another writes them. So a checkpoint of a large model needs no more memory than its two
+largest tensors, and its SHA-256 little time. Files are read with the library.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_NAMES = {
+_TYPE_NAMES = {
     torch.float64: "F64",
     torch.float32: "F32",
     torch.float16: "F16",
@@ -32,31 +31,33 @@ _NAMES = {
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
-    """Write a safetensors file, force it to the disk, and return its SHA-256.
+    """Write a safetensors file; return its SHA-256.
 
     Raises:
-        OSError: The disk refused.
+        OSError: The file cannot be written.
     """
-    return write_hashed(path, _blocks(tensors))
+    return write_bytes(path, _blocks(tensors))
 
 
-def write_hashed(path: Path, blocks: Iterator[Any]) -> str:
-    """Write blocks of bytes, force them to the disk, and return their SHA-256."""
+def write_bytes(path: Path, blocks: Iterator[Any]) -> str:
+    """Write blocks of bytes to a file; return their SHA-256.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     digest = hashlib.sha256()
     pending: Future[None] | None = None
     with path.open("wb") as file, ThreadPoolExecutor(1) as hasher:
         for block in blocks:
             if pending is not None:
-                pending.result()  # at most two blocks in memory
+                pending.result()  # so that at most two blocks are in memory
             pending = hasher.submit(digest.update, block)
             file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
     return digest.hexdigest()
 
 
 def _blocks(tensors: Mapping[str, Tensor]) -> Iterator[Any]:
-    """Yield the header, then each tensor's bytes; wide types first, so that all lie aligned."""
+    """Yield the header and the bytes of each tensor; large types first, so that all are aligned."""
     order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header: dict[str, Any] = {}
     end = 0
@@ -64,7 +65,7 @@ def _blocks(tensors: Mapping[str, Tensor]) -> Iterator[Any]:
         tensor = tensors[name]
         start, end = end, end + tensor.numel() * tensor.element_size()
         header[name] = {
-            "dtype": _NAMES[tensor.dtype],
+            "dtype": _TYPE_NAMES[tensor.dtype],
             "shape": list(tensor.shape),
             "data_offsets": [start, end],
         }

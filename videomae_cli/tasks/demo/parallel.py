@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from videomae_cli.engine.distributed.launch import PATIENCE_SECONDS
-from videomae_cli.engine.distributed.signals import NUMBERS, Signals, exit_code
+from videomae_cli.engine.distributed.launch import GRACE_SECONDS
+from videomae_cli.engine.distributed.signals import STOP_SIGNALS, SignalHandler, exit_code
 from videomae_cli.errors import Stopped, TrainingError
 from videomae_cli.report import Report
 
@@ -62,7 +62,7 @@ def side_by_side(
     context = multiprocessing.get_context("spawn")  # the parent may hold threads
     words = context.SimpleQueue()
     report.start(title, total=sum(part.steps for part in parts))
-    with Signals() as signals:
+    with SignalHandler() as signals:
         pool = ProcessPoolExecutor(lanes, context, initializer=_enter, initargs=(words,))
         try:
             return _do_all(parts, pool, lanes, signals, lambda: _pass_on(words, report))
@@ -81,7 +81,7 @@ def _do_all(
     parts: Sequence[Part],
     pool: ProcessPoolExecutor,
     lanes: int,
-    signals: Signals,
+    signals: SignalHandler,
     listen: Callable[[], None],
 ) -> dict[str, Any]:
     results: dict[str, Any] = {}
@@ -120,13 +120,13 @@ def _enter(words: Words) -> None:
     global _words
     _words = words
     torch.set_num_threads(1)
-    for number in NUMBERS:
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # there is nothing to stop between two parts
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
 def _do(work: Callable[[Report], Any]) -> Any:
-    for number in NUMBERS:
+    for number in STOP_SIGNALS:
         signal.signal(number, _stop)  # where training listens, `Signals` takes over
     try:
         return work(_Lane(_words))
@@ -140,7 +140,7 @@ def _stop(number: int, frame: types.FrameType | None) -> None:
 
 
 def _ignore_signals() -> None:
-    for number in NUMBERS:
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -149,7 +149,7 @@ def _leave_with_parent() -> None:
     assert parent is not None
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(PATIENCE_SECONDS)
+    time.sleep(GRACE_SECONDS)
     os._exit(exit_code(signal.SIGTERM))
 
 

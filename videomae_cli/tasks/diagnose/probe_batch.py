@@ -20,7 +20,7 @@ from videomae_cli.data.batches import AnyBatch, collate
 from videomae_cli.data.dataset import Sample
 from videomae_cli.data.loader import each_video
 from videomae_cli.data.workers import Clips
-from videomae_cli.engine.distributed.fsdp import gathered
+from videomae_cli.engine.distributed.fsdp import gather_weights
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.masking.clip_content import Content
@@ -102,7 +102,7 @@ class ProbeBatch:
         is_due = before <= 0 or step // self._every > before // self._every
         if not (is_due or step == self._plan.steps):
             return {}
-        with gathered(self._model):
+        with gather_weights(self._model):
             return self.figures() if self._runtime.is_main else {}
 
     @torch.no_grad()

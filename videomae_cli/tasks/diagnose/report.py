@@ -11,8 +11,8 @@ from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.config.training import ScheduleSpec
 from videomae_cli.engine.logging.metrics import read_metrics
-from videomae_cli.engine.logging.nonfinite import NonFiniteError
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.engine.step import NonFiniteError
 from videomae_cli.errors import Stopped, UsageError
 from videomae_cli.report import Report
 from videomae_cli.tasks.diagnose.curves import draw_course

@@ -135,7 +135,7 @@ def score(
                 rows += zip([item.number for item in good], means, strict=True)
             report.advance(len(items))
     report.finish()
-    if number := runtime.asked_to_stop():
+    if number := runtime.stop_signal():
         raise Stopped(
             f"evaluation of {split} stopped before it was done",
             "nothing was written; run it again",

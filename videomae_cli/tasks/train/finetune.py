@@ -15,8 +15,8 @@ from videomae_cli.config.schema import FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine import environment
-from videomae_cli.engine.distributed.fsdp import gathered
-from videomae_cli.engine.metric import Metric
+from videomae_cli.engine.distributed.fsdp import gather_weights
+from videomae_cli.engine.logging.metrics import Metric
 from videomae_cli.engine.optim import Group, parameter_groups
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import digest_of
@@ -224,7 +224,7 @@ def _validation(
         return None
 
     def validate(step: int) -> dict[str, float]:
-        with gathered(classifier):
+        with gather_weights(classifier):
             scores = score(
                 classifier,
                 manifest,

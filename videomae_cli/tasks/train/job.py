@@ -10,7 +10,7 @@ from videomae_cli.config.schema import Recipe
 from videomae_cli.data.loader import Order
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import Clips
-from videomae_cli.engine.metric import Metric
+from videomae_cli.engine.logging.metrics import Metric
 from videomae_cli.engine.optim import Group
 from videomae_cli.engine.plan import TrainingPlan, make_training_plan
 from videomae_cli.engine.runtime import Runtime

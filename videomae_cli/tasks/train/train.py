@@ -1,7 +1,7 @@
 """Train a job: what pretraining and fine-tuning share."""
 
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from torch import nn
@@ -12,8 +12,7 @@ from videomae_cli.data.workers import worker_deaths_named
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import shard
 from videomae_cli.engine.ema import EMA
-from videomae_cli.engine.logging.metrics import Track
-from videomae_cli.engine.logging.trackers import require_installed, tracking
+from videomae_cli.engine.logging.metrics import MetricsCallback
 from videomae_cli.engine.loop import Intervals, fit
 from videomae_cli.engine.optim import Group, adamw
 from videomae_cli.engine.runtime import Runtime
@@ -55,7 +54,6 @@ def train(
         TrainingError: The loss is not finite, a resume would change numbers, or writing failed.
         Stopped: A signal asked to stop; everything is saved.
     """
-    require_installed(job.recipe.train.track)
     inputs = _prepare(job, runtime, report)
     state = _restore(job, inputs, run_dir, runtime, report)
     is_finished = state.step == job.plan.steps  # then neither data are read nor files written
@@ -75,6 +73,10 @@ def train(
 def _prepare(job: Job, runtime: Runtime, report: Report) -> FitInputs:
     """Put the model on its device and make the optimizer; the data come later."""
     recipe = job.recipe
+    if recipe.train.track:
+        from videomae_cli.engine.logging.trackers import require_installed
+
+        require_installed(recipe.train.track)
     objective = job.objective.to(runtime.device)
     if recipe.train.recompute:
         from videomae_cli.models.activation_checkpointing import recompute_blocks
@@ -175,9 +177,13 @@ def _probe(job: Job, runtime: Runtime) -> ProbeBatch | None:
 
 def _trackers(
     job: Job, run_dir: RunDir, runtime: Runtime, state: TrainingState
-) -> AbstractContextManager[Track | None]:
+) -> AbstractContextManager[MetricsCallback | None]:
     names = job.recipe.train.track if runtime.is_main else ()
-    return tracking(names, run_dir.path, job.recipe.model_dump(mode="json"), step=state.step)
+    if not names:
+        return nullcontext()
+    from videomae_cli.engine.logging.trackers import open_trackers
+
+    return open_trackers(names, run_dir.path, job.recipe.model_dump(mode="json"), step=state.step)
 
 
 def _intervals(job: Job) -> Intervals:
