@@ -1,4 +1,4 @@
-"""What docs/many-machines.md tells to type can be typed: our options and the launchers' own."""
+"""The commands in docs/many-machines.md are valid: our options and those of the launchers."""
 
 import re
 import shlex
@@ -12,13 +12,14 @@ from accelerate.commands.launch import launch_command_parser
 from torch.distributed.run import get_args_parser
 
 from tests.test_readme import parse
+from videomae_cli.engine.distributed.slurm import MASTER_ADDR_LINE
 
 TEXT = (Path(__file__).resolve().parent.parent / "docs/many-machines.md").read_text("utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 
 
 def commands(block: str) -> Iterator[str]:
-    """Yield the command lines of a script, whole, with every content of its arrays in turn."""
+    """Yield the command lines of a script, once for each value of its arrays."""
     lines = [line.strip() for line in block.replace("\\\n", " ").splitlines()]
     arrays = [found for line in lines if (found := re.fullmatch(r"(\w+)=\((.*)\)", line))]
     for line in lines:
@@ -32,10 +33,10 @@ def commands(block: str) -> Iterator[str]:
 LINES = sorted({line for block in BLOCKS for line in commands(block)})
 
 
-def ours(line: str) -> str:
-    """Return the command of ours that a line starts; its launcher's options are looked at.
+def our_command(line: str) -> str:
+    """Return the `videomae` command in a line; the options of its launcher are parsed.
 
-    A name for which no launcher has an option ends the test with the launcher's own message.
+    An unknown option ends the test with the message of the launcher.
     """
     words = shlex.split(line)
     if "torchrun" in words:
@@ -50,7 +51,7 @@ def ours(line: str) -> str:
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_command_on_the_page_parses(line: str) -> None:
-    parse(ours(line))
+    parse(our_command(line))
 
 
 def test_the_page_shows_every_launcher_and_both_scripts_resume() -> None:
@@ -62,16 +63,25 @@ def test_the_page_shows_every_launcher_and_both_scripts_resume() -> None:
         assert sorted("--resume" in line for line in of_slurm) == [False, True]
 
 
-def test_a_wrong_option_of_a_launcher_would_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_option_of_a_launcher_is_detected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        ours("torchrun --nodez 2 -m videomae_cli pretrain --recipe demo")
+        our_command("torchrun --nodez 2 -m videomae_cli pretrain --recipe demo")
 
     assert "--nodez" in capsys.readouterr().err
 
 
+def test_both_slurm_scripts_set_the_address_that_several_nodes_need() -> None:
+    scripts = [block for block in BLOCKS if "#SBATCH" in block]
+
+    assert len(scripts) == 2
+    for script in scripts:
+        before_srun, _ = script.split("\nsrun ")
+        assert MASTER_ADDR_LINE in before_srun.splitlines()
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize("block", BLOCKS)
-def test_bash_can_read_what_the_page_shows(block: str) -> None:
+def test_bash_can_parse_the_scripts_of_the_page(block: str) -> None:
     read = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
 
     assert (read.returncode, read.stderr) == (0, "")

@@ -148,23 +148,23 @@ def _sight(case: Case, aim: str, rng: random.Random) -> Callable[[], bool]:
     if aim == "published":
         return lambda: _newest_name(case) > first
     if aim == "removal of an old save":
-        return lambda: any(name <= first for name in _partials(case))
+        return lambda: any(_step_name(name) <= first for name in _hidden(case))
     if aim == "a save begins":
-        return lambda: any(name > first for name in _partials(case))
-    return lambda: any((case.saves / name / aim).exists() for name in _partials(case))
+        return lambda: any(_step_name(name) > first for name in _hidden(case))
+    return lambda: any((case.saves / name / aim).exists() for name in _hidden(case))
 
 
 def _landed(case: Case) -> str:
     """Tell from what a kill left behind where it landed."""
     newest_name = _newest_name(case)
-    for name in _partials(case):
-        held = set(os.listdir(case.saves / name))  # noqa: PTH208  (fast enough to catch a save)
-        if name.removesuffix(".partial") <= newest_name:
+    for name in _hidden(case):
+        files = set(os.listdir(case.saves / name))  # noqa: PTH208  (fast enough to catch a save)
+        if _step_name(name) <= newest_name:
             return "inside: removing an old save"
-        last = [file for file in SAVED if file in held]
+        last = [file for file in SAVED if file in files]
         return f"inside: {last[-1]} begun" if last else "inside: directory made"
-    whole = [name for name in _names(case) if not name.endswith(".partial")]
-    return "inside: published, old one still there" if len(whole) > KEEP else "between saves"
+    complete = [name for name in _names(case) if not name.startswith(".")]
+    return "inside: published, old one still there" if len(complete) > KEEP else "between saves"
 
 
 def _names(case: Case) -> list[str]:
@@ -174,12 +174,18 @@ def _names(case: Case) -> list[str]:
         return []
 
 
-def _partials(case: Case) -> list[str]:
-    return [name for name in _names(case) if name.endswith(".partial")]
+def _hidden(case: Case) -> list[str]:
+    """Return the names of saves that are being written or removed."""
+    return [name for name in _names(case) if name.startswith(".")]
+
+
+def _step_name(name: str) -> str:
+    """Return the name of the save that a hidden directory becomes or was."""
+    return name.split(".")[1]
 
 
 def _newest_name(case: Case) -> str:
-    return max((name for name in _names(case) if not name.endswith(".partial")), default="")
+    return max((name for name in _names(case) if not name.startswith(".")), default="")
 
 
 def _until(is_so: Callable[[], bool], *processes: BaseProcess) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-BEING_SAVED = re.compile(r"step-\d+\.partial/optimizer\.safetensors$")
+BEING_SAVED = re.compile(r"\.step-\d+\.partial-\d+/optimizer\.safetensors$")
 APART_SECONDS = 1.2  # two signals that are not one request passed on
 
 

@@ -65,7 +65,7 @@ def test_pretraining_is_that_of_a_whole_model_and_goes_on_on_one_process(
         late.rename(tmp_path / "set aside")
     assert warm.run(["pretrain", "--resume", tmp_path / "split"]) == [0], warm.text()
 
-    assert "saved on 2 processes, going on with 1" in warm.text()
+    assert "saved on 2 processes, resuming on 1" in warm.text()
     assert 0.0 < furthest(tmp_path / "split", tmp_path / "whole") < 1e-6
 
 

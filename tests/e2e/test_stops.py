@@ -118,7 +118,7 @@ def test_a_run_of_two_processes_is_forked_on_one_and_refused_on_three(
     words = ["pretrain", "--resume", whole, "--fork", "--out", tmp_path / "fork"]
     assert warm.run([*words, "--set", "schedule.steps=10"]) == [0], warm.text()
 
-    assert "saved on 2 processes, going on with 1" in warm.text()
+    assert "saved on 2 processes, resuming on 1" in warm.text()
     old, new = ((run / "metrics.jsonl").read_text() for run in (whole, tmp_path / "fork"))
     assert new.startswith(old) and len(new.splitlines()) == len(old.splitlines()) + 1
     assert contents(whole) == before
@@ -155,9 +155,9 @@ def test_the_save_before_a_damaged_one_is_taken_and_said(
 
     assert warm.run(["pretrain", "--resume", run]) == [0], warm.text()
 
-    (warning,) = [line for line in warm.text().splitlines() if "passed over" in line]
+    (warning,) = [line for line in warm.text().splitlines() if "skipped; using" in line]
     assert f"step-000000006: {file}" in warning
-    assert warning.endswith(f"going back to {run / 'checkpoints/step-000000004'}")
+    assert warning.endswith(f"skipped; using {run / 'checkpoints/step-000000004'}")
     assert_same(run, twins.untouched("pretrain", 1))
 
 
