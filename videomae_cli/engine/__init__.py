@@ -1,1 +1,1 @@
-"""Devices, optimizer, schedule, state, loop."""
+"""The training engine: loop, optimizer, learning rates, processes, checkpoints, logs."""

@@ -34,7 +34,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 _ACCELERATE_NAME = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
-def resolve_precision(wanted: Precision | Literal["auto"], device_type: str) -> Precision:
+def resolve_precision(precision: Precision | Literal["auto"], device_type: str) -> Precision:
     """Resolve `auto` to the fastest safe precision of a device: bf16 where it is native.
 
     On a CPU, native means AVX-512 bf16, AMX or ARM bf16 instructions, as the kernel lists them.
@@ -42,13 +42,13 @@ def resolve_precision(wanted: Precision | Literal["auto"], device_type: str) -> 
     Raises:
         RecipeError: fp16 on a CPU.
     """
-    if wanted == "fp16" and device_type == "cpu":
+    if precision == "fp16" and device_type == "cpu":
         raise RecipeError(
             "train.precision: fp16 needs a GPU; a CPU would compute in fp32 instead",
             "--set train.precision=bf16 (or fp32, or auto)",
         )
-    if wanted != "auto":
-        return wanted
+    if precision != "auto":
+        return precision
     if device_type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     return "bf16" if device_type == "cpu" and _cpu_has_bf16() else "fp32"
@@ -156,8 +156,8 @@ class Runtime:
 
     def unwrap(self, model: nn.Module) -> nn.Module:
         """Return the wrapped module; it keeps its mixed-precision casts."""
-        inside: nn.Module = self.accelerator.unwrap_model(model)
-        return inside
+        module: nn.Module = self.accelerator.unwrap_model(model)
+        return module
 
     def stop_signal(self) -> int:
         """Return the signal that any process received, SIGINT before others; 0 for none."""

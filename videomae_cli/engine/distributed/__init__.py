@@ -1,1 +1,1 @@
-"""Processes of one run: launching, sharding, signals, locks."""
+"""The processes of one run: launchers, sharding, signals, locks."""

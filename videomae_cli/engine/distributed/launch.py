@@ -41,7 +41,8 @@ def process_count(devices: int | None) -> int:
     if devices > available:
         kind = "GPUs" if gpus else "CPU cores"
         raise UsageError(
-            f"--devices {devices}: this machine has {available} {kind}", f"--devices {available}"
+            f"--devices {devices}: this machine has {available} {kind}",
+            f"use --devices {available}, or less",
         )
     return devices
 
@@ -98,9 +99,8 @@ def _set_up_rank(devices: int | None) -> None:
         )
     if torch.cuda.is_available() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
-    os.environ.setdefault(
-        "ACCELERATE_USE_CPU", "true"
-    )  # without it Accelerate starts no process group
+    # without it Accelerate starts no process group
+    os.environ.setdefault("ACCELERATE_USE_CPU", "true")
     if "OMP_NUM_THREADS" not in os.environ:
         threads = slurm.cores_per_task() or max(1, (os.cpu_count() or 1) // count)
         os.environ["OMP_NUM_THREADS"] = str(threads)

@@ -1,1 +1,1 @@
-"""What a run records about itself while it trains."""
+"""Logs that a run writes while it trains."""

@@ -1,1 +1,1 @@
-"""Training checkpoints on disk: written whole, checked when read."""
+"""Training checkpoints on disk: written completely or not at all, checked when read."""
