@@ -6,10 +6,10 @@ from videomae_cli.engine.ema import EMA
 
 
 def model(value: float) -> nn.Module:
-    made = nn.Linear(2, 2)
-    for parameter in made.parameters():
+    linear = nn.Linear(2, 2)
+    for parameter in linear.parameters():
         nn.init.constant_(parameter, value)
-    return made
+    return linear
 
 
 def test_the_decay_ramps_up_to_its_limit() -> None:
@@ -24,7 +24,7 @@ def test_the_decay_ramps_up_to_its_limit() -> None:
         assert average.tensors["weight"][0, 0].item() == pytest.approx(expected)
 
 
-def test_showing_gives_the_weights_back_even_after_an_interruption() -> None:
+def test_applying_the_average_restores_the_weights_even_after_an_interruption() -> None:
     weights = model(1.0)
     average = EMA(weights, limit=0.9)
     nn.init.constant_(weights.weight, 3.0)

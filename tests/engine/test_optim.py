@@ -5,8 +5,8 @@ from torch import nn
 from videomae_cli.engine.optim import adamw, parameter_groups
 
 
-class Stack(nn.Module):
-    """The names of an encoder of `depth` blocks, without its layers' sizes."""
+class Blocks(nn.Module):
+    """Parameters named as in an encoder of `depth` blocks."""
 
     def __init__(self, depth: int) -> None:
         super().__init__()
@@ -18,13 +18,14 @@ class Net(nn.Module):
     def __init__(self, depth: int, *, nested: bool = True) -> None:
         super().__init__()
         if nested:
-            self.encoder = Stack(depth)
-        self.decoder = Stack(1)
+            self.encoder = Blocks(depth)
+        self.decoder = Blocks(1)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, 2))
         self.head = nn.Linear(2, 3)
 
 
-def facts(model: nn.Module, groups: list[dict]) -> dict[str, tuple[float, float]]:
+def settings(model: nn.Module, groups: list[dict]) -> dict[str, tuple[float, float]]:
+    """Return lr_scale and weight decay of every trainable parameter by name."""
     of = {id(p): (g["lr_scale"], g["weight_decay"]) for g in groups for p in g["params"]}
     return {name: of[id(p)] for name, p in model.named_parameters() if id(p) in of}
 
@@ -34,9 +35,9 @@ def test_matrices_decay_and_vectors_biases_and_tokens_do_not():
 
     groups = parameter_groups(model, weight_decay=0.05)
 
-    decayed = {name for name, (_, decay) in facts(model, groups).items() if decay == 0.05}
+    decayed = {name for name, (_, decay) in settings(model, groups).items() if decay == 0.05}
     assert decayed == {n for n, _ in model.named_parameters() if n.endswith("weight")}
-    assert facts(model, groups)["mask_token"] == (1.0, 0.0)
+    assert settings(model, groups)["mask_token"] == (1.0, 0.0)
     assert len(groups) == 2
 
 
@@ -45,12 +46,12 @@ def test_layer_decay_counts_down_from_the_head():
 
     groups = parameter_groups(model, weight_decay=0.05, layer_decay=0.5, depth=3)
 
-    found = facts(model, groups)
-    assert found["encoder.patch_embed.proj.weight"] == (0.0625, 0.05)
-    assert found["encoder.patch_embed.proj.bias"] == (0.0625, 0.0)
-    assert [found[f"encoder.blocks.{i}.fc1.weight"][0] for i in range(3)] == [0.125, 0.25, 0.5]
-    assert found["head.weight"] == (1.0, 0.05) and found["head.bias"] == (1.0, 0.0)
-    assert found["decoder.blocks.0.fc1.weight"][0] == 1.0, "only the encoder's blocks have a depth"
+    actual = settings(model, groups)
+    assert actual["encoder.patch_embed.proj.weight"] == (0.0625, 0.05)
+    assert actual["encoder.patch_embed.proj.bias"] == (0.0625, 0.0)
+    assert [actual[f"encoder.blocks.{i}.fc1.weight"][0] for i in range(3)] == [0.125, 0.25, 0.5]
+    assert actual["head.weight"] == (1.0, 0.05) and actual["head.bias"] == (1.0, 0.0)
+    assert actual["decoder.blocks.0.fc1.weight"][0] == 1.0, "only the encoder's blocks have a depth"
     assert len(groups) == 2 * 5
 
 
@@ -76,8 +77,8 @@ def test_layer_scales_are_the_published_ones(
     assert scales[-2:] == [decay, 1.0]
 
 
-def learned(depth: int) -> Net:
-    """A net with MAE-ST's tokens and tables beside VideoMAE's."""
+def maest_net(depth: int) -> Net:
+    """A net that also has the class tokens and learned positions of MAE-ST."""
     model = Net(depth)
     for part in (model.encoder, model.decoder):
         part.class_token = nn.Parameter(torch.zeros(1, 1, 2))
@@ -85,12 +86,12 @@ def learned(depth: int) -> Net:
     return model
 
 
-def test_all_tokens_and_tables_decay_together_or_not_at_all():
-    model = learned(2)
+def test_all_tokens_and_positions_decay_together_or_not_at_all():
+    model = maest_net(2)
     tokens = {n for n, _ in model.named_parameters() if "token" in n or "positions" in n}
 
-    without = facts(model, parameter_groups(model, weight_decay=0.05))
-    with_them = facts(model, parameter_groups(model, weight_decay=0.05, tokens_decay=True))
+    without = settings(model, parameter_groups(model, weight_decay=0.05))
+    with_them = settings(model, parameter_groups(model, weight_decay=0.05, tokens_decay=True))
 
     assert len(tokens) == 7
     assert {name for name in without if with_them[name] != without[name]} == tokens
@@ -98,44 +99,46 @@ def test_all_tokens_and_tables_decay_together_or_not_at_all():
     assert {without[name] for name in tokens} == {(1.0, 0.0)}
 
 
-def test_tokens_and_tables_of_the_encoder_are_of_the_first_layer():
-    model = learned(3)
+def test_tokens_and_positions_of_the_encoder_belong_to_the_first_layer():
+    model = maest_net(3)
 
-    found = facts(model, parameter_groups(model, weight_decay=0.05, layer_decay=0.5, depth=3))
+    actual = settings(model, parameter_groups(model, weight_decay=0.05, layer_decay=0.5, depth=3))
 
     for name in ("encoder.class_token", "encoder.positions.space", "mask_token"):
-        assert found[name] == (0.0625, 0.0), name
-    assert found["decoder.positions.space"] == found["decoder.class_token"] == (1.0, 0.0)
+        assert actual[name] == (0.0625, 0.0), name
+    assert actual["decoder.positions.space"] == actual["decoder.class_token"] == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(("depth", "decay"), [(12, 0.65), (24, 0.75), (32, 0.8)])
 def test_mae_st_layer_decay_is_the_published_formula(depth: int, decay: float):
-    model = learned(depth)
+    model = maest_net(depth)
 
-    found = facts(model, parameter_groups(model, weight_decay=0.05, layer_decay=decay, depth=depth))
+    actual = settings(
+        model, parameter_groups(model, weight_decay=0.05, layer_decay=decay, depth=depth)
+    )
 
-    assert found["encoder.positions.token"][0] == pytest.approx(decay ** (depth + 1))
+    assert actual["encoder.positions.token"][0] == pytest.approx(decay ** (depth + 1))
     for block in range(depth):
-        scale = found[f"encoder.blocks.{block}.fc1.weight"][0]
+        scale = actual[f"encoder.blocks.{block}.fc1.weight"][0]
         assert scale == pytest.approx(decay ** (depth + 1 - (block + 1)))
 
 
-def test_names_without_the_encoder_prefix_are_layers_too():
-    model = Stack(2)
+def test_names_without_the_encoder_prefix_have_layers_too():
+    model = Blocks(2)
 
-    found = facts(model, parameter_groups(model, weight_decay=0.0, layer_decay=0.5, depth=2))
+    actual = settings(model, parameter_groups(model, weight_decay=0.0, layer_decay=0.5, depth=2))
 
-    assert found["patch_embed.proj.weight"][0] == 0.125
-    assert found["blocks.1.fc1.weight"][0] == 0.5
+    assert actual["patch_embed.proj.weight"][0] == 0.125
+    assert actual["blocks.1.fc1.weight"][0] == 0.5
 
 
 def test_frozen_parameters_are_left_out():
     model = Net(1)
     model.encoder.requires_grad_(False)
 
-    found = facts(model, parameter_groups(model, weight_decay=0.05))
+    actual = settings(model, parameter_groups(model, weight_decay=0.05))
 
-    assert found and not any(name.startswith("encoder.") for name in found)
+    assert actual and not any(name.startswith("encoder.") for name in actual)
 
 
 def test_groups_are_the_same_from_run_to_run():
@@ -147,12 +150,12 @@ def test_groups_are_the_same_from_run_to_run():
     assert len({g["name"] for g in one}) == len(one)
 
 
-def test_adamw_steps_as_written():
+def test_adamw_follows_its_published_formula():
     torch.manual_seed(0)
     weight = nn.Parameter(torch.randn(3, 4))
-    start, betas, eps, rate, decay = weight.detach().clone(), (0.8, 0.9), 1e-8, 0.1, 0.05
+    start, betas, eps, lr, decay = weight.detach().clone(), (0.8, 0.9), 1e-8, 0.1, 0.05
     group = {"params": [weight], "weight_decay": decay, "lr_scale": 1.0, "name": "all"}
-    optimizer = adamw([group], betas=betas, eps=eps, lr=rate)
+    optimizer = adamw([group], betas=betas, eps=eps, lr=lr)
     gradients = [torch.randn(3, 4) for _ in range(3)]
 
     for gradient in gradients:
@@ -164,7 +167,7 @@ def test_adamw_steps_as_written():
         first = betas[0] * first + (1 - betas[0]) * gradient
         second = betas[1] * second + (1 - betas[1]) * gradient**2
         root = (second / (1 - betas[1] ** step)).sqrt() + eps
-        expected = expected * (1 - rate * decay) - rate * first / (1 - betas[0] ** step) / root
+        expected = expected * (1 - lr * decay) - lr * first / (1 - betas[0] ** step) / root
     torch.testing.assert_close(weight.detach(), expected, atol=1e-6, rtol=0)
     assert optimizer.param_groups[0]["lr_scale"] == 1.0
     assert optimizer.defaults["fused"] is True

@@ -10,7 +10,7 @@ def test_fp16_on_a_cpu_is_refused() -> None:
         resolve_precision("fp16", "cpu")
 
 
-def test_the_loss_scaler_comes_back_as_it_was_saved() -> None:
+def test_the_loss_scaler_is_restored_exactly() -> None:
     with Runtime("fp32", cpu=True) as runtime:
         assert runtime.scaler_state() == {}
         before = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=3)
@@ -32,7 +32,7 @@ def test_the_loss_scaler_comes_back_as_it_was_saved() -> None:
         assert runtime.scaler_state() == saved
 
 
-def test_a_failure_of_the_main_process_is_raised_and_said_once() -> None:
+def test_an_error_on_rank_0_is_raised_everywhere_and_reported_once() -> None:
     def fail() -> None:
         raise CheckpointError("no room", "make some")
 
