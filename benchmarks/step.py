@@ -18,7 +18,7 @@ from torch import Tensor
 
 from videomae_cli.config.model_config import autoencoder_config
 from videomae_cli.config.recipe_files import load_recipe
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.runtime import keep_freed_memory
 from videomae_cli.masking import masker_for

@@ -15,7 +15,7 @@ from videomae_cli.config.bind import dotted_keys
 from videomae_cli.config.json_schema import recipe_schema
 from videomae_cli.config.model import MaskSpec, Size
 from videomae_cli.config.recipe_files import MODELS, load_recipe
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.masking import MASKERS, REFINERS
 from videomae_cli.tasks.recipes import check as recipe_check
 

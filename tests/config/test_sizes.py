@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from videomae_cli.config.model import MaskSpec, Size
-from videomae_cli.config.sizes import SIZES
-from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
 from videomae_cli.models.autoencoder import Autoencoder

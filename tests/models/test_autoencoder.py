@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from videomae_cli.config.model import MaskSpec
-from videomae_cli.config.sizes import SIZES
-from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.clip_content import nothing

@@ -3,7 +3,7 @@ import math
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder, normalize_clip

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.encoder import Encoder, normalize_clip
 from videomae_cli.models.positions import sine_table

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.config.model import MaskSpec
-from videomae_cli.config.sizes import SIZES
-from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.masking.running_cell import running_cell

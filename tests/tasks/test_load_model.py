@@ -14,7 +14,7 @@ from videomae_cli.checkpoints.native import parse_model_config, write_native
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.config.model_config import ModelConfig, autoencoder_config, classifier_config
 from videomae_cli.config.recipe_files import load_recipe
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.errors import CheckpointError
 from videomae_cli.models.build import build_autoencoder, build_classifier, expected_shapes
 from videomae_cli.tasks.load_model import (

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from videomae_cli.config.model import Normalize, Rules
+from videomae_cli.config.model import InitRules, Normalize
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import Masker
@@ -96,7 +96,7 @@ class Autoencoder(nn.Module):
         frame_choice: FrameChoice | None = None,
         *,
         place_tu: Tensor | None = None,
-        rules: Rules = "videomae",
+        rules: InitRules = "videomae",
     ) -> None:
         super().__init__()
         self.grid = grid

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from videomae_cli.config.model import Rules, Source
+from videomae_cli.config.model import InitRules, Source
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.masking import masker_for, selector_for
@@ -44,7 +44,7 @@ class Backbone(nn.Module):
 
 
 def build_autoencoder(
-    config: ModelConfig, *, drop_path: float = 0.0, rules: Rules = "videomae"
+    config: ModelConfig, *, drop_path: float = 0.0, rules: InitRules = "videomae"
 ) -> Autoencoder:
     """Build an autoencoder.
 

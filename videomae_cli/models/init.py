@@ -9,10 +9,10 @@ Sources: VideoMAE V1; MAE-ST with its `trunc_init` off.
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.config.model import Rules
+from videomae_cli.config.model import InitRules
 
 
-def autoencoder(model: nn.Module, mask_token: Tensor, rules: Rules) -> None:
+def autoencoder(model: nn.Module, mask_token: Tensor, rules: InitRules) -> None:
     """Draw the weights of an autoencoder; `model` has an `encoder` and a `decoder`."""
     if rules == "mae-st":
         _xavier_apart(model)

@@ -13,7 +13,7 @@ from videomae_cli.checkpoints.native import write_native
 from videomae_cli.cli.app import app
 from videomae_cli.cli.app import run as command
 from videomae_cli.config.model_config import ModelConfig
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.build import build_backbone
