@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from videomae_cli.config import recipe_paths as library
-from videomae_cli.config import yaml_loader as yaml_strict
+from videomae_cli.config import yaml_loader
 from videomae_cli.config.bind import bind
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.errors import RecipeError
@@ -98,26 +98,26 @@ def _read(path: Path, file: str) -> dict[str, Any]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RecipeError(f"{file}: not UTF-8 text: is this a recipe?") from error
-    mapping = yaml_strict.load(text, where=file)
+    mapping = yaml_loader.load(text, where=file)
     if not isinstance(mapping, dict):
         raise RecipeError(f"{file}: not a recipe: expected keys with values")
     return mapping
 
 
-def _change(text: str) -> tuple[str, yaml_strict.Value]:
+def _change(text: str) -> tuple[str, yaml_loader.Value]:
     key, equals, written = text.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", key):
         raise RecipeError(f"--set {text}: not KEY=VALUE", "for example --set mask.ratio=0.85")
     if not written.strip():
         raise RecipeError(f"--set {text}: no value", "write null for none")
-    value = yaml_strict.load(written, where=f"--set {key}")
+    value = yaml_loader.load(written, where=f"--set {key}")
     if isinstance(value, dict):
         raise RecipeError(f"--set {key}: a group of keys", "set its keys one by one")
     return key, value
 
 
 def _changed(
-    mapping: Mapping[str, Any], changes: Sequence[tuple[str, yaml_strict.Value]]
+    mapping: Mapping[str, Any], changes: Sequence[tuple[str, yaml_loader.Value]]
 ) -> dict[str, Any]:
     result = dict(copy.deepcopy(mapping))
     seen = set[str]()
@@ -163,7 +163,7 @@ def _text(value: Any) -> str:
         return f"{mantissa}.0e{exponent}" if e and "." not in mantissa else repr(value)
     if isinstance(value, int):
         return str(value)
-    is_plain = _PLAIN_TEXT.fullmatch(value) and yaml_strict.scalar(value) == value
+    is_plain = _PLAIN_TEXT.fullmatch(value) and yaml_loader.parse_scalar(value) == value
     if is_plain and value.lower() not in _YAML_1_1_TRUTHS:
         return str(value)
     quoted = json.dumps(value, ensure_ascii=False)
