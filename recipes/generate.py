@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.json_schema import recipe_schema
 
 HERE = Path(__file__).resolve().parent
@@ -16,10 +16,13 @@ COLUMNS = ("Recipe", "Source", "Cost", "Published top-1 (clips x crops)", "Statu
 
 def tables() -> str:
     """Return one table per family, from the headers of the recipes."""
-    said = {name: library.header(HERE / f"{name}.yaml") for name in library.listed()}
+    said = {
+        name: recipe_paths.read_header(HERE / f"{name}.yaml")
+        for name in recipe_paths.list_by_family()
+    }
     parts = []
-    for family in library.FAMILIES:
-        of_family = [name for name in said if library.family(said[name]) == family]
+    for family in recipe_paths.FAMILIES:
+        of_family = [name for name in said if recipe_paths.family_of(said[name]) == family]
         cited, is_cited, _ = said[of_family[0]]["Reproduces"].partition("), ")
         rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(name, said[name]) for name in of_family)]
         lines = [f"| {' | '.join(row)} |" for row in rows]
@@ -34,7 +37,7 @@ def _row(name: str, said: dict[str, str]) -> tuple[str, ...]:
         f"[`{name}`]({name}.yaml)",
         source or cited,
         cost,
-        library.published(said) or "-",
+        recipe_paths.published_top1(said) or "-",
         said["Status"],
     )
 

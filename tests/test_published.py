@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.engine.plan import make_training_plan
 from videomae_cli.tasks.recipes.check import check, model_of
@@ -172,8 +172,9 @@ NOT_PUBLISHED = {"ego4d-oscc-vitb-everest-finetune"}  # rates and length
 def test_no_published_recipe_is_left_out_of_the_tables() -> None:
     theirs = [
         name
-        for name in library.names()
-        if library.family(library.header(library.find(name))) != "ours"
+        for name in recipe_paths.list_names()
+        if recipe_paths.family_of(recipe_paths.read_header(recipe_paths.find_recipe(name)))
+        != "ours"
     ]
 
     assert sorted([*RUNS, *NOT_PUBLISHED]) == theirs
@@ -246,14 +247,14 @@ def test_masks_have_the_published_counts(name: str) -> None:
 def test_frames_lie_as_far_apart_as_published(name: str, stride: int) -> None:
     found = {
         one: load_recipe(one).clip.stride_frames
-        for one in library.names()
+        for one in recipe_paths.list_names()
         if one.startswith(f"{name}-")
     }
 
     assert found == dict.fromkeys(found, stride)
 
 
-@pytest.mark.parametrize("name", library.names("finetune"))
+@pytest.mark.parametrize("name", recipe_paths.list_names("finetune"))
 def test_clips_of_something_something_are_spread_over_the_video(name: str) -> None:
     is_spread = name.startswith(("ssv2-", "ego4d-"))
 
@@ -263,7 +264,7 @@ def test_clips_of_something_something_are_spread_over_the_video(name: str) -> No
 @pytest.mark.parametrize("name", FINETUNINGS)
 def test_labelled_clips_are_varied_as_published(name: str) -> None:
     augment = load_recipe(name, kind="finetune").augment
-    family = library.family(library.header(library.find(name)))
+    family = recipe_paths.family_of(recipe_paths.read_header(recipe_paths.find_recipe(name)))
     policy = "rand-m7-mstd0.5-inc1" if family == "MAE-ST" else "rand-m7-n4-mstd0.5-inc1"
 
     assert (augment.crop, augment.area) == ("random-resized", (0.08, 1.0))

@@ -10,39 +10,41 @@ from typing import get_args
 
 import pytest
 
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.bind import dotted_keys
 from videomae_cli.config.json_schema import recipe_schema
 from videomae_cli.config.model import MaskSpec, Size
-from videomae_cli.config.recipe_files import MODELS, load_recipe
+from videomae_cli.config.recipe_files import RECIPE_CLASSES, load_recipe
 from videomae_cli.config.transformer import SIZES
 from videomae_cli.masking import MASKERS, REFINERS
 from videomae_cli.tasks.recipes import check as recipe_check
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = library.names()
+NAMES = recipe_paths.list_names()
 
 
 def said(name: str) -> dict[str, str]:
-    return library.header(library.builtin_dir() / f"{name}.yaml")
+    return recipe_paths.read_header(recipe_paths.builtin_dir() / f"{name}.yaml")
 
 
-THEIRS = [name for name in NAMES if library.family(said(name)) != "ours"]
+THEIRS = [name for name in NAMES if recipe_paths.family_of(said(name)) != "ours"]
 
 
 def test_the_recipes_of_this_checkout_are_the_ones_tested() -> None:
-    assert library.builtin_dir() == ROOT / "recipes"
+    assert recipe_paths.builtin_dir() == ROOT / "recipes"
     assert {"demo", "k400-vitb", "ucf101-vitb", "small-data-vits"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_header_names_source_command_cost_number_and_status(name: str) -> None:
-    first = (library.builtin_dir() / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    first = (
+        (recipe_paths.builtin_dir() / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    )
 
     assert first == "# yaml-language-server: $schema=schema.json"
     optional = {"Differs", "Starts from"}
-    assert set(said(name)) >= {"Title", *library.HEADINGS} - optional
-    assert library.family(said(name)) in library.FAMILIES
+    assert set(said(name)) >= {"Title", *recipe_paths.HEADINGS} - optional
+    assert recipe_paths.family_of(said(name)) in recipe_paths.FAMILIES
 
 
 @pytest.mark.parametrize("name", THEIRS)
@@ -66,7 +68,7 @@ def test_the_command_of_a_header_runs_that_recipe(name: str) -> None:
     assert command == "videomae demo" or command.startswith(f"videomae {kind} --recipe {name} ")
 
 
-@pytest.mark.parametrize("name", library.names("finetune"))
+@pytest.mark.parametrize("name", recipe_paths.list_names("finetune"))
 def test_a_finetuning_recipe_fits_the_encoder_it_starts_from(name: str) -> None:
     before = load_recipe(said(name)["Starts from"].split()[0])
     after = load_recipe(name)
@@ -79,7 +81,7 @@ def test_a_finetuning_recipe_fits_the_encoder_it_starts_from(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_goes_with_the_family_it_names(name: str) -> None:
-    recipe, family = load_recipe(name), library.family(said(name))
+    recipe, family = load_recipe(name), recipe_paths.family_of(said(name))
     moves = recipe.select if recipe.kind == "finetune" else recipe.mask.pool
 
     assert (recipe.model.positions == "separable") == (family == "MAE-ST")
@@ -103,7 +105,9 @@ def test_every_recipe_builds_on_the_meta_device(name: str) -> None:
 
 
 def test_every_key_of_a_recipe_is_read_somewhere() -> None:
-    keys = {key.rpartition(".")[2] for model in MODELS.values() for key in dotted_keys(model)}
+    keys = {
+        key.rpartition(".")[2] for model in RECIPE_CLASSES.values() for key in dotted_keys(model)
+    }
     parts = {"clip.py", "model.py", "schema.py", "spec.py", "training.py"}
     read = {
         node.attr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from videomae_cli.cli.app import run
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.recipe_files import load_recipe
 
 
@@ -26,7 +26,7 @@ def test_ls_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "ls", "--json"]) == 0
 
     rows = json.loads(capsys.readouterr().out)
-    assert sorted(row["name"] for row in rows) == list(library.names())
+    assert sorted(row["name"] for row in rows) == list(recipe_paths.list_names())
     assert set(rows[0]) == {"name", "kind", "family", "size", "data", "published", "title"}
 
 

@@ -100,14 +100,14 @@ def cp(
       videomae recipes cp small-data-vits mine.yaml
     """
     from videomae_cli.cli import console
-    from videomae_cli.config import recipe_paths as library
+    from videomae_cli.config import recipe_paths
     from videomae_cli.tasks.recipes import recipes as task
 
     file = task.copy(recipe, destination, force=force)
     report = console.report()
     report.say(f"wrote {file}; edit it, then")
     report.say(f"  videomae recipes check {file}")
-    report.say(f"  videomae {library.kind_of(file)} --recipe {file}")
+    report.say(f"  videomae {recipe_paths.read_kind(file)} --recipe {file}")
 
 
 @app.command()

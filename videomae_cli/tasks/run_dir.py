@@ -16,7 +16,7 @@ from torch import nn
 
 from videomae_cli import atomic
 from videomae_cli.config.model_config import ModelConfig
-from videomae_cli.config.recipe_files import dump
+from videomae_cli.config.recipe_files import dump_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import gather_to_cpu
@@ -90,7 +90,8 @@ class RunDir:
             TrainingError: A file cannot be written.
         """
         text = json.dumps(environment.describe(), indent=1) + "\n"
-        for name, content in ((ENVIRONMENT, text), (RECIPE, dump(recipe))):  # the recipe last
+        files = {ENVIRONMENT: text, RECIPE: dump_recipe(recipe)}  # the recipe last
+        for name, content in files.items():
             with self.writing(self.path / name):
                 atomic.write_text(self.path / name, content)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.notes import Notes
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.errors import RecipeError
 from videomae_cli.tasks.recipes import check as recipe_check
@@ -46,7 +46,7 @@ def test_a_micro_batch_that_is_to_be_found_is_not_looked_for() -> None:
 
 
 def test_every_problem_is_reported_and_the_sound_recipes_too(tmp_path: Path) -> None:
-    text = library.find("demo").read_text(encoding="utf-8")
+    text = recipe_paths.find_recipe("demo").read_text(encoding="utf-8")
     unbound, unbuilt = tmp_path / "unbound.yaml", tmp_path / "unbuilt.yaml"
     unbound.write_text(text.replace("seed:", "sed:"), encoding="utf-8")
     few = text.replace("strategy: random", "strategy: tube").replace("ratio: 0.5", "ratio: 0.01")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.errors import RecipeError, UsageError
 from videomae_cli.tasks.recipes import recipes
@@ -13,7 +13,7 @@ from videomae_cli.tasks.recipes import recipes
 def test_the_list_holds_every_recipe_once_and_a_finetuning_after_its_pretraining() -> None:
     names = [one.name for one in recipes.listing()]
 
-    assert sorted(names) == list(library.names())
+    assert sorted(names) == list(recipe_paths.list_names())
     assert names.index("k400-vitb-finetune") == names.index("k400-vitb") + 1
 
 
@@ -50,7 +50,9 @@ def test_what_is_shown_is_a_recipe_again_with_its_header(name: str, tmp_path: Pa
     file.write_text(shown.as_yaml(), encoding="utf-8")
 
     assert load_recipe(str(file)) == load_recipe(name, ["seed=7"])
-    assert library.header(file) == library.header(library.find(name))
+    assert recipe_paths.read_header(file) == recipe_paths.read_header(
+        recipe_paths.find_recipe(name)
+    )
 
 
 def test_a_copy_is_the_recipe_and_its_editor_finds_the_schema(tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ def test_a_copy_is_the_recipe_and_its_editor_finds_the_schema(tmp_path: Path) ->
 
     first = copy.read_text(encoding="utf-8").splitlines()[0]
     assert load_recipe(str(copy)) == load_recipe("k400-vitb")
-    assert Path(first.partition("$schema=")[2]).samefile(library.builtin_dir() / "schema.json")
+    assert Path(first.partition("$schema=")[2]).samefile(recipe_paths.builtin_dir() / "schema.json")
 
 
 def test_a_copy_into_a_directory_keeps_its_name(

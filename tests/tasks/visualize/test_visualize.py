@@ -13,7 +13,7 @@ from tests.notes import AUTOENCODER, CLASSIFIER, Notes, learned, written
 from videomae_cli.checkpoints.loading import save
 from videomae_cli.cli.app import app
 from videomae_cli.config.model_config import autoencoder_config
-from videomae_cli.config.recipe_files import dump, load_recipe
+from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.saving import state as saves
 from videomae_cli.engine.saving.store import Retention
@@ -158,7 +158,7 @@ def test_a_pretraining_run_under_way_shows_its_newest_save(video: Path, tmp_path
     recipe = load_recipe("demo", changes, "pretrain")
     run = tmp_path / "run"
     run.mkdir()
-    (run / "recipe.yaml").write_text(dump(recipe))
+    (run / "recipe.yaml").write_text(dump_recipe(recipe))
     model = build_autoencoder(autoencoder_config(recipe))
     optimizer = adamw(parameter_groups(model, weight_decay=0.0), betas=(0.9, 0.95), eps=1e-8)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.model_config import autoencoder_config, classifier_config
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
@@ -74,7 +74,7 @@ def run(names: Sequence[str], report: Report) -> Result:
     """Bind and build recipes, all built-in ones where no name is given; go on after a problem."""
     checked: list[Checked] = []
     problems: list[str] = []
-    for name in names or library.names():
+    for name in names or recipe_paths.list_names():
         try:
             recipe = load_recipe(name)
         except RecipeError as error:

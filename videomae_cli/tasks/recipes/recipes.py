@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from videomae_cli.config import recipe_paths as library
-from videomae_cli.config.recipe_files import dump, load_recipe
+from videomae_cli.config import recipe_paths
+from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.errors import RecipeError, UsageError
 
@@ -37,13 +37,13 @@ class Shown(NamedTuple):
 
     def as_yaml(self) -> str:
         """Return header and resolved recipe as text that is a recipe again."""
-        return self.comments + dump(self.recipe)
+        return self.comments + dump_recipe(self.recipe)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain data."""
         return {
             "file": str(self.file),
-            "header": library.header(self.file),
+            "header": recipe_paths.read_header(self.file),
             "recipe": self.recipe.model_dump(mode="json"),
         }
 
@@ -54,7 +54,7 @@ def listing(text: str = "") -> list[Entry]:
     Raises:
         RecipeError: There is none.
     """
-    entries = [_entry(name) for name in library.listed()]
+    entries = [_entry(name) for name in recipe_paths.list_by_family()]
     found = [one for one in entries if any(text.lower() in cell.lower() for cell in one)]
     if not found:
         raise RecipeError(
@@ -71,7 +71,7 @@ def show(name_or_path: str, overrides: Sequence[str]) -> Shown:
         RecipeError: Not found, or with problems (all are listed).
     """
     recipe = load_recipe(name_or_path, overrides)
-    file = library.find(name_or_path)
+    file = recipe_paths.find_recipe(name_or_path)
     return Shown(file, _comments(file), recipe)
 
 
@@ -89,7 +89,7 @@ def copy(name_or_path: str, destination: Path | None, *, force: bool = False) ->
         RecipeError: There is no such recipe.
         UsageError: The destination is in the way, or cannot be written.
     """
-    source = library.find(name_or_path)
+    source = recipe_paths.find_recipe(name_or_path)
     target = destination or Path(source.name)
     target = target / source.name if target.is_dir() else target
     if target.suffix not in SUFFIXES:
@@ -98,7 +98,7 @@ def copy(name_or_path: str, destination: Path | None, *, force: bool = False) ->
         raise UsageError(f"{target}: this is the recipe itself", "give the copy another name")
     if target.exists() and not force:
         raise UsageError(f"{target}: is there already", "give another name, or replace it: --force")
-    schema = library.builtin_dir() / "schema.json"
+    schema = recipe_paths.builtin_dir() / "schema.json"
     text = source.read_text(encoding="utf-8")
     text = text.replace(f"{SCHEMA_LINE}schema.json\n", f"{SCHEMA_LINE}{schema}\n", 1)
     try:
@@ -109,14 +109,14 @@ def copy(name_or_path: str, destination: Path | None, *, force: bool = False) ->
 
 
 def _entry(name: str) -> Entry:
-    recipe, said = load_recipe(name), library.header(library.find(name))
+    recipe, said = load_recipe(name), recipe_paths.read_header(recipe_paths.find_recipe(name))
     return Entry(
         name,
         recipe.kind,
-        library.family(said),
+        recipe_paths.family_of(said),
         recipe.model.size,
         "" if recipe.data is None else recipe.data.name,
-        library.published(said),
+        recipe_paths.published_top1(said),
         said["Title"],
     )
 
