@@ -43,9 +43,7 @@ def test_autoencoders_have_the_published_parameters(
 ):
     masker = masker_for(MaskSpec(strategy="tube", ratio=0.9), GRID)
     with torch.device("meta"):
-        model = Autoencoder(
-            Encoder(GRID, SIZES[size], final_norm=True), DECODERS[size], GRID, masker
-        )
+        model = Autoencoder(Encoder(GRID, SIZES[size], final_norm=True), DECODERS[size], masker)
 
     assert (count(model), count(model.encoder), count(model.decoder)) == (whole, encoder, decoder)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.notes import AUTOENCODER
-from videomae_cli.models.activation_checkpointing import recompute_blocks
+from videomae_cli.models.activation_checkpointing import checkpoint_activations
 from videomae_cli.models.build import build_autoencoder
 
 
@@ -11,7 +11,7 @@ def one_step(*, recompute: bool, bf16: bool) -> tuple[torch.Tensor, dict[str, to
     torch.manual_seed(0)
     model = build_autoencoder(AUTOENCODER, drop_path=0.5)
     if recompute:
-        recompute_blocks(model)
+        checkpoint_activations(model)
     clip = torch.randint(0, 256, (3, 3, 4, 32, 32), dtype=torch.uint8)
     noise = torch.rand(3, 2, 32)
     kept = 0
@@ -46,6 +46,6 @@ def test_names_stay_what_checkpoints_know() -> None:
     model = build_autoencoder(AUTOENCODER)
     before = list(model.state_dict())
 
-    recompute_blocks(model)
+    checkpoint_activations(model)
 
     assert list(model.state_dict()) == before

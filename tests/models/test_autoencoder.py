@@ -21,7 +21,7 @@ def autoencoder(masker=None, normalize="patch") -> Autoencoder:
     torch.manual_seed(0)
     masker = masker or masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)
     encoder = Encoder(GRID, SIZES["micro"], final_norm=True)
-    return Autoencoder(encoder, DECODER, GRID, masker, normalize)
+    return Autoencoder(encoder, DECODER, masker, normalize)
 
 
 def batch(clips: int = 3) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,10 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models import layers
-from videomae_cli.models.layers import Attention, Block, TubeletEmbed, attend, blocks
+from videomae_cli.models.layers import Attention, Block, TubeletEmbed, attend, build_blocks
 from videomae_cli.models.targets import patchify
 
 
@@ -65,9 +64,9 @@ def test_the_residual_stream_stays_float32_under_autocast():
 
 
 def test_stochastic_depth_grows_from_nothing_to_the_full_rate():
-    stack = blocks(TransformerConfig(dim=8, depth=5, heads=2, mlp_dim=8), drop_path=0.2)
+    blocks = build_blocks(8, 5, 2, 8, drop_path=0.2)
 
-    rates = [getattr(block.drop_path, "drop_prob", 0.0) for block in stack]
+    rates = [getattr(block.drop_path, "drop_prob", 0.0) for block in blocks]
 
     assert rates == pytest.approx([0.0, 0.05, 0.1, 0.15, 0.2])
 

@@ -6,7 +6,7 @@ import torch
 from videomae_cli.config.model_config import autoencoder_config, classifier_config
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.models.build import build_autoencoder, build_classifier
-from videomae_cli.models.macs import forward_cost
+from videomae_cli.models.macs import count_macs
 
 CLIP = torch.randint(0, 256, (1, 3, 16, 224, 224), dtype=torch.uint8)
 MOTION = ["mask.strategy=motion", "mask.pool=0.3"]
@@ -33,7 +33,7 @@ def test_a_pretraining_pass_of_vitb_costs_what_is_published(changes: list[str], 
     recipe = load_recipe("k400-vitb", changes, "pretrain")
     model = build_autoencoder(autoencoder_config(recipe)).eval()
 
-    cost = forward_cost(model, CLIP, torch.rand(1, 2, model.grid.tokens))
+    cost = count_macs(model, CLIP, torch.rand(1, 2, model.grid.tokens))
 
     assert cost.published / 1e9 == pytest.approx(giga, rel=0.01)
     assert cost.executed <= 1.01 * cost.published
@@ -46,7 +46,7 @@ def test_a_pretraining_pass_of_mae_st_costs_what_is_published(size: str, giga: f
     recipe = load_recipe("k400-vitb", [*MAE_ST, f"model.size={size}"], "pretrain")
     model = build_autoencoder(autoencoder_config(recipe)).eval()
 
-    cost = forward_cost(model, CLIP, torch.rand(1, 2, model.grid.tokens))
+    cost = count_macs(model, CLIP, torch.rand(1, 2, model.grid.tokens))
 
     assert cost.published / 1e9 == pytest.approx(giga, rel=0.01)
 
@@ -58,6 +58,6 @@ def test_a_classification_by_vitb_costs_what_is_published(changes: list[str], gi
     recipe = load_recipe("k400-vitb-finetune", changes, "finetune")
     model = build_classifier(classifier_config(recipe, [str(k) for k in range(400)])).eval()
 
-    cost = forward_cost(model, CLIP)
+    cost = count_macs(model, CLIP)
 
     assert cost.published / 1e9 == pytest.approx(giga, rel=0.001)

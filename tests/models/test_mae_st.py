@@ -36,10 +36,9 @@ def autoencoder(size: str = "micro", grid: TokenGrid = GRID, ratio: float = 0.5)
     return Autoencoder(
         Encoder(grid, encoder, final_norm=True, mean=MEAN, std=STD),
         decoder,
-        grid,
         masker_for(MaskSpec(strategy="random", ratio=ratio), grid),
         "joint",
-        place_tu=FRAMES["linspace"](grid),
+        frame_tu=FRAMES["linspace"](grid),
         rules="mae-st",
     )
 

@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from videomae_cli.grid import TokenGrid
-from videomae_cli.models.target_frames import FRAMES, PredictedFrames
+from videomae_cli.models.target_frames import FRAMES, TargetFrameSelector
 from videomae_cli.models.targets import patchify, unpatchify
 
 GRID = TokenGrid(6, 8, 12, tubelet=2, patch=4)  # 3 x 2 x 3 tokens
 
 
-def picker(choice: str, grid: TokenGrid = GRID) -> PredictedFrames:
-    return PredictedFrames(grid, FRAMES[choice](grid))
+def picker(choice: str, grid: TokenGrid = GRID) -> TargetFrameSelector:
+    return TargetFrameSelector(grid, FRAMES[choice](grid))
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,11 @@ def build_encoder(
     _, channels, tubelet, patch, _ = weights[f"{prefix}patch_embed.proj.weight"].shape
     _, _, frames, height, width = clip_shape
     grid = TokenGrid(frames, height, width, tubelet, patch, channels)
-    stack = stack_of(weights, prefix, int(golden.fact("encoder_heads")))
+    stack = measure_config(weights, prefix, int(golden.fact("encoder_heads")))
     return Encoder(grid, stack, final_norm=final_norm)
 
 
-def stack_of(weights: dict[str, Tensor], prefix: str, heads: int) -> TransformerConfig:
+def measure_config(weights: dict[str, Tensor], prefix: str, heads: int) -> TransformerConfig:
     """Measure a stack of blocks."""
     mlp_dim, dim = weights[f"{prefix}blocks.0.mlp.fc1.weight"].shape
     pattern = re.compile(re.escape(prefix) + r"blocks\.\d+\.norm1\.weight")

@@ -68,7 +68,7 @@ def half_of_the_cells(mask: Mask) -> Mask:
 @pytest.fixture(scope="module")
 def autoencoder() -> Autoencoder:
     encoder = Encoder(GRID, SIZES["vits"], final_norm=True)
-    model = Autoencoder(encoder, DECODER, GRID, lambda noise, tokens: tube_mask())
+    model = Autoencoder(encoder, DECODER, lambda noise, tokens: tube_mask())
     load_weights(model)
     return model.eval()
 

@@ -27,7 +27,7 @@ from videomae_cli.errors import DataError
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
-from videomae_cli.models.macs import forward_cost
+from videomae_cli.models.macs import count_macs
 from videomae_cli.report import ProgressOnly, Report
 from videomae_cli.tasks.diagnose.probe_batch import read_clips
 from videomae_cli.tasks.dry_run.estimate import Decoding, Disk, Estimate, Tokens
@@ -133,7 +133,7 @@ def _estimate(
     decoding = None if videos is None else _measure_decoding(job, videos, runtime)
     model = job.model.to(runtime.device).eval()
     batch = _one_clip(job, runtime, workers=0 if videos is None else 1)
-    cost = forward_cost(model, batch.clip, batch.noise)
+    cost = count_macs(model, batch.clip, batch.noise)
     tokens, forward_seconds = _count_tokens(model, batch)
     expected = TRAINING_COST * forward_seconds * plan.micro_batch * plan.repeats
     measured = measure_steps(job, runtime, report, beside=beside, expected=expected)

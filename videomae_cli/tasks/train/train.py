@@ -77,9 +77,9 @@ def _prepare(job: Job, runtime: Runtime, report: Report) -> FitInputs:
     recipe = job.recipe
     objective = job.objective.to(runtime.device)
     if recipe.train.recompute:
-        from videomae_cli.models.activation_checkpointing import recompute_blocks
+        from videomae_cli.models.activation_checkpointing import checkpoint_activations
 
-        recompute_blocks(objective)
+        checkpoint_activations(objective)
     if recipe.train.compile:
         objective.compile()
     groups = _shard(job, runtime, report) if recipe.train.shard else job.groups
