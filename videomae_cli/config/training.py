@@ -107,7 +107,7 @@ class ScheduleSpec(Spec):
 
 
 class TrainSpec(Spec):
-    """Batch, precision, checkpoints and logs."""
+    """How training is executed: batch, precision, checkpoints, logs."""
 
     batch: Positive
     """Videos per optimizer step, over all devices and accumulation steps. Each video gives
