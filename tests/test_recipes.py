@@ -25,7 +25,7 @@ NAMES = recipe_paths.list_names()
 STATUS = re.compile(
     r"(Transcribed|Reconstructed from the paper).*, not reproduced by us\.|Reproduced on 20"
 )
-EXPECTED = re.compile(r"\d+\.\d % top-1.*views|no number in the model zoo")
+EXPECTED = re.compile(r"\d+\.\d % top-1.*views|no accuracy in the model zoo")
 
 
 @cache
