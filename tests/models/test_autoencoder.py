@@ -31,7 +31,7 @@ def batch(clips: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("normalize", ["patch", "none"])
-def test_the_loss_is_the_mean_squared_error_of_its_own_parts(normalize: str):
+def test_the_loss_is_the_mean_squared_error_of_prediction_and_target(normalize: str):
     model, (pixels, noise) = autoencoder(normalize=normalize), batch()
 
     loss, prediction, mask = model(pixels, noise)
@@ -72,7 +72,7 @@ def test_uncounted_predictions_do_not_enter_the_loss():
     torch.testing.assert_close(output.loss, error[:, 1:].square().mean())
 
 
-def test_a_masker_may_ask_for_the_embedded_tokens_and_gets_no_gradient():
+def test_a_masker_can_use_the_embedded_tokens_without_gradient():
     seen = []
 
     def masker(noise, content):
@@ -86,7 +86,7 @@ def test_a_masker_may_ask_for_the_embedded_tokens_and_gets_no_gradient():
     assert seen[0].shape == (3, GRID.tokens, 48) and not seen[0].requires_grad
 
 
-def test_a_clip_is_predicted_the_same_wherever_it_stands_in_the_batch():
+def test_the_prediction_of_a_clip_does_not_depend_on_its_place_in_the_batch():
     model, (pixels, noise) = autoencoder(), batch()
 
     forward = model(pixels, noise).prediction_BMP
@@ -95,7 +95,7 @@ def test_a_clip_is_predicted_the_same_wherever_it_stands_in_the_batch():
     torch.testing.assert_close(forward, backward.flip(0), atol=1e-5, rtol=0)
 
 
-def test_every_parameter_learns():
+def test_every_parameter_has_a_gradient():
     model, (pixels, noise) = autoencoder(), batch()
 
     model(pixels, noise).loss.backward()
@@ -122,14 +122,14 @@ def test_a_fresh_model_starts_near_a_loss_of_one():
     assert 0.9 < model(pixels, noise).loss.item() < 2.0
 
 
-def test_floats_are_refused_for_want_of_pixels():
+def test_floats_are_refused():
     model, (pixels, noise) = autoencoder(), batch()
 
     with pytest.raises(AssertionError, match="uint8"):
         model(pixels.float(), noise)
 
 
-def test_first_weights_follow_the_rules():
+def test_initial_weights_follow_the_rules():
     model = autoencoder()
     weights = model.state_dict()
 
@@ -141,7 +141,7 @@ def test_first_weights_follow_the_rules():
     zero = [k for k in weights if k.endswith(("q_bias", "v_bias", "fc1.bias", "head.bias"))]
     assert len(zero) == 3 * 5 + 1 and not any(weights[k].any() for k in zero)
     assert 0.019 < weights["mask_token"].abs().max() <= 0.02
-    bound = 1 / math.sqrt(GRID.tubelet_pixels)  # torch's own first values for a convolution
+    bound = 1 / math.sqrt(GRID.tubelet_pixels)  # torch's own initial values of a convolution
     for name in ("weight", "bias"):
         largest = weights[f"encoder.patch_embed.proj.{name}"].abs().max()
         assert 0.8 * bound < largest <= bound

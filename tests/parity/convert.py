@@ -1,9 +1,9 @@
 """Convert golden weights and compare again: python tests/parity/convert.py GOLDEN [FORMAT...]
 
 The weights of a golden file are written in a format by `videomae convert`, converted to native and
-back, and put through the golden comparison once more: identical tensors, the same outputs. Without
-a FORMAT, every one that is written. One line per format and quantity. Exit code 0 when all agree, 1
-when something differs, 2 for a format that cannot hold the file, or a file of no kind it knows.
+back, and compared with the golden file again: identical tensors, the same outputs. Without FORMAT,
+every format that can be written is used. Prints one line per format and quantity. Exit code 0 if
+all agree, 1 if something differs, 2 for a format that cannot store the weights or an unknown file.
 """
 
 import argparse
@@ -91,18 +91,18 @@ def there_and_back(
     if home.config != reference.config:
         raise CheckpointError("the card did not come back as it went")
     convert.run(folder / "native", folder / "back.pth", Silence(), to=reference.format)
-    held = torch.load(folder / "back.pth", weights_only=True)  # noqa: TID251  (as others read it)
-    found: dict[str, Tensor] = held["model"]
-    return found
+    checkpoint = torch.load(folder / "back.pth", weights_only=True)  # noqa: TID251  (as others read it)
+    weights: dict[str, Tensor] = checkpoint["model"]
+    return weights
 
 
 def hints(golden: Golden) -> Hints:
     """Return what the metadata say of the model and shapes do not."""
-    said = golden.metadata
-    decoder = said.get("decoder_heads")
+    metadata = golden.metadata
+    decoder = metadata.get("decoder_heads")
     video = golden.tensors.get("video")
     frames, size = golden.tensors["frames"].shape[1:3] if video is None else video.shape[2:4]
-    return Hints(int(said["encoder_heads"]), int(decoder) if decoder else None, frames, size)
+    return Hints(int(metadata["encoder_heads"]), int(decoder) if decoder else None, frames, size)
 
 
 if __name__ == "__main__":

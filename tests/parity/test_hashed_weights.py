@@ -1,6 +1,6 @@
-"""A whole ViT-S without any file: weights, clip and mask come from a hash.
+"""A whole ViT-S without any file: weights, clip and mask are computed by a hash.
 
-The expected numbers are the reference's, in fp32 and evaluation mode.
+The expected values are the reference's, in fp32 and evaluation mode.
 """
 
 import numpy as np
@@ -74,7 +74,7 @@ def autoencoder() -> Autoencoder:
 
 
 @torch.no_grad()
-def test_the_autoencoder_meets_the_published_outputs(autoencoder: Autoencoder):
+def test_the_autoencoder_has_the_published_outputs(autoencoder: Autoencoder):
     pixels, mask = raw(), tube_mask()
 
     latents = autoencoder.encode(normalised(pixels), mask)
@@ -98,7 +98,7 @@ def test_the_autoencoder_meets_the_published_outputs(autoencoder: Autoencoder):
 
 
 @torch.no_grad()
-def test_dual_masking_meets_the_published_outputs(autoencoder: Autoencoder):
+def test_dual_masking_has_the_published_outputs(autoencoder: Autoencoder):
     spec = MaskSpec(strategy="tube", ratio=0.9, targets="running-cell", targets_ratio=0.5)
     pixels, mask = raw(), running_cell(torch.zeros(1, GRID.tokens), tube_mask(), GRID, spec)
 
@@ -115,7 +115,7 @@ def test_dual_masking_meets_the_published_outputs(autoencoder: Autoencoder):
 
 
 @torch.no_grad()
-def test_the_classifier_meets_the_published_logits():
+def test_the_classifier_has_the_published_logits():
     model = Classifier(Encoder(GRID, SIZES["vits"], final_norm=False), 10)
     load_weights(model, prefix="encoder.")
 

@@ -29,7 +29,7 @@ def count_macs(model: Autoencoder | Classifier, clip_BCTHW: Tensor, *noise: Tens
     """Run the model once and count.
 
     Args:
-        model: On any device but `meta`; in evaluation mode if dropout must be off.
+        model: On any device; not on `meta` if motion is measured, whose check needs values.
         clip_BCTHW: Clips for `model`.
         noise: Noise for an autoencoder.
     """
