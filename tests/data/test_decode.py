@@ -1,16 +1,22 @@
 """Both decoders find the same, right frames; what is no video is refused with a reason."""
 
+import hashlib
 import logging
 import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.data.make_clips import moving_square, write_clip
-from videomae_cli.data.decode import DECODERS, VideoInfo, choose_decoder, probe_video, read_frames
+from videomae_cli.data.decode import DECODERS, read_frames
+from videomae_cli.data.ingest.decoder_choice import choose_decoder
+from videomae_cli.data.video_info import VideoInfo, probe_video
 from videomae_cli.errors import DataError
 
+ROOT = Path(__file__).resolve().parents[2]
 # key frames in the middle, B-frames, and a container without timestamps
 KINDS = [("libx264", ".mp4"), ("libx264", ".mkv"), ("mpeg4", ".avi"), ("ffv1", ".mkv")]
 ORDERS = [[0], [29], [3, 4, 5], [1, 9, 17, 25], [20, 21, 29], [25, 3, 3, 14, 0]]
@@ -165,6 +171,35 @@ def test_pyav_takes_over_where_decord_fails_on_the_width_and_says_so(
     assert len(caplog.messages) == 1  # one line per file, not one per clip
     assert "narrow.mp4: read with PyAV, because decord cannot" in caplog.messages[0]
     assert choose_decoder(path, probe_video(path)) == "pyav"
+
+
+def test_pyav_is_loaded_only_for_a_file_that_needs_it_and_then_reads_beside_decord(
+    tmp_path: Path,
+) -> None:
+    wide = write_clip(tmp_path / "wide.mp4", 12)
+    narrow = write_clip(tmp_path / "narrow.mp4", 12, height=32, width=48)
+    script = f"""
+import hashlib, sys
+from pathlib import Path
+from videomae_cli.data.dataset import PretrainClips
+from videomae_cli.data.decode import read_frames
+for path in ({str(wide)!r}, {str(narrow)!r}, {str(wide)!r}):
+    print(hashlib.sha256(read_frames(Path(path), [0, 5])).hexdigest(), "av" in sys.modules)
+"""
+
+    done = subprocess.run(
+        (sys.executable, "-c", script), capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    digests = [
+        hashlib.sha256(read_frames(path, [0, 5], decoder="pyav")).hexdigest()
+        for path in (wide, narrow)
+    ]
+    assert done.stdout.splitlines() == [
+        f"{digests[0]} False",
+        f"{digests[1]} True",
+        f"{digests[0]} True",
+    ]
 
 
 def test_decord_is_chosen_where_it_agrees(tmp_path: Path) -> None:

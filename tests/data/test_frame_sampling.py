@@ -14,7 +14,7 @@ from videomae_cli.data.frame_sampling import (
     segment_middle_indices,
     segment_test_indices,
     segment_train_indices,
-    union,
+    unique_frames,
 )
 
 LENGTHS = [*range(1, 200), 250, 299, 300, 301, 600, 1999, 2000]
@@ -156,4 +156,4 @@ def test_every_rule_stays_inside_the_video_and_fills_the_clip(length: int, strid
 
 
 def test_the_union_of_clips_is_ascending_without_doubles() -> None:
-    assert union([[0, 4, 8], [4, 4, 12]]) == [0, 4, 8, 12]
+    assert unique_frames([[0, 4, 8], [4, 4, 12]]) == [0, 4, 8, 12]

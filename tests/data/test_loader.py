@@ -17,8 +17,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from videomae_cli.data.loader import Order, Share, each_video, train_batches
-from videomae_cli.data.workers import worker_deaths_named
+from videomae_cli.data.loader import Order, Share, load_each, load_train_batches
+from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.errors import DataError, TrainingError
 
 
@@ -54,7 +54,7 @@ class Numbers:
 def carried(workers: int, share: Share, *, start: int = 0, stop: int = 9) -> list[list[Any]]:
     """Return, step by step, the (epoch, index) pairs of each micro-batch."""
     order = Order(20, share.batch, seed=3)
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers(), order, share, start_step=start, stop_step=stop, workers=workers
     )
     return [
@@ -137,7 +137,7 @@ def test_the_global_generator_is_left_to_the_model() -> None:
 
 def test_a_step_left_half_way_does_not_shift_the_next() -> None:
     order, share = Order(20, 8, seed=3), Share(2, 4)
-    steps = train_batches(Numbers(), order, share, start_step=0, stop_step=2, workers=0)
+    steps = load_train_batches(Numbers(), order, share, start_step=0, stop_step=2, workers=0)
 
     next(next(steps))
     second = [index for batch in next(steps) for index in batch.indices.tolist()]
@@ -147,7 +147,7 @@ def test_a_step_left_half_way_does_not_shift_the_next() -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_bad_sample_is_reported_with_its_hint(workers: int) -> None:
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers("error"), Order(20, 4, 0), Share(4), start_step=0, stop_step=5, workers=workers
     )
 
@@ -162,7 +162,7 @@ def test_a_bad_sample_is_reported_with_its_hint(workers: int) -> None:
 def test_a_hanging_decoder_is_cut_off_and_its_videos_named() -> None:
     order = Order(20, 4, 0)
     started = time.monotonic()
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers("hang"),
         order,
         Share(4),
@@ -183,11 +183,11 @@ def test_a_hanging_decoder_is_cut_off_and_its_videos_named() -> None:
 
 
 def test_a_killed_worker_is_explained() -> None:
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers("killed"), Order(20, 4, 0), Share(4), start_step=0, stop_step=5, workers=2
     )
 
-    with pytest.raises(TrainingError, match="died") as caught, worker_deaths_named():
+    with pytest.raises(TrainingError, match="died") as caught, explain_worker_death():
         for step in steps:
             list(step)
 
@@ -202,12 +202,12 @@ def test_a_killed_worker_is_explained() -> None:
 
 
 def test_another_error_in_the_loop_keeps_its_name() -> None:
-    with pytest.raises(RuntimeError, match="shapes"), worker_deaths_named():
+    with pytest.raises(RuntimeError, match="shapes"), explain_worker_death():
         raise RuntimeError("shapes do not match")
 
 
 def test_workers_ignore_signals_meant_for_the_run() -> None:
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers("asked"), Order(20, 4, 0), Share(4), start_step=0, stop_step=5, workers=1
     )
 
@@ -217,7 +217,7 @@ def test_workers_ignore_signals_meant_for_the_run() -> None:
 
 
 def test_closing_early_ends_the_workers() -> None:
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers(), Order(2000, 4, 0), Share(4), start_step=0, stop_step=400, workers=2
     )
     list(next(steps))
@@ -234,11 +234,11 @@ def test_a_crash_with_workers_at_work_ends_the_program(tmp_path: Path) -> None:
         textwrap.dedent(
             """
             from tests.data.test_loader import Numbers
-            from videomae_cli.data.loader import Order, Share, train_batches
+            from videomae_cli.data.loader import Order, Share, load_train_batches
 
             if __name__ == "__main__":
                 order = Order(4000, 4, 0)
-                steps = train_batches(
+                steps = load_train_batches(
                     Numbers(), order, Share(4), start_step=0, stop_step=900, workers=2
                 )
                 list(next(steps))
@@ -274,7 +274,7 @@ class Videos:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_evaluation_items_come_one_by_one_in_the_order_asked_for(workers: int) -> None:
-    items = list(each_video(Videos(), [4, 3, 9, 0], workers=workers))
+    items = list(load_each(Videos(), [4, 3, 9, 0], workers=workers))
 
     assert [number for number, _ in items] == [4, 3, 9, 0]
     assert [error for _, error in items] == ["", "bad", "", ""]

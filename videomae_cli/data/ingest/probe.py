@@ -14,8 +14,10 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.decode import VideoInfo, check_file, choose_decoder, probe_video, read_frames
+from videomae_cli.data.decode import check_file, read_frames
+from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.data.pyav import open_video
+from videomae_cli.data.video_info import VideoInfo, probe_video
 from videomae_cli.errors import DataError
 
 MAX_PIXELS = 7680 * 4320

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import nn
 
-from videomae_cli.data.loader import Share, train_batches
-from videomae_cli.data.workers import worker_deaths_named
+from videomae_cli.data.loader import Share, load_train_batches
+from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import shard
 from videomae_cli.engine.ema import EMA
@@ -62,7 +62,7 @@ def train(
     is_finished = state.step == plan.steps  # then neither data are read nor files written
     if not is_finished:
         runtime.run_on_rank0(lambda: run_dir.write_recipe(recipe))
-    batches = train_batches(
+    batches = load_train_batches(
         job.clips,
         job.order,
         Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
@@ -71,7 +71,7 @@ def train(
         workers=runtime.worker_count(recipe.train.workers),
         pin_memory=runtime.device.type == "cuda",
     )
-    with closing(batches), worker_deaths_named(), _trackers(job, run_dir, runtime, state) as track:
+    with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
         fit(
             inputs._replace(
                 batches=batches,

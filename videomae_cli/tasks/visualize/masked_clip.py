@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from videomae_cli.config.model import MaskSpec, Source
-from videomae_cli.data.decode import VideoInfo, read_frames
+from videomae_cli.data.decode import read_frames
+from videomae_cli.data.eval_crops import cut_eval_crops
 from videomae_cli.data.frame_sampling import dense_test_indices, segment_test_indices
-from videomae_cli.data.views import test_views
+from videomae_cli.data.video_info import VideoInfo
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import Mask
@@ -75,7 +76,7 @@ def take_from(video: Path, info: VideoInfo, scene: Scene, *, seed: int) -> Take:
     else:
         indices = dense_test_indices(info.frames, grid.frames, scene.stride, 1)[0]
     # PyAV, because what it calls frame 60 is frame 60 in every file
-    frames_THWC = test_views(read_frames(video, indices, decoder="pyav"), grid.height, 1)[0]
+    frames_THWC = cut_eval_crops(read_frames(video, indices, decoder="pyav"), grid.height, 1)[0]
     length = max(scene.grid.tokens, grid.t)
     noise = stream(seed, "visualize").random((1, 2, length), dtype=np.float32)
     take = Take(video, info, indices, frames_THWC, torch.from_numpy(noise))
