@@ -22,28 +22,6 @@ from videomae_cli.tasks.prepare.summary import PrepareSummary
 QUICK = PrepareOptions(decoder="pyav", workers=1)
 
 
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Return a function that puts one real video wherever it is wanted."""
-    master = write_clip(tmp_path_factory.mktemp("clip") / "master.mp4", 6, height=32, width=48)
-
-    def place(path: Path) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(master, path)
-        return path
-
-    return place
-
-
-@pytest.fixture
-def folders(tmp_path: Path, clip: Callable[[Path], Path]) -> Path:
-    """Two class folders, three videos each."""
-    for name in ("run", "sit"):
-        for place in range(3):
-            clip(tmp_path / "source" / name / f"{place}.mp4")
-    return tmp_path / "source"
-
-
 def prepared(
     source: Path, out: Path, notes: Notes | None = None, **changes: object
 ) -> PrepareSummary:
