@@ -95,9 +95,7 @@ def prefetch(
             # more workers than cores are the user's choice; "auto" never uses more
             warnings.filterwarnings("ignore", message="This DataLoader will create")
             iterator = _start_loader(dataset, keys, collate, options)
-            workers += [
-                child for child in multiprocessing.active_children() if child not in children_before
-            ]
+            workers.extend(set(multiprocessing.active_children()) - children_before)
         for batch_keys in keys:
             batch = _next_batch(iterator, dataset, batch_keys, options)
             if isinstance(batch, VideoMAEError):
