@@ -15,7 +15,7 @@ help:
 	@echo "make slow      run the tests that take long"
 	@echo "make grid      run every way to stop and resume a run; make slow runs half of them"
 	@echo "make check     format, lint, types, generated files"
-	@echo "make generate  write generated files anew: recipes/, completions/, docs/scaling.md"
+	@echo "make generate  write generated files anew: recipes/, completions/, docs/architecture.md"
 	@echo "make wheel     build the wheel into dist/"
 
 demo: $(INSTALLED)
@@ -36,12 +36,12 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python recipes/generate.py --check
 	$(BIN)/python completions/generate.py --check
-	$(BIN)/python docs/scaling.py --check
+	$(BIN)/python docs/file_map.py --check
 
 generate: $(INSTALLED)
 	$(BIN)/python recipes/generate.py
 	$(BIN)/python completions/generate.py
-	$(BIN)/python docs/scaling.py
+	$(BIN)/python docs/file_map.py
 
 wheel: $(INSTALLED)
 	$(BIN)/python -m build --wheel

@@ -20,7 +20,6 @@ from videomae_cli.data.dataset import PretrainClips
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.training_videos import CACHE_BYTES
 from videomae_cli.data.video_info import probe_video
-from videomae_cli.tasks.train.pretrain import training_clips
 
 REPEATS = (1, 4)
 
@@ -34,7 +33,9 @@ def clips_of(path: Path, repeats: int) -> PretrainClips:
     recipe = load_recipe("k400-vitb", [f"augment.repeats={repeats}"], "pretrain")
     # listed so often that the frames of all do not fit into memory and nothing is kept
     listed = 1 + CACHE_BYTES // (3 * info.frames * info.width * info.height)
-    return training_clips(recipe, [video] * listed, path.parent)
+    return PretrainClips(
+        [video] * listed, path.parent, recipe.clip.candidates(), recipe.augment, recipe.seed
+    )
 
 
 def milliseconds(path: Path, rounds: int) -> list[float]:

@@ -1,10 +1,12 @@
 """Files appear whole or not at all, and never through somebody else's link."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
+from videomae_cli.atomic import write_text
 from videomae_cli.checkpoints.destination import replacing, replacing_several
 from videomae_cli.errors import CheckpointError
 
@@ -46,3 +48,19 @@ def test_companions_move_first_and_all_or_none(tmp_path: Path) -> None:
         "a.onnx": "a.onnx",
         "a.onnx.json": "a.onnx.json",
     }
+
+
+def test_a_full_disk_names_the_destination_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("old")
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, former[1]))  # the kernel refuses the rest
+    try:
+        with pytest.raises(OSError) as caught:
+            write_text(path, "new " * 4096)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]

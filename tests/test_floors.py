@@ -1,4 +1,4 @@
-"""The structure of the package: who may import whom, and how large files, folders, functions are."""
+"""The structure of the package: which file may import which, and how large things may be."""
 
 import ast
 import subprocess

@@ -2,7 +2,8 @@
 
 Everything is written under a hidden name beside the destination, flushed to the disk, and renamed.
 After a crash the destination is the old one or the new one; a leftover `.name.partial-*` is never
-read. All functions raise `OSError`; callers turn it into the error of their own kind.
+read. All functions raise `OSError` with the name of the destination; callers turn it into the error
+of their own kind.
 """
 
 import os
@@ -37,16 +38,17 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: The place cannot be written to, or the disk is full.
     """
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial.unlink(missing_ok=True)
-    partial.touch(exist_ok=False)  # a new file, never a link that lay there
-    try:
-        yield partial
-        sync(partial)
-        partial.replace(path)
-        sync(path.parent)
-    finally:
+    with _errors_name(path, partial):
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
+        partial.touch(exist_ok=False)  # a new file, never a link that lay there
+        try:
+            yield partial
+            sync(partial)
+            partial.replace(path)
+            sync(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def replacing_directory(path: Path) -> Iterator[Path]:
         OSError: The place cannot be written to, or the disk is full.
     """
     former = path.with_name(f".{path.name}.former-{os.getpid()}")
-    with _directory_beside(path) as partial:
+    with _directory_beside(path) as partial, _errors_name(path, partial):
         yield partial
         for file in partial.iterdir():
             sync(file)
@@ -83,7 +85,7 @@ def replacing_several(path: Path) -> Iterator[Path]:
     Raises:
         OSError: The place cannot be written to, or the disk is full.
     """
-    with _directory_beside(path) as partial:
+    with _directory_beside(path) as partial, _errors_name(path, partial):
         yield partial
         files = sorted(partial.iterdir(), key=lambda file: file.name == path.name)
         for file in files:
@@ -119,3 +121,14 @@ def _directory_beside(path: Path) -> Iterator[Path]:
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _errors_name(path: Path, partial: Path) -> Iterator[None]:
+    """Let a failed write name the destination; the system names nothing, or the hidden file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or Path(error.filename).is_relative_to(partial):
+            error.filename, error.filename2 = str(path), None
+        raise

@@ -40,7 +40,6 @@ def fit(
     plan: TrainingPlan,
     intervals: Intervals,
     state: TrainingState,
-    *,
     runtime: Runtime,
     report: Report,
     run_dir: Path,

@@ -15,7 +15,6 @@ from pathlib import Path
 from torch import nn
 
 from videomae_cli import atomic
-from videomae_cli.checkpoints.native import write_native
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.recipe_files import dump
 from videomae_cli.config.schema import Recipe
@@ -109,6 +108,8 @@ class RunDir:
         Raises:
             CheckpointError: They cannot be written.
         """
+        from videomae_cli.checkpoints.native import write_native
+
         config = config.model_copy(update={"step": state.step, "software": environment.software()})
         weights = gather_to_cpu(model.state_dict(), here=self._runtime.is_main)
         self._runtime.run_on_rank0(lambda: write_native(self.final, weights, config))

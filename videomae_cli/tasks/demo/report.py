@@ -13,9 +13,9 @@ import jinja2
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from videomae_cli.engine.environment import software
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.manifest import read_manifest
+from videomae_cli.engine.environment import software
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.report import Silence
 from videomae_cli.tasks.demo.data import Scale

@@ -131,9 +131,8 @@ def _estimate(
     recipe, plan = job.recipe, job.plan
     beside = next(path for path in (run_dir, *run_dir.absolute().parents) if path.is_dir())
     decoding = None if videos is None else _measure_decoding(job, videos, runtime)
-    batch = read_clips(job.clips, job.order.step_samples(0)[:1], workers=0 if videos is None else 1)
-    batch = runtime.to_device(type(batch)(*(tensor[:1] for tensor in batch)))
     model = job.model.to(runtime.device).eval()
+    batch = _one_clip(job, runtime, workers=0 if videos is None else 1)
     cost = forward_cost(model, batch.clip, batch.noise)
     tokens, forward_seconds = _count_tokens(model, batch)
     expected = TRAINING_COST * forward_seconds * plan.micro_batch * plan.repeats
@@ -160,6 +159,12 @@ def _estimate(
         disk=_disk(job, measured, shutil.disk_usage(beside).free),
         price_per_hour=price_per_hour,
     )
+
+
+def _one_clip(job: Job, runtime: Runtime, *, workers: int) -> AnyBatch:
+    batch = read_clips(job.clips, job.order.step_samples(0)[:1], workers=workers)
+    one: AnyBatch = runtime.to_device(type(batch)(*(tensor[:1] for tensor in batch)))
+    return one
 
 
 def _count_tokens(model: Autoencoder | Classifier, batch: AnyBatch) -> tuple[Tokens, float]:

@@ -22,8 +22,11 @@ def create_directory(out: Path) -> None:
 
 
 @contextmanager
-def writing(file: Path) -> Iterator[None]:
-    """Turn an error of writing a file in this block into one that names it.
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error of writing in this block into one that names the file.
+
+    Args:
+        path: The file, or the directory of several files.
 
     Raises:
         UsageError: The file cannot be written, or the disk is full.
@@ -32,6 +35,6 @@ def writing(file: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(
-            f"{file} cannot be written: {error.strerror or error}",
+            f"{error.filename or path} cannot be written: {error.strerror or error}",
             "free some space, make it writable, or choose another --out",
         ) from error

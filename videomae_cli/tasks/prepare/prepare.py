@@ -22,7 +22,7 @@ from videomae_cli.data.ingest.random_split import random_split
 from videomae_cli.data.ingest.rejected import write_rejected
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.video_entry import VideoEntry
-from videomae_cli.data.manifest import MANIFEST, SPLITS, Video, write_manifest
+from videomae_cli.data.manifest import SPLITS, Video, write_manifest
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
@@ -62,7 +62,7 @@ def run(
 
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
-    with writing(out / MANIFEST):
+    with writing(out):
         manifest = write_manifest(
             out, root=root, videos=videos, classes=labels.classes, facts=facts
         )

@@ -17,7 +17,7 @@ from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import gathered
 from videomae_cli.engine.metric import Metric
-from videomae_cli.engine.optim import parameter_groups
+from videomae_cli.engine.optim import Group, parameter_groups
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import digest_of
 from videomae_cli.errors import DataError
@@ -119,18 +119,12 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
     require_pairs(recipe, plan)
     torch.manual_seed(stream_seed(recipe.seed, "init"))
     classifier, config, init = _classifier(recipe, classes, report)
-    labels = [video.label for video in videos if video.label is not None]
     return Job(
         recipe=recipe,
         objective=Objective(classifier),
         model=classifier,
         config=config.model_copy(update={"data": str(recipe.data)}),
-        groups=parameter_groups(
-            classifier,
-            weight_decay=recipe.optim.weight_decay,
-            layer_decay=recipe.optim.layer_decay,
-            depth=config.encoder.depth,
-        ),
+        groups=_parameter_groups(recipe, classifier, config),
         clips=FinetuneClips(
             videos, manifest.root, recipe.clip.candidates(), recipe.augment, recipe.seed
         ),
@@ -148,7 +142,7 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
         validate=_validation(recipe, manifest, classifier, runtime),
         metric=TOP1,
         validate_every_epochs=recipe.eval.every_epochs,
-        trivial_loss=label_guess_loss(labels, len(classes), recipe.augment.smoothing),
+        trivial_loss=_guess_loss(recipe, manifest, len(classes)),
     )
 
 
@@ -171,6 +165,23 @@ def class_names(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
             "prepare a folder of class folders, or a list with labels",
         )
     return manifest.classes
+
+
+def _parameter_groups(
+    recipe: FinetuneRecipe, classifier: Classifier, config: ModelConfig
+) -> list[Group]:
+    return parameter_groups(
+        classifier,
+        weight_decay=recipe.optim.weight_decay,
+        layer_decay=recipe.optim.layer_decay,
+        depth=config.encoder.depth,
+    )
+
+
+def _guess_loss(recipe: FinetuneRecipe, manifest: Manifest, classes: int) -> float:
+    """Return the loss of guessing each class as often as it occurs in training."""
+    labels = [video.label for video in manifest.split("train") if video.label is not None]
+    return label_guess_loss(labels, classes, recipe.augment.smoothing)
 
 
 def _classifier(

@@ -20,7 +20,6 @@ from videomae_cli.engine.optim import adamw
 from videomae_cli.engine.plan import share_of
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import TrainingError
-from videomae_cli.models.activation_checkpointing import recompute_blocks
 from videomae_cli.report import Report
 from videomae_cli.tasks.run_dir import RECIPE
 from videomae_cli.tasks.train.job import Job
@@ -109,6 +108,8 @@ def _take_two_steps(job: Job, runtime: Runtime) -> None:
     recipe: Recipe = job.recipe
     objective = job.objective.to(runtime.device).train()
     if recipe.train.recompute:
+        from videomae_cli.models.activation_checkpointing import recompute_blocks
+
         recompute_blocks(objective)
     optimizer = adamw(job.groups, betas=recipe.optim.betas, eps=recipe.optim.eps)
     # for evaluation: in the run's precision, without exchanging gradients

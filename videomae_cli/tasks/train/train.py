@@ -1,10 +1,12 @@
 """Train a job: what pretraining and fine-tuning share."""
 
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from torch import nn
 
+from videomae_cli.data.batches import AnyBatch
 from videomae_cli.data.loader import Share, load_train_batches
 from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine import environment
@@ -19,7 +21,6 @@ from videomae_cli.engine.saving.state import TrainingState, read_state, restore_
 from videomae_cli.engine.saving.store import Retention
 from videomae_cli.engine.step import FitInputs
 from videomae_cli.errors import RecipeError, TrainingError
-from videomae_cli.models.activation_checkpointing import recompute_blocks
 from videomae_cli.models.layers import Block
 from videomae_cli.report import Report
 from videomae_cli.tasks.diagnose.probe_batch import CLIPS, ProbeBatch, read_clips
@@ -51,41 +52,21 @@ def train(
 
     Raises:
         RecipeError: A tracker is not installed, or fp16 is to be sharded.
-        TrainingError: The loss is not finite; the resume would change numbers; a checkpoint could
-            not be written.
+        TrainingError: The loss is not finite, a resume would change numbers, or writing failed.
         Stopped: A signal asked to stop; everything is saved.
     """
-    recipe, plan = job.recipe, job.plan
-    require_installed(recipe.train.track)
+    require_installed(job.recipe.train.track)
     inputs = _prepare(job, runtime, report)
     state = _restore(job, inputs, run_dir, runtime, report)
-    is_finished = state.step == plan.steps  # then neither data are read nor files written
+    is_finished = state.step == job.plan.steps  # then neither data are read nor files written
     if not is_finished:
-        runtime.run_on_rank0(lambda: run_dir.write_recipe(recipe))
-    batches = load_train_batches(
-        job.clips,
-        job.order,
-        Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
-        start_step=state.step,
-        stop_step=plan.steps,
-        workers=runtime.worker_count(recipe.train.workers),
-        pin_memory=runtime.device.type == "cuda",
-    )
+        runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
+    plan = job.plan if limit is None else job.plan._replace(steps=limit)
+    batches = _batches(job, runtime, state.step)
     with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
-        fit(
-            inputs._replace(
-                batches=batches,
-                probe=None if is_finished else _probe(job, runtime),
-                track=track,
-            ),
-            plan if limit is None else plan._replace(steps=limit),
-            _intervals(job),
-            state,
-            runtime=runtime,
-            report=report,
-            run_dir=run_dir.path,
-            seed=recipe.seed,
-        )
+        probe = None if is_finished else _probe(job, runtime)
+        inputs = inputs._replace(batches=batches, probe=probe, track=track)
+        fit(inputs, plan, _intervals(job), state, runtime, report, run_dir.path, job.recipe.seed)
     if inputs.ema is not None:
         inputs.ema.copy_to(runtime.unwrap(inputs.model))
     return state
@@ -96,6 +77,8 @@ def _prepare(job: Job, runtime: Runtime, report: Report) -> FitInputs:
     recipe = job.recipe
     objective = job.objective.to(runtime.device)
     if recipe.train.recompute:
+        from videomae_cli.models.activation_checkpointing import recompute_blocks
+
         recompute_blocks(objective)
     if recipe.train.compile:
         objective.compile()
@@ -137,6 +120,22 @@ def _restore(
         )
     state.world, state.software = runtime.world, software
     return state
+
+
+def _batches(
+    job: Job, runtime: Runtime, start_step: int
+) -> Generator[Iterator[AnyBatch], None, None]:
+    """Return the micro-batches of this rank, step by step."""
+    plan = job.plan
+    return load_train_batches(
+        job.clips,
+        job.order,
+        Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
+        start_step=start_step,
+        stop_step=plan.steps,
+        workers=runtime.worker_count(job.recipe.train.workers),
+        pin_memory=runtime.device.type == "cuda",
+    )
 
 
 def _shard(job: Job, runtime: Runtime, report: Report) -> list[Group]:
