@@ -1,4 +1,4 @@
-"""Both decoders find the same, right frames; what is no video is refused with a reason."""
+"""Both decoders find the same, correct frames; other files are rejected with a reason."""
 
 import hashlib
 import logging
@@ -72,19 +72,26 @@ def test_a_lossless_clip_comes_back_as_it_went_in(tmp_path: Path) -> None:
     assert (read_frames(path, list(range(10)), decoder="pyav") == source).all()
 
 
-def test_probing_counts_frames_and_reads_size_and_rate(tmp_path: Path) -> None:
+def test_probing_counts_frames_and_reads_size_and_frame_rate(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "spaces, and commas.mp4", 17, height=50, width=70, fps=12)
 
     assert probe_video(path) == VideoInfo(17, 12.0, 70, 50, "h264", 0, is_ordered=True)
 
 
-@pytest.mark.parametrize("decoder", sorted(DECODERS))
-@pytest.mark.parametrize("numbers", [[0, 12], [40], [-1], []])
-def test_a_frame_out_of_range_is_an_error(tmp_path: Path, decoder: str, numbers: list[int]) -> None:
+def test_a_frame_out_of_range_is_an_error(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 12)
 
-    with pytest.raises(DataError, match=r"clip\.mp4"):
-        read_frames(path, numbers, decoder=decoder)
+    accepted = []
+    for decoder in DECODERS:
+        for numbers in ([0, 12], [40], [-1], []):
+            try:
+                read_frames(path, numbers, decoder=decoder)
+            except DataError as error:
+                assert "clip.mp4" in error.message
+            else:
+                accepted.append((decoder, numbers))
+
+    assert accepted == []
 
 
 def test_an_unknown_decoder_in_a_manifest_is_an_error(tmp_path: Path) -> None:
@@ -105,7 +112,7 @@ def test_an_unknown_decoder_in_a_manifest_is_an_error(tmp_path: Path) -> None:
         (bytes(range(256)) * 40, "cannot decode"),
     ],
 )
-def test_what_is_no_video_is_refused_with_the_reason(
+def test_a_file_that_is_not_a_video_is_rejected_with_the_reason(
     tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
     path = tmp_path / "clip.mp4"
@@ -157,7 +164,7 @@ def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
             read_frames(cut_stream, [0, 29], decoder=decoder)
 
 
-def test_pyav_takes_over_where_decord_fails_on_the_width_and_says_so(
+def test_pyav_reads_a_file_whose_width_decord_does_not_support_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_clip(tmp_path / "narrow.mp4", 12, height=32, width=48)
@@ -241,7 +248,7 @@ def test_reading_works_on_both_sides_of_a_fork(tmp_path: Path, decoder: str) -> 
     read_frames(path, [3, 10], decoder=decoder)
 
 
-# what each real file is known for; spec: frames equal to the bit, or decord is not to be trusted
+# real files for which decord must not be chosen, and files that are not compared
 WRONG_IN_DECORD = ("hmdb51_", "packed_b_frames", "hevc_10_frames", "hd_1080p")
 NOT_COMPARED = ("corrupted", "h264_10bit")
 
@@ -255,10 +262,10 @@ def test_the_decoders_agree_on_real_files_or_decord_is_not_chosen(
             continue
         info = probe_video(path)
 
-        chosen = choose_decoder(path, info)
+        decoder = choose_decoder(path, info)
 
-        assert chosen == ("pyav" if path.name.startswith(WRONG_IN_DECORD) else "decord"), path
-        if chosen == "decord":
+        assert decoder == ("pyav" if path.name.startswith(WRONG_IN_DECORD) else "decord"), path
+        if decoder == "decord":
             numbers = [info.frames * 2 // 3, info.frames - 1, info.frames // 5]
             one, other = (read_frames(path, numbers, decoder=name) for name in DECODERS)
             assert one.shape == (3, info.height, info.width, 3)
@@ -270,7 +277,7 @@ def test_a_damaged_real_file_is_refused(shared: Path) -> None:
         probe_video(shared / "videos/trouble/corrupted.mp4")
 
 
-def test_a_rotation_flag_turns_the_picture(shared: Path) -> None:
+def test_a_rotation_flag_turns_the_frames(shared: Path) -> None:
     plain, one, other = (
         probe_video(shared / "videos/trouble" / name)
         for name in ("three_frames.mov", "rotated_90.mov", "rotated_270.mov")
