@@ -123,9 +123,7 @@ def test_repeated_sampling_gives_clips_with_starts_crops_and_masks_of_their_own(
             "indices": (3,),
             "failed": (3,),
         }
-        assert torch.equal(
-            sample.clip[:1], one[epoch, 0].clip
-        )
+        assert torch.equal(sample.clip[:1], one[epoch, 0].clip)
         assert len(sample.noise.unique(dim=0)) == 3
     assert sum(len(sample.clip.unique(dim=0)) for sample in samples) > 8
 
