@@ -79,11 +79,11 @@ def prepare(
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Check every video by decoding it, and write a manifest for training.
+    """Check every video and write a manifest for training.
 
-    Accepts class folders, plain folders, CSV or TSV with a header, and the
-    lists of VideoMAE and MMAction2. Videos that cannot be used are written to
-    rejected.csv, each with its reason.
+    Every video is decoded. Accepts class folders, plain folders, CSV or TSV
+    with a header, and the lists of VideoMAE and MMAction2. Videos that cannot
+    be used are written to rejected.csv, each with its reason.
 
     Examples:
 
