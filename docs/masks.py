@@ -52,16 +52,16 @@ def _background() -> Image.Image:
         for left in range(-28 + 14 * (row % 2), SIDE, 28):
             shade = rng.integers(-14, 14)
             brick = tuple(int(c + shade) for c in (168, 98, 74))
-            pen.rectangle(_fine(left + 1, top + 1, left + 26, top + 12), load_weights=brick)
-    pen.rectangle(_fine(0, GROUND, SIDE, SIDE), load_weights=(104, 130, 84))
+            pen.rectangle(_fine(left + 1, top + 1, left + 26, top + 12), fill=brick)
+    pen.rectangle(_fine(0, GROUND, SIDE, SIDE), fill=(104, 130, 84))
     for _ in range(600):
         x, y = rng.uniform(0, SIDE), rng.uniform(GROUND, SIDE)
         blade = tuple(int(c + rng.integers(-26, 26)) for c in (104, 136, 80))
-        pen.line(_fine(x, y, x + rng.uniform(-2, 2), y - 5), load_weights=blade, width=FINE)
-    pen.rectangle(_fine(148, 36, 200, 92), load_weights=(236, 232, 220))
-    pen.rectangle(_fine(152, 40, 196, 88), load_weights=(126, 172, 204))
-    pen.line(_fine(174, 40, 174, 88), load_weights=(236, 232, 220), width=3 * FINE)
-    pen.line(_fine(152, 64, 196, 64), load_weights=(236, 232, 220), width=3 * FINE)
+        pen.line(_fine(x, y, x + rng.uniform(-2, 2), y - 5), fill=blade, width=FINE)
+    pen.rectangle(_fine(148, 36, 200, 92), fill=(236, 232, 220))
+    pen.rectangle(_fine(152, 40, 196, 88), fill=(126, 172, 204))
+    pen.line(_fine(174, 40, 174, 88), fill=(236, 232, 220), width=3 * FINE)
+    pen.line(_fine(152, 64, 196, 64), fill=(236, 232, 220), width=3 * FINE)
     return image
 
 
@@ -78,8 +78,8 @@ def _ball(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, angle: fl
     box = _fine(x - radius, y - radius, x + radius, y + radius)
     for wedge in range(6):
         start = math.degrees(angle) + 60 * wedge
-        load_weights = (246, 240, 226) if wedge % 2 else (206, 52, 44)
-        pen.pieslice(box, start, start + 60, load_weights=load_weights)
+        fill = (246, 240, 226) if wedge % 2 else (206, 52, 44)
+        pen.pieslice(box, start, start + 60, fill=fill)
     pen.ellipse(box, outline=(60, 30, 28), width=2 * FINE)
 
 
@@ -98,14 +98,9 @@ def _walker(pen: ImageDraw.ImageDraw, x: float, t: int) -> None:
         _limb(pen, (neck, (neck[0] - 9 * way * stride + 4, 106 - bob), hand), 8, sleeve)
     _limb(pen, (neck, hip), 19, (232, 166, 40))
     head = (x - 4, 68 - bob)
-    pen.ellipse(
-        _fine(head[0] - 12, head[1] - 13, head[0] + 12, head[1] + 13), load_weights=(226, 178, 142)
-    )
+    pen.ellipse(_fine(head[0] - 12, head[1] - 13, head[0] + 12, head[1] + 13), fill=(226, 178, 142))
     pen.pieslice(
-        _fine(head[0] - 13, head[1] - 15, head[0] + 13, head[1] + 11),
-        170,
-        370,
-        load_weights=(54, 38, 30),
+        _fine(head[0] - 13, head[1] - 15, head[0] + 13, head[1] + 11), 170, 370, fill=(54, 38, 30)
     )
 
 
@@ -115,13 +110,9 @@ def _limb(
     width: float,
     colour: tuple[int, int, int],
 ) -> None:
-    pen.line(
-        [(x * FINE, y * FINE) for x, y in joints], load_weights=colour, width=round(width * FINE)
-    )
+    pen.line([(x * FINE, y * FINE) for x, y in joints], fill=colour, width=round(width * FINE))
     for x, y in joints:
-        pen.ellipse(
-            _fine(x - width / 2, y - width / 2, x + width / 2, y + width / 2), load_weights=colour
-        )
+        pen.ellipse(_fine(x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=colour)
 
 
 def _fine(*places: float) -> tuple[float, ...]:

@@ -100,7 +100,7 @@ def test_the_map_of_motion_is_what_the_mask_looked_at(video: Path, tmp_path: Pat
     loaded = read_checkpoint(model)
     content = content_of(made.take, made.scene)
     embed = load_autoencoder(loaded).encoder.embed
-    expected_BN = scores(content._replace(embed=embed), GRID.grid(), "online")
+    expected_BN = scores(content._replace(embed=embed), GRID, "online")
     assert made.motion is not None and made.motion.source == "online"
     assert np.allclose(made.motion.scores_thw.ravel(), expected_BN[0].numpy())
     pool = torch.cat((made.looks[0].mask.visible_BV, made.looks[0].mask.target_BM), dim=1)[0]

@@ -162,7 +162,7 @@ def test_a_pretraining_run_under_way_shows_its_newest_save(video: Path, tmp_path
     model = build_autoencoder(autoencoder_config(recipe))
     optimizer = adamw(parameter_groups(model, weight_decay=0.0), betas=(0.9, 0.95), eps=1e-8)
 
-    with pytest.raises(CheckpointError, match="saved nothing yet"):
+    with pytest.raises(CheckpointError, match="written no checkpoint yet"):
         visualize.run(video, Notes(), checkpoint=run, out=tmp_path / "a.png")
     saves.write_checkpoint(
         run / "checkpoints",
