@@ -18,14 +18,14 @@ from videomae_cli.report import Silence
 from videomae_cli.rng import stream
 from videomae_cli.tasks.visualize import visualize
 from videomae_cli.tasks.visualize.movie import write_mp4
-from videomae_cli.tasks.visualize.setup import Wish
+from videomae_cli.tasks.visualize.setup import Options
 
 PICTURE = Path(__file__).resolve().parent / "masks.png"
 SIDE, FRAMES, FPS = 224, 64, 25
 FINE = 3  # drawn so many times larger, for smooth edges
 GROUND = 168  # row where the ground begins, pixels
 COLOURS = 255  # of the picture
-WISH = Wish(strategy="all", columns=3)
+OPTIONS = Options(strategy="all", columns=3)
 
 
 def scene() -> NDArray[np.uint8]:
@@ -37,7 +37,7 @@ def scene() -> NDArray[np.uint8]:
 def draw(path: Path, video: Path) -> None:
     """Show every strategy on the scene, in fewer colours, so that the file stays small."""
     write_mp4(video, [Image.fromarray(frame_HWC) for frame_HWC in scene()], FPS, comment="")
-    visualize.run(video, Silence(), out=path, wish=WISH)
+    visualize.run(video, Silence(), out=path, options=OPTIONS)
     with Image.open(path) as picture:
         # one round of k-means: without it the brightest yellow of the heat map turns orange
         small = picture.quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE)

@@ -95,14 +95,14 @@ def visualize_mask(
     """
     from videomae_cli.cli import console
     from videomae_cli.tasks.visualize import visualize as task
-    from videomae_cli.tasks.visualize.setup import Wish
+    from videomae_cli.tasks.visualize.setup import Options
 
-    result = task.run(
+    reconstruction = task.run(
         video,
         console.report(json_output=json_output),
         checkpoint=checkpoint,
         out=out,
-        wish=Wish(
+        options=Options(
             frames=frames,
             size=size,
             stride=stride,
@@ -115,4 +115,4 @@ def visualize_mask(
         ),
     )
     if json_output:
-        console.print_json(result.as_json())
+        console.print_json(reconstruction.as_json())

@@ -6,55 +6,64 @@ import pytest
 
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import UsageError
-from videomae_cli.tasks.visualize.strategies import EVERY, NAMED, at_ratio, chosen, name_of
+from videomae_cli.tasks.visualize.strategies import (
+    ALL_STRATEGIES,
+    STRATEGIES,
+    format_name,
+    replace_ratio,
+    select_masks,
+)
 
 
 def test_every_strategy_of_the_schema_has_a_name_and_its_own_numbers() -> None:
     words = set(get_args(MaskSpec.model_fields["strategy"].annotation))
 
-    assert words <= NAMED.keys()
-    assert {name_of(spec) for spec in NAMED.values()} == NAMED.keys()
-    assert {NAMED[name].strategy for name in EVERY} == words - {"space"}
+    assert words <= STRATEGIES.keys()
+    assert {format_name(spec) for spec in STRATEGIES.values()} == STRATEGIES.keys()
+    assert {STRATEGIES[name].strategy for name in ALL_STRATEGIES} == words - {"space"}
 
 
 def test_names_come_once_and_in_their_order() -> None:
-    names = [name_of(spec) for spec in chosen("time, tube,time", None)]
+    names = [format_name(spec) for spec in select_masks("time, tube,time", None)]
 
     assert names == ["time", "tube"]
-    assert [name_of(spec) for spec in chosen("motion,all", None)] == [
+    assert [format_name(spec) for spec in select_masks("motion,all", None)] == [
         "motion",
-        *(name for name in EVERY if name != "motion"),
+        *(name for name in ALL_STRATEGIES if name != "motion"),
     ]
 
 
 def test_without_a_name_it_is_the_checkpoints_mask_or_a_tube() -> None:
-    own = MaskSpec(strategy="random", ratio=0.6, targets="running-cell", targets_ratio=0.25)
+    trained = MaskSpec(strategy="random", ratio=0.6, targets="running-cell", targets_ratio=0.25)
 
-    assert chosen(None, None) == (NAMED["tube"],)
-    assert chosen(None, None, own) == (own,)
-    assert chosen("random+running-cell,random", None, own) == (own, NAMED["random"])
+    assert select_masks(None, None) == (STRATEGIES["tube"],)
+    assert select_masks(None, None, trained) == (trained,)
+    assert select_masks("random+running-cell,random", None, trained) == (
+        trained,
+        STRATEGIES["random"],
+    )
 
 
 def test_one_ratio_is_for_all() -> None:
-    assert {spec.ratio for spec in chosen("all", 0.8)} == {0.8}
+    assert {spec.ratio for spec in select_masks("all", 0.8)} == {0.8}
 
 
 def test_of_few_slices_one_stays_visible_unless_a_ratio_is_asked_for() -> None:
-    assert [chosen("time", None, slices=slices)[0].ratio for slices in (16, 8, 4, 2)] == [
+    assert [select_masks("time", None, slices=slices)[0].ratio for slices in (16, 8, 4, 2)] == [
         0.875,
         0.875,
         0.75,
         0.5,
     ]
-    assert chosen("time", 0.9, slices=4)[0].ratio == 0.9
+    assert select_masks("time", 0.9, slices=4)[0].ratio == 0.9
 
 
 def test_motion_is_measured_by_a_model_where_there_is_one() -> None:
-    own = MaskSpec(strategy="motion", ratio=0.9, pool=0.5, source="pixels")
+    trained = MaskSpec(strategy="motion", ratio=0.9, pool=0.5, source="pixels")
 
-    assert chosen("motion", None)[0].source == "pixels"
-    assert chosen("motion", None, NAMED["tube"])[0].source == "online"
-    assert chosen("motion", None, own) == (own,)
+    assert select_masks("motion", None)[0].source == "pixels"
+    assert select_masks("motion", None, STRATEGIES["tube"])[0].source == "online"
+    assert select_masks("motion", None, trained) == (trained,)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +77,15 @@ def test_motion_is_measured_by_a_model_where_there_is_one() -> None:
 )
 def test_an_unknown_name_is_refused_with_the_list(names: str, words: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
-        chosen(names, None)
+        select_masks(names, None)
 
-    assert all(name in caught.value.hint for name in (*NAMED, "all"))
+    assert all(name in caught.value.hint for name in (*STRATEGIES, "all"))
 
 
 def test_a_ratio_that_a_strategy_cannot_have_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"motion at ratio 0.5: pool 0.3 is no more") as caught:
-        chosen("all", 0.5)
+        select_masks("all", 0.5)
     with pytest.raises(UsageError, match="masks nothing or all"):
-        at_ratio(NAMED["tube"], 1.0)
+        replace_ratio(STRATEGIES["tube"], 1.0)
 
     assert "leave motion out" in caught.value.hint

@@ -17,14 +17,14 @@ from videomae_cli.errors import RecipeError, UsageError
 from videomae_cli.masking.motion import scores
 from videomae_cli.tasks.load_model import load_autoencoder, read_checkpoint
 from videomae_cli.tasks.visualize import visualize
-from videomae_cli.tasks.visualize.masked_clip import content_of
-from videomae_cli.tasks.visualize.panels import COVER, DARK, enlarge
-from videomae_cli.tasks.visualize.rows import panels_of, states_shown
-from videomae_cli.tasks.visualize.setup import MOST_FILLED_IN, Wish
-from videomae_cli.tasks.visualize.strategies import EVERY
-from videomae_cli.tasks.visualize.token_states import State
+from videomae_cli.tasks.visualize.masked_clip import build_content
+from videomae_cli.tasks.visualize.panels import DROPPED_COVER, TARGET_COVER, enlarge
+from videomae_cli.tasks.visualize.rows import build_panels, find_legend_states
+from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Options
+from videomae_cli.tasks.visualize.strategies import ALL_STRATEGIES
+from videomae_cli.tasks.visualize.token_states import TokenState
 
-SMALL = Wish(frames=8, size=64, patch=16, stride=2, strategy="all")
+SMALL = Options(frames=8, size=64, patch=16, stride=2, strategy="all")
 MOVING = AUTOENCODER.model_copy(
     update={"mask": MaskSpec(strategy="motion", ratio=0.75, pool=0.5), "oversample": 2.0}
 )
@@ -35,19 +35,21 @@ def video(tmp_path: Path) -> Path:
     return write_clip(tmp_path / "a.mp4", 20, height=80, width=96)
 
 
-def _titles(made: visualize.Visualised) -> list[str]:
-    panels = panels_of(made.take, made.scene, made.looks, made.motion, error=False)
+def _titles(result: visualize.Visualisation) -> list[str]:
+    panels = build_panels(
+        result.clip, result.setup, result.masked_clips, result.motion, error=False
+    )
     return [panel.title for panel in panels]
 
 
 def test_the_published_counts_are_said_and_returned(video: Path, tmp_path: Path) -> None:
     notes = Notes()
 
-    made = visualize.run(video, notes, out=tmp_path / "a.png", wish=Wish(strategy="all"))
+    result = visualize.run(video, notes, out=tmp_path / "a.png", options=Options(strategy="all"))
 
-    counts = {one["strategy"]: one for one in made.as_json()["strategies"]}
-    assert list(counts) == list(EVERY)
-    assert [counts[name]["visible"] for name in EVERY] == [160, 156, 196, 156, 160]
+    counts = {one["strategy"]: one for one in result.as_json()["strategies"]}
+    assert list(counts) == list(ALL_STRATEGIES)
+    assert [counts[name]["visible"] for name in ALL_STRATEGIES] == [160, 156, 196, 156, 160]
     assert counts["motion"]["targets"] == 314 and counts["motion"]["dropped"] == 1098
     cell = counts["tube+running-cell"]
     assert (cell["targets"], cell["counted"], cell["left_out"]) == (784, 704, 704)
@@ -56,9 +58,9 @@ def test_the_published_counts_are_said_and_returned(video: Path, tmp_path: Path)
 
 
 def test_rows_are_original_motion_and_one_for_each_strategy(video: Path, tmp_path: Path) -> None:
-    made = visualize.run(video, Notes(), out=tmp_path / "a.png", wish=SMALL)
+    result = visualize.run(video, Notes(), out=tmp_path / "a.png", options=SMALL)
 
-    assert _titles(made) == [
+    assert _titles(result) == [
         "original",
         "motion (pixels)",
         "tube, ratio 0.9",
@@ -67,44 +69,48 @@ def test_rows_are_original_motion_and_one_for_each_strategy(video: Path, tmp_pat
         "motion, ratio 0.9",
         "tube + running-cell, ratio 0.9",
     ]
-    assert states_shown(made.scene, made.looks) == list(State)
-    with Image.open(made.files[0]) as image:
+    assert find_legend_states(result.setup, result.masked_clips) == list(TokenState)
+    with Image.open(result.files[0]) as image:
         drawn = np.asarray(image.convert("RGB"))
-    for state in (COVER, DARK):
+    for state in (TARGET_COVER, DROPPED_COVER):
         assert (drawn == state).all(axis=-1).any()
 
 
 def test_one_plain_strategy_has_no_legend_and_motion_has_one(video: Path, tmp_path: Path) -> None:
     plain, moving = (
         visualize.run(
-            video, Notes(), out=tmp_path / "a.png", wish=SMALL._replace(strategy=name, ratio=0.8)
+            video, Notes(), out=tmp_path / "a.png", options=SMALL._replace(strategy=name, ratio=0.8)
         )
         for name in ("tube", "motion")
     )
 
-    assert _titles(plain) == ["original", "masked"] and not states_shown(plain.scene, plain.looks)
+    assert _titles(plain) == ["original", "masked"] and not find_legend_states(
+        plain.setup, plain.masked_clips
+    )
     assert _titles(moving) == ["original", "motion (pixels)", "motion, ratio 0.8"]
-    assert states_shown(moving.scene, moving.looks) == [
-        State.VISIBLE,
-        State.TARGET,
-        State.DROPPED,
+    assert find_legend_states(moving.setup, moving.masked_clips) == [
+        TokenState.VISIBLE,
+        TokenState.TARGET,
+        TokenState.DROPPED,
     ]
 
 
 def test_the_map_of_motion_is_what_the_mask_looked_at(video: Path, tmp_path: Path) -> None:
     model = written(tmp_path / "final", AUTOENCODER)
-    made = visualize.run(
-        video, Notes(), checkpoint=model, out=tmp_path / "a.png", wish=Wish(strategy="motion")
+    result = visualize.run(
+        video, Notes(), checkpoint=model, out=tmp_path / "a.png", options=Options(strategy="motion")
     )
 
     loaded = read_checkpoint(model)
-    content = content_of(made.take, made.scene)
+    content = build_content(result.clip, result.setup)
     embed = load_autoencoder(loaded).encoder.embed
     expected_BN = scores(content._replace(embed=embed), GRID, "online")
-    assert made.motion is not None and made.motion.source == "online"
-    assert np.allclose(made.motion.scores_thw.ravel(), expected_BN[0].numpy())
-    pool = torch.cat((made.looks[0].mask.visible_BV, made.looks[0].mask.target_BM), dim=1)[0]
-    assert made.motion.scores_thw.ravel()[pool.numpy()].min() == made.motion.least
+    assert result.motion is not None and result.motion.source == "online"
+    assert np.allclose(result.motion.scores_thw.ravel(), expected_BN[0].numpy())
+    pool = torch.cat(
+        (result.masked_clips[0].mask.visible_BV, result.masked_clips[0].mask.target_BM), dim=1
+    )[0]
+    assert result.motion.scores_thw.ravel()[pool.numpy()].min() == result.motion.threshold
 
 
 def test_few_strategies_are_filled_in_and_many_are_not(video: Path, tmp_path: Path) -> None:
@@ -113,12 +119,12 @@ def test_few_strategies_are_filled_in_and_many_are_not(video: Path, tmp_path: Pa
 
     few, many = (
         visualize.run(
-            video, notes, checkpoint=model, out=tmp_path / "a.gif", wish=Wish(strategy=names)
+            video, notes, checkpoint=model, out=tmp_path / "a.gif", options=Options(strategy=names)
         )
         for names in ("tube,random,motion", "tube,random,motion,tube+running-cell")
     )
 
-    assert len(few.looks) == MOST_FILLED_IN
+    assert len(few.masked_clips) == MAX_RECONSTRUCTIONS
     assert _titles(few).count("reconstruction") == 3
     assert few.as_json()["strategies"][1]["psnr"] > 0
     assert "reconstruction" not in _titles(many)
@@ -130,17 +136,17 @@ def test_what_was_not_predicted_is_covered_on_the_reconstruction(
     video: Path, tmp_path: Path
 ) -> None:
     model = written(tmp_path / "final", AUTOENCODER)
-    made = visualize.run(
-        video, Notes(), checkpoint=model, out=tmp_path / "a.png", wish=Wish(strategy="motion")
+    result = visualize.run(
+        video, Notes(), checkpoint=model, out=tmp_path / "a.png", options=Options(strategy="motion")
     )
 
-    panels = panels_of(made.take, made.scene, made.looks, made.motion, error=True)
+    panels = build_panels(result.clip, result.setup, result.masked_clips, result.motion, error=True)
 
     masked, filled, error = panels[2], panels[3], panels[4]
     assert (filled.title, error.title) == ("reconstruction", "error")
-    dropped = (masked.frames_THWC == DARK).all(axis=-1)
-    assert dropped.any() and (filled.frames_THWC[dropped] == DARK).all()
-    visible = (masked.frames_THWC == enlarge(made.take.frames_THWC)).all(axis=-1)
+    dropped = (masked.frames_THWC == DROPPED_COVER).all(axis=-1)
+    assert dropped.any() and (filled.frames_THWC[dropped] == DROPPED_COVER).all()
+    visible = (masked.frames_THWC == enlarge(result.clip.frames_THWC)).all(axis=-1)
     assert visible.any()
 
 
@@ -150,17 +156,17 @@ def test_a_model_of_chosen_slices_shows_the_slices_it_would_choose(
     model = written(tmp_path / "final", MOVING)
     notes = Notes()
 
-    made = visualize.run(video, notes, checkpoint=model, out=tmp_path / "a.png")
+    result = visualize.run(video, notes, checkpoint=model, out=tmp_path / "a.png")
 
-    assert made.scene.frame_choice is not None
-    assert made.scene.frame_choice.candidates.frames == 8
-    assert made.take.frames_THWC.shape == (4, 32, 32, 3) and len(made.take.indices) == 4
-    assert made.take.indices == sorted(made.take.indices)
-    assert [late - early for early, late in zip(*[iter(made.take.indices)] * 2, strict=True)] == [
+    assert result.setup.frame_choice is not None
+    assert result.setup.frame_choice.candidates.frames == 8
+    assert result.clip.frames_THWC.shape == (4, 32, 32, 3) and len(result.clip.indices) == 4
+    assert result.clip.indices == sorted(result.clip.indices)
+    assert [late - early for early, late in zip(*[iter(result.clip.indices)] * 2, strict=True)] == [
         2,
         2,
     ]
-    assert made.looks[0].result is not None
+    assert result.masked_clips[0].reconstruction is not None
     assert notes.has("chosen by their motion from 8")
 
 
@@ -170,17 +176,17 @@ def test_what_a_strategy_cannot_do_is_refused_before_anything_is_written(
     out = tmp_path / "out"
 
     with pytest.raises(UsageError, match="did you mean 'motion'"):
-        visualize.run(video, Notes(), out=out, wish=SMALL._replace(strategy="tube,motions"))
+        visualize.run(video, Notes(), out=out, options=SMALL._replace(strategy="tube,motions"))
     with pytest.raises(UsageError, match=r"motion at ratio 0\.6"):
-        visualize.run(video, Notes(), out=out, wish=SMALL._replace(ratio=0.6))
+        visualize.run(video, Notes(), out=out, options=SMALL._replace(ratio=0.6))
     with pytest.raises(RecipeError, match=r"time: mask\.ratio: 0\.95 hides 4 of the 4 slices"):
-        visualize.run(video, Notes(), out=out, wish=SMALL._replace(ratio=0.95))
+        visualize.run(video, Notes(), out=out, options=SMALL._replace(ratio=0.95))
     with pytest.raises(RecipeError, match=r"running-cell on 3 x 3 tokens and 2 slices") as caught:
         visualize.run(
             video,
             Notes(),
             out=out,
-            wish=Wish(frames=4, size=48, strategy="tube+running-cell"),
+            options=Options(frames=4, size=48, strategy="tube+running-cell"),
         )
     assert "even number of tokens" in caught.value.hint and not out.exists()
 
@@ -192,7 +198,7 @@ def test_the_command_takes_strategies_and_prints_their_counts(video: Path, tmp_p
     done = CliRunner().invoke(app, [*words, "--frames", "4", "--size", "32"])
 
     assert done.exit_code == 0, done.output
-    result = json.loads(done.stdout)
-    assert [one["strategy"] for one in result["strategies"]] == ["tube", "motion"]
-    assert result["motion_source"] == "pixels" and "hidden" not in result
+    reconstruction = json.loads(done.stdout)
+    assert [one["strategy"] for one in reconstruction["strategies"]] == ["tube", "motion"]
+    assert reconstruction["motion_source"] == "pixels" and "hidden" not in reconstruction
     assert out.is_file()

@@ -22,10 +22,16 @@ from videomae_cli.grid import TokenGrid
 from videomae_cli.models.build import build_autoencoder
 from videomae_cli.tasks.load_model import read_checkpoint
 from videomae_cli.tasks.visualize import visualize
-from videomae_cli.tasks.visualize.panels import COVER, SMALLEST, cover, enlarge, heat
-from videomae_cli.tasks.visualize.setup import Wish
+from videomae_cli.tasks.visualize.panels import (
+    MIN_FRAME_SIZE,
+    TARGET_COVER,
+    cover_tokens,
+    draw_heat_map,
+    enlarge,
+)
+from videomae_cli.tasks.visualize.setup import Options
 
-SMALL = Wish(frames=4, size=32, patch=8, stride=2, ratio=0.75)
+SMALL = Options(frames=4, size=32, patch=8, stride=2, ratio=0.75)
 
 
 @pytest.fixture
@@ -43,33 +49,33 @@ def test_without_a_checkpoint_the_mask_is_shown_and_the_defaults_are_said(
 ) -> None:
     notes = Notes()
 
-    result = visualize.run(video, notes, out=tmp_path / "out")
+    reconstruction = visualize.run(video, notes, out=tmp_path / "out")
 
-    grid = result.scene.grid
-    assert (grid.frames, grid.height, grid.patch, result.scene.stride) == (16, 224, 16, 4)
-    assert result.as_json()["hidden"] == 1408 and result.as_json()["tokens"] == 1568
-    assert [file.name for file in result.files] == [
+    grid = reconstruction.setup.grid
+    assert (grid.frames, grid.height, grid.patch, reconstruction.setup.stride) == (16, 224, 16, 4)
+    assert reconstruction.as_json()["hidden"] == 1408 and reconstruction.as_json()["tokens"] == 1568
+    assert [file.name for file in reconstruction.files] == [
         f"waving hand{suffix}" for suffix in (".png", ".gif", ".mp4")
     ]
-    assert all(file.stat().st_size > 1000 for file in result.files)
+    assert all(file.stat().st_size > 1000 for file in reconstruction.files)
     assert notes.has("no checkpoint") and notes.has("hides 1,408 of 1,568 tokens")
     assert any("20" in line or "repeats" in line for line in notes.warned)
 
 
 def test_the_clip_is_the_middle_of_the_video(video: Path, tmp_path: Path) -> None:
-    result = visualize.run(video, Notes(), out=tmp_path / "a.png", wish=SMALL)
+    reconstruction = visualize.run(video, Notes(), out=tmp_path / "a.png", options=SMALL)
 
-    indices = result.take.indices
+    indices = reconstruction.clip.indices
     assert np.diff(indices).tolist() == [2, 2, 2]
     assert abs((indices[0] + indices[-1]) / 2 - 9.5) <= 2
-    assert result.take.frames_THWC.shape == (4, 32, 32, 3)
+    assert reconstruction.clip.frames_THWC.shape == (4, 32, 32, 3)
 
 
 def test_the_film_has_every_frame_and_even_sides(video: Path, tmp_path: Path) -> None:
-    wish = SMALL._replace(seed=3)
+    options = SMALL._replace(seed=3)
 
     gif, mp4 = (
-        visualize.run(video, Notes(), out=tmp_path / f"a{suffix}", wish=wish).files[0]
+        visualize.run(video, Notes(), out=tmp_path / f"a{suffix}", options=options).files[0]
         for suffix in (".gif", ".mp4")
     )
 
@@ -98,17 +104,17 @@ def test_the_picture_itself_says_where_its_brightness_comes_from(
     model = written(tmp_path / "final", config)
     notes = Notes()
 
-    result = visualize.run(
+    reconstruction = visualize.run(
         video,
         notes,
         checkpoint=model,
         out=tmp_path / "a.png",
-        wish=Wish(target_stats=target_stats, error=True),
+        options=Options(target_stats=target_stats, error=True),
     )
 
     assert words in _notice(tmp_path / "a.png") and notes.has(words)
-    assert words in result.as_json()["notice"]
-    assert result.as_json()["hidden"] == 24
+    assert words in reconstruction.as_json()["notice"]
+    assert reconstruction.as_json()["hidden"] == 24
 
 
 def test_the_notice_is_drawn_and_not_only_stored(video: Path, tmp_path: Path) -> None:
@@ -117,7 +123,7 @@ def test_the_notice_is_drawn_and_not_only_stored(video: Path, tmp_path: Path) ->
 
     for flag in (False, True):
         out = tmp_path / f"{flag}.png"
-        visualize.run(video, Notes(), checkpoint=model, out=out, wish=Wish(target_stats=flag))
+        visualize.run(video, Notes(), checkpoint=model, out=out, options=Options(target_stats=flag))
         with Image.open(out) as image:
             pixels.append(np.asarray(image)[-50:-10].reshape(-1, 3).tolist())
 
@@ -130,7 +136,7 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another_mask(
 ) -> None:
     files = [
         visualize.run(
-            video, Notes(), out=tmp_path / f"{n}.png", wish=SMALL._replace(seed=seed)
+            video, Notes(), out=tmp_path / f"{n}.png", options=SMALL._replace(seed=seed)
         ).files[0]
         for n, seed in enumerate((1, 1, 2))
     ]
@@ -198,11 +204,11 @@ def test_what_cannot_be_shown_is_refused_before_anything_is_written(
     with pytest.raises(DataError, match="not a video"):
         visualize.run(page, Notes(), out=out)
     with pytest.raises(RecipeError, match="hides 0 of the 16"):
-        visualize.run(video, Notes(), out=out, wish=SMALL._replace(ratio=0.01))
+        visualize.run(video, Notes(), out=out, options=SMALL._replace(ratio=0.01))
     with pytest.raises(UsageError, match="--ratio 1"):
-        visualize.run(video, Notes(), out=out, wish=SMALL._replace(ratio=1.0))
+        visualize.run(video, Notes(), out=out, options=SMALL._replace(ratio=1.0))
     with pytest.raises(UsageError, match="--frames 8"):
-        visualize.run(video, Notes(), checkpoint=model, out=out, wish=Wish(frames=8))
+        visualize.run(video, Notes(), checkpoint=model, out=out, options=Options(frames=8))
     with pytest.raises(UsageError, match=r"\.jpg"):
         visualize.run(video, Notes(), out=tmp_path / "a.jpg")
     assert not out.exists()
@@ -215,7 +221,7 @@ def test_target_stats_of_a_pixel_model_are_said_to_change_nothing(
     notes = Notes()
 
     visualize.run(
-        video, notes, checkpoint=model, out=tmp_path / "a.png", wish=Wish(target_stats=True)
+        video, notes, checkpoint=model, out=tmp_path / "a.png", options=Options(target_stats=True)
     )
 
     assert any("changes nothing" in line for line in notes.warned)
@@ -225,11 +231,11 @@ def test_frames_that_only_repeat_a_predicted_one_are_said_to(video: Path, tmp_pa
     model = written(tmp_path / "final", learned(AUTOENCODER))
     notes = Notes()
 
-    result = visualize.run(video, notes, checkpoint=model, out=tmp_path / "a.png")
+    reconstruction = visualize.run(video, notes, checkpoint=model, out=tmp_path / "a.png")
 
     words = "Of the 2 frames of a hidden token the model predicts 1; the rest repeat it"
     assert words in _notice(tmp_path / "a.png") and notes.has(words)
-    assert words in result.as_json()["notice"]
+    assert words in reconstruction.as_json()["notice"]
 
 
 def test_covers_lie_on_hidden_tokens_and_nowhere_else() -> None:
@@ -238,21 +244,21 @@ def test_covers_lie_on_hidden_tokens_and_nowhere_else() -> None:
     hidden_thw = np.zeros((2, 2, 2), np.bool_)
     hidden_thw[1, 0, 1] = True
 
-    covered_THWC = cover(frames_THWC, hidden_thw, grid)
+    covered_THWC = cover_tokens(frames_THWC, hidden_thw, grid)
 
     changed_THW = (covered_THWC != 7).all(axis=-1)
     assert changed_THW[2:, :16, 16:].all() and changed_THW.sum() == 2 * 16 * 16
-    assert tuple(covered_THWC[2, 3, 20]) == COVER
+    assert tuple(covered_THWC[2, 3, 20]) == TARGET_COVER
 
 
 def test_heat_is_black_at_zero_brightest_at_the_worst_and_covered_where_unknown() -> None:
     grid = TokenGrid(2, 8, 24, tubelet=2, patch=8)
     error_thw = np.array([[[0.0, 0.5, np.nan]]], np.float32)
 
-    heat_THWC = heat(error_thw, np.zeros((2, 8, 24, 3), np.uint8), grid)
+    heat_THWC = draw_heat_map(error_thw, np.zeros((2, 8, 24, 3), np.uint8), grid)
 
     assert heat_THWC[0, 0, 0].sum() < 10 < 500 < heat_THWC[1, 0, 8].sum()
-    assert tuple(heat_THWC[1, 7, 23]) == COVER
+    assert tuple(heat_THWC[1, 7, 23]) == TARGET_COVER
 
 
 def test_small_clips_are_enlarged_by_whole_numbers() -> None:
@@ -260,7 +266,7 @@ def test_small_clips_are_enlarged_by_whole_numbers() -> None:
 
     large_THWC = enlarge(frames_THWC)
 
-    assert large_THWC.shape == (1, 192, 192, 3) and large_THWC.shape[1] >= SMALLEST
+    assert large_THWC.shape == (1, 192, 192, 3) and large_THWC.shape[1] >= MIN_FRAME_SIZE
     assert np.array_equal(large_THWC[:, ::6, ::6], frames_THWC)
 
 

@@ -7,16 +7,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videomae_cli.tasks.visualize.panels import Frames, Scale, tile
-from videomae_cli.tasks.visualize.token_states import MEANINGS, State
+from videomae_cli.tasks.visualize.panels import HeatScale, Pixels, draw_cover
+from videomae_cli.tasks.visualize.token_states import DESCRIPTIONS, TokenState
 
-INK, SOFT = (28, 32, 40), (104, 112, 124)
-SWATCH, LINE, APART = 20, 28, 30  # pixels: a key of the legend, its line, and between two keys
-BAR_X, BAR_Y, SCALE_Y = 170, 11, 54  # pixels: a scale's shortest bar, its height, with words
+TEXT_COLOUR, SECONDARY_COLOUR = (28, 32, 40), (104, 112, 124)
+SWATCH, LINE_HEIGHT, KEY_SPACING = (
+    20,
+    28,
+    30,
+)  # pixels: a key of the legend, its line, and between two keys
+MIN_BAR_WIDTH, BAR_HEIGHT, SCALE_HEIGHT = (
+    170,
+    11,
+    54,
+)  # pixels: a scale's shortest bar, its height, with words
 
 
 @cache
-def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+def load_font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Return DejaVu Sans, which comes with matplotlib and so is the same everywhere."""
     import matplotlib
 
@@ -24,11 +32,11 @@ def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
 
 
-def legend_lines(states: Sequence[State], width: int) -> list[list[State]]:
+def wrap_legend(states: Sequence[TokenState], width: int) -> list[list[TokenState]]:
     """Break a legend into lines of at most this many pixels, one key each at the least."""
-    lines: list[list[State]] = []
+    lines: list[list[TokenState]] = []
     for state in states:
-        if lines and _line_width([*lines[-1], state]) <= width:
+        if lines and _measure_line_width([*lines[-1], state]) <= width:
             lines[-1].append(state)
         else:
             lines.append([state])
@@ -37,53 +45,57 @@ def legend_lines(states: Sequence[State], width: int) -> list[list[State]]:
 
 def draw_legend(
     image: Image.Image,
-    lines: Sequence[Sequence[State]],
-    spot: tuple[int, int],
-    frame_HWC: Frames,
+    lines: Sequence[Sequence[TokenState]],
+    position: tuple[int, int],
+    frame_HWC: Pixels,
     *,
     is_centred: bool = False,
 ) -> None:
     """Draw what each cover means; a visible token's key is the frame itself, made small."""
     draw = ImageDraw.Draw(image)
     for number, states in enumerate(lines):
-        left, top = spot[0], spot[1] + LINE * number
-        left -= _line_width(states) // 2 if is_centred else 0
+        left, top = position[0], position[1] + LINE_HEIGHT * number
+        left -= _measure_line_width(states) // 2 if is_centred else 0
         for state in states:
-            if state is State.VISIBLE:
+            if state is TokenState.VISIBLE:
                 key = Image.fromarray(frame_HWC).resize((SWATCH, SWATCH))
             else:
-                key = Image.fromarray(tile(state, SWATCH))
+                key = Image.fromarray(draw_cover(state, SWATCH))
             image.paste(key, (left, top))
-            draw.rectangle((left, top, left + SWATCH - 1, top + SWATCH - 1), outline=SOFT)
+            draw.rectangle(
+                (left, top, left + SWATCH - 1, top + SWATCH - 1), outline=SECONDARY_COLOUR
+            )
             words = (left + SWATCH + 9, top + SWATCH // 2)
-            draw.text(words, MEANINGS[state], INK, font(14), anchor="lm")
-            left += _key_width(state) + APART
+            draw.text(words, DESCRIPTIONS[state], TEXT_COLOUR, load_font(14), anchor="lm")
+            left += _measure_key_width(state) + KEY_SPACING
 
 
-def draw_scale(image: Image.Image, scale: Scale, spot: tuple[int, int]) -> None:
+def draw_scale(image: Image.Image, scale: HeatScale, position: tuple[int, int]) -> None:
     """Draw a bar of colours from 0 to the top, with a mark in it."""
     from matplotlib import colormaps
 
-    left, top = spot
-    length = scale_width(scale)
-    shades_WC = colormaps[scale.colours](np.linspace(0, 1, length), bytes=True)[:, :3]
-    image.paste(Image.fromarray(np.tile(shades_WC, (BAR_Y, 1, 1))), (left, top))
+    left, top = position
+    length = measure_scale_width(scale)
+    shades_WC = colormaps[scale.colour_map](np.linspace(0, 1, length), bytes=True)[:, :3]
+    image.paste(Image.fromarray(np.tile(shades_WC, (BAR_HEIGHT, 1, 1))), (left, top))
     draw = ImageDraw.Draw(image)
-    place = left + round(scale.mark / scale.top * (length - 1))
-    draw.line((place, top - 4, place, top + BAR_Y + 3), INK, 2)
-    for text, x, anchor in (("0", left, "la"), (f"{scale.top:.3g}", left + length, "ra")):
-        draw.text((x, top + BAR_Y + 4), text, SOFT, font(12), anchor=anchor)
-    draw.text((left, top + BAR_Y + 20), scale.words, SOFT, font(12), anchor="la")
+    place = left + round(scale.threshold / scale.maximum * (length - 1))
+    draw.line((place, top - 4, place, top + BAR_HEIGHT + 3), TEXT_COLOUR, 2)
+    for text, x, anchor in (("0", left, "la"), (f"{scale.maximum:.3g}", left + length, "ra")):
+        draw.text((x, top + BAR_HEIGHT + 4), text, SECONDARY_COLOUR, load_font(12), anchor=anchor)
+    draw.text(
+        (left, top + BAR_HEIGHT + 20), scale.label, SECONDARY_COLOUR, load_font(12), anchor="la"
+    )
 
 
-def scale_width(scale: Scale) -> int:
+def measure_scale_width(scale: HeatScale) -> int:
     """Return the pixels a scale takes."""
-    return max(BAR_X, int(font(12).getlength(scale.words)) + 1)
+    return max(MIN_BAR_WIDTH, int(load_font(12).getlength(scale.label)) + 1)
 
 
-def _key_width(state: State) -> int:
-    return SWATCH + 9 + int(font(14).getlength(MEANINGS[state]))
+def _measure_key_width(state: TokenState) -> int:
+    return SWATCH + 9 + int(load_font(14).getlength(DESCRIPTIONS[state]))
 
 
-def _line_width(states: Sequence[State]) -> int:
-    return sum(_key_width(state) + APART for state in states) - APART
+def _measure_line_width(states: Sequence[TokenState]) -> int:
+    return sum(_measure_key_width(state) + KEY_SPACING for state in states) - KEY_SPACING

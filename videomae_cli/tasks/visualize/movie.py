@@ -8,8 +8,8 @@ import av
 import numpy as np
 from PIL import Image
 
-SHORTEST_SECONDS = 8.0  # of an MP4; a GIF repeats by itself
-COLOURS = 255
+MIN_SECONDS = 8.0  # of an MP4; a GIF repeats by itself
+PALETTE_SIZE = 255
 
 
 def write_gif(path: Path, images: Sequence[Image.Image], fps: float) -> None:
@@ -18,7 +18,7 @@ def write_gif(path: Path, images: Sequence[Image.Image], fps: float) -> None:
     sample = Image.new("RGB", (width, height * len(images)))
     for number, image in enumerate(images):
         sample.paste(image, (0, number * height))
-    palette = sample.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+    palette = sample.quantize(PALETTE_SIZE, method=Image.Quantize.MEDIANCUT)
     frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     duration = max(20, round(1000 / fps))  # players take less than 20 ms for 100
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0)
@@ -27,7 +27,7 @@ def write_gif(path: Path, images: Sequence[Image.Image], fps: float) -> None:
 def write_mp4(path: Path, images: Sequence[Image.Image], fps: float, *, comment: str) -> None:
     """Write an H.264 video that repeats the images for some seconds; their sides must be even."""
     rate = Fraction(fps).limit_denominator(1000)
-    rounds = max(1, round(SHORTEST_SECONDS * fps / len(images)))
+    rounds = max(1, round(MIN_SECONDS * fps / len(images)))
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["comment"] = comment
         stream = container.add_stream("libx264", rate=rate, options={"crf": "16"})

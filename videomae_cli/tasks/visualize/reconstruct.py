@@ -30,10 +30,10 @@ from videomae_cli.models.targets import (
     unpatchify,
 )
 
-Statistics = Literal["visible", "target", "none"]
+StatisticsSource = Literal["visible", "target", "none"]
 # weights fall with distance to this power: of 2, 3, 4 and 6 the best on 16 real clips at ratio
 # 0.75, and within 0.02 dB of the best at 0.9; counting a slice as 2 tokens apart is as good as 1
-NEARNESS = 4
+DISTANCE_POWER = 4
 
 
 class Reconstruction(NamedTuple):
@@ -43,7 +43,7 @@ class Reconstruction(NamedTuple):
     """uint8; targets predicted, visible tokens copied from the input, all others black."""
     error_BN: Tensor
     """Root mean squared error of each hidden target, 0..1; NaN for all other tokens."""
-    statistics: Statistics
+    statistics: StatisticsSource
     """Where brightness and contrast of the hidden tokens come from."""
     loss: float
     """The training loss on this clip."""
@@ -74,21 +74,21 @@ def reconstruct(
     tubelets_BNP = patchify(clip_BCTHW, grid)
     truth_BMP = model.predicted(tubelets_BNP, mask.target_BM).float() / 255
     seen_BVP = model.predicted(tubelets_BNP, mask.visible_BV).float() / 255
-    flat_BMC, _ = estimated_statistics(seen_BVP, mask, grid)
+    flat_BMC, _ = estimate_statistics(seen_BVP, mask, grid)
     flat_BMP = flat_BMC.repeat(1, 1, truth_BMP.shape[-1] // grid.channels)
     filled_BMP, ceiling = prediction_BMP.float(), None
     if model.normalize != "none":
-        filled_BMP, ceiling = _denormalized(model, tubelets_BNP, filled_BMP, mask, target_stats)
+        filled_BMP, ceiling = _denormalize(model, tubelets_BNP, filled_BMP, mask, target_stats)
     filled_BMP = filled_BMP.clamp(0, 1)
     # what is neither seen nor predicted stays black, and what is both is the input's own
     spread_BMP = (model.predicted.spread(filled_BMP, mask.target_BM) * 255).round().byte()
-    whole_BNP = _put(torch.zeros_like(tubelets_BNP), mask.target_BM, spread_BMP)
-    whole_BNP = _put(whole_BNP, mask.visible_BV, select(tubelets_BNP, mask.visible_BV))
+    whole_BNP = _replace_tubelets(torch.zeros_like(tubelets_BNP), mask.target_BM, spread_BMP)
+    whole_BNP = _replace_tubelets(whole_BNP, mask.visible_BV, select(tubelets_BNP, mask.visible_BV))
     error_BM = (filled_BMP - truth_BMP).square().mean(-1).sqrt()
     error_BN = torch.full(tubelets_BNP.shape[:2], torch.nan)
     error_BN.scatter_(1, mask.target_BM, error_BM).scatter_(1, mask.visible_BV, torch.nan)
-    source: Statistics = "target" if target_stats else "visible"
-    result = Reconstruction(
+    source: StatisticsSource = "target" if target_stats else "visible"
+    reconstruction = Reconstruction(
         clip_BCTHW=unpatchify(whole_BNP, grid),
         error_BN=error_BN,
         statistics="none" if model.normalize == "none" else source,
@@ -98,10 +98,10 @@ def reconstruct(
         plain_psnr=_psnr(flat_BMP, truth_BMP, mask),
         predicted_frames=model.predicted.count,
     )
-    return result, mask
+    return reconstruction, mask
 
 
-def _denormalized(
+def _denormalize(
     model: Autoencoder,
     tubelets_BNP: Tensor,
     prediction_BMP: Tensor,
@@ -115,13 +115,13 @@ def _denormalized(
     if target_stats:
         return model.pixels(denormalize_tubelets(prediction_BMP, *true)), None
     seen_BVP = model.values(model.predicted(tubelets_BNP, mask.visible_BV))
-    estimated = estimated_statistics(seen_BVP, mask, model.grid, normalize)
+    estimated = estimate_statistics(seen_BVP, mask, model.grid, normalize)
     best_BMP = model.pixels(denormalize_tubelets(pattern_BMP, *estimated))
     ceiling = _psnr(best_BMP.clamp(0, 1), model.pixels(values_BMP), mask)
     return model.pixels(denormalize_tubelets(prediction_BMP, *estimated)), ceiling
 
 
-def estimated_statistics(
+def estimate_statistics(
     visible_BVP: Tensor, mask: Mask, grid: TokenGrid, normalize: Normalizer = normalize_tubelets
 ) -> tuple[Tensor, Tensor]:
     """Estimate mean and deviation of the targets from the visible tokens, near ones most.
@@ -136,20 +136,22 @@ def estimated_statistics(
         normalize: Whose mean and deviation: by default of each channel, mean_BMC and std_BMC.
     """
     _, mean_BVC, std_BVC = normalize(visible_BVP, grid.channels)
-    apart_BMV = torch.cdist(_places(mask.target_BM, grid), _places(mask.visible_BV, grid))
-    weight_BMV = apart_BMV.clamp(min=0.5).pow(-NEARNESS)
+    apart_BMV = torch.cdist(
+        _compute_coordinates(mask.target_BM, grid), _compute_coordinates(mask.visible_BV, grid)
+    )
+    weight_BMV = apart_BMV.clamp(min=0.5).pow(-DISTANCE_POWER)
     weight_BMV = weight_BMV / weight_BMV.sum(dim=-1, keepdim=True)
     return weight_BMV @ mean_BVC, weight_BMV @ std_BVC
 
 
-def _places(index_BV: Tensor, grid: TokenGrid) -> Tensor:
+def _compute_coordinates(index_BV: Tensor, grid: TokenGrid) -> Tensor:
     """Return slice, row and column of tokens: places_BV3."""
     inside = index_BV % grid.slice_tokens
     places = (index_BV // grid.slice_tokens, inside // grid.w, inside % grid.w)
     return torch.stack(places, dim=-1).float()
 
 
-def _put(tubelets_BNP: Tensor, index_BV: Tensor, new_BVP: Tensor) -> Tensor:
+def _replace_tubelets(tubelets_BNP: Tensor, index_BV: Tensor, new_BVP: Tensor) -> Tensor:
     return tubelets_BNP.scatter(1, index_BV.unsqueeze(-1).expand_as(new_BVP), new_BVP)
 
 

@@ -13,12 +13,12 @@ from videomae_cli.masking import masker_for
 from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.tasks.load_model import load_autoencoder, read_run
-from videomae_cli.tasks.visualize.strategies import chosen, name_of
+from videomae_cli.tasks.visualize.strategies import format_name, select_masks
 
-MOST_FILLED_IN = 3  # strategies with a reconstruction each; more rows no longer fit a screen
+MAX_RECONSTRUCTIONS = 3  # strategies with a reconstruction each; more rows no longer fit a screen
 
 
-class Wish(NamedTuple):
+class Options(NamedTuple):
     """What to look at. None takes the checkpoint's value, else VideoMAE's pretraining."""
 
     frames: int | None = None
@@ -43,7 +43,7 @@ class Wish(NamedTuple):
     """Most frames on the picture."""
 
 
-class Scene(NamedTuple):
+class Setup(NamedTuple):
     """How a video is cut and masked."""
 
     grid: TokenGrid
@@ -52,27 +52,27 @@ class Scene(NamedTuple):
     masks: tuple[MaskSpec, ...]
     """At least one."""
     model: Autoencoder | None
-    about: str
+    description: str
     """Where all this comes from, in few words."""
     frame_choice: FrameChoice | None = None
     """Which slices of a longer clip are used, where the model was trained so."""
-    remarks: tuple[str, ...] = ()
+    load_messages: tuple[str, ...] = ()
     """What became of the weights on the way in."""
     warning: str = ""
     """What a user of these weights must know."""
 
     @property
-    def fills_in(self) -> bool:
+    def reconstructs(self) -> bool:
         """Is there a model, and room for what it makes of each mask?"""
-        return self.model is not None and len(self.masks) <= MOST_FILLED_IN
+        return self.model is not None and len(self.masks) <= MAX_RECONSTRUCTIONS
 
     @property
-    def motion(self) -> MaskSpec | None:
+    def motion_mask(self) -> MaskSpec | None:
         """The mask that looks at motion, if one does."""
         return next((spec for spec in self.masks if spec.strategy == "motion"), None)
 
 
-def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
+def build_setup(checkpoint: Path | None, options: Options) -> Setup:
     """Decide how to cut and mask, and load the model if there is one.
 
     Raises:
@@ -81,43 +81,47 @@ def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
         RecipeError: Sizes that do not divide, or a mask that cannot be on this grid.
     """
     if checkpoint is None:
-        size = wish.size or 224
-        grid = TokenGrid(wish.frames or 16, size, size, patch=wish.patch or 16)
-        masks = chosen(wish.strategy, wish.ratio, slices=grid.t)
-        _try(masks, grid)
-        about = "no checkpoint, so the mask alone: VideoMAE's pretraining where not said otherwise"
-        return Scene(grid, wish.stride or 4, "dense", masks, None, about)
+        size = options.size or 224
+        grid = TokenGrid(options.frames or 16, size, size, patch=options.patch or 16)
+        masks = select_masks(options.strategy, options.ratio, slices=grid.t)
+        _check_masks(masks, grid)
+        description = (
+            "no checkpoint, so the mask alone: VideoMAE's pretraining where not said otherwise"
+        )
+        return Setup(grid, options.stride or 4, "dense", masks, None, description)
     loaded = read_run(checkpoint)
     config = loaded.config
-    _refuse_contradiction(config, wish)
+    _check_options(config, options)
     model = load_autoencoder(loaded).eval()
-    masks = chosen(wish.strategy, wish.ratio, config.mask_or_default, slices=model.grid.t)
-    _try(masks, model.grid)
+    masks = select_masks(
+        options.strategy, options.ratio, config.mask_or_default, slices=model.grid.t
+    )
+    _check_masks(masks, model.grid)
     # the slices are chosen once, for all masks, and before them
     frame_choice, model.frame_choice = model.frame_choice, None
     assumed = (f"assumed: {sentence}" for sentence in loaded.report.assumed)
-    return Scene(
+    return Setup(
         model.grid,
-        wish.stride or config.stride_frames,
+        options.stride or config.stride_frames,
         config.sampling,
         masks,
         model,
-        _about(loaded),
+        _describe_checkpoint(loaded),
         frame_choice,
         (loaded.report.summary(), *assumed),
         loaded.warning,
     )
 
 
-def _try(masks: tuple[MaskSpec, ...], grid: TokenGrid) -> None:
+def _check_masks(masks: tuple[MaskSpec, ...], grid: TokenGrid) -> None:
     for spec in masks:
         try:
             masker_for(spec, grid)
         except RecipeError as error:
-            raise RecipeError(f"{name_of(spec)}: {error.message}", error.hint) from error
+            raise RecipeError(f"{format_name(spec)}: {error.message}", error.hint) from error
 
 
-def _about(loaded: Loaded) -> str:
+def _describe_checkpoint(loaded: Loaded) -> str:
     file, step = loaded.file, loaded.config.step
     place = file.parent if file.name == WEIGHTS_FILE else file
     stack = loaded.config.encoder
@@ -125,15 +129,15 @@ def _about(loaded: Loaded) -> str:
     return f"{Path(*place.parts[-3:])}{steps} (encoder {stack.dim} wide, {stack.depth} blocks)"
 
 
-def _refuse_contradiction(config: ModelConfig, wish: Wish) -> None:
+def _check_options(config: ModelConfig, options: Options) -> None:
     grid = config.grid
-    for option, told, fact in (
-        ("frames", wish.frames, grid.frames),
-        ("size", wish.size, grid.height),
-        ("patch", wish.patch, grid.patch),
+    for option, given, trained in (
+        ("frames", options.frames, grid.frames),
+        ("size", options.size, grid.height),
+        ("patch", options.patch, grid.patch),
     ):
-        if told is not None and told != fact:
+        if given is not None and given != trained:
             raise UsageError(
-                f"--{option} {told}: the checkpoint was trained with {fact}",
+                f"--{option} {given}: the checkpoint was trained with {trained}",
                 f"leave --{option} out, or look at the mask alone without --checkpoint",
             )

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from videomae_cli.config.model import MaskSpec, Source
 from videomae_cli.errors import UsageError
 
-NAMED: dict[str, MaskSpec] = {
+STRATEGIES: dict[str, MaskSpec] = {
     "tube": MaskSpec(strategy="tube", ratio=0.9),
     "random": MaskSpec(strategy="random", ratio=0.9),
     "time": MaskSpec(strategy="time", ratio=0.875),
@@ -18,41 +18,43 @@ NAMED: dict[str, MaskSpec] = {
     "space": MaskSpec(strategy="space", ratio=0.9),
 }
 ALL = "all"
-EVERY = tuple(name for name in NAMED if name != "space")  # which is another word for tube
+ALL_STRATEGIES = tuple(
+    name for name in STRATEGIES if name != "space"
+)  # which is another word for tube
 
 
-def name_of(spec: MaskSpec) -> str:
+def format_name(spec: MaskSpec) -> str:
     """Return what a mask is called: its strategy, and what narrows its targets."""
     return spec.strategy if spec.targets == "all" else f"{spec.strategy}+{spec.targets}"
 
 
-def chosen(
-    names: str | None, ratio: float | None, own: MaskSpec | None = None, *, slices: int = 8
+def select_masks(
+    names: str | None, ratio: float | None, trained: MaskSpec | None = None, *, slices: int = 8
 ) -> tuple[MaskSpec, ...]:
     """Return the masks that names with commas between them ask for, each once, in their order.
 
     Args:
-        names: None asks for `own`, or without it for a tube; `all` for every strategy.
+        names: None asks for `trained`, or without it for a tube; `all` for every strategy.
         ratio: Fraction masked, of all of them; None leaves each its own.
-        own: How the model at hand was trained; the strategy of this name keeps these numbers.
+        trained: How the model at hand was trained; the strategy of this name keeps these numbers.
         slices: Of the clip; of few, whole slices can only be hidden by a smaller ratio.
 
     Raises:
         UsageError: A name is unknown, or a strategy cannot have this ratio.
     """
     # with a model, what moves is what its embedding says
-    source: Source = "pixels" if own is None else "online"
-    known = {name: _fitted(spec, source, slices) for name, spec in NAMED.items()}
-    if own is not None:
-        known[name_of(own)] = _fitted(own, source, 0)
+    source: Source = "pixels" if trained is None else "online"
+    known = {name: _adapt_mask(spec, source, slices) for name, spec in STRATEGIES.items()}
+    if trained is not None:
+        known[format_name(trained)] = _adapt_mask(trained, source, 0)
     if names is None:
-        specs = [known[name_of(own) if own else "tube"]]
+        specs = [known[format_name(trained) if trained else "tube"]]
     else:
-        specs = [known[name] for name in _parsed(names, tuple(known))]
-    return tuple(specs if ratio is None else (at_ratio(spec, ratio) for spec in specs))
+        specs = [known[name] for name in _parse_names(names, tuple(known))]
+    return tuple(specs if ratio is None else (replace_ratio(spec, ratio) for spec in specs))
 
 
-def at_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
+def replace_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
     """Return a mask with another ratio.
 
     Raises:
@@ -65,12 +67,12 @@ def at_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UsageError(
-            f"{name_of(spec)} at ratio {ratio:g}: {reason}",
-            f"take a larger --ratio, or leave {name_of(spec)} out of --strategy",
+            f"{format_name(spec)} at ratio {ratio:g}: {reason}",
+            f"take a larger --ratio, or leave {format_name(spec)} out of --strategy",
         ) from error
 
 
-def _fitted(spec: MaskSpec, source: Source, slices: int) -> MaskSpec:
+def _adapt_mask(spec: MaskSpec, source: Source, slices: int) -> MaskSpec:
     if spec.strategy == "motion" and spec.source is None:
         return spec.model_copy(update={"source": source})
     if spec.strategy == "time" and slices > 1:
@@ -78,11 +80,11 @@ def _fitted(spec: MaskSpec, source: Source, slices: int) -> MaskSpec:
     return spec
 
 
-def _parsed(names: str, known: tuple[str, ...]) -> list[str]:
+def _parse_names(names: str, known: tuple[str, ...]) -> list[str]:
     found: dict[str, None] = {}
     for name in (word.strip() for word in names.split(",")):
         if name == ALL:
-            found |= dict.fromkeys(EVERY)
+            found |= dict.fromkeys(ALL_STRATEGIES)
         elif name in known:
             found[name] = None
         else:

@@ -13,10 +13,10 @@ from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import Mask
 
-States = NDArray[np.uint8]
+TokenStates = NDArray[np.uint8]
 
 
-class State(IntEnum):
+class TokenState(IntEnum):
     """What becomes of one token. Two bits hold it."""
 
     VISIBLE = 0
@@ -29,15 +29,15 @@ class State(IntEnum):
     """Hidden, and outside the pool: it moves too little to be worth predicting (motion)."""
 
 
-MEANINGS: dict[State, str] = {
-    State.VISIBLE: "visible to the encoder",
-    State.TARGET: "hidden, predicted by the decoder",
-    State.LEFT_OUT: "hidden, left out: the decoder is not asked",
-    State.DROPPED: "dropped: moves too little to be seen or predicted",
+DESCRIPTIONS: dict[TokenState, str] = {
+    TokenState.VISIBLE: "visible to the encoder",
+    TokenState.TARGET: "hidden, predicted by the decoder",
+    TokenState.LEFT_OUT: "hidden, left out: the decoder is not asked",
+    TokenState.DROPPED: "dropped: moves too little to be seen or predicted",
 }
 
 
-class Counts(NamedTuple):
+class TokenCounts(NamedTuple):
     """How many tokens of a clip a mask treats in which way."""
 
     tokens: int
@@ -59,11 +59,11 @@ class Counts(NamedTuple):
         return self.tokens - self.visible
 
     @property
-    def is_plain(self) -> bool:
+    def predicts_all_hidden(self) -> bool:
         """Is exactly what is hidden predicted and counted?"""
         return self.targets == self.counted == self.hidden
 
-    def lines(self) -> list[str]:
+    def describe(self) -> list[str]:
         """Say them, one by one."""
         narrowed = f", {self.counted:,} counted" if self.counted < self.targets else ""
         lines = [f"{self.visible:,} visible", f"{self.targets:,} targets{narrowed}"]
@@ -71,23 +71,23 @@ class Counts(NamedTuple):
         return [*lines, f"{self.dropped:,} dropped"] if self.dropped else lines
 
 
-def states_of(mask: Mask, spec: MaskSpec, grid: TokenGrid) -> States:
+def compute_states(mask: Mask, spec: MaskSpec, grid: TokenGrid) -> TokenStates:
     """Return the `State` of each token of the first clip: states_thw. Visible wins over target."""
-    unasked = State.DROPPED if spec.strategy == "motion" else State.LEFT_OUT
+    unasked = TokenState.DROPPED if spec.strategy == "motion" else TokenState.LEFT_OUT
     states_N = np.full(grid.tokens, unasked, np.uint8)
-    states_N[mask.target_BM[0].cpu().numpy()] = State.TARGET
-    states_N[mask.visible_BV[0].cpu().numpy()] = State.VISIBLE
+    states_N[mask.target_BM[0].cpu().numpy()] = TokenState.TARGET
+    states_N[mask.visible_BV[0].cpu().numpy()] = TokenState.VISIBLE
     return states_N.reshape(grid.t, grid.h, grid.w)
 
 
-def counts_of(mask: Mask, spec: MaskSpec, grid: TokenGrid) -> Counts:
+def count_tokens(mask: Mask, spec: MaskSpec, grid: TokenGrid) -> TokenCounts:
     """Count the tokens of the first clip."""
-    states = states_of(mask, spec, grid)
-    return Counts(
+    states = compute_states(mask, spec, grid)
+    return TokenCounts(
         tokens=grid.tokens,
         visible=mask.visible_BV.shape[1],
         targets=mask.target_BM.shape[1],
         counted=int(mask.counted_BM[0].sum()),
-        left_out=int((states == State.LEFT_OUT).sum()),
-        dropped=int((states == State.DROPPED).sum()),
+        left_out=int((states == TokenState.LEFT_OUT).sum()),
+        dropped=int((states == TokenState.DROPPED).sum()),
     )
