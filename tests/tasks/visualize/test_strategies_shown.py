@@ -18,8 +18,13 @@ from videomae_cli.masking.motion import scores
 from videomae_cli.tasks.load_model import load_autoencoder, read_checkpoint
 from videomae_cli.tasks.visualize import visualize
 from videomae_cli.tasks.visualize.masked_clip import build_content
-from videomae_cli.tasks.visualize.panels import DROPPED_COVER, TARGET_COVER, enlarge
-from videomae_cli.tasks.visualize.rows import build_panels, find_legend_states
+from videomae_cli.tasks.visualize.panels import (
+    DROPPED_COVER,
+    TARGET_COVER,
+    build_panels,
+    enlarge,
+    find_legend_states,
+)
 from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Options
 from videomae_cli.tasks.visualize.strategies import ALL_STRATEGIES
 from videomae_cli.tasks.visualize.token_states import TokenState

@@ -20,18 +20,24 @@ from PIL import Image
 
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError, UsageError
-from videomae_cli.tasks.visualize.captions import compute_playback_fps, format_heading
+from videomae_cli.tasks.visualize.captions import (
+    MOTION_SOURCES,
+    compute_playback_fps,
+    format_heading,
+)
 from videomae_cli.tasks.visualize.layout import Caption
 from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap, mask_clip
-from videomae_cli.tasks.visualize.panels import Pixels, draw_cover, enlarge, find_maximum
-from videomae_cli.tasks.visualize.rows import (
+from videomae_cli.tasks.visualize.panels import (
     MOTION_COLOUR_MAP,
+    Pixels,
+    draw_cover,
+    enlarge,
+    find_maximum,
     format_motion_title,
     format_scale_label,
 )
 from videomae_cli.tasks.visualize.setup import Setup
 from videomae_cli.tasks.visualize.strategies import format_name, replace_ratio
-from videomae_cli.tasks.visualize.telling import MOTION_SOURCES
 from videomae_cli.tasks.visualize.token_states import (
     DESCRIPTIONS,
     TokenState,

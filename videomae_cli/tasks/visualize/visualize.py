@@ -18,6 +18,9 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.visualize.captions import (
     compute_playback_fps,
     format_heading,
+    mask_to_json,
+    report_masks,
+    report_reconstructions,
     write_caption,
 )
 from videomae_cli.tasks.visualize.html import write_html
@@ -31,10 +34,8 @@ from videomae_cli.tasks.visualize.masked_clip import (
     read_clip,
 )
 from videomae_cli.tasks.visualize.movie import write_gif, write_mp4
-from videomae_cli.tasks.visualize.panels import Panel
-from videomae_cli.tasks.visualize.rows import build_panels
+from videomae_cli.tasks.visualize.panels import Panel, build_panels
 from videomae_cli.tasks.visualize.setup import Options, Setup, build_setup
-from videomae_cli.tasks.visualize.telling import mask_to_json, report_masks, report_reconstructions
 
 DEFAULT_OUT = Path("runs") / "visualize-mask"
 DEFAULT_SUFFIXES = (".png", ".gif", ".mp4")
