@@ -126,6 +126,14 @@ def _ordinal(number: int) -> str:
     return f"{number}{end} frame"
 
 
+def report_setup(setup: Setup, report: Report) -> None:
+    """Report the checkpoint, how its weights were loaded, and its known defects."""
+    for line in (setup.description, *setup.load_messages):
+        report.say(line)
+    if setup.warning:
+        report.warn(setup.warning)
+
+
 def report_masks(
     clip: ClipView,
     setup: Setup,

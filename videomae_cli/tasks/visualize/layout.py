@@ -41,6 +41,11 @@ class Caption(NamedTuple):
     states: tuple[TokenState, ...] = ()
     """What the legend explains; none, no legend."""
 
+    @property
+    def plain_text(self) -> str:
+        """Lines and notice as one line of text, for the metadata of a file."""
+        return " ".join((*self.lines, self.notice)).strip()
+
 
 def draw_sheet(
     panels: Sequence[Panel], caption: Caption, places: Sequence[int], headings: Sequence[str]

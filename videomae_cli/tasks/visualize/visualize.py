@@ -21,6 +21,7 @@ from videomae_cli.tasks.visualize.captions import (
     mask_to_json,
     report_masks,
     report_reconstructions,
+    report_setup,
     write_caption,
 )
 from videomae_cli.tasks.visualize.html import write_html
@@ -78,41 +79,34 @@ def run(
     out: Path | None = None,
     options: Options = DEFAULTS,
 ) -> Visualisation:
-    """Mask a clip of a video in one way or several, fill it in where there is a model, draw it.
+    """Mask a clip of a video, reconstruct it if there is a model, and draw both.
 
     Args:
         video: A video file.
-        report: Who is told.
-        checkpoint: A pretrained model; None shows the mask alone.
-        out: A directory for picture and films, or one `.png`, `.gif`, `.mp4` or `.html`.
-        options: What to look at.
+        report: Receives messages.
+        checkpoint: A pretrained model; None shows the masks only.
+        out: A directory for a PNG, a GIF and an MP4, or one `.png`, `.gif`, `.mp4` or `.html`.
+        options: Clip, masks and drawing.
 
     Raises:
         DataError: The video cannot be read.
-        CheckpointError: The weights cannot be read, or are a classifier's.
-        UsageError: A wish contradicts the checkpoint, or names no strategy.
-        RecipeError: Sizes that do not divide, or a mask that cannot be on this grid.
+        CheckpointError: The weights cannot be read, or are those of a classifier.
+        UsageError: An option contradicts the checkpoint, or a strategy is unknown.
+        RecipeError: Sizes do not divide, or a mask is impossible on this token grid.
     """
     files = _resolve_outputs(video, out)
     info = probe_video(video)
     setup = build_setup(checkpoint, options)
-    for line in (setup.description, *setup.load_messages):
-        report.say(line)
-    if setup.warning:
-        report.warn(setup.warning)
+    report_setup(setup, report)
     clip = read_clip(video, info, setup, seed=options.seed)
     masked_clips = tuple(
         mask_clip(clip, setup, spec, target_stats=options.target_stats) for spec in setup.masks
     )
-    result = Visualisation(files, setup, clip, masked_clips, measure_motion(clip, setup))
-    report_masks(clip, setup, masked_clips, result.motion, report)
+    motion = measure_motion(clip, setup)
+    report_masks(clip, setup, masked_clips, motion, report)
     report_reconstructions(setup, masked_clips, options, report)
-    if options.error and files[0].suffix.lower() == HTML_SUFFIX:
-        report.warn("--error adds nothing to a page: for a row of errors name a .png, .gif or .mp4")
-    for file in files:
-        with replacing(file) as partial:
-            _write(partial, result, options)
-        report.say(f"wrote {file}")
+    result = Visualisation(files, setup, clip, masked_clips, motion)
+    _write_files(result, options, report)
     return result
 
 
@@ -128,21 +122,23 @@ def _resolve_outputs(video: Path, out: Path | None) -> tuple[Path, ...]:
     return tuple((out or DEFAULT_OUT) / f"{video.stem}{suffix}" for suffix in DEFAULT_SUFFIXES)
 
 
-def _write(path: Path, result: Visualisation, options: Options) -> None:
-    clip, setup, masked_clips = result.clip, result.setup, result.masked_clips
+def _write_files(result: Visualisation, options: Options, report: Report) -> None:
+    if options.error and result.files[0].suffix.lower() == HTML_SUFFIX:
+        report.warn("--error adds nothing to a page: for a row of errors name a .png, .gif or .mp4")
+    for file in result.files:
+        with replacing(file) as partial:
+            _write_file(partial, result, options)
+        report.say(f"wrote {file}")
+
+
+def _write_file(path: Path, result: Visualisation, options: Options) -> None:
+    _, setup, clip, masked_clips, motion = result
     caption = write_caption(clip, setup, masked_clips, seed=options.seed)
     if path.suffix.lower() == HTML_SUFFIX:
-        write_html(
-            path,
-            caption,
-            clip,
-            setup,
-            masked_clips,
-            result.motion,
-            target_stats=options.target_stats,
-        )
+        target_stats = options.target_stats
+        write_html(path, caption, clip, setup, masked_clips, motion, target_stats=target_stats)
         return
-    panels = build_panels(clip, setup, masked_clips, result.motion, error=options.error)
+    panels = build_panels(clip, setup, masked_clips, motion, error=options.error)
     if path.suffix.lower() == ".png":
         _write_sheet(path, panels, caption, clip, options.columns)
     else:
@@ -153,21 +149,24 @@ def _write_sheet(
     path: Path, panels: Sequence[Panel], caption: Caption, clip: ClipView, columns: int
 ) -> None:
     frames = len(clip.indices)
-    shown = min(columns, frames)
-    places = [column * frames // shown for column in range(shown)]
-    sheet = draw_sheet(panels, caption, places, [format_heading(clip, place) for place in places])
-    notes = PngInfo()
-    notes.add_text("Title", caption.title)
-    notes.add_text("Description", " ".join((*caption.lines, caption.notice)).strip())
-    sheet.save(path, pnginfo=notes, optimize=True)
+    count = min(columns, frames)
+    positions = [column * frames // count for column in range(count)]
+    headings = [format_heading(clip, position) for position in positions]
+    sheet = draw_sheet(panels, caption, positions, headings)
+    metadata = PngInfo()
+    metadata.add_text("Title", caption.title)
+    metadata.add_text("Description", caption.plain_text)
+    sheet.save(path, pnginfo=metadata, optimize=True)
 
 
 def _write_movie(
     path: Path, panels: Sequence[Panel], caption: Caption, clip: ClipView, fps: float
 ) -> None:
-    places = range(len(clip.indices))
-    images = [draw_strip(panels, caption, place, format_heading(clip, place)) for place in places]
+    images = [
+        draw_strip(panels, caption, position, format_heading(clip, position))
+        for position in range(len(clip.indices))
+    ]
     if path.suffix.lower() == ".gif":
         write_gif(path, images, fps)
     else:
-        write_mp4(path, images, fps, comment=" ".join((*caption.lines, caption.notice)).strip())
+        write_mp4(path, images, fps, comment=caption.plain_text)
