@@ -64,7 +64,7 @@ def test_states_at_every_ratio_are_those_of_the_mask(result: visualize.Visualisa
     shown = 0
     for one, masked_clip in zip(data["strategies"], result.masked_clips, strict=True):
         for ratio, view in zip(data["ratios"], one["views"], strict=True):
-            if "why" not in view:
+            if "error" not in view:
                 mask = mask_clip(result.clip, setup, replace_ratio(masked_clip.spec, ratio)).mask
                 states = compute_states(mask, masked_clip.spec, setup.grid)
                 assert _unpacked(view["states"], setup.grid.tokens) == states.ravel().tolist()
@@ -75,8 +75,8 @@ def test_states_at_every_ratio_are_those_of_the_mask(result: visualize.Visualisa
 def test_a_ratio_that_cannot_be_shown_says_why(result: visualize.Visualisation) -> None:
     views = {one["name"]: one["views"] for one in _read_data(result.files[0])["strategies"]}
 
-    assert "pool 0.3 is no more than the visible 0.5" in views["motion"][0]["why"]
-    assert "hides 4 of the 4 slices" in views["time"][-1]["why"]
+    assert "pool 0.3 is no more than the visible 0.5" in views["motion"][0]["error"]
+    assert "hides 4 of the 4 slices" in views["time"][-1]["error"]
 
 
 def test_counts_follow_the_ratio(result: visualize.Visualisation) -> None:
@@ -91,7 +91,7 @@ def test_frames_are_inside_once_and_motion_with_its_source(result: visualize.Vis
 
     assert len(data["frames"]) == len(data["headings"]) == 8
     assert text.count("data:image/webp") == 8
-    assert "no model: motion measured on pixels" in text
+    assert "motion measured on pixels (no model)" in text
     assert len(base64.b64decode(data["heat"]["steps"])) == result.setup.grid.tokens
     assert max(base64.b64decode(data["heat"]["steps"])) == 255
 
@@ -124,8 +124,8 @@ def test_with_a_model_every_ratio_has_its_reconstruction(video: Path) -> None:
     ).files[0]
 
     tube, motion = _read_data(page)["strategies"]
-    assert [len(view["filled"]) for view in tube["views"]] == [4] * len(RATIOS)
-    assert "why" in motion["views"][0] and len(motion["views"][-1]["filled"]) == 4
+    assert [len(view["reconstruction"]) for view in tube["views"]] == [4] * len(RATIOS)
+    assert "error" in motion["views"][0] and len(motion["views"][-1]["reconstruction"]) == 4
     assert "no hidden pixel was used" in page.read_text("utf-8")
 
 
@@ -141,10 +141,10 @@ def test_the_tiles_are_those_of_the_picture(
 ) -> None:
     data = _read_data(result.files[0])
 
-    assert data["tiles"].keys() == {"1", "2", "3"}
-    for state, uri in data["tiles"].items():
+    assert data["covers"].keys() == {"1", "2", "3"}
+    for state, uri in data["covers"].items():
         file = tmp_path / "tile.png"
         file.write_bytes(base64.b64decode(uri.partition(",")[2]))
         with Image.open(file) as image:
             drawn = np.asarray(image.convert("RGB"))
-        assert np.array_equal(drawn, draw_cover(TokenState(int(state)), data["side"]))
+        assert np.array_equal(drawn, draw_cover(TokenState(int(state)), data["token_size"]))

@@ -85,7 +85,7 @@ def test_an_unknown_name_is_refused_with_the_list(names: str, words: str) -> Non
 def test_a_ratio_that_a_strategy_cannot_have_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"motion at ratio 0.5: pool 0.3 is no more") as caught:
         select_masks("all", 0.5)
-    with pytest.raises(UsageError, match="masks nothing or all"):
+    with pytest.raises(UsageError, match="must be greater than 0 and less than 1"):
         replace_ratio(STRATEGIES["tube"], 1.0)
 
     assert "leave motion out" in caught.value.hint

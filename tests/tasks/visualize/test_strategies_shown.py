@@ -59,7 +59,7 @@ def test_the_published_counts_are_said_and_returned(video: Path, tmp_path: Path)
     cell = counts["tube+running-cell"]
     assert (cell["targets"], cell["counted"], cell["left_out"]) == (784, 704, 704)
     assert notes.has("156 visible, 314 targets, 1,098 dropped")
-    assert notes.has("no model: motion measured on pixels")
+    assert notes.has("motion measured on pixels (no model)")
 
 
 def test_rows_are_original_motion_and_one_for_each_strategy(video: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_few_strategies_are_filled_in_and_many_are_not(video: Path, tmp_path: Pa
     assert _titles(few).count("reconstruction") == 3
     assert few.as_json()["strategies"][1]["psnr"] > 0
     assert "reconstruction" not in _titles(many)
-    assert any("masks alone" in line for line in notes.warned)
+    assert any("showing the masks only" in line for line in notes.warned)
     assert few.as_json()["strategies"][0]["mask"]["ratio"] == 0.75  # the checkpoint's own
 
 
@@ -172,7 +172,7 @@ def test_a_model_of_chosen_slices_shows_the_slices_it_would_choose(
         2,
     ]
     assert result.masked_clips[0].reconstruction is not None
-    assert notes.has("chosen by their motion from 8")
+    assert notes.has("selected by motion from 8")
 
 
 def test_what_a_strategy_cannot_do_is_refused_before_anything_is_written(

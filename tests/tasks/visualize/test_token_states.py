@@ -102,6 +102,6 @@ def test_words_name_what_is_narrowed_and_nothing_else() -> None:
     )
 
     assert plain.predicts_all_hidden and plain.describe() == ["160 visible", "1,408 targets"]
-    assert cell.describe() == ["160 visible", "784 targets, 704 counted", "704 left out"]
+    assert cell.describe() == ["160 visible", "784 targets, 704 in the loss", "704 left out"]
     assert moving.describe() == ["156 visible", "314 targets", "1,098 dropped"]
     assert not cell.predicts_all_hidden and not moving.predicts_all_hidden

@@ -1,7 +1,7 @@
-"""Masks as a page that moves: one HTML file, nothing to fetch, a slider for the ratio.
+"""Write an animated HTML page of masks with a slider for the ratio: one file, no downloads.
 
-Every mask is computed here, by the maskers that training uses, at every ratio the slider has; the
-page's script only draws the states it is given over the frames. States take two bits a token.
+All masks, for each ratio of the slider, are computed here by the maskers used in training; the
+script in the page draws frames and token states. A state takes two bits.
 """
 
 import base64
@@ -15,7 +15,6 @@ from typing import Any
 import jinja2
 import numpy as np
 from matplotlib import colormaps
-from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli.config.model import MaskSpec
@@ -47,8 +46,8 @@ from videomae_cli.tasks.visualize.token_states import (
 )
 
 RATIOS = (0.5, 0.6, 0.75, 0.8, 0.9, 0.95)
-WEBP_QUALITY = 80  # of WebP
-STATES_PER_BYTE = 4  # states
+WEBP_QUALITY = 80
+STATES_PER_BYTE = 4
 
 
 def write_html(
@@ -64,26 +63,21 @@ def write_html(
     """Write the page.
 
     Args:
-        path: Where to.
-        caption: Its words.
+        path: The file.
+        caption: Title, lines and notice.
         clip: The clip.
-        setup: How it was cut.
-        masked_clips: The masks at the ratio it opens with, the first one's.
-        motion: What moves, if a mask depends on it.
-        target_stats: As for the masked clips.
+        setup: Clip geometry and model.
+        masked_clips: The masks at the initial ratio of the slider, which is that of the first.
+        motion: Motion scores, if a mask depends on them.
+        target_stats: As for `mask_clip`.
     """
-    used = np.unique(
-        [
-            compute_states(masked_clip.mask, masked_clip.spec, setup.grid)
-            for masked_clip in masked_clips
-        ]
-    )
-    source = files("videomae_cli.tasks.visualize").joinpath("masks.html").read_text("utf-8")
+    states = np.unique([compute_states(one.mask, one.spec, setup.grid) for one in masked_clips])
+    template = files("videomae_cli.tasks.visualize").joinpath("masks.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(source).render(
+    page = environment.from_string(template).render(
         caption=caption,
         data=_build_data(clip, setup, masked_clips, motion, target_stats=target_stats),
-        legend=[(int(state), DESCRIPTIONS[TokenState(state)]) for state in used],
+        legend=[(int(state), DESCRIPTIONS[TokenState(state)]) for state in states],
         motion=motion and _describe_motion(motion),
         grid=setup.grid,
     )
@@ -91,11 +85,11 @@ def write_html(
 
 
 def pack_states(states_thw: TokenStates) -> str:
-    """Pack the states of tokens, four to a byte, the first in the lowest bits; as base64."""
+    """Pack four states into a byte, the first in the lowest bits, and encode as base64."""
     states_N = np.zeros(math.ceil(states_thw.size / STATES_PER_BYTE) * STATES_PER_BYTE, np.uint8)
     states_N[: states_thw.size] = states_thw.ravel()
-    quarters = states_N.reshape(-1, STATES_PER_BYTE) << np.arange(0, 8, 2, dtype=np.uint8)
-    return _encode_base64(quarters.sum(axis=1, dtype=np.uint8).tobytes())
+    shifted = states_N.reshape(-1, STATES_PER_BYTE) << np.arange(0, 8, 2, dtype=np.uint8)
+    return _encode_base64(shifted.sum(axis=1, dtype=np.uint8).tobytes())
 
 
 def _build_data(
@@ -106,34 +100,29 @@ def _build_data(
     *,
     target_stats: bool,
 ) -> dict[str, Any]:
-    """Return what the page's script draws."""
-    ratios = sorted({*RATIOS, masked_clips[0].spec.ratio})
+    """Return the data of the script in the page."""
+    grid, start = setup.grid, masked_clips[0].spec.ratio
+    ratios = sorted({*RATIOS, start})
     strategies = [
         {
-            "name": format_name(masked_clip.spec),
+            "name": format_name(one.spec),
             "views": [
-                _build_view(masked_clip, ratio, clip, setup, target_stats=target_stats)
-                for ratio in ratios
+                _build_view(one, ratio, clip, setup, target_stats=target_stats) for ratio in ratios
             ],
         }
-        for masked_clip in masked_clips
+        for one in masked_clips
     ]
-    grid = setup.grid
-    original = enlarge(clip.frames_THWC)
-    side = original.shape[1] // grid.h
+    token_size = enlarge(clip.frames_THWC).shape[1] // grid.h
+    hidden_states = [state for state in TokenState if state is not TokenState.VISIBLE]
     return {
         "frames": [_encode_webp(frame_HWC) for frame_HWC in clip.frames_THWC],
-        "headings": [format_heading(clip, place) for place in range(grid.frames)],
+        "headings": [format_heading(clip, position) for position in range(grid.frames)],
         "fps": compute_playback_fps(clip, setup),
-        "side": side,
+        "token_size": token_size,
         "grid": {"h": grid.h, "w": grid.w, "tokens": grid.tokens, "tubelet": grid.tubelet},
-        "tiles": {
-            str(int(s)): _encode_png(draw_cover(s, side))
-            for s in TokenState
-            if s is not TokenState.VISIBLE
-        },
+        "covers": {str(int(s)): _encode_png(draw_cover(s, token_size)) for s in hidden_states},
         "ratios": ratios,
-        "start": ratios.index(masked_clips[0].spec.ratio),
+        "start": ratios.index(start),
         "strategies": strategies,
         "heat": None if motion is None else _encode_heat_map(motion),
     }
@@ -142,21 +131,22 @@ def _build_data(
 def _build_view(
     masked_clip: MaskedClip, ratio: float, clip: ClipView, setup: Setup, *, target_stats: bool
 ) -> dict[str, Any]:
+    """Return states, counts and reconstruction at a ratio, or why the mask does not support it."""
     if masked_clip.spec.ratio != ratio:
         try:
             spec: MaskSpec = replace_ratio(masked_clip.spec, ratio)
             masked_clip = mask_clip(clip, setup, spec, target_stats=target_stats)
         except (RecipeError, UsageError) as error:
-            return {"why": error.message}
-    states = compute_states(masked_clip.mask, masked_clip.spec, setup.grid)
+            return {"error": error.message}
+    spec, mask, reconstruction = masked_clip
     filled: list[str] = []
-    if masked_clip.reconstruction is not None:
-        clip_THWC = masked_clip.reconstruction.clip_BCTHW[0].permute(1, 2, 3, 0).numpy()
+    if reconstruction is not None:
+        clip_THWC = reconstruction.clip_BCTHW[0].permute(1, 2, 3, 0).numpy()
         filled = [_encode_webp(frame_HWC) for frame_HWC in clip_THWC]
     return {
-        "states": pack_states(states),
-        "counts": count_tokens(masked_clip.mask, masked_clip.spec, setup.grid).describe(),
-        "filled": filled,
+        "states": pack_states(compute_states(mask, spec, setup.grid)),
+        "counts": count_tokens(mask, spec, setup.grid).describe(),
+        "reconstruction": filled,
     }
 
 
@@ -164,18 +154,19 @@ def _describe_motion(motion: MotionMap) -> dict[str, str]:
     return {
         "title": format_motion_title(motion),
         "source": MOTION_SOURCES[motion.source],
-        "scale": format_scale_label(motion),
-        "top": f"{find_maximum(motion.scores_thw):.3g}",
+        "label": format_scale_label(motion),
+        "maximum": f"{find_maximum(motion.scores_thw):.3g}",
     }
 
 
 def _encode_heat_map(motion: MotionMap) -> dict[str, str]:
     """Return the scores in 256 steps, and the colour of each step."""
-    steps = np.rint(motion.scores_thw / find_maximum(motion.scores_thw) * 255).astype(np.uint8)
-    colour_map: NDArray[np.uint8] = colormaps[MOTION_COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
+    relative_thw = motion.scores_thw / find_maximum(motion.scores_thw)
+    steps_thw = np.rint(relative_thw * 255).astype(np.uint8)
+    colours: Pixels = colormaps[MOTION_COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
     return {
-        "steps": _encode_base64(steps.tobytes()),
-        "colours": _encode_base64(colour_map.tobytes()),
+        "steps": _encode_base64(steps_thw.tobytes()),
+        "colours": _encode_base64(colours.tobytes()),
     }
 
 
@@ -185,9 +176,9 @@ def _encode_webp(frame_HWC: Pixels) -> str:
     return f"data:image/webp;base64,{_encode_base64(buffer.getvalue())}"
 
 
-def _encode_png(tile_HWC: Pixels) -> str:
+def _encode_png(image_HWC: Pixels) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(tile_HWC).save(buffer, "PNG", optimize=True)
+    Image.fromarray(image_HWC).save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{_encode_base64(buffer.getvalue())}"
 
 

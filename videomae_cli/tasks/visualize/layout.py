@@ -1,7 +1,7 @@
-"""Panels on paper: a sheet (a row per panel, frames side by side), a strip (panels side by side).
+"""Lay out panels as a sheet (one row per panel, frames side by side) or a strip (one frame each).
 
-Whatever a viewer must know, above all where the brightness of a reconstruction comes from, is
-written on the picture itself, for pictures travel without their captions.
+All that a viewer must know, above all the source of the patch statistics of a reconstruction, is
+drawn into the picture, because pictures are passed on without their captions.
 """
 
 from collections.abc import Sequence
@@ -24,22 +24,23 @@ from videomae_cli.tasks.visualize.panels import Panel
 from videomae_cli.tasks.visualize.token_states import TokenState
 
 BACKGROUND = (255, 255, 255)
-GAP, MARGIN = 6, 28
-MAX_STRIP_COLUMNS = 4  # panels of a strip; more go below
+WARNING_COLOUR, NOTICE_COLOUR = (176, 58, 0), (0, 92, 75)
+GAP, MARGIN = 6, 28  # pixels
+MAX_STRIP_COLUMNS = 4  # more panels go into further rows
 
 
 class Caption(NamedTuple):
-    """The words around the panels."""
+    """The texts around the panels."""
 
     title: str
     lines: tuple[str, ...]
-    """What is shown, in small print below the title."""
+    """Description of the picture, below the title."""
     notice: str
     """How to read the reconstruction; empty if there is none."""
     is_warning: bool
-    """The notice speaks of something that flatters the model."""
+    """Whether the reconstruction looks better than the model is."""
     states: tuple[TokenState, ...] = ()
-    """What the legend explains; none, no legend."""
+    """States that the legend explains; without any there is no legend."""
 
     @property
     def plain_text(self) -> str:
@@ -48,78 +49,80 @@ class Caption(NamedTuple):
 
 
 def draw_sheet(
-    panels: Sequence[Panel], caption: Caption, places: Sequence[int], headings: Sequence[str]
+    panels: Sequence[Panel], caption: Caption, positions: Sequence[int], headings: Sequence[str]
 ) -> Image.Image:
-    """Draw the frames at `places` of the clip, one column each, one row per panel."""
+    """Draw one row per panel, with the frames at `positions` of the clip as columns.
+
+    Args:
+        panels: Of one size.
+        caption: Texts around the panels.
+        positions: Of frames in the clip.
+        headings: One for each column.
+    """
     side_y, side_x = panels[0].frames_THWC.shape[1:3]
     left = MARGIN + 12 + max(_measure_label_width(panel) for panel in panels)
     width = max(
-        left + len(places) * (side_x + GAP) - GAP + MARGIN,
+        left + len(positions) * (side_x + GAP) - GAP + MARGIN,
         _measure_caption_width(caption) + 2 * MARGIN,
     )
     legend = wrap_legend(caption.states, width - 2 * MARGIN)
-    key = _measure_header_height(caption)
-    head = key + 30 + (LINE_HEIGHT * len(legend) + 8 if legend else 0)
-    height = head + len(panels) * (side_y + GAP) - GAP + _measure_footer_height(caption)
+    legend_top = _measure_header_height(caption)
+    panels_top = legend_top + 30 + (LINE_HEIGHT * len(legend) + 8 if legend else 0)
+    height = panels_top + len(panels) * (side_y + GAP) - GAP + _measure_footer_height(caption)
     image = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(image)
     _draw_header(draw, caption)
-    draw_legend(image, legend, (MARGIN, key), panels[0].frames_THWC[places[0]])
-    for column, format_heading in enumerate(headings):
-        middle = left + column * (side_x + GAP) + side_x // 2
-        draw.text((middle, head - 8), format_heading, SECONDARY_COLOUR, load_font(14), anchor="ms")
+    draw_legend(image, legend, (MARGIN, legend_top), panels[0].frames_THWC[positions[0]])
+    for column, heading in enumerate(headings):
+        at = (left + column * (side_x + GAP) + side_x // 2, panels_top - 8)
+        draw.text(at, heading, SECONDARY_COLOUR, load_font(14), anchor="ms")
     for row, panel in enumerate(panels):
-        top = head + row * (side_y + GAP)
+        top = panels_top + row * (side_y + GAP)
         _draw_label(image, panel, (MARGIN, top + side_y // 2))
-        for column, place in enumerate(places):
-            frame = Image.fromarray(panel.frames_THWC[place])
+        for column, position in enumerate(positions):
+            frame = Image.fromarray(panel.frames_THWC[position])
             image.paste(frame, (left + column * (side_x + GAP), top))
-    _draw_notice(draw, caption, height)
+    _draw_notice(draw, caption, (MARGIN, height - MARGIN), size=15, anchor="ls")
     return image
 
 
 def draw_strip(
-    panels: Sequence[Panel], caption: Caption, place: int, format_heading: str
+    panels: Sequence[Panel], caption: Caption, position: int, heading: str
 ) -> Image.Image:
-    """Draw one frame of every panel, side by side; both sides of the image are even numbers."""
+    """Draw the frame at `position` of every panel, side by side; width and height are even."""
     side_y, side_x = panels[0].frames_THWC.shape[1:3]
-    column = max(side_x, *(_measure_label_width(panel) for panel in panels)) + GAP
+    column_width = max(side_x, *(_measure_label_width(panel) for panel in panels)) + GAP
     rows = _split_rows(panels)
     heights = [26 + max(_measure_note_height(panel, 18) for panel in row) + side_y for row in rows]
-    width = max(len(rows[0]) * column - GAP, _measure_notice_width(caption)) + 2 * MARGIN
+    columns_width = len(rows[0]) * column_width - GAP
+    width = max(columns_width, _measure_notice_width(caption)) + 2 * MARGIN
     legend = wrap_legend(caption.states, width - 2 * MARGIN)
-    foot = sum(heights) + len(rows) * MARGIN
-    height = foot + 34 + LINE_HEIGHT * len(legend) + (26 if caption.notice else 0)
+    footer_top = sum(heights) + len(rows) * MARGIN
+    height = footer_top + 34 + LINE_HEIGHT * len(legend) + (26 if caption.notice else 0)
     image = Image.new("RGB", (width + width % 2, height + height % 2), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    first = (width - len(rows[0]) * column + GAP) // 2 + (column - GAP) // 2
+    first_middle = (width - columns_width) // 2 + (column_width - GAP) // 2
     top = MARGIN
-    for row, taken in zip(rows, heights, strict=True):
-        for across, panel in enumerate(row):
-            middle = first + across * column
+    for row, row_height in zip(rows, heights, strict=True):
+        for column, panel in enumerate(row):
+            middle = first_middle + column * column_width
             _draw_title(image, panel, (middle, top))
-            frame = Image.fromarray(panel.frames_THWC[place])
-            image.paste(frame, (middle - side_x // 2, top + taken - side_y))
-        top += taken + MARGIN
-    draw.text((width // 2, foot + 20), format_heading, SECONDARY_COLOUR, load_font(13), anchor="ms")
-    position = (width // 2, foot + 34)
-    draw_legend(image, legend, position, panels[0].frames_THWC[place], is_centred=True)
-    if caption.notice:
-        position = (width // 2, foot + 44 + LINE_HEIGHT * len(legend))
-        draw.text(
-            position,
-            caption.notice,
-            _choose_notice_colour(caption),
-            load_font(14, bold=True),
-            anchor="ms",
-        )
+            frame = Image.fromarray(panel.frames_THWC[position])
+            image.paste(frame, (middle - side_x // 2, top + row_height - side_y))
+        top += row_height + MARGIN
+    middle = width // 2
+    draw.text((middle, footer_top + 20), heading, SECONDARY_COLOUR, load_font(13), anchor="ms")
+    frame_HWC = panels[0].frames_THWC[position]
+    draw_legend(image, legend, (middle, footer_top + 34), frame_HWC, is_centred=True)
+    notice_y = footer_top + 44 + LINE_HEIGHT * len(legend)
+    _draw_notice(draw, caption, (middle, notice_y), size=14, anchor="ms")
     return image
 
 
 def _split_rows(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
-    """Break a strip that is too long into rows of about the same length."""
-    abreast = -(-len(panels) // -(-len(panels) // MAX_STRIP_COLUMNS))
-    return [panels[first : first + abreast] for first in range(0, len(panels), abreast)]
+    """Split the panels of a long strip into rows of about the same length."""
+    columns = -(-len(panels) // -(-len(panels) // MAX_STRIP_COLUMNS))
+    return [panels[first : first + columns] for first in range(0, len(panels), columns)]
 
 
 def _draw_header(draw: ImageDraw.ImageDraw, caption: Caption) -> None:
@@ -130,17 +133,17 @@ def _draw_header(draw: ImageDraw.ImageDraw, caption: Caption) -> None:
         )
 
 
-def _draw_label(image: Image.Image, panel: Panel, position: tuple[int, int]) -> None:
+def _draw_label(image: Image.Image, panel: Panel, at: tuple[int, int]) -> None:
     draw = ImageDraw.Draw(image)
-    left, top = position[0], position[1] - (24 + _measure_note_height(panel, 19)) // 2
+    left, top = at[0], at[1] - (24 + _measure_note_height(panel, 19)) // 2
     draw.text((left, top), panel.title, TEXT_COLOUR, load_font(17, bold=True), anchor="la")
     draw.multiline_text((left, top + 26), panel.note, SECONDARY_COLOUR, load_font(13), spacing=4)
     if panel.scale is not None:
         draw_scale(image, panel.scale, (left, top + 34 + 19 * _count_lines(panel.note)))
 
 
-def _draw_title(image: Image.Image, panel: Panel, position: tuple[int, int]) -> None:
-    middle, top = position
+def _draw_title(image: Image.Image, panel: Panel, at: tuple[int, int]) -> None:
+    middle, top = at
     draw = ImageDraw.Draw(image)
     draw.text((middle, top), panel.title, TEXT_COLOUR, load_font(17, bold=True), anchor="ms")
     draw.multiline_text(
@@ -151,20 +154,12 @@ def _draw_title(image: Image.Image, panel: Panel, position: tuple[int, int]) -> 
         draw_scale(image, panel.scale, (left, top + 16 + 18 * _count_lines(panel.note)))
 
 
-def _draw_notice(draw: ImageDraw.ImageDraw, caption: Caption, height: int) -> None:
+def _draw_notice(
+    draw: ImageDraw.ImageDraw, caption: Caption, at: tuple[int, int], *, size: int, anchor: str
+) -> None:
     if caption.notice:
-        position = (MARGIN, height - MARGIN)
-        draw.text(
-            position,
-            caption.notice,
-            _choose_notice_colour(caption),
-            load_font(15, bold=True),
-            anchor="ls",
-        )
-
-
-def _choose_notice_colour(caption: Caption) -> tuple[int, int, int]:
-    return (176, 58, 0) if caption.is_warning else (0, 92, 75)
+        colour = WARNING_COLOUR if caption.is_warning else NOTICE_COLOUR
+        draw.text(at, caption.notice, colour, load_font(size, bold=True), anchor=anchor)
 
 
 def _count_lines(note: str) -> int:

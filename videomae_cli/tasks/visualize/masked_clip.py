@@ -1,4 +1,4 @@
-"""A clip of a video, masked in one way or several, and filled in where there is a model.
+"""Read a clip of a video, mask it, and reconstruct it if there is a model.
 
 Shapes: B batch (always 1 here), C channels, T frames, H W pixels, N tokens, t slices, c candidate
 slices.
@@ -28,23 +28,24 @@ from videomae_cli.tasks.visualize.setup import Setup
 
 
 class ClipView(NamedTuple):
-    """A clip, cut from its video."""
+    """One view of a video: the frames of a clip, resized and cropped."""
 
     path: Path
     info: VideoInfo
     indices: list[int]
+    """Of the frames in the video."""
     frames_THWC: NDArray[np.uint8]
     noise_B2N: Tensor
-    """Decides all masks; the same for each."""
+    """Uniform noise that determines the masks; all masks use the same."""
 
     @property
     def clip_BCTHW(self) -> Tensor:  # noqa: N802  (a shape)
-        """The frames as a model takes them."""
+        """The frames in the layout of a model's input, uint8."""
         return torch.from_numpy(np.ascontiguousarray(self.frames_THWC)).permute(3, 0, 1, 2)[None]
 
 
 class MaskedClip(NamedTuple):
-    """One way of masking a clip, and what a model makes of it."""
+    """A mask of the clip, and the reconstruction from its visible tokens."""
 
     spec: MaskSpec
     mask: Mask
@@ -52,18 +53,18 @@ class MaskedClip(NamedTuple):
 
 
 class MotionMap(NamedTuple):
-    """How much each token moves, as a strategy that looks at motion sees it."""
+    """Motion score of each token, as the `motion` strategy computes it."""
 
     scores_thw: NDArray[np.float32]
     source: Source
     pool: float
-    """Fraction of the tokens that take part."""
+    """Fraction of the tokens in the pool."""
     threshold: float
-    """The lowest score among those."""
+    """Lowest score in the pool."""
 
 
 def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipView:
-    """Read the clip in the middle of a video, and draw the noise that masks it.
+    """Read the clip in the middle of a video, and draw the noise for its masks.
 
     Raises:
         DataError: The video cannot be read.
@@ -74,7 +75,7 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
         indices = segment_test_indices(info.frames, grid.frames, 1)[0]
     else:
         indices = dense_test_indices(info.frames, grid.frames, setup.stride, 1)[0]
-    # PyAV, because what it calls frame 60 is frame 60 in every file
+    # PyAV, because its frame indices are exact for every file
     frames_THWC = test_views(read_frames(video, indices, decoder="pyav"), grid.height, 1)[0]
     length = max(setup.grid.tokens, grid.t)
     noise = stream(seed, "visualize").random((1, 2, length), dtype=np.float32)
@@ -83,9 +84,10 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
         return clip
     content = Content(patchify(clip.clip_BCTHW, grid), _select_embedding(setup))
     slices_t = choice.choose(content, clip.noise_B2N[:, 1, : grid.t])[0].numpy()
-    places_T = (slices_t[:, None] * grid.tubelet + np.arange(grid.tubelet)).ravel()
+    positions_T = (slices_t[:, None] * grid.tubelet + np.arange(grid.tubelet)).ravel()
     return clip._replace(
-        indices=[indices[place] for place in places_T], frames_THWC=frames_THWC[places_T]
+        indices=[indices[position] for position in positions_T],
+        frames_THWC=frames_THWC[positions_T],
     )
 
 
@@ -93,7 +95,7 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
 def mask_clip(
     clip: ClipView, setup: Setup, spec: MaskSpec, *, target_stats: bool = False
 ) -> MaskedClip:
-    """Mask a clip, and fill it in if there is a model and room for it.
+    """Mask a clip, and reconstruct it if `setup` says so.
 
     Raises:
         RecipeError: The ratio hides nothing or everything.
@@ -110,7 +112,7 @@ def mask_clip(
 
 
 def measure_motion(clip: ClipView, setup: Setup) -> MotionMap | None:
-    """Measure the motion of each token, if a strategy of the scene looks at it."""
+    """Compute the motion score of each token, if a mask depends on motion."""
     spec, grid = setup.motion_mask, setup.grid
     if spec is None or spec.pool is None or spec.source is None:
         return None
@@ -122,7 +124,7 @@ def measure_motion(clip: ClipView, setup: Setup) -> MotionMap | None:
 
 
 def build_content(clip: ClipView, setup: Setup) -> Content:
-    """Return what a strategy may look at in a clip."""
+    """Return the pixels and embeddings of a clip, the input of content-dependent masks."""
     return Content(patchify(clip.clip_BCTHW, setup.grid), _select_embedding(setup))
 
 

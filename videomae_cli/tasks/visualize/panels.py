@@ -1,6 +1,6 @@
-"""The rows of a picture: frames, frames with their hidden tokens covered, numbers as heat.
+"""Build the panels of a picture: frames, frames with hidden tokens covered, heat maps.
 
-Covers differ in lightness and in pattern, so that they can be told apart without seeing colour.
+Covers differ in lightness and pattern, so that they can be distinguished without colour vision.
 
 Shapes: T frames, H W pixels, C channels; t h w tokens along an axis.
 """
@@ -25,43 +25,39 @@ from videomae_cli.tasks.visualize.token_states import (
 )
 
 Pixels = NDArray[np.uint8]
+"""RGB pixels of one or several frames; the name of the variable gives the shape."""
 Scalar = TypeVar("Scalar", bound=np.generic)
-TARGET_COVER, TARGET_EDGE = (
-    (203, 206, 212),
-    (184, 188, 196),
-)  # a hidden token, and the line between two
-LEFT_OUT_STRIPE = (132, 139, 152)  # across a token that is left out
-DROPPED_COVER, DROPPED_EDGE = (
-    (44, 49, 60),
-    (74, 81, 95),
-)  # a dropped token, and the line between two
-MIN_FRAME_SIZE = 176  # pixels of a drawn frame; smaller clips are enlarged by whole numbers
+
+TARGET_COVER, TARGET_EDGE = (203, 206, 212), (184, 188, 196)
+LEFT_OUT_STRIPE = (132, 139, 152)  # on the cover of a target
+DROPPED_COVER, DROPPED_EDGE = (44, 49, 60), (74, 81, 95)
+MIN_FRAME_SIZE = 176  # pixels of a drawn frame; smaller clips are enlarged by an integer factor
 MOTION_COLOUR_MAP = "viridis"
 MOTION_NOTES: dict[Source, str] = {
-    "pixels": "no model: measured on pixels,\nmean change in grey levels",
-    "online": "distance of the model's\nembeddings, slice to slice",
+    "pixels": "measured on pixels (no model):\nmean change, grey levels",
+    "online": "distance of embeddings\nbetween adjacent slices",
 }
 
 
 class HeatScale(NamedTuple):
-    """What the colours of a heat map mean."""
+    """Scale of a heat map, from 0 to a maximum."""
 
     colour_map: str
-    """A colour map of matplotlib, equally bright steps for equal differences."""
+    """Name of a perceptually uniform colour map of matplotlib."""
     maximum: float
-    """The number its last colour stands for; its first is 0."""
+    """Value of the last colour."""
     threshold: float
-    """A number worth a mark."""
+    """Value that is marked on the scale."""
     label: str
-    """What the mark says."""
+    """Explains the mark."""
 
 
 class Panel(NamedTuple):
-    """One way of looking at a clip."""
+    """One video of a picture: a row of the PNG, a column of the GIF and the MP4."""
 
     title: str
     note: str
-    """What the viewer must know to read it; lines."""
+    """Explanation below the title; may have several lines."""
     frames_THWC: Pixels
     scale: HeatScale | None = None
 
@@ -74,126 +70,123 @@ def build_panels(
     *,
     error: bool,
 ) -> list[Panel]:
-    """Return original, motion if it matters, and each mask with what a model makes of it."""
+    """Build the panels: original, motion if a mask uses it, each mask with its reconstruction."""
     grid = setup.grid
     original = enlarge(clip.frames_THWC)
     panels = [Panel("original", f"{grid.width} x {grid.height} pixels", original)]
     if motion is not None:
-        panels.append(_build_motion_panel(motion, original, setup))
+        panels.append(_build_motion_panel(motion, original, grid))
+    is_single = len(masked_clips) == 1
     for masked_clip in masked_clips:
-        states = compute_states(masked_clip.mask, masked_clip.spec, grid)
-        title, note = _describe_mask(masked_clip, setup, is_alone=len(masked_clips) == 1)
-        panels.append(Panel(title, note, cover_tokens(original, states, grid)))
+        panels.append(_build_mask_panel(masked_clip, original, grid, is_single=is_single))
         if masked_clip.reconstruction is not None:
-            filled = _build_reconstruction_panels(
-                masked_clip.reconstruction, states, original, setup, error=error
-            )
-            if len(masked_clips) > 1:
-                note = f"{filled[0].note}\nhidden pixels {masked_clip.reconstruction.psnr:.1f} dB"
-                filled[0] = filled[0]._replace(note=note)
-            panels += filled
+            panels.append(_build_reconstruction_panel(masked_clip, grid, is_single=is_single))
+            if error:
+                panels.append(_build_error_panel(masked_clip.reconstruction, original, grid))
     return panels
 
 
 def find_legend_states(setup: Setup, masked_clips: Sequence[MaskedClip]) -> list[TokenState]:
-    """Return the states that need a legend: none where a mask only hides what it asks for."""
+    """Return the states that the legend explains; none for one mask that predicts all it hides."""
     grid = setup.grid
-    found = np.unique(
-        [compute_states(masked_clip.mask, masked_clip.spec, grid) for masked_clip in masked_clips]
-    )
-    is_plain = len(masked_clips) == 1 and found.max() == TokenState.TARGET
-    return [] if is_plain else [TokenState(state) for state in found]
+    states = np.unique([compute_states(one.mask, one.spec, grid) for one in masked_clips])
+    is_plain = len(masked_clips) == 1 and states.max() == TokenState.TARGET
+    return [] if is_plain else [TokenState(state) for state in states]
 
 
 def format_title(spec: MaskSpec) -> str:
-    """Name a mask with its ratio."""
+    """Return the name of a mask and its ratio."""
     return f"{format_name(spec).replace('+', ' + ')}, ratio {spec.ratio:g}"
 
 
 def format_motion_title(motion: MotionMap) -> str:
-    """Name a map of motion after what is compared."""
+    """Return the title of a motion map, with the source of the motion."""
     return f"motion ({motion.source})"
 
 
 def format_scale_label(motion: MotionMap) -> str:
-    """Say which scores belong to tokens that take part."""
-    return f"the {motion.pool:.0%} that move most: from {motion.threshold:.3g}"
+    """Return the range of scores of the tokens in the pool."""
+    return f"top {motion.pool:.0%} of tokens: {motion.threshold:.3g} or more"
 
 
-def _describe_mask(masked_clip: MaskedClip, setup: Setup, *, is_alone: bool) -> tuple[str, str]:
-    counts = count_tokens(masked_clip.mask, masked_clip.spec, setup.grid)
-    if is_alone and counts.predicts_all_hidden:
-        return "masked", f"{counts.hidden:,} of {counts.tokens:,}\ntokens hidden"
-    return format_title(masked_clip.spec), "\n".join(
-        (*counts.describe(), f"of {counts.tokens:,} tokens")
-    )
-
-
-def _build_motion_panel(motion: MotionMap, original: Pixels, setup: Setup) -> Panel:
+def _build_motion_panel(motion: MotionMap, original: Pixels, grid: TokenGrid) -> Panel:
     scores = motion.scores_thw
-    frames_THWC = draw_heat_map(scores, original, setup.grid, colour_map=MOTION_COLOUR_MAP)
+    frames_THWC = draw_heat_map(scores, original, grid, colour_map=MOTION_COLOUR_MAP)
     scale = HeatScale(
         MOTION_COLOUR_MAP, find_maximum(scores), motion.threshold, format_scale_label(motion)
     )
     return Panel(format_motion_title(motion), MOTION_NOTES[motion.source], frames_THWC, scale)
 
 
-def _build_reconstruction_panels(
-    reconstruction: Reconstruction,
-    states: TokenStates,
-    original: Pixels,
-    setup: Setup,
-    *,
-    error: bool,
-) -> list[Panel]:
-    grid = setup.grid
-    filled = enlarge(reconstruction.clip_BCTHW[0].permute(1, 2, 3, 0).numpy())
-    never_asked = states > TokenState.TARGET
-    note = "hidden tokens predicted,\nvisible ones copied"
-    if never_asked.any():
-        note = "targets predicted, visible\ntokens copied, others unknown"
+def _build_mask_panel(
+    masked_clip: MaskedClip, original: Pixels, grid: TokenGrid, *, is_single: bool
+) -> Panel:
+    spec, mask, _ = masked_clip
+    counts = count_tokens(mask, spec, grid)
+    covered = cover_tokens(original, compute_states(mask, spec, grid), grid)
+    if is_single and counts.predicts_all_hidden:
+        return Panel("masked", f"{counts.hidden:,} of {counts.tokens:,}\ntokens hidden", covered)
+    note = "\n".join((*counts.describe(), f"of {counts.tokens:,} tokens"))
+    return Panel(format_title(spec), note, covered)
+
+
+def _build_reconstruction_panel(
+    masked_clip: MaskedClip, grid: TokenGrid, *, is_single: bool
+) -> Panel:
+    spec, mask, reconstruction = masked_clip
+    assert reconstruction is not None
+    states_thw = compute_states(mask, spec, grid)
+    is_unknown_thw = states_thw > TokenState.TARGET
+    note = "hidden tokens predicted,\nvisible tokens copied"
+    if is_unknown_thw.any():
+        note = "targets predicted, visible\ntokens copied, others covered"
     if reconstruction.predicted_frames < grid.tubelet:
-        note += f";\n{reconstruction.predicted_frames} of {grid.tubelet} frames, repeated"
-    covered = cover_tokens(filled, states * never_asked, grid)
-    panels = [Panel("reconstruction", note, covered)]
-    if error:
-        error_thw = reconstruction.error_BN[0].numpy().reshape(grid.t, grid.h, grid.w)
-        note = f"RMS per token, black 0,\nbright {np.nanmax(error_thw):.2f}"
-        panels.append(Panel("error", note, draw_heat_map(error_thw, original, grid)))
-    return panels
+        note += f";\n{reconstruction.predicted_frames} of {grid.tubelet} frames predicted"
+    if not is_single:
+        note += f"\nPSNR of hidden pixels {reconstruction.psnr:.1f} dB"
+    filled = enlarge(reconstruction.clip_BCTHW[0].permute(1, 2, 3, 0).numpy())
+    return Panel("reconstruction", note, cover_tokens(filled, states_thw * is_unknown_thw, grid))
+
+
+def _build_error_panel(reconstruction: Reconstruction, original: Pixels, grid: TokenGrid) -> Panel:
+    error_thw = reconstruction.error_BN[0].numpy().reshape(grid.t, grid.h, grid.w)
+    note = f"RMS error of each token:\n0 black, {np.nanmax(error_thw):.2f} brightest"
+    return Panel("error", note, draw_heat_map(error_thw, original, grid))
 
 
 def enlarge(frames_THWC: Pixels) -> Pixels:
-    """Repeat pixels until a frame is large enough to look at."""
+    """Repeat pixels until each side of a frame has at least `MIN_FRAME_SIZE`."""
     factor = max(1, -(-MIN_FRAME_SIZE // min(frames_THWC.shape[1:3])))
     return frames_THWC.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def cover_tokens(frames_THWC: Pixels, states_thw: TokenStates, grid: TokenGrid) -> Pixels:
-    """Cover the hidden tokens of enlarged frames, as their `State` asks."""
+    """Cover the hidden tokens of enlarged frames, each with the cover of its state."""
     side = grid.patch * (frames_THWC.shape[1] // grid.height)
     states_THW1 = _repeat_per_pixel(states_thw, grid, side)[..., None]
     covered_THWC = frames_THWC
     for state in (TokenState.TARGET, TokenState.LEFT_OUT, TokenState.DROPPED):
-        tiled = np.tile(draw_cover(state, side), (grid.h, grid.w, 1))
-        covered_THWC = np.where(states_THW1 == state, tiled, covered_THWC)
+        cover_HWC = np.tile(draw_cover(state, side), (grid.h, grid.w, 1))
+        covered_THWC = np.where(states_THW1 == state, cover_HWC, covered_THWC)
     return covered_THWC
 
 
 def draw_cover(state: TokenState, side: int) -> Pixels:
-    """Draw what covers a hidden token of this many pixels, with a seam to the next: H, W, C."""
-    flat, seam = (
-        (DROPPED_COVER, DROPPED_EDGE)
-        if state is TokenState.DROPPED
-        else (TARGET_COVER, TARGET_EDGE)
-    )
-    token = np.full((side, side, 3), flat, np.uint8)
+    """Draw the cover of a hidden token, with an edge at the right and the bottom: cover_HWC.
+
+    Args:
+        state: Of the token.
+        side: Height and width, in pixels.
+    """
+    is_dropped = state is TokenState.DROPPED
+    colour, edge = (DROPPED_COVER, DROPPED_EDGE) if is_dropped else (TARGET_COVER, TARGET_EDGE)
+    cover_HWC = np.full((side, side, 3), colour, np.uint8)
     if state is TokenState.LEFT_OUT:
         steps = np.arange(side)
-        # twice across a token, so that stripes go on in the next one
-        token[(steps[:, None] + steps) * 4 // side % 2 == 1] = LEFT_OUT_STRIPE
-    token[-1, :] = token[:, -1] = seam
-    return token
+        # two stripes across a token, so that stripes continue in the next token
+        cover_HWC[(steps[:, None] + steps) * 4 // side % 2 == 1] = LEFT_OUT_STRIPE
+    cover_HWC[-1, :] = cover_HWC[:, -1] = edge
+    return cover_HWC
 
 
 def draw_heat_map(
@@ -203,19 +196,26 @@ def draw_heat_map(
     *,
     colour_map: str = "magma",
 ) -> Pixels:
-    """Colour each token by a number, from 0 to the largest; NaN is covered."""
+    """Colour each token by its value, from 0 to the maximum; tokens of NaN are covered.
+
+    Args:
+        values_thw: One value for each token.
+        frames_THWC: Enlarged frames, whose size the heat map gets.
+        grid: Token grid.
+        colour_map: Name of a colour map of matplotlib.
+    """
     from matplotlib import colormaps
 
     side = grid.patch * (frames_THWC.shape[1] // grid.height)
-    shades = colormaps[colour_map](np.nan_to_num(values_thw) / find_maximum(values_thw), bytes=True)
-    shades = np.where(
-        np.isnan(values_thw)[..., None], np.array(TARGET_COVER, np.uint8), shades[..., :3]
-    )
-    return _repeat_per_pixel(shades.astype(np.uint8), grid, side)
+    is_missing_thw1 = np.isnan(values_thw)[..., None]
+    relative_thw = np.nan_to_num(values_thw) / find_maximum(values_thw)
+    shades_thwC = colormaps[colour_map](relative_thw, bytes=True)[..., :3]
+    shades_thwC = np.where(is_missing_thw1, np.array(TARGET_COVER, np.uint8), shades_thwC)
+    return _repeat_per_pixel(shades_thwC.astype(np.uint8), grid, side)
 
 
 def find_maximum(values_thw: NDArray[np.float32]) -> float:
-    """Return what the brightest colour stands for."""
+    """Return the value of the brightest colour: the maximum, or 1 if all values are NaN."""
     return max(float(np.nanmax(values_thw)), 1e-6) if np.isfinite(values_thw).any() else 1.0
 
 

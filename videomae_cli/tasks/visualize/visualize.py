@@ -1,8 +1,8 @@
-"""`videomae visualize-mask`: original | masked | reconstruction of one video, as picture and film.
+"""`videomae visualize-mask`: draw original, masked clip and reconstruction as picture and movie.
 
-Source of the honesty rule: the original's demonstration adds each hidden patch's true mean and
-deviation back, and its users took the result for generation. Here that needs `target_stats`, and
-the picture says so.
+The demonstration of the original adds the true mean and standard deviation of each hidden patch to
+its prediction, and its users mistook the result for generated pixels. Here this requires
+`target_stats`, and the picture is labelled.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ DEFAULTS = Options()
 
 
 class Visualisation(NamedTuple):
-    """What was made."""
+    """A masked clip and the files that show it."""
 
     files: tuple[Path, ...]
     setup: Setup
@@ -54,10 +54,10 @@ class Visualisation(NamedTuple):
     motion: MotionMap | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain data; what belongs to one mask stands at the top too."""
+        """Return everything as plain data; with one mask, its entries are also at the top level."""
         grid = self.setup.grid
         strategies = [mask_to_json(masked_clip, self.setup) for masked_clip in self.masked_clips]
-        alone = strategies[0] if len(strategies) == 1 else {}
+        single = strategies[0] if len(strategies) == 1 else {}
         return {
             "files": [str(file) for file in self.files],
             "source": self.setup.description,
@@ -66,7 +66,7 @@ class Visualisation(NamedTuple):
             "size": grid.height,
             "tokens": grid.tokens,
             "motion_source": self.motion.source if self.motion else None,
-            **{key: value for key, value in alone.items() if key != "strategy"},
+            **{key: value for key, value in single.items() if key != "strategy"},
             "strategies": strategies,
         }
 
@@ -115,8 +115,8 @@ def _resolve_outputs(video: Path, out: Path | None) -> tuple[Path, ...]:
         return (out,)
     if out is not None and out.suffix and not out.is_dir():
         raise UsageError(
-            f"--out {out}: cannot draw a {out.suffix} file",
-            "name a directory, or a file that ends in "
+            f"--out {out}: {out.suffix} files are not supported",
+            "use a directory, or a file that ends in "
             + ", ".join((*DEFAULT_SUFFIXES, HTML_SUFFIX)),
         )
     return tuple((out or DEFAULT_OUT) / f"{video.stem}{suffix}" for suffix in DEFAULT_SUFFIXES)
@@ -124,7 +124,7 @@ def _resolve_outputs(video: Path, out: Path | None) -> tuple[Path, ...]:
 
 def _write_files(result: Visualisation, options: Options, report: Report) -> None:
     if options.error and result.files[0].suffix.lower() == HTML_SUFFIX:
-        report.warn("--error adds nothing to a page: for a row of errors name a .png, .gif or .mp4")
+        report.warn("--error has no effect on an HTML page: use it with .png, .gif or .mp4")
     for file in result.files:
         with replacing(file) as partial:
             _write_file(partial, result, options)
