@@ -176,7 +176,7 @@ def test_too_few_finite_scores_are_an_error():
 
 
 def test_a_pool_with_nothing_left_to_predict_is_refused():
-    with pytest.raises(RecipeError, match=r"pool 0\.51 is 4 tokens, ratio 0\.5 shows 4 of them"):
+    with pytest.raises(RecipeError, match=r"pool 0\.51 is 4 tokens, ratio 0\.5 keeps 4 visible"):
         masker_for(spec(0.5, 0.51), TokenGrid(2, 32, 64))
 
 

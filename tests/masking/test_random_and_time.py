@@ -5,7 +5,7 @@ from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.clip_content import nothing
+from videomae_cli.masking.clip_content import make_black_content
 from videomae_cli.masking.mask import Mask
 
 WIDE = TokenGrid(16, 224, 224)
@@ -14,7 +14,7 @@ WIDE = TokenGrid(16, 224, 224)
 def masked(strategy: str, ratio: float, grid: TokenGrid, noise: torch.Tensor | None = None) -> Mask:
     spec = MaskSpec.model_validate({"strategy": strategy, "ratio": ratio})
     noise_B2N = torch.rand(1, 2, grid.tokens) if noise is None else noise.expand(1, 2, -1)
-    return masker_for(spec, grid)(noise_B2N, nothing(grid.tokens))
+    return masker_for(spec, grid)(noise_B2N, make_black_content(grid.tokens))
 
 
 @pytest.mark.parametrize(("ratio", "kept"), [(0.9, 156), (0.95, 78), (0.75, 392), (0.5, 784)])

@@ -5,7 +5,7 @@ from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.clip_content import nothing
+from videomae_cli.masking.clip_content import make_black_content
 
 GRID = TokenGrid(16, 224, 224)
 
@@ -18,7 +18,7 @@ def asked(phase: float, grid: TokenGrid, ratio: float = 0.5) -> torch.Tensor:
     """Which tokens are predicted, as (t, h, w)."""
     noise = torch.full((1, 2, grid.tokens), phase)
     noise[:, 0] = torch.rand(grid.tokens)
-    mask = masker_for(spec(ratio), grid)(noise, nothing(grid.tokens))
+    mask = masker_for(spec(ratio), grid)(noise, make_black_content(grid.tokens))
     asked_N = torch.zeros(grid.tokens, dtype=torch.bool)
     asked_N[mask.target_BM[0]] = True
     return asked_N.reshape(grid.t, grid.h, grid.w)
@@ -49,19 +49,21 @@ def test_whole_quarters_are_left_out(ratio: float, share: int):
 def test_published_counts_on_a_grid_of_8_by_14_by_14():
     noise = torch.rand(6, 2, GRID.tokens)
 
-    mask = masker_for(spec(), GRID)(noise, nothing(GRID.tokens))
+    mask = masker_for(spec(), GRID)(noise, make_black_content(GRID.tokens))
 
     assert mask.visible_BV.shape[1] == 160 and mask.target_BM.shape[1] == 784
     assert mask.counted_BM.sum(dim=1).tolist() == [704] * 6
 
 
 def test_an_odd_plane_needs_whole_turns_of_the_ring():
-    with pytest.raises(RecipeError, match="running-cell on 5 x 7 tokens and 3 slices"):
+    with pytest.raises(
+        RecipeError, match="running-cell does not support 5 x 7 tokens with 3 slices"
+    ):
         masker_for(spec(), TokenGrid(6, 80, 112))
     for phase in (0.0, 0.3, 0.6, 0.9):
         assert asked(phase, TokenGrid(8, 80, 112)).sum() == 70
 
 
 def test_a_cell_that_leaves_out_nothing_is_refused():
-    with pytest.raises(RecipeError, match="leaves out none of a cell of 4"):
+    with pytest.raises(RecipeError, match="leaves out 0 of 4 tokens of a cell"):
         masker_for(spec(0.2), GRID)

@@ -186,7 +186,9 @@ def test_what_a_strategy_cannot_do_is_refused_before_anything_is_written(
         visualize.run(video, Notes(), out=out, options=SMALL._replace(ratio=0.6))
     with pytest.raises(RecipeError, match=r"time: mask\.ratio: 0\.95 hides 4 of the 4 slices"):
         visualize.run(video, Notes(), out=out, options=SMALL._replace(ratio=0.95))
-    with pytest.raises(RecipeError, match=r"running-cell on 3 x 3 tokens and 2 slices") as caught:
+    with pytest.raises(
+        RecipeError, match=r"running-cell does not support 3 x 3 tokens with 2 slices"
+    ) as caught:
         visualize.run(
             video,
             Notes(),
