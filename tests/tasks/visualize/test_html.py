@@ -1,4 +1,4 @@
-"""The page holds all it needs, and its tokens have the states that the masks give them."""
+"""The HTML page needs no other file, and its token states are those of the masks."""
 
 import base64
 import json
@@ -34,9 +34,9 @@ def result(video: Path) -> visualize.Visualisation:
 
 
 def _read_data(page: Path) -> dict[str, Any]:
-    found = re.search(r'<script id="data"[^>]*>(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
-    assert found
-    data: dict[str, Any] = json.loads(found[1])
+    match = re.search(r'<script id="data"[^>]*>(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    assert match
+    data: dict[str, Any] = json.loads(match[1])
     return data
 
 
@@ -52,7 +52,7 @@ def test_the_page_fetches_nothing(result: visualize.Visualisation) -> None:
     assert len(text) < 100_000
 
 
-def test_the_name_of_a_video_is_text_and_no_markup(result: visualize.Visualisation) -> None:
+def test_the_name_of_a_video_is_escaped(result: visualize.Visualisation) -> None:
     assert "<h1>a &lt;b&gt; &amp; c.mp4</h1>" in result.files[0].read_text("utf-8")
 
 
@@ -72,7 +72,7 @@ def test_states_at_every_ratio_are_those_of_the_mask(result: visualize.Visualisa
     assert shown >= 24
 
 
-def test_a_ratio_that_cannot_be_shown_says_why(result: visualize.Visualisation) -> None:
+def test_an_unsupported_ratio_has_an_error_text(result: visualize.Visualisation) -> None:
     views = {one["name"]: one["views"] for one in _read_data(result.files[0])["strategies"]}
 
     assert "pool 0.3 is no more than the visible 0.5" in views["motion"][0]["error"]
@@ -86,7 +86,9 @@ def test_counts_follow_the_ratio(result: visualize.Visualisation) -> None:
     assert tube["views"][-1]["counts"] == ["4 visible", "60 targets"]
 
 
-def test_frames_are_inside_once_and_motion_with_its_source(result: visualize.Visualisation) -> None:
+def test_each_frame_is_contained_once_and_motion_with_its_source(
+    result: visualize.Visualisation,
+) -> None:
     data, text = _read_data(result.files[0]), result.files[0].read_text("utf-8")
 
     assert len(data["frames"]) == len(data["headings"]) == 8
@@ -96,7 +98,7 @@ def test_frames_are_inside_once_and_motion_with_its_source(result: visualize.Vis
     assert max(base64.b64decode(data["heat"]["steps"])) == 255
 
 
-def test_controls_have_names_and_covers_a_legend(result: visualize.Visualisation) -> None:
+def test_controls_have_names_and_covers_have_a_legend(result: visualize.Visualisation) -> None:
     text = result.files[0].read_text("utf-8")
 
     for control in re.findall(r"<input id=\"(\w+)\"", text):
@@ -106,7 +108,7 @@ def test_controls_have_names_and_covers_a_legend(result: visualize.Visualisation
     assert re.findall(r'data-state="(\d)"', text) == ["0", "1", "2", "3"]
 
 
-def test_without_motion_there_is_no_map_of_it(video: Path) -> None:
+def test_without_motion_there_is_no_motion_map(video: Path) -> None:
     options = OPTIONS._replace(strategy="tube", ratio=0.7)
 
     page = visualize.run(video, Notes(), out=video.parent / "tube.html", options=options).files[0]
@@ -136,7 +138,7 @@ def test_states_that_do_not_fill_a_byte_are_packed_too() -> None:
     assert len(base64.b64decode(pack_states(states_thw))) == 2
 
 
-def test_the_tiles_are_those_of_the_picture(
+def test_the_covers_are_those_of_the_picture(
     result: visualize.Visualisation, tmp_path: Path
 ) -> None:
     data = _read_data(result.files[0])

@@ -1,4 +1,4 @@
-"""Reconstructions borrow nothing from what was hidden, unless they say so."""
+"""Reconstructions use no hidden pixel, unless `target_stats` is set."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_the_picture_does_not_depend_on_a_hidden_pixel(normalize: str) -> None:
     assert first.psnr != other.psnr
 
 
-def test_ground_truth_statistics_do_depend_on_hidden_pixels_and_say_so() -> None:
+def test_ground_truth_statistics_depend_on_hidden_pixels_and_are_labelled() -> None:
     model, clip_BCTHW = _model(), _clip()
     first, mask = reconstruct(model, clip_BCTHW, _noise(), target_stats=True)
 
@@ -66,7 +66,7 @@ def test_ground_truth_statistics_do_depend_on_hidden_pixels_and_say_so() -> None
     assert not torch.equal(first.clip_BCTHW, other.clip_BCTHW)
 
 
-def test_statistics_are_named_by_where_they_come_from() -> None:
+def test_statistics_are_labelled_with_their_source() -> None:
     assert reconstruct(_model(), _clip(), _noise())[0].statistics == "visible"
     assert reconstruct(_model("none"), _clip(), _noise())[0].statistics == "none"
 
@@ -84,7 +84,7 @@ def test_visible_tokens_are_the_input_and_have_no_error() -> None:
     assert torch.isfinite(reconstruction.error_BN[0, target]).all()
 
 
-def test_the_figures_are_those_of_the_definition() -> None:
+def test_loss_and_psnr_follow_their_definitions() -> None:
     model, clip_BCTHW, noise_B2N = _model("none"), _clip(), _noise()
 
     reconstruction, mask = reconstruct(model, clip_BCTHW, noise_B2N)
@@ -115,7 +115,7 @@ def test_a_perfect_prediction_with_true_statistics_is_the_original() -> None:
     assert honest.psnr < reconstruction.psnr and honest.psnr == honest.ceiling_psnr
 
 
-def test_estimates_of_an_even_clip_are_its_colour() -> None:
+def test_the_estimated_mean_of_a_uniform_clip_is_its_colour() -> None:
     mask = Mask(torch.tensor([[0, 5]]), torch.tensor([[1, 20, 31]]), torch.ones(1, 3).bool())
     colour = torch.tensor([0.2, 0.5, 0.9])
 
@@ -125,7 +125,7 @@ def test_estimates_of_an_even_clip_are_its_colour() -> None:
     assert torch.allclose(std_BMC, torch.full((1, 3, 3), 1e-6), atol=1e-6)
 
 
-def test_a_nearer_token_counts_more() -> None:
+def test_nearer_tokens_have_larger_weights() -> None:
     # tokens 0 and 3 are the ends of a row of four; 1 is next to 0
     mask = Mask(torch.tensor([[0, 3]]), torch.tensor([[1]]), torch.ones(1, 1).bool())
     visible_BVP = torch.stack([torch.zeros(384), torch.ones(384)])[None]
@@ -136,7 +136,7 @@ def test_a_nearer_token_counts_more() -> None:
     assert mean_BMC[0, 0].tolist() == pytest.approx([1 / 17] * 3)
 
 
-def test_of_a_joint_model_a_perfect_prediction_is_the_original_in_the_predicted_frames() -> None:
+def test_a_perfect_prediction_of_a_joint_model_is_the_original_in_the_predicted_frames() -> None:
     class Oracle(Autoencoder):
         def decode(self, latents_BVD: Tensor, mask: Mask) -> Tensor:
             return self.target(clip_BCTHW, mask)
@@ -164,16 +164,16 @@ def test_of_a_joint_model_a_perfect_prediction_is_the_original_in_the_predicted_
     assert honest.psnr == pytest.approx(honest.ceiling_psnr, abs=1e-4)
 
 
-def test_an_even_clip_of_any_colour_is_filled_with_that_colour_by_a_joint_model() -> None:
+def test_a_joint_model_fills_a_uniform_clip_with_its_colour() -> None:
     model = _joint_model()
     colour = torch.tensor([40, 128, 220], dtype=torch.uint8)
     clip_BCTHW = colour[None, :, None, None, None].expand(1, 3, 4, 32, 32).contiguous()
 
-    class Even(Autoencoder):
+    class Uniform(Autoencoder):
         def decode(self, latents_BVD: Tensor, mask: Mask) -> Tensor:
             return self.target(clip_BCTHW, mask)
 
-    model.__class__ = Even
+    model.__class__ = Uniform
     reconstruction, _ = reconstruct(model, clip_BCTHW, _noise())
 
     assert (reconstruction.clip_BCTHW.int() - clip_BCTHW.int()).abs().max() <= 1
@@ -187,7 +187,7 @@ def test_an_even_clip_of_any_colour_is_filled_with_that_colour_by_a_joint_model(
         MaskSpec(strategy="tube", ratio=0.75, targets="running-cell", targets_ratio=0.5),
     ],
 )
-def test_what_is_neither_seen_nor_predicted_stays_black(spec: MaskSpec) -> None:
+def test_tokens_neither_visible_nor_predicted_stay_black(spec: MaskSpec) -> None:
     model, clip_BCTHW = _model(), _clip()
     model.masker = masker_for(spec, G)
 
@@ -195,9 +195,9 @@ def test_what_is_neither_seen_nor_predicted_stays_black(spec: MaskSpec) -> None:
 
     before, after = patchify(clip_BCTHW, G)[0], patchify(reconstruction.clip_BCTHW, G)[0]
     visible, target = mask.visible_BV[0], mask.target_BM[0]
-    unasked = torch.ones(G.tokens, dtype=torch.bool)
-    unasked[visible] = unasked[target] = False
-    assert unasked.any() and not after[unasked].any()
+    unpredicted = torch.ones(G.tokens, dtype=torch.bool)
+    unpredicted[visible] = unpredicted[target] = False
+    assert unpredicted.any() and not after[unpredicted].any()
     assert torch.equal(after[visible], before[visible])
     counted = target[mask.counted_BM[0]]
     assert after[counted].any(dim=-1).all()

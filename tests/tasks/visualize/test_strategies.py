@@ -1,4 +1,4 @@
-"""Strategies go by name, keep a checkpoint's numbers, and refuse what they cannot show."""
+"""Strategies have names, keep the parameters of a checkpoint, and refuse impossible ratios."""
 
 from typing import get_args
 
@@ -15,7 +15,7 @@ from videomae_cli.tasks.visualize.strategies import (
 )
 
 
-def test_every_strategy_of_the_schema_has_a_name_and_its_own_numbers() -> None:
+def test_every_strategy_of_the_schema_has_a_name_and_parameters() -> None:
     words = set(get_args(MaskSpec.model_fields["strategy"].annotation))
 
     assert words <= STRATEGIES.keys()
@@ -23,7 +23,7 @@ def test_every_strategy_of_the_schema_has_a_name_and_its_own_numbers() -> None:
     assert {STRATEGIES[name].strategy for name in ALL_STRATEGIES} == words - {"space"}
 
 
-def test_names_come_once_and_in_their_order() -> None:
+def test_masks_are_unique_and_in_the_order_of_the_names() -> None:
     names = [format_name(spec) for spec in select_masks("time, tube,time", None)]
 
     assert names == ["time", "tube"]
@@ -33,7 +33,7 @@ def test_names_come_once_and_in_their_order() -> None:
     ]
 
 
-def test_without_a_name_it_is_the_checkpoints_mask_or_a_tube() -> None:
+def test_without_a_name_the_mask_is_that_of_the_checkpoint_or_a_tube() -> None:
     trained = MaskSpec(strategy="random", ratio=0.6, targets="running-cell", targets_ratio=0.25)
 
     assert select_masks(None, None) == (STRATEGIES["tube"],)
@@ -44,11 +44,11 @@ def test_without_a_name_it_is_the_checkpoints_mask_or_a_tube() -> None:
     )
 
 
-def test_one_ratio_is_for_all() -> None:
+def test_a_ratio_applies_to_all_strategies() -> None:
     assert {spec.ratio for spec in select_masks("all", 0.8)} == {0.8}
 
 
-def test_of_few_slices_one_stays_visible_unless_a_ratio_is_asked_for() -> None:
+def test_with_few_slices_one_stays_visible_unless_a_ratio_is_given() -> None:
     assert [select_masks("time", None, slices=slices)[0].ratio for slices in (16, 8, 4, 2)] == [
         0.875,
         0.875,
@@ -58,7 +58,7 @@ def test_of_few_slices_one_stays_visible_unless_a_ratio_is_asked_for() -> None:
     assert select_masks("time", 0.9, slices=4)[0].ratio == 0.9
 
 
-def test_motion_is_measured_by_a_model_where_there_is_one() -> None:
+def test_motion_is_measured_by_the_model_if_there_is_one() -> None:
     trained = MaskSpec(strategy="motion", ratio=0.9, pool=0.5, source="pixels")
 
     assert select_masks("motion", None)[0].source == "pixels"
@@ -67,7 +67,7 @@ def test_motion_is_measured_by_a_model_where_there_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "words"),
+    ("names", "message"),
     [
         ("tub", "'tub' is not a strategy .did you mean 'tube'"),
         ("tube,running-cell", "'running-cell' is not a strategy"),
@@ -75,14 +75,14 @@ def test_motion_is_measured_by_a_model_where_there_is_one() -> None:
         ("", "'' is not a strategy"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_list(names: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words) as caught:
+def test_an_unknown_name_is_refused_with_the_list(names: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
         select_masks(names, None)
 
     assert all(name in caught.value.hint for name in (*STRATEGIES, "all"))
 
 
-def test_a_ratio_that_a_strategy_cannot_have_is_refused_by_name() -> None:
+def test_a_ratio_that_a_strategy_does_not_support_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"motion at ratio 0.5: pool 0.3 is no more") as caught:
         select_masks("all", 0.5)
     with pytest.raises(UsageError, match="must be greater than 0 and less than 1"):

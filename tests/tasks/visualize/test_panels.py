@@ -1,4 +1,4 @@
-"""Several strategies on one picture: who sees what, why motion chose, and what a model adds."""
+"""Panels of a picture: covers, heat maps, and the rows of one or several strategies."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,18 @@ from tests.notes import AUTOENCODER, GRID, Notes, written
 from videomae_cli.cli.app import app
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError, UsageError
+from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.motion import scores
 from videomae_cli.tasks.load_model import load_autoencoder, read_checkpoint
 from videomae_cli.tasks.visualize import visualize
 from videomae_cli.tasks.visualize.masked_clip import build_content
 from videomae_cli.tasks.visualize.panels import (
     DROPPED_COVER,
+    MIN_FRAME_SIZE,
     TARGET_COVER,
     build_panels,
+    cover_tokens,
+    draw_heat_map,
     enlarge,
     find_legend_states,
 )
@@ -47,7 +51,39 @@ def _titles(result: visualize.Visualisation) -> list[str]:
     return [panel.title for panel in panels]
 
 
-def test_the_published_counts_are_said_and_returned(video: Path, tmp_path: Path) -> None:
+def test_covers_are_on_hidden_tokens_only() -> None:
+    grid = TokenGrid(4, 16, 16, tubelet=2, patch=8)
+    frames_THWC = np.full((4, 32, 32, 3), 7, np.uint8)
+    hidden_thw = np.zeros((2, 2, 2), np.bool_)
+    hidden_thw[1, 0, 1] = True
+
+    covered_THWC = cover_tokens(frames_THWC, hidden_thw, grid)
+
+    changed_THW = (covered_THWC != 7).all(axis=-1)
+    assert changed_THW[2:, :16, 16:].all() and changed_THW.sum() == 2 * 16 * 16
+    assert tuple(covered_THWC[2, 3, 20]) == TARGET_COVER
+
+
+def test_heat_maps_are_black_at_zero_brightest_at_the_maximum_and_covered_at_nan() -> None:
+    grid = TokenGrid(2, 8, 24, tubelet=2, patch=8)
+    error_thw = np.array([[[0.0, 0.5, np.nan]]], np.float32)
+
+    heat_THWC = draw_heat_map(error_thw, np.zeros((2, 8, 24, 3), np.uint8), grid)
+
+    assert heat_THWC[0, 0, 0].sum() < 10 < 500 < heat_THWC[1, 0, 8].sum()
+    assert tuple(heat_THWC[1, 7, 23]) == TARGET_COVER
+
+
+def test_small_clips_are_enlarged_by_an_integer_factor() -> None:
+    frames_THWC = np.random.default_rng(0).integers(0, 255, (1, 32, 32, 3), np.uint8)
+
+    large_THWC = enlarge(frames_THWC)
+
+    assert large_THWC.shape == (1, 192, 192, 3) and large_THWC.shape[1] >= MIN_FRAME_SIZE
+    assert np.array_equal(large_THWC[:, ::6, ::6], frames_THWC)
+
+
+def test_the_published_counts_are_reported_and_returned(video: Path, tmp_path: Path) -> None:
     notes = Notes()
 
     result = visualize.run(video, notes, out=tmp_path / "a.png", options=Options(strategy="all"))
@@ -100,7 +136,7 @@ def test_one_plain_strategy_has_no_legend_and_motion_has_one(video: Path, tmp_pa
     ]
 
 
-def test_the_map_of_motion_is_what_the_mask_looked_at(video: Path, tmp_path: Path) -> None:
+def test_the_motion_map_shows_the_scores_of_the_mask(video: Path, tmp_path: Path) -> None:
     model = written(tmp_path / "final", AUTOENCODER)
     result = visualize.run(
         video, Notes(), checkpoint=model, out=tmp_path / "a.png", options=Options(strategy="motion")
@@ -118,7 +154,7 @@ def test_the_map_of_motion_is_what_the_mask_looked_at(video: Path, tmp_path: Pat
     assert result.motion.scores_thw.ravel()[pool.numpy()].min() == result.motion.threshold
 
 
-def test_few_strategies_are_filled_in_and_many_are_not(video: Path, tmp_path: Path) -> None:
+def test_few_strategies_are_reconstructed_and_many_are_not(video: Path, tmp_path: Path) -> None:
     model = written(tmp_path / "final", AUTOENCODER)
     notes = Notes()
 
@@ -137,7 +173,7 @@ def test_few_strategies_are_filled_in_and_many_are_not(video: Path, tmp_path: Pa
     assert few.as_json()["strategies"][0]["mask"]["ratio"] == 0.75  # the checkpoint's own
 
 
-def test_what_was_not_predicted_is_covered_on_the_reconstruction(
+def test_tokens_without_a_prediction_are_covered_on_the_reconstruction(
     video: Path, tmp_path: Path
 ) -> None:
     model = written(tmp_path / "final", AUTOENCODER)
@@ -155,7 +191,7 @@ def test_what_was_not_predicted_is_covered_on_the_reconstruction(
     assert visible.any()
 
 
-def test_a_model_of_chosen_slices_shows_the_slices_it_would_choose(
+def test_a_model_with_frame_selection_shows_the_selected_slices(
     video: Path, tmp_path: Path
 ) -> None:
     model = written(tmp_path / "final", MOVING)
@@ -175,7 +211,7 @@ def test_a_model_of_chosen_slices_shows_the_slices_it_would_choose(
     assert notes.has("selected by motion from 8")
 
 
-def test_what_a_strategy_cannot_do_is_refused_before_anything_is_written(
+def test_an_impossible_mask_is_refused_before_anything_is_written(
     video: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -205,7 +241,7 @@ def test_the_command_takes_strategies_and_prints_their_counts(video: Path, tmp_p
     done = CliRunner().invoke(app, [*words, "--frames", "4", "--size", "32"])
 
     assert done.exit_code == 0, done.output
-    reconstruction = json.loads(done.stdout)
-    assert [one["strategy"] for one in reconstruction["strategies"]] == ["tube", "motion"]
-    assert reconstruction["motion_source"] == "pixels" and "hidden" not in reconstruction
+    payload = json.loads(done.stdout)
+    assert [one["strategy"] for one in payload["strategies"]] == ["tube", "motion"]
+    assert payload["motion_source"] == "pixels" and "hidden" not in payload
     assert out.is_file()
