@@ -85,7 +85,7 @@ def visualize_mask(
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Draw the masks of a video, and the reconstructions of a model.
+    """Draw the masks and reconstructions of a video.
 
     Writes a PNG (frames side by side), a GIF and an MP4, or one HTML page with
     a slider for the ratio. Without --checkpoint: original and masked video, by

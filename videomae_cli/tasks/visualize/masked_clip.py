@@ -95,7 +95,7 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
 def mask_clip(
     clip: ClipView, setup: Setup, spec: MaskSpec, *, target_stats: bool = False
 ) -> MaskedClip:
-    """Mask a clip, and reconstruct it if `setup` says so.
+    """Mask a clip, and reconstruct it if `setup.reconstructs`.
 
     Raises:
         RecipeError: The ratio hides nothing or everything.

@@ -1,7 +1,7 @@
 """`videomae visualize-mask`: draw original, masked clip and reconstruction as picture and movie.
 
-The demonstration of the original adds the true mean and standard deviation of each hidden patch to
-its prediction, and its users mistook the result for generated pixels. Here this requires
+The authors' demonstration of VideoMAE adds the true mean and standard deviation of each hidden
+patch to its prediction, and its users mistook the result for generated pixels. Here this requires
 `target_stats`, and the picture is labelled.
 """
 
