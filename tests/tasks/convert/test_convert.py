@@ -11,6 +11,7 @@ from tests.notes import AUTOENCODER, CLASSIFIER, Notes, written
 from videomae_cli.checkpoints.infer_config import Hints
 from videomae_cli.checkpoints.loading import save
 from videomae_cli.cli.app import app
+from videomae_cli.config.model import SelectSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.tasks.convert import convert
@@ -188,7 +189,7 @@ def test_unnamed_classes_are_numbered_anew_when_rows_are_taken(tmp_path: Path) -
 
 
 def test_what_another_format_cannot_say_is_a_warning(tmp_path: Path) -> None:
-    select = {"strategy": "motion", "pool": 0.6}
+    select = SelectSpec(strategy="motion", pool=0.6)
     source = written(tmp_path / "first", CLASSIFIER.model_copy(update={"select": select}))
     notes = Notes()
 

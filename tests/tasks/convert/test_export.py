@@ -12,6 +12,7 @@ from tests.notes import AUTOENCODER, CLASSIFIER, Notes, written
 from videomae_cli.checkpoints.native import write_native
 from videomae_cli.cli.app import app
 from videomae_cli.cli.app import run as command
+from videomae_cli.config.model import SelectSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.sizes import SIZES
 from videomae_cli.errors import CheckpointError, UsageError
@@ -27,7 +28,7 @@ from videomae_cli.tasks.load_model import (
     read_checkpoint,
 )
 
-SELECT = {"strategy": "motion", "pool": 0.5, "source": "online"}
+SELECT = SelectSpec(strategy="motion", pool=0.5)
 MOVING = CLASSIFIER.model_copy(update={"select": SELECT})
 CHOOSING = MOVING.model_copy(update={"oversample": 2.0})
 ENCODER = CLASSIFIER.model_copy(update={"kind": "encoder", "classes": None, "norm_of": "tokens"})
