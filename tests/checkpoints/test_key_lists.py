@@ -11,27 +11,27 @@ from videomae_cli.models.build import expected_shapes
 
 @pytest.mark.parametrize("name", key_lists.NAMES)
 def test_a_public_checkpoint_goes_to_native_and_back(name: str) -> None:
-    held = key_lists.read(name)
-    known = FORMATS[held.format]
-    table = known.tables[held.table]
-    config_json = {"config": {"model_config": {}}} if held.format == "v2" else {}
+    key_list = key_lists.read(name)
+    known = FORMATS[key_list.format]
+    table = known.tables[key_list.table]
+    folder_json = {"config": {"model_config": {}}} if key_list.format == "v2" else {}
 
-    found = {f: one.recognise(held.weights, config_json) for f, one in FORMATS.items()}
-    found = {f: its for f, its in found.items() if its is not None}
-    native, dropped, _ = translate(held.weights, table.rules, "to-native", drops=table.drops)
+    tables = {f: one.recognise(key_list.weights, folder_json) for f, one in FORMATS.items()}
+    recognised = [(f, its) for f, its in tables.items() if its is not None]
+    native, dropped, _ = translate(key_list.weights, table.rules, "to-native", drops=table.drops)
     back = translate(native, table.rules, "from-native").weights
-    told = known.tell(table, held.weights, config_json if held.format == "v2" else {})
-    config = infer_model_config(native, table.kind, told=told).config.model_copy(
-        update=dict(table.facts)
+    side_info = known.read_side_info(table, key_list.weights, folder_json)
+    config = infer_model_config(native, table.kind, side_info=side_info).config.model_copy(
+        update=dict(table.implies)
     )
 
-    assert len(held.weights) == held.count
-    assert next(iter(found.items())) == (held.format, held.table)
+    assert len(key_list.weights) == key_list.count
+    assert recognised[0] == (key_list.format, key_list.table)
     assert {n: t.shape for n, t in native.items()} == expected_shapes(config)
-    whole = {n: t.shape for n, t in held.weights.items() if n not in dropped}
-    if held.format != "hf-linear":  # whose key bias is dropped, and written as zeros
-        assert {n: t.shape for n, t in back.items()} == whole
-    assert back.keys() | dropped.keys() >= held.weights.keys()
+    kept = {n: t.shape for n, t in key_list.weights.items() if n not in dropped}
+    if key_list.format != "hf-linear":  # whose key bias is dropped, and written as zeros
+        assert {n: t.shape for n, t in back.items()} == kept
+    assert back.keys() | dropped.keys() >= key_list.weights.keys()
 
 
 def test_a_list_is_there_for_every_format() -> None:
@@ -51,13 +51,13 @@ def test_a_list_is_there_for_every_format() -> None:
 def test_the_architecture_is_read_off_the_shapes(
     name: str, depth: int, dim: int, heads: int
 ) -> None:
-    held = key_lists.read(name)
-    known = FORMATS[held.format]
-    table = known.tables[held.table]
-    native = translate(held.weights, table.rules, "to-native", drops=table.drops).weights
+    key_list = key_lists.read(name)
+    known = FORMATS[key_list.format]
+    table = known.tables[key_list.table]
+    native = translate(key_list.weights, table.rules, "to-native", drops=table.drops).weights
 
-    told = known.tell(table, held.weights, {})
-    config = infer_model_config(native, table.kind, told=told).config
+    side_info = known.read_side_info(table, key_list.weights, {})
+    config = infer_model_config(native, table.kind, side_info=side_info).config
 
     assert (config.encoder.depth, config.encoder.dim, config.encoder.heads) == (depth, dim, heads)
     assert (config.grid.frames, config.grid.height) == (16, 224)

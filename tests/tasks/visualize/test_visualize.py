@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tests.data.make_clips import write_clip
 from tests.notes import AUTOENCODER, CLASSIFIER, Notes, learned, written
-from videomae_cli.checkpoints.loading import save
+from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.cli.app import app
 from videomae_cli.config.model_config import autoencoder_config
 from videomae_cli.config.recipe_files import dump, load_recipe
@@ -140,7 +140,7 @@ def test_a_checkpoint_determines_clip_and_mask(video: Path, tmp_path: Path) -> N
     model = written(tmp_path / "final", AUTOENCODER)
     v1 = tmp_path / "model.pth"
     loaded = read_checkpoint(model)
-    save(v1, loaded.weights, loaded.config, "v1")
+    save_as_format(v1, loaded.weights, loaded.config, "v1")
 
     results = [
         visualize.run(video, Notes(), checkpoint=path, out=tmp_path / "a.png").as_json()

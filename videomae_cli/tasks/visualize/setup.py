@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from videomae_cli.checkpoints.loading import Loaded
+from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.config.model_config import ModelConfig
@@ -119,7 +119,7 @@ def _check_masks(masks: tuple[MaskSpec, ...], grid: TokenGrid) -> None:
             raise RecipeError(f"{format_name(spec)}: {error.message}", error.hint) from error
 
 
-def _describe_checkpoint(loaded: Loaded) -> str:
+def _describe_checkpoint(loaded: Checkpoint) -> str:
     file, encoder = loaded.file, loaded.config.encoder
     path = file.parent if file.name == WEIGHTS_FILE else file
     step = f", step {loaded.config.step:,}" if loaded.config.step else ""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.notes import AUTOENCODER, CLASSIFIER, STACK, written
 from videomae_cli.checkpoints.formats import FORMATS
-from videomae_cli.checkpoints.loading import save
+from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.cli import app
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.tasks.load_model import read_checkpoint
@@ -43,7 +43,7 @@ def copied(folder: Path, format_name: str, config: ModelConfig) -> Path:
         return native
     loaded = read_checkpoint(native)
     out = folder / ("copy" if FORMATS[format_name].is_folder else "copy.pth")
-    save(out, loaded.weights, config, format_name)
+    save_as_format(out, loaded.weights, config, format_name)
     return out
 
 
@@ -88,9 +88,9 @@ def test_a_fault_is_refused_by_the_tensors_name(
         else ["convert", str(path), "--inspect", "--heads", "3"]
     )
 
-    told = capsys.readouterr().err.replace("\n", " ")
+    side_info = capsys.readouterr().err.replace("\n", " ")
     assert code == 4
-    assert (f"{name}.extra" if fault == "extra" else name) in told
+    assert (f"{name}.extra" if fault == "extra" else name) in side_info
 
 
 @pytest.mark.parametrize("name", sorted({case[0] for case in CASES} - {"native"}))
