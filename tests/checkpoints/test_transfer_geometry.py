@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from videomae_cli.checkpoints.transfer import PATCH_EMBED, fit_patch_embed, fit_geometry
+from videomae_cli.checkpoints.transfer import PATCH_EMBED, fit_geometry, fit_patch_embed
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 

@@ -21,9 +21,9 @@ if str(ROOT) not in sys.path:
 
 from tests.parity.golden import KINDS  # noqa: E402  (above)
 from tests.parity.golden_file import Golden, Quantity, UnknownFileError, read  # noqa: E402
-from videomae_cli.checkpoints.formats import FORMATS
+from videomae_cli.checkpoints.formats import FORMATS  # noqa: E402
 from videomae_cli.checkpoints.hints import Hints  # noqa: E402
-from videomae_cli.checkpoints.loading import load_any_format, save_as_format
+from videomae_cli.checkpoints.loading import load_any_format, save_as_format  # noqa: E402
 from videomae_cli.errors import CheckpointError  # noqa: E402
 from videomae_cli.report import Silence  # noqa: E402
 from videomae_cli.tasks.convert import convert  # noqa: E402

@@ -1,4 +1,4 @@
-"""The native format: `model.safetensors`, with the model configuration beside it in `model.json`."""
+"""The native format: `model.safetensors`, and the model configuration in `model.json`."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -89,9 +89,10 @@ def convert(
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Convert weights between formats and report every tensor as matched, dropped or initialised.
+    """Convert weights between formats; report every tensor.
 
-    No code in a file is run. Facts that the file does not state are assumed, and printed.
+    Every tensor is reported as matched, dropped or initialised; anything else is an error. Facts
+    that the file does not state are assumed, and printed. No code in the file is run.
 
     An exported model (onnx, torch-export) takes clips as uint8; the JSON file beside it describes
     how to make them.

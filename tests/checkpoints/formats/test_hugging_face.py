@@ -25,7 +25,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def folder(path: Path, config: ModelConfig = CLASSIFIER, format_name: str = "hf") -> Path:
-    """A folder of random weights as another program would have written it: without our configuration."""
+    """Write a folder of random weights like another program: without our configuration."""
     torch.manual_seed(0)
     model = build_classifier(config) if config.kind == "classifier" else build_autoencoder(config)
     weights = {name: torch.randn_like(tensor) for name, tensor in model.state_dict().items()}

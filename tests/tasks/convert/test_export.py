@@ -18,8 +18,7 @@ from videomae_cli.config.sizes import SIZES
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.build import build_backbone
-from videomae_cli.tasks.convert import export
-from videomae_cli.tasks.convert import export_formats
+from videomae_cli.tasks.convert import export, export_formats
 from videomae_cli.tasks.convert.export_formats import EXPORT_FORMATS
 from videomae_cli.tasks.load_model import (
     load_autoencoder,

@@ -76,7 +76,7 @@ def unwrap(saved: object, *, ema: bool = False) -> SavedWeights:
 
 
 def strip_common_prefix(weights: Weights) -> dict[str, Tensor] | None:
-    """Strip a prefix that all names share, as in a part of a larger model; None if there is none."""
+    """Strip a prefix that all names share, as in parts of larger models; None without one."""
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in weights):
             return {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
