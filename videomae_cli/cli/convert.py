@@ -26,7 +26,7 @@ def convert(
         typer.Option(
             metavar="FORMAT",
             help="native, v1, v2, mmaction2, mae-st, hf, hf-linear; onnx, torch-export.",
-            show_default="v1, onnx or torch-export by the end of DST, else native",
+            show_default="v1, onnx or torch-export by the suffix of DST, else native",
         ),
     ] = None,
     inspect: Annotated[
@@ -34,7 +34,7 @@ def convert(
     ] = False,
     features: Annotated[
         bool,
-        typer.Option("--features", help="onnx, torch-export: leave out the head."),
+        typer.Option("--features", help="Export without the head (onnx, torch-export)."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace DST if it exists.")] = False,
     license_text: Annotated[

@@ -168,14 +168,15 @@ def test_rows_of_a_head_are_selected_in_the_order_of_a_list(tmp_path: Path) -> N
         assert torch.equal(after.weights[name], before.weights[name][[2, 0]])
 
 
-@pytest.mark.parametrize("text", ["[0, 3]", "[0, 0]", "[]", "{}", '["a"]', "[0", "[-1]"])
-def test_an_invalid_list_of_rows_is_refused(tmp_path: Path, text: str) -> None:
+def test_every_invalid_list_of_rows_is_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "first", CLASSIFIER)
-    (tmp_path / "rows.json").write_text(text)
     selection = Selection(head_rows=tmp_path / "rows.json")
 
-    with pytest.raises(UsageError, match="--head-rows"):
-        convert.run(source, None, Notes(), selection=selection)
+    for text in ["[0, 3]", "[0, 0]", "[]", "{}", '["a"]', "[0", "[-1]"]:
+        (tmp_path / "rows.json").write_text(text)
+        with pytest.raises(UsageError, match="--head-rows"):
+            convert.run(source, None, Notes(), selection=selection)
+            pytest.fail(f"accepted: {text}")
 
 
 def test_unnamed_classes_are_renumbered_when_rows_are_selected(tmp_path: Path) -> None:
