@@ -24,7 +24,7 @@ from tests.notes import Notes
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.data.dataset import PretrainClips
-from videomae_cli.data.loader import Order, Share, train_batches
+from videomae_cli.data.loader import Order, Share, load_train_batches
 from videomae_cli.data.manifest import read_manifest
 from videomae_cli.engine.distributed.lock import lock_directory
 from videomae_cli.engine.logging.metrics import read_metrics
@@ -201,7 +201,7 @@ def _seen(
     )
     order = Order(len(clips), 8, recipe.seed)
     ranks = [
-        train_batches(
+        load_train_batches(
             clips, order, Share(2, accumulation, rank, world), start_step=0, stop_step=10, workers=0
         )
         for rank in range(world)

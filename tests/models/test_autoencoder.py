@@ -7,7 +7,7 @@ from videomae_cli.config.model import MaskSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.clip_content import nothing
+from videomae_cli.masking.clip_content import make_black_content
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.encoder import Encoder
@@ -47,7 +47,9 @@ def test_the_first_row_of_noise_decides_the_mask():
 
     mask = model(pixels, noise).mask
 
-    expected = masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)(noise, nothing(GRID.tokens))
+    expected = masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)(
+        noise, make_black_content(GRID.tokens)
+    )
     assert all(torch.equal(a, b) for a, b in zip(mask, expected, strict=True))
 
 

@@ -18,7 +18,7 @@ import torch
 
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe, with_train
 from videomae_cli.data.batches import AnyBatch
-from videomae_cli.data.loader import each_video
+from videomae_cli.data.loader import load_each
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine.logging.trackers import require_installed
 from videomae_cli.engine.runtime import Runtime
@@ -191,7 +191,7 @@ def _measure_decoding(job: Job, videos: Manifest, runtime: Runtime) -> Decoding:
     ahead = max(1, workers)  # the first clips of all workers arrive together
     times: list[float] = []
     samples = job.order.step_samples(0) + job.order.step_samples(1)
-    for _ in each_video(job.clips, samples, workers=workers):
+    for _ in load_each(job.clips, samples, workers=workers):
         times.append(time.perf_counter())
         if times[-1] - times[0] > DECODE_SECONDS and len(times) > 2 * ahead:
             break

@@ -17,7 +17,7 @@ from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.data.transforms import randaugment_policy
 from videomae_cli.engine.plan import REFERENCE_BATCH
 from videomae_cli.errors import RecipeError, VideoMAEError
-from videomae_cli.masking.clip_content import nothing
+from videomae_cli.masking.clip_content import make_black_content
 from videomae_cli.models import build
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
@@ -111,13 +111,13 @@ def check_recipe(name: str, recipe: Recipe) -> RecipeFigures:
     visible, targets, counted = tokens, 0, 0
     parameters = _count_parameters(model)
     if isinstance(model, Autoencoder):
-        mask = model.masker(torch.zeros(1, 2, tokens), nothing(tokens))
+        mask = model.masker(torch.zeros(1, 2, tokens), make_black_content(tokens))
         visible, targets = mask.visible_BV.shape[1], mask.target_BM.shape[1]
         counted = int(mask.counted_BM.sum())
     else:
         parameters -= _count_parameters(model.head)
         if model.selector is not None:
-            visible = model.selector(nothing(tokens)).shape[1]
+            visible = model.selector(make_black_content(tokens)).shape[1]
     epochs, steps, batch = recipe.schedule.epochs, recipe.schedule.steps, recipe.train.batch
     return RecipeFigures(
         recipe=name,
