@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from videomae_cli.config.spec import Fraction, Positive, Spec
 
 Size = Literal["micro", "tiny", "vits", "vitb", "vitl", "vith", "vitg"]
-Source = Literal["online", "pixels"]
+MotionSource = Literal["online", "pixels"]
 """Where motion is measured: `online`: token embeddings of the model in training; `pixels`."""
 PositionEmbedding = Literal["sine", "separable"]
 Biases = Literal["qv", "all"]
@@ -91,7 +91,7 @@ class MaskSpec(Spec):
     pool: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """`motion` only: fraction of the tokens that are used, those with the most motion; the others
     are neither encoded nor predicted."""
-    source: Source | None = None
+    source: MotionSource | None = None
     """`motion` only: where motion between slices is measured. `online`: token embeddings of the
     model in training (EVEREST); `pixels`: pixel values; null: `online`."""
     targets: Literal["all", "running-cell"] = "all"
@@ -129,7 +129,7 @@ class SelectSpec(Spec):
     """`motion`: the tokens with the most motion."""
     pool: Annotated[float, Field(gt=0.0, le=1.0)]
     """Fraction of the tokens that are used, those with the most motion."""
-    source: Source = "online"
+    source: MotionSource = "online"
     """Where motion between slices is measured. `online`: token embeddings of the model; `pixels`:
     pixel values."""
 

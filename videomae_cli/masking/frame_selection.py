@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from videomae_cli.config.model import Source
+from videomae_cli.config.model import MotionSource
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import select
@@ -35,7 +35,7 @@ class FrameChoice(NamedTuple):
     """t, number of slices used."""
     pool: float
     """Fraction of the candidate tokens, those with the most motion, that are in the pool."""
-    source: Source
+    source: MotionSource
     """What is compared between slices: embeddings or pixels."""
 
     def keep(self, content: Content, noise_Bc: Tensor | None) -> Tensor:

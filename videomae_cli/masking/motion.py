@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor
 
-from videomae_cli.config.model import MaskSpec, SelectSpec, Source
+from videomae_cli.config.model import MaskSpec, MotionSource, SelectSpec
 from videomae_cli.errors import RecipeError, TrainingError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.clip_content import Content
@@ -65,7 +65,7 @@ def moving_tokens(content: Content, grid: TokenGrid, spec: SelectSpec) -> Tensor
     return most_moving(scores(content, grid, spec.source), pool_size(spec.pool, grid))
 
 
-def scores(content: Content, grid: TokenGrid, source: Source) -> Tensor:
+def scores(content: Content, grid: TokenGrid, source: MotionSource) -> Tensor:
     """Return the motion of each token: scores_BN, float32, at least 0; all 0 with one slice.
 
     `online`: L2 distance of embeddings. `pixels`: mean absolute difference of pixels.

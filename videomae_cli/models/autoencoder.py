@@ -124,8 +124,8 @@ class Autoencoder(nn.Module):
             encoder.config.dim, dim, bias=decoder_config.biases == "all"
         )
         self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
-        self.predicted = TargetFrameSelector(self.grid, frame_tu)
-        self.decoder = Decoder(self.grid, decoder_config, self.predicted.pixels)
+        self.target_frames = TargetFrameSelector(self.grid, frame_tu)
+        self.decoder = Decoder(self.grid, decoder_config, self.target_frames.pixels)
         init_autoencoder(self, self.mask_token, rules)
 
     def forward(self, clip_BCTHW: Tensor, noise_B2N: Tensor) -> AutoencoderOutput:
@@ -174,12 +174,12 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def _target(self, tubelets_BNP: Tensor, mask: Mask) -> Tensor:
-        values_BMP = self.values(self.predicted(tubelets_BNP, mask.target_BM))
+        values_BMP = self.scale_pixels(self.target_frames(tubelets_BNP, mask.target_BM))
         if self.normalize == "none":
             return values_BMP
         return NORMALIZERS[self.normalize](values_BMP, self.grid.channels)[0]
 
-    def values(self, pixels_BMP: Tensor) -> Tensor:
+    def scale_pixels(self, pixels_BMP: Tensor) -> Tensor:
         """Scale uint8 pixels as they are before the target normalisation: values_BMP.
 
         For `joint` targets this is the input normalisation of the encoder, and floats, which are
@@ -190,8 +190,8 @@ class Autoencoder(nn.Module):
         assert pixels_BMP.dtype == torch.uint8, "targets are pixels: pass uint8 clips"
         return pixels_BMP.float().div_(255)
 
-    def pixels(self, values_BMP: Tensor) -> Tensor:
-        """Undo `values`: pixels_BMP, 0..1."""
+    def unscale_pixels(self, values_BMP: Tensor) -> Tensor:
+        """Undo `scale_pixels`: pixels_BMP, 0..1."""
         return self.encoder.denormalize(values_BMP) if self.normalize == "joint" else values_BMP
 
     def _loss(self, prediction_BMP: Tensor, target_BMP: Tensor, mask: Mask) -> Tensor:

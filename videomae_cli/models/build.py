@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from videomae_cli.config.model import InitRules, Source
+from videomae_cli.config.model import InitRules, MotionSource
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.masking import masker_for, selector_for
@@ -135,7 +135,7 @@ def expected_shapes(config: ModelConfig) -> dict[str, torch.Size]:
 
 
 def _frame_choice(
-    config: ModelConfig, pool: float | None, source: Source | None
+    config: ModelConfig, pool: float | None, source: MotionSource | None
 ) -> FrameChoice | None:
     if config.oversample == 1 or pool is None:
         return None

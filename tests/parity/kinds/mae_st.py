@@ -42,7 +42,7 @@ def pretrain(golden: Golden) -> Iterator[Quantity]:
         every = predict_every_token(model, video, mask)
         yield from difference(tensors, "pred", every)
         if golden.metadata.get("norm_pix_loss") == "False":  # videomae normalises, or takes 0..1
-            pixels = model.predicted(patchify(video, model.grid), mask.target_BM)
+            pixels = model.target_frames(patchify(video, model.grid), mask.target_BM)
             loss = (select(every, mask.target_BM) - pixels).square().mean()
         yield from difference(tensors, "loss", loss.reshape(1))
 

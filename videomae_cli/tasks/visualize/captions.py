@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from videomae_cli.config.model import Source
+from videomae_cli.config.model import MotionSource
 from videomae_cli.grid import TokenGrid
 from videomae_cli.report import Report
 from videomae_cli.tasks.visualize.layout import Caption
@@ -25,7 +25,7 @@ NOTICES: dict[StatisticsSource, str] = {
     " the original.",
     "none": "The model predicts pixels directly; no patch statistics were used.",
 }
-MOTION_SOURCES: dict[Source, str] = {
+MOTION_SOURCES: dict[MotionSource, str] = {
     "pixels": "motion measured on pixels (no model)",
     "online": "motion measured on the embeddings of the model",
 }

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from videomae_cli.config.model import MaskSpec, Source
+from videomae_cli.config.model import MaskSpec, MotionSource
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.eval_crops import cut_eval_crops
 from videomae_cli.data.frame_sampling import dense_test_indices, segment_test_indices
@@ -57,7 +57,7 @@ class MotionMap(NamedTuple):
     """Motion score of each token, as the `motion` strategy computes it."""
 
     scores_thw: NDArray[np.float32]
-    source: Source
+    source: MotionSource
     pool: float
     """Fraction of the tokens in the pool."""
     threshold: float

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from videomae_cli.config.model import MaskSpec, Source
+from videomae_cli.config.model import MaskSpec, MotionSource
 from videomae_cli.grid import TokenGrid
 from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap
 from videomae_cli.tasks.visualize.reconstruct import Reconstruction
@@ -33,7 +33,7 @@ LEFT_OUT_STRIPE = (132, 139, 152)  # on the cover of a target
 DROPPED_COVER, DROPPED_EDGE = (44, 49, 60), (74, 81, 95)
 MIN_FRAME_SIZE = 176  # pixels of a drawn frame; smaller clips are enlarged by an integer factor
 MOTION_COLOUR_MAP = "viridis"
-MOTION_NOTES: dict[Source, str] = {
+MOTION_NOTES: dict[MotionSource, str] = {
     "pixels": "measured on pixels (no model):\nmean change, grey levels",
     "online": "distance of embeddings\nbetween adjacent slices",
 }

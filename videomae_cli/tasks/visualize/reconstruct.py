@@ -72,8 +72,8 @@ def reconstruct(
     grid = model.grid
     loss, prediction_BMP, mask = model(clip_BCTHW, noise_B2N)
     tubelets_BNP = patchify(clip_BCTHW, grid)
-    truth_BMP = model.predicted(tubelets_BNP, mask.target_BM).float() / 255
-    visible_BVP = model.predicted(tubelets_BNP, mask.visible_BV).float() / 255
+    truth_BMP = model.target_frames(tubelets_BNP, mask.target_BM).float() / 255
+    visible_BVP = model.target_frames(tubelets_BNP, mask.visible_BV).float() / 255
     mean_BMC, _ = estimate_statistics(visible_BVP, mask, grid)
     flat_BMP = mean_BMC.repeat(1, 1, truth_BMP.shape[-1] // grid.channels)
     filled_BMP, ceiling = prediction_BMP.float(), None
@@ -89,7 +89,7 @@ def reconstruct(
         psnr=_compute_psnr(filled_BMP, truth_BMP, mask),
         ceiling_psnr=ceiling,
         plain_psnr=_compute_psnr(flat_BMP, truth_BMP, mask),
-        predicted_frames=model.predicted.count,
+        predicted_frames=model.target_frames.count,
     )
     return reconstruction, mask
 
@@ -129,20 +129,20 @@ def _denormalize(
 ) -> tuple[Tensor, float | None]:
     """Return predictions as pixels_BMP, and the PSNR that a perfect prediction would have."""
     normalize = NORMALIZERS[model.normalize]
-    values_BMP = model.values(model.predicted(tubelets_BNP, mask.target_BM))
+    values_BMP = model.scale_pixels(model.target_frames(tubelets_BNP, mask.target_BM))
     pattern_BMP, *statistics = normalize(values_BMP, model.grid.channels)
     if target_stats:
-        return model.pixels(denormalize_tubelets(prediction_BMP, *statistics)), None
-    visible_BVP = model.values(model.predicted(tubelets_BNP, mask.visible_BV))
+        return model.unscale_pixels(denormalize_tubelets(prediction_BMP, *statistics)), None
+    visible_BVP = model.scale_pixels(model.target_frames(tubelets_BNP, mask.visible_BV))
     estimated = estimate_statistics(visible_BVP, mask, model.grid, normalize)
-    best_BMP = model.pixels(denormalize_tubelets(pattern_BMP, *estimated))
-    ceiling = _compute_psnr(best_BMP.clamp(0, 1), model.pixels(values_BMP), mask)
-    return model.pixels(denormalize_tubelets(prediction_BMP, *estimated)), ceiling
+    best_BMP = model.unscale_pixels(denormalize_tubelets(pattern_BMP, *estimated))
+    ceiling = _compute_psnr(best_BMP.clamp(0, 1), model.unscale_pixels(values_BMP), mask)
+    return model.unscale_pixels(denormalize_tubelets(prediction_BMP, *estimated)), ceiling
 
 
 def _fill_clip(model: Autoencoder, tubelets_BNP: Tensor, filled_BMP: Tensor, mask: Mask) -> Tensor:
     """Return clip_BCTHW, uint8: predictions, then the visible tokens over them, the rest black."""
-    spread_BMP = (model.predicted.spread(filled_BMP, mask.target_BM) * 255).round().byte()
+    spread_BMP = (model.target_frames.spread(filled_BMP, mask.target_BM) * 255).round().byte()
     clip_BNP = _replace_tubelets(torch.zeros_like(tubelets_BNP), mask.target_BM, spread_BMP)
     visible_BVP = select(tubelets_BNP, mask.visible_BV)
     return unpatchify(_replace_tubelets(clip_BNP, mask.visible_BV, visible_BVP), model.grid)

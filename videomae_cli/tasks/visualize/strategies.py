@@ -4,7 +4,7 @@ import difflib
 
 from pydantic import ValidationError
 
-from videomae_cli.config.model import MaskSpec, Source
+from videomae_cli.config.model import MaskSpec, MotionSource
 from videomae_cli.errors import UsageError
 
 STRATEGIES: dict[str, MaskSpec] = {
@@ -42,7 +42,7 @@ def select_masks(
         UsageError: A name is unknown, or a strategy does not support this ratio.
     """
     # with a model, motion is measured on its embeddings
-    source: Source = "pixels" if trained is None else "online"
+    source: MotionSource = "pixels" if trained is None else "online"
     known = {name: _adapt_mask(spec, source, slices) for name, spec in STRATEGIES.items()}
     if trained is not None:
         known[format_name(trained)] = _adapt_mask(trained, source, 0)
@@ -74,7 +74,7 @@ def replace_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
         ) from error
 
 
-def _adapt_mask(spec: MaskSpec, source: Source, slices: int) -> MaskSpec:
+def _adapt_mask(spec: MaskSpec, source: MotionSource, slices: int) -> MaskSpec:
     if spec.strategy == "motion" and spec.source is None:
         return spec.model_copy(update={"source": source})
     if spec.strategy == "time" and slices > 1:
