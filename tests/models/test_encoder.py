@@ -5,7 +5,7 @@ from torch import nn
 from videomae_cli.config.transformer import SIZES
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.encoder import Encoder, normalize_clip
-from videomae_cli.models.positions import sine_table
+from videomae_cli.position_table import sine_table
 
 GRID = TokenGrid(4, 48, 32)  # 2 x 3 x 2 tokens
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from videomae_cli.models.positions import sine_table
+from videomae_cli.position_table import sine_table
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.build import build_classifier
 from videomae_cli.models.encoder import normalize_clip
-from videomae_cli.models.positions import sine_table
+from videomae_cli.position_table import sine_table
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 
 timm = pytest.importorskip("timm")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from videomae_cli.config.model import PositionEmbedding
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.init import new_embedding
+from videomae_cli.position_table import sine_table
 
 
 class SinePositions(nn.Module):
@@ -73,17 +74,3 @@ def prepend_class_token(x_BND: Tensor, token_11D: Tensor | None, positions: Posi
     if positions.token is not None:
         token_11D = token_11D + positions.token
     return torch.cat((token_11D.expand(x_BND.shape[0], -1, -1), x_BND), dim=1)
-
-
-def sine_table(tokens: int, dim: int) -> Tensor:
-    """Return the fixed position embedding of the token index, shape (tokens, dim), float32.
-
-    Even columns contain sines, odd columns cosines, of
-    index / 10000^(2 * floor(column / 2) / dim), computed in float64. Always on the CPU, so that a
-    model built on the `meta` device, whose weights are assigned later, has its positions.
-    Source: VideoMAE V1.
-    """
-    column = torch.arange(dim, dtype=torch.float64, device="cpu")
-    index = torch.arange(tokens, dtype=torch.float64, device="cpu").unsqueeze(1)
-    angle = index / 10000.0 ** (2 * (column / 2).floor() / dim)
-    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()

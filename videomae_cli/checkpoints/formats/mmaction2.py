@@ -17,7 +17,7 @@ from videomae_cli.checkpoints.format import (
     make_encoder_tables,
     map_affine,
 )
-from videomae_cli.checkpoints.formats.position_tables import find_difference_from_sine, sine_table
+from videomae_cli.checkpoints.formats.position_tables import find_difference_from_sine
 from videomae_cli.checkpoints.formats.videomae_v1 import DETECTOR_HEAD, FIXED_POSITIONS, map_blocks
 from videomae_cli.checkpoints.hints import NO_SIDE_INFO, Hints, SideInfo
 from videomae_cli.checkpoints.infer_config import FRAMES
@@ -25,6 +25,7 @@ from videomae_cli.checkpoints.keymap import Drop, Weights
 from videomae_cli.checkpoints.native import MODEL_CONFIG_KEY
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
+from videomae_cli.position_table import sine_table
 
 HEAD_NAMES = {"norm": "backbone.norm", "fc_norm": "backbone.fc_norm", "head": "cls_head.fc_cls"}
 POSITIONS = "backbone.pos_embed"
@@ -72,7 +73,7 @@ def read_side_info(_table: KeyTable, weights: Weights, _json: FolderJson) -> Sid
 
 def write(path: Path, weights: Weights, config: ModelConfig) -> None:
     """Write weights and the position embedding under `state_dict`, with the configuration."""
-    positions = sine_table(config.grid.tokens, config.encoder.dim)
+    positions = sine_table(config.grid.tokens, config.encoder.dim).unsqueeze(0)
     meta = {"dataset_meta": {"classes": list(config.classes)}} if config.classes else {}
     content = {"meta": meta, "state_dict": {POSITIONS: positions, **weights}}
     write_torch(path, {**content, MODEL_CONFIG_KEY: config.model_dump_json()})

@@ -1,21 +1,10 @@
 """The fixed position embedding, for formats that store it, and a check of the tables in files."""
 
-import torch
 from torch import Tensor
 
+from videomae_cli.position_table import sine_table
+
 TOLERANCE = 1e-6  # MMAction2's stored table agrees with the formula within 4e-9
-
-
-def sine_table(tokens: int, dim: int) -> Tensor:
-    """Return the position embedding over the flat token index, shape (1, tokens, dim), float32.
-
-    The values are those that the models compute (a test compares them); this floor may not import
-    the models. Source: VideoMAE V1.
-    """
-    column = torch.arange(dim, dtype=torch.float64)
-    index = torch.arange(tokens, dtype=torch.float64).unsqueeze(1)
-    angle = index / 10000.0 ** (2 * (column / 2).floor() / dim)
-    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float().unsqueeze(0)
 
 
 def find_difference_from_sine(table: Tensor) -> str:
