@@ -1,1 +1,1 @@
-"""Devices, optimizer, schedule, state, loop."""
+"""Training loop, optimizer, devices and processes, training checkpoints, logs."""

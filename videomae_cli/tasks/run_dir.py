@@ -213,8 +213,8 @@ def _new_run_dir(name: str, out: Path | None) -> Path:
     """
     if out is None:
         first = RUNS / time.strftime(f"{name}-%Y%m%d-%H%M")
-        taken = len(list(RUNS.glob(f"{first.name}*")))
-        return first.with_name(f"{first.name}-{taken + 1}") if taken else first
+        existing = len(list(RUNS.glob(f"{first.name}*")))
+        return first.with_name(f"{first.name}-{existing + 1}") if existing else first
     if (out / RECIPE).is_file():
         raise UsageError(
             f"--out {out}: already contains a run",
