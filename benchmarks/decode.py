@@ -17,9 +17,9 @@ import torch
 
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.data.dataset import PretrainClips
-from videomae_cli.data.decode import probe_video
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.training_videos import KEEP_BYTES
+from videomae_cli.data.training_videos import CACHE_BYTES
+from videomae_cli.data.video_info import probe_video
 
 REPEATS = (1, 4)
 
@@ -32,7 +32,7 @@ def clips_of(path: Path, repeats: int) -> PretrainClips:
     )
     recipe = load_recipe("k400-vitb", [f"augment.repeats={repeats}"], "pretrain")
     # listed so often that the frames of all do not fit into memory and nothing is kept
-    listed = 1 + KEEP_BYTES // (3 * info.frames * info.width * info.height)
+    listed = 1 + CACHE_BYTES // (3 * info.frames * info.width * info.height)
     return PretrainClips(
         [video] * listed, path.parent, recipe.clip.candidates(), recipe.augment, recipe.seed
     )

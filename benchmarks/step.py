@@ -18,11 +18,11 @@ from torch import Tensor
 
 from videomae_cli.config.model_config import autoencoder_config
 from videomae_cli.config.recipe_files import load_recipe
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.engine.optim import adamw, parameter_groups
 from videomae_cli.engine.runtime import keep_freed_memory
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.clip_content import nothing
+from videomae_cli.masking.clip_content import make_black_content
 from videomae_cli.models.build import build_autoencoder
 from videomae_cli.models.encoder import normalize_clip
 
@@ -76,7 +76,7 @@ def theirs(size: str, batch: int, precision: str, device: str) -> Step:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.05)
     clip, noise = inputs(batch, device)
     spec = load_recipe("k400-vitb", [], "pretrain")
-    mask = masker_for(spec.mask, spec.clip.grid())(noise, nothing(1568))
+    mask = masker_for(spec.mask, spec.clip.grid())(noise, make_black_content(1568))
     hidden = torch.ones(batch, 1568, dtype=torch.bool, device=device).scatter_(
         1, mask.visible_BV, False
     )

@@ -1,12 +1,13 @@
-"""Write what follows from the recipes and their models: `schema.json`, and tables in `README.md`.
+"""Write the files that are generated from the recipes: `schema.json` and the tables of `README.md`.
 
-`python recipes/generate.py` writes them; with `--check` it only compares, and exits 1 when stale.
+`python recipes/generate.py` writes them; `--check` only compares, and exits with 1 if a file is
+outdated.
 """
 
 import sys
 from pathlib import Path
 
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.json_schema import recipe_schema
 
 HERE = Path(__file__).resolve().parent
@@ -14,53 +15,56 @@ BEGIN, END = "<!-- tables: written by generate.py -->", "<!-- end of tables -->"
 COLUMNS = ("Recipe", "Source", "Cost", "Published top-1 (clips x crops)", "Status")
 
 
-def tables() -> str:
+def format_tables() -> str:
     """Return one table per family, from the headers of the recipes."""
-    said = {name: library.header(HERE / f"{name}.yaml") for name in library.listed()}
-    parts = []
-    for family in library.FAMILIES:
-        of_family = [name for name in said if library.family(said[name]) == family]
-        cited, is_cited, _ = said[of_family[0]]["Reproduces"].partition("), ")
-        rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(name, said[name]) for name in of_family)]
+    headers = {
+        name: recipe_paths.read_header(HERE / f"{name}.yaml")
+        for name in recipe_paths.list_by_family()
+    }
+    tables = []
+    for family in recipe_paths.FAMILIES:
+        names = [name for name in headers if recipe_paths.family_of(headers[name]) == family]
+        method, is_cited, _ = headers[names[0]]["Reproduces"].partition("), ")
+        rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(name, headers[name]) for name in names)]
         lines = [f"| {' | '.join(row)} |" for row in rows]
-        parts.append("\n".join([f"### {cited})" if is_cited else "### Our own", "", *lines]))
-    return "\n\n".join(parts)
+        tables.append("\n".join([f"### {method})" if is_cited else "### Our own", "", *lines]))
+    return "\n\n".join(tables)
 
 
-def _row(name: str, said: dict[str, str]) -> tuple[str, ...]:
-    cited, _, source = said["Reproduces"].partition("), ")
-    cost = said["Cost"].removesuffix(". Not measured by us.")
+def _row(name: str, header: dict[str, str]) -> tuple[str, ...]:
+    method, _, source = header["Reproduces"].partition("), ")
+    cost = header["Cost"].removesuffix(". Not measured by us.")
     return (
         f"[`{name}`]({name}.yaml)",
-        source or cited,
+        source or method,
         cost,
-        library.published(said) or "-",
-        said["Status"],
+        recipe_paths.published_top1(header) or "-",
+        header["Status"],
     )
 
 
-def readme(old: str) -> str:
-    """Return the README with the tables in their place."""
-    before, _, rest = old.partition(BEGIN)
+def update_readme(text: str) -> str:
+    """Return the README with new tables."""
+    before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{format_tables()}\n\n{END}{after}"
 
 
 def main(arguments: list[str]) -> int:
-    """Write the two files, or with `--check` say which are stale."""
-    old = (HERE / "README.md").read_text(encoding="utf-8")
-    wanted = {HERE / "schema.json": recipe_schema(), HERE / "README.md": readme(old)}
-    stale = [
+    """Write the two files, or with `--check` print the names of outdated ones."""
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    contents = {HERE / "schema.json": recipe_schema(), HERE / "README.md": update_readme(readme)}
+    outdated = [
         path
-        for path, text in wanted.items()
+        for path, text in contents.items()
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
     if arguments == ["--check"]:
-        for path in stale:
-            sys.stderr.write(f"{path.name} is stale: run python recipes/generate.py\n")
-        return int(bool(stale))
-    for path in stale:
-        path.write_text(wanted[path], encoding="utf-8")
+        for path in outdated:
+            sys.stderr.write(f"{path.name} is outdated: run python recipes/generate.py\n")
+        return int(bool(outdated))
+    for path in outdated:
+        path.write_text(contents[path], encoding="utf-8")
     return 0
 
 

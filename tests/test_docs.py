@@ -1,4 +1,4 @@
-"""The README's picture is ours, small, and can be drawn again."""
+"""The picture in the README is small, and the script draws the same one again."""
 
 import importlib.util
 from pathlib import Path
@@ -27,12 +27,12 @@ def test_the_picture_is_small() -> None:
 def test_the_picture_is_what_the_script_draws(tmp_path: Path) -> None:
     script = _script()
 
-    script.draw(tmp_path / "masks.png", tmp_path / "a scene drawn for this page.mp4")
+    script.draw_picture(tmp_path / "masks.png", tmp_path / "synthetic video.mp4")
 
     pictures = []
     for path in (tmp_path / "masks.png", DOCS / "masks.png"):
         with Image.open(path) as image:
             pictures.append(np.asarray(image.convert("RGB")).astype(int))
     assert pictures[0].shape == pictures[1].shape
-    # another encoder may round otherwise; a stale picture differs in whole tokens and words
+    # another video encoder may round differently; an outdated picture differs in whole tokens
     assert np.abs(pictures[0] - pictures[1]).mean() < 1

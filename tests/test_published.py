@@ -1,20 +1,23 @@
-"""Recipes say what was published: tables written from the papers and scripts, not from the recipes.
+"""Recipes contain the published settings.
 
-A None stands for what was not published.
+The tables are written from papers and scripts, not from the recipes; None: not published. Every
+test lists all recipes that differ, with the actual and the published value.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from functools import cache
+from math import isclose
+from typing import Any, NamedTuple
 
-import pytest
-
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.config.schema import Recipe
 from videomae_cli.engine.plan import make_training_plan
-from videomae_cli.tasks.recipes.check import check, model_of
+from videomae_cli.tasks.recipes.check import build_on_meta, check_recipe
 
 
 class Run(NamedTuple):
-    """Rates per step after all scaling; videos per step, clips of each video; passes."""
+    """Learning rates after all scaling; videos per step; clips per video; epochs."""
 
     peak: float
     floor: float | None
@@ -25,7 +28,7 @@ class Run(NamedTuple):
 
 
 class Finetuning(NamedTuple):
-    """What keeps a classifier from learning by heart, and how it was tested."""
+    """Regularisation of a classifier, and the views of its test protocol."""
 
     layer_decay: float
     drop_path: float
@@ -57,7 +60,7 @@ RUNS = {
     "ssv2-vitb-2400-finetune": Run(7.5e-4, 1.5e-6, 64 * 6, 2, 30, 5),
     "ucf101-vitb-finetune": Run(2.5e-4, 5e-6, 8 * 16, 2, 100, 5),
     "hmdb51-vitb-finetune": Run(5e-4, None, 128, 2, 50, None),
-    # VideoMAE V2: scripts/pretrain, scripts/finetune; floors are 1e-5 and 1e-6 at batch 256
+    # VideoMAE V2: scripts/pretrain, scripts/finetune; final rates are 1e-5 and 1e-6 at batch 256
     "hybrid-vitb": Run(4e-3, 4e-5, 32 * 32, 4, 200, 20),
     "hybrid-vitl": Run(6e-3, 6e-5, 48 * 32, 4, 300, 30),
     "hybrid-vith": Run(8e-3, 8e-5, 64 * 32, 4, 300, 30),
@@ -78,7 +81,7 @@ RUNS = {
     "ssv2-vitg-v2-finetune": Run(1.125e-4, 3.75e-7, 32 * 3, 2, 20, 5),
     "ucf101-vitg-v2-k710-finetune": Run(9.375e-5, 9.375e-8, 8 * 3, 2, 50, 5),
     "hmdb51-vitg-v2-k710-finetune": Run(4.6875e-5, 9.375e-8, 8 * 3, 2, 15, 5),
-    # MAE-ST: PySlowFast's configs, whose rates are per node, on 16 nodes
+    # MAE-ST: PySlowFast's configs, whose learning rates are per node, on 16 nodes
     "k400-vitb-maest": Run(16 * 1e-4, 16 * 1e-6, 16 * 64, 4, 200, 60),
     "k400-vitl-maest": Run(16 * 1e-4, 16 * 1e-6, 16 * 32, 4, 200, 30),
     "k400-vith-maest": Run(16 * 1e-4, 16 * 1e-6, 16 * 32, 4, 400, 60),
@@ -166,117 +169,171 @@ TOKENS = {
     "ego4d-oscc-vitb-everest-finetune": (1568, 940, 0, 0),
     "k400-vitb-finetune": (1568, 1568, 0, 0),
 }
-NOT_PUBLISHED = {"ego4d-oscc-vitb-everest-finetune"}  # rates and length
+NOT_PUBLISHED = {"ego4d-oscc-vitb-everest-finetune"}  # learning rates and length
+
+
+PRETRAININGS = [name for name in RUNS if name not in FINETUNINGS]
+STRIDES = {"k400": 4, "ssv2": 2, "ucf101": 4, "hmdb51": 2}
+CLIPPED = {"hybrid-vitg", "k400-vitb-maest", "k400-vitl-maest", "k400-vith-maest"}
+FEW_VIDEOS = {"ucf101-vitb", "hmdb51-vitb"}
+
+
+@cache
+def recipe_of(name: str) -> Recipe:
+    return load_recipe(name)
+
+
+def family_of(name: str) -> str:
+    return recipe_paths.family_of(recipe_paths.read_header(recipe_paths.find_recipe(name)))
+
+
+def is_same(actual: Any, published: Any) -> bool:
+    """Compare floats with a relative tolerance of 1e-9; None, not published, equals anything."""
+    if published is None:
+        return True
+    return isclose(actual, published, rel_tol=1e-9) if published else bool(actual == published)
+
+
+def differences(actual: Mapping[str, Any], published: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return actual and published value of every key whose values are not equal."""
+    assert actual.keys() == published.keys()
+    return {key: (actual[key], published[key]) for key in actual if actual[key] != published[key]}
+
+
+def count_parameters(names: Iterable[str], classes: Mapping[str, int | None]) -> dict[str, int]:
+    models = {name: build_on_meta(recipe_of(name), classes[name] or 1) for name in names}
+    return {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
 
 
 def test_no_published_recipe_is_left_out_of_the_tables() -> None:
-    theirs = [
-        name
-        for name in library.names()
-        if library.family(library.header(library.find(name))) != "ours"
-    ]
+    published = [name for name in recipe_paths.list_names() if family_of(name) != "ours"]
 
-    assert sorted([*RUNS, *NOT_PUBLISHED]) == theirs
+    assert sorted([*RUNS, *NOT_PUBLISHED]) == published
     assert sorted([*FINETUNINGS, *NOT_PUBLISHED]) == [
-        name for name in theirs if name.endswith("-finetune")
+        name for name in published if name.endswith("-finetune")
     ]
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_rates_batch_and_length_are_the_published_ones(name: str) -> None:
-    recipe, wanted = load_recipe(name), RUNS[name]
-    plan = make_training_plan(
-        recipe.schedule, recipe.train, recipe.optim, steps_per_epoch=1000, world=1
+def test_learning_rates_batch_and_length_are_the_published_ones() -> None:
+    wrong = {}
+    for name, published in RUNS.items():
+        recipe = recipe_of(name)
+        plan = make_training_plan(
+            recipe.schedule, recipe.train, recipe.optim, steps_per_epoch=1000, world=1
+        )
+        actual = Run(
+            plan.peak_lr,
+            plan.floor_lr,
+            plan.batch,
+            recipe.augment.repeats,
+            plan.steps / 1000,
+            plan.warmup / 1000,
+        )
+        if not all(map(is_same, actual, published)):
+            wrong[name] = (actual, published)
+
+    assert wrong == {}
+
+
+def test_regularisation_and_views_of_fine_tuning_are_the_published_ones() -> None:
+    wrong = {}
+    for name, published in FINETUNINGS.items():
+        recipe = recipe_of(name)
+        assert recipe.kind == "finetune"
+        actual = Finetuning(
+            recipe.optim.layer_decay,
+            recipe.model.drop_path,
+            None if published.head_dropout is None else recipe.model.head_dropout,
+            recipe.optim.weight_decay,
+            recipe.optim.clip_grad,
+            (recipe.eval.clips, recipe.eval.crops),
+        )
+        if actual != published:
+            wrong[name] = (actual, published)
+
+    assert wrong == {}
+
+
+def test_gradients_are_clipped_in_the_same_pretraining_recipes_as_in_the_originals() -> None:
+    actual = {name: recipe_of(name).optim.clip_grad for name in PRETRAININGS}
+
+    assert (
+        differences(actual, {name: 0.02 if name in CLIPPED else None for name in PRETRAININGS})
+        == {}
     )
 
-    assert plan.peak_lr == pytest.approx(wanted.peak, rel=1e-9)
-    assert (plan.batch, recipe.augment.repeats) == (wanted.videos, wanted.repeats)
-    assert plan.steps == 1000 * wanted.epochs
-    if wanted.floor is not None:
-        assert plan.floor_lr == pytest.approx(wanted.floor, rel=1e-9)
-    if wanted.warmup is not None:
-        assert plan.warmup == 1000 * wanted.warmup
+
+def test_models_have_the_published_parameters() -> None:
+    actual = count_parameters(PARAMETERS, {name: k for name, (k, _) in PARAMETERS.items()})
+
+    assert differences(actual, {name: count for name, (_, count) in PARAMETERS.items()}) == {}
 
 
-@pytest.mark.parametrize("name", FINETUNINGS)
-def test_what_holds_a_classifier_back_is_as_published(name: str) -> None:
-    recipe, wanted = load_recipe(name, kind="finetune"), FINETUNINGS[name]
+def test_models_of_mae_st_have_the_documented_parameters() -> None:
+    counts = count_parameters(MILLIONS, {name: k for name, (k, _) in MILLIONS.items()})
 
-    assert recipe.optim.layer_decay == wanted.layer_decay
-    assert recipe.model.drop_path == wanted.drop_path
-    assert wanted.head_dropout in (None, recipe.model.head_dropout)
-    assert recipe.optim.weight_decay == wanted.weight_decay
-    assert recipe.optim.clip_grad == wanted.clip_grad
-    assert (recipe.eval.clips, recipe.eval.crops) == wanted.views
+    assert {
+        name: (counts[name], millions)
+        for name, (_, millions) in MILLIONS.items()
+        if abs(counts[name] / 1e6 - millions) > 0.05
+    } == {}
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if name not in FINETUNINGS])
-def test_gradients_are_clipped_in_pretraining_where_they_were(name: str) -> None:
-    clipped = {"hybrid-vitg", "k400-vitb-maest", "k400-vitl-maest", "k400-vith-maest"}
+def test_masks_have_the_published_counts() -> None:
+    figures = {name: check_recipe(name, recipe_of(name)) for name in TOKENS}
+    actual = {k: (f.tokens, f.visible, f.targets, f.counted) for k, f in figures.items()}
 
-    assert load_recipe(name).optim.clip_grad == (0.02 if name in clipped else None)
-
-
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_models_have_the_published_parameters(name: str) -> None:
-    classes, wanted = PARAMETERS[name]
-    model = model_of(load_recipe(name), classes or 1)
-
-    assert sum(parameter.numel() for parameter in model.parameters()) == wanted
+    assert differences(actual, TOKENS) == {}
 
 
-@pytest.mark.parametrize("name", MILLIONS)
-def test_models_of_mae_st_have_the_documented_parameters(name: str) -> None:
-    classes, wanted = MILLIONS[name]
-    model = model_of(load_recipe(name), classes or 1)
-
-    assert sum(one.numel() for one in model.parameters()) / 1e6 == pytest.approx(wanted, abs=0.05)
-
-
-@pytest.mark.parametrize("name", TOKENS)
-def test_masks_have_the_published_counts(name: str) -> None:
-    checked = check(name, load_recipe(name))
-
-    assert (checked.tokens, checked.visible, checked.targets, checked.counted) == TOKENS[name]
-
-
-@pytest.mark.parametrize(
-    ("name", "stride"), [("k400", 4), ("ssv2", 2), ("ucf101", 4), ("hmdb51", 2)]
-)
-def test_frames_lie_as_far_apart_as_published(name: str, stride: int) -> None:
-    found = {
-        one: load_recipe(one).clip.stride_frames
-        for one in library.names()
-        if one.startswith(f"{name}-")
+def test_strides_and_frame_sampling_are_the_published_ones() -> None:
+    strides = {
+        name: STRIDES[name.split("-")[0]]
+        for name in recipe_paths.list_names()
+        if name.split("-")[0] in STRIDES
+    }
+    samplings = {
+        name: "segment" if name.startswith(("ssv2-", "ego4d-")) else "dense"
+        for name in recipe_paths.list_names("finetune")
     }
 
-    assert found == dict.fromkeys(found, stride)
+    assert (
+        differences({name: recipe_of(name).clip.stride_frames for name in strides}, strides) == {}
+    )
+    assert differences({name: recipe_of(name).clip.sampling for name in samplings}, samplings) == {}
 
 
-@pytest.mark.parametrize("name", library.names("finetune"))
-def test_clips_of_something_something_are_spread_over_the_video(name: str) -> None:
-    is_spread = name.startswith(("ssv2-", "ego4d-"))
+def test_augmentation_of_fine_tuning_is_the_published_one() -> None:
+    actual, published = {}, {}
+    for name in FINETUNINGS:
+        augment, family = recipe_of(name).augment, family_of(name)
+        assert recipe_of(name).kind == "finetune"
+        actual[name] = augment.model_dump(exclude={"flip", "repeats"})
+        published[name] = {
+            "crop": "random-resized",
+            "area": (0.08, 1.0),
+            "randaugment": "rand-m7-mstd0.5-inc1"
+            if family == "MAE-ST"
+            else "rand-m7-n4-mstd0.5-inc1",
+            "erasing": 0.25,
+            "mixup": 0.0 if family == "EVEREST" else 0.8,
+            "cutmix": 0.0 if family == "EVEREST" else 1.0,
+            "smoothing": 0.1,
+        }
 
-    assert load_recipe(name).clip.sampling == ("segment" if is_spread else "dense")
+    assert differences(actual, published) == {}
 
 
-@pytest.mark.parametrize("name", FINETUNINGS)
-def test_labelled_clips_are_varied_as_published(name: str) -> None:
-    augment = load_recipe(name, kind="finetune").augment
-    family = library.family(library.header(library.find(name)))
-    policy = "rand-m7-mstd0.5-inc1" if family == "MAE-ST" else "rand-m7-n4-mstd0.5-inc1"
+def test_augmentation_mask_ratio_and_optimizer_of_pretraining_are_the_published_ones() -> None:
+    actual, published = {}, {}
+    for name in PRETRAININGS:
+        recipe = recipe_of(name)
+        assert recipe.kind == "pretrain"
+        crop = ("random-resized", True) if name.endswith("-maest") else ("multiscale", False)
+        published[name] = (*crop, 0.75 if name in FEW_VIDEOS else 0.9, 0.05, (0.9, 0.95))
+        actual[name] = (
+            *(recipe.augment.crop, recipe.augment.flip, recipe.mask.ratio),
+            *(recipe.optim.weight_decay, recipe.optim.betas),
+        )
 
-    assert (augment.crop, augment.area) == ("random-resized", (0.08, 1.0))
-    assert (augment.randaugment, augment.erasing, augment.smoothing) == (policy, 0.25, 0.1)
-    assert (augment.mixup, augment.cutmix) == ((0, 0) if family == "EVEREST" else (0.8, 1.0))
-
-
-@pytest.mark.parametrize("name", [name for name in RUNS if name not in FINETUNINGS])
-def test_unlabelled_clips_are_varied_and_hidden_as_published(name: str) -> None:
-    recipe = load_recipe(name, kind="pretrain")
-    few = name in ("ucf101-vitb", "hmdb51-vitb")
-    varied = ("random-resized", True) if name.endswith("-maest") else ("multiscale", False)
-
-    assert (recipe.augment.crop, recipe.augment.flip) == varied
-    assert recipe.mask.ratio == (0.75 if few else 0.9)
-    assert (recipe.optim.weight_decay, recipe.optim.betas) == (0.05, (0.9, 0.95))
+    assert differences(actual, published) == {}

@@ -24,8 +24,8 @@ def published() -> list[str]:
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
             lines += [line for line in block.splitlines() if line.startswith("videomae ")]
         lines += re.findall(r"`(videomae [^`]*)`", text)
-    for name in library.names():
-        lines.append(library.header(library.builtin_dir() / f"{name}.yaml")["Command"])
+    for name in library.list_names():
+        lines.append(library.read_header(library.builtin_dir() / f"{name}.yaml")["Command"])
     for command in every(COMMANDS):
         lines += re.findall(r"^ +(videomae .*)$", command.help, re.MULTILINE)
     return sorted(set(lines))

@@ -1,3 +1,3 @@
-"""videomae: pretrain, fine-tune, evaluate, look at and convert masked video autoencoders."""
+"""videomae: pretrain, fine-tune, evaluate, visualise and convert masked video autoencoders."""
 
 __version__ = "0.1.0"

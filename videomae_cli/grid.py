@@ -1,7 +1,7 @@
-"""The geometry of a clip in tokens. The only file that divides.
+"""The geometry of a clip in tokens. Only this file divides clip sizes by token sizes.
 
-A token stands for one tubelet: `tubelet` frames x `patch` x `patch` pixels. Tokens are numbered
-slice by slice, row by row: index = (t * h + y) * w + x.
+A token is one tubelet: `tubelet` frames x `patch` x `patch` pixels. Tokens are numbered slice by
+slice, then row by row: index = (t * h + y) * w + x. A slice is all tokens of the same frames.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from videomae_cli.errors import RecipeError
 
 @dataclass(frozen=True)
 class TokenGrid:
-    """Frames and pixels of a clip, and how they are cut into tokens.
+    """Frames and pixels of a clip, and its division into tokens.
 
     Args:
         frames: T, frames in a clip.
-        height: H, pixels.
-        width: W, pixels.
+        height: H, in pixels.
+        width: W, in pixels.
         tubelet: Frames per token.
-        patch: Pixels per token along height and along width.
+        patch: Height and width of a token, in pixels.
         channels: C, colour channels.
 
     Raises:
-        RecipeError: A number is not positive, or does not divide.
+        RecipeError: A number is not positive, or a clip size is not a multiple of the token size.
     """
 
     frames: int
@@ -37,18 +37,18 @@ class TokenGrid:
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name}: {getattr(self, name)} is not positive")
         for name, unit in (("frames", "tubelet"), ("height", "patch"), ("width", "patch")):
-            whole, part = getattr(self, name), getattr(self, unit)
-            if whole % part:
-                below = whole - whole % part
-                near = f"{below} or {below + part}" if below else f"{part}"
+            size, part = getattr(self, name), getattr(self, unit)
+            if size % part:
+                below = size - size % part
+                nearest = f"{below} or {below + part}" if below else f"{part}"
                 raise RecipeError(
-                    f"{name} {whole} is not a multiple of {unit} {part}",
-                    f"take {near}, or another {unit}",
+                    f"{name} {size} is not a multiple of {unit} {part}",
+                    f"use {nearest}, or another {unit}",
                 )
 
     @property
     def t(self) -> int:
-        """Slices: tokens along time."""
+        """Number of slices: tokens along time."""
         return self.frames // self.tubelet
 
     @property
@@ -73,5 +73,5 @@ class TokenGrid:
 
     @property
     def tubelet_pixels(self) -> int:
-        """P, numbers in one tubelet: tubelet * patch * patch * channels."""
+        """P, values in one tubelet: tubelet * patch * patch * channels."""
         return self.tubelet * self.patch * self.patch * self.channels

@@ -11,7 +11,7 @@ class Report(Protocol):
         """Show one line."""
 
     def warn(self, text: str) -> None:
-        """Show one line that the user should look at."""
+        """Show one line as a warning."""
 
     def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
         """Start a progress display over `total` units, `done` of which are complete already.

@@ -1,6 +1,6 @@
 """The key lists of `tests/data/keys`: name and shape of every tensor of the public checkpoints.
 
-`{0-11}` in a name stands for twelve tensors. The first line says format and table.
+`{0-11}` in a name stands for twelve tensors. The first line names format and table.
 """
 
 import re
@@ -15,7 +15,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.txt"))
 
 
 class KeyList(NamedTuple):
-    """One checkpoint without its numbers."""
+    """One checkpoint without its values."""
 
     format: str
     table: str
@@ -26,8 +26,8 @@ class KeyList(NamedTuple):
 def read(name: str) -> KeyList:
     """Read a list as `meta` tensors."""
     first, *lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    said = re.fullmatch(r"# ([\w-]+), ([\w ]+): .*; (\d+) tensors", first)
-    assert said is not None, first
+    header = re.fullmatch(r"# ([\w-]+), ([\w ]+): .*; (\d+) tensors", first)
+    assert header is not None, first
     weights = {}
     for line in lines:
         pattern, size = line.split()
@@ -36,4 +36,4 @@ def read(name: str) -> KeyList:
         for number in range(int(numbers[1]) + 1 if numbers else 1):
             key = re.sub(r"\{.*\}", str(number), pattern)
             weights[key] = torch.empty(shape, device="meta")
-    return KeyList(said[1], said[2], int(said[3]), weights)
+    return KeyList(header[1], header[2], int(header[3]), weights)

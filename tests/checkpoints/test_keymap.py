@@ -1,16 +1,16 @@
-"""Tables of names work in both directions and let nothing through unnoticed."""
+"""Tables of names translate in both directions, and every unknown name is an error."""
 
 import pytest
 import torch
 
-from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, named, rename, translate
+from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, list_names, map_names, translate
 from videomae_cli.errors import CheckpointError
 
 SPLIT = Operation(
     to_native=lambda parts: (torch.cat(parts),), from_native=lambda whole: whole[0].chunk(3)
 )
 RULES = (
-    *rename({"encoder.blocks.{i}.norm.weight": "layer.{i}.ln.weight", "head.bias": "fc.bias"}),
+    *map_names({"encoder.blocks.{i}.norm.weight": "layer.{i}.ln.weight", "head.bias": "fc.bias"}),
     Rule(("blocks.{i}.qkv",), ("blocks.{i}.q", "blocks.{i}.k", "blocks.{i}.v"), SPLIT),
 )
 OTHER = {
@@ -23,7 +23,7 @@ OTHER = {
 }
 
 
-def test_names_and_blocks_are_carried_over() -> None:
+def test_names_and_block_numbers_are_translated() -> None:
     weights = translate(OTHER, RULES, "to-native").weights
 
     assert weights.keys() == {
@@ -57,11 +57,11 @@ def test_a_name_must_match_from_end_to_end() -> None:
 
 
 def test_a_rule_that_finds_half_of_its_tensors_is_an_error() -> None:
-    with pytest.raises(CheckpointError, match=r"blocks\.4\.k missing beside"):
+    with pytest.raises(CheckpointError, match=r"missing: blocks\.4\.k, which belongs with"):
         translate({n: t for n, t in OTHER.items() if n != "blocks.4.k"}, RULES, "to-native")
 
 
-def test_what_is_dropped_is_listed_with_its_reason() -> None:
+def test_dropped_tensors_are_listed_with_their_reason() -> None:
     drops = (Drop("pos.{i}", "a table that is computed"),)
     weights = {"fc.bias": torch.ones(3), "pos.7": torch.ones(1)}
 
@@ -72,4 +72,4 @@ def test_what_is_dropped_is_listed_with_its_reason() -> None:
 
 
 def test_many_names_are_cut_short_and_counted() -> None:
-    assert named(f"t{i}" for i in range(10)) == "t0, t1, t2, t3, t4, t5, t6, t7 and 2 more"
+    assert list_names(f"t{i}" for i in range(10)) == "t0, t1, t2, t3, t4, t5, t6, t7 and 2 more"

@@ -1,4 +1,4 @@
-"""Placing weights accounts for every tensor; carrying an encoder over says what stays behind."""
+"""Every tensor is matched, dropped, initialised or refused; transfers report what they drop."""
 
 import pytest
 import torch
@@ -17,9 +17,9 @@ CLASSIFIER = {
 def test_a_perfect_fit_is_all_matched() -> None:
     weights = {"a": torch.zeros(2, 3), "b": torch.zeros(())}
 
-    placed, report = match_tensors(weights, {"a": (2, 3), "b": ()})
+    matched, report = match_tensors(weights, {"a": (2, 3), "b": ()})
 
-    assert placed == weights
+    assert matched == weights
     assert report == LoadReport(matched=("a", "b"))
     assert report.summary() == "2 tensors matched"
 
@@ -40,30 +40,29 @@ def test_all_faults_are_named_at_once() -> None:
 def test_allowances_are_patterns_and_are_listed() -> None:
     weights = {"body.w": torch.zeros(1), "old.w": torch.zeros(1)}
 
-    placed, report = match_tensors(
+    matched, report = match_tensors(
         weights,
         {"body.w": (1,), "head.w": (1,)},
         allow_initialised=("head.*",),
         allow_dropped={"old.*": "not needed"},
     )
 
-    assert placed.keys() == {"body.w"}
+    assert matched.keys() == {"body.w"}
     assert report.initialised == ("head.w",) and report.dropped == {"old.w": "not needed"}
     assert report.summary() == "1 tensors matched, 1 initialised, 1 dropped"
-    assert report.reasons() == [("not needed", 1)]
 
 
 def test_an_allowance_does_not_excuse_a_wrong_shape() -> None:
-    with pytest.raises(CheckpointError, match="other shape"):
+    with pytest.raises(CheckpointError, match="wrong shape"):
         match_tensors({"head.w": torch.zeros(2)}, {"head.w": (1,)}, allow_initialised=("head.*",))
 
 
-def test_a_classifier_takes_the_pretrained_encoder_and_leaves_the_rest() -> None:
+def test_a_classifier_uses_the_pretrained_encoder_and_drops_the_rest() -> None:
     weights = drawn(pretrain_shapes())
 
-    placed, report = encoder_weights_for_classifier(weights, CLASSIFIER)
+    matched, report = encoder_weights_for_classifier(weights, CLASSIFIER)
 
-    assert len(report.matched) == 2 + 13 * 2 == len(placed)
+    assert len(report.matched) == 2 + 13 * 2 == len(matched)
     assert all(name.startswith("encoder.") for name in report.matched)
     assert set(report.initialised) == {
         "fc_norm.weight",
@@ -74,7 +73,7 @@ def test_a_classifier_takes_the_pretrained_encoder_and_leaves_the_rest() -> None
     assert {"encoder.norm.weight", "mask_token", "decoder.head.weight"} <= report.dropped.keys()
     assert len(report.matched) + len(report.dropped) == len(weights)
     name = "encoder.blocks.1.attn.qkv.weight"
-    assert torch.equal(placed[name], weights[name])
+    assert torch.equal(matched[name], weights[name])
 
 
 def test_a_classifier_keeps_another_ones_head_where_the_classes_agree() -> None:
@@ -90,6 +89,6 @@ def test_a_classifier_keeps_another_ones_head_where_the_classes_agree() -> None:
     assert "fc_norm.weight" in new
 
 
-def test_an_encoder_of_another_width_is_refused() -> None:
+def test_an_encoder_of_another_dimension_is_refused() -> None:
     with pytest.raises(CheckpointError, match=r"encoder\.blocks\.0\.attn\.proj\.bias is 24"):
         encoder_weights_for_classifier(drawn(pretrain_shapes(dim=24)), CLASSIFIER)

@@ -54,18 +54,18 @@ def test_the_flags_of_a_verb_are_offered() -> None:
 
 @pytest.mark.parametrize("verb", ["pretrain", "finetune"])
 def test_recipes_of_the_right_kind_are_offered_after_the_flag(verb: str) -> None:
-    assert complete(f"videomae {verb} --recipe ") == list(library.names(verb))
+    assert complete(f"videomae {verb} --recipe ") == list(library.list_names(verb))
 
 
 def test_recipes_are_narrowed_by_what_is_typed() -> None:
-    wanted = [name for name in library.names("pretrain") if name.startswith("ucf101")]
+    wanted = [name for name in library.list_names("pretrain") if name.startswith("ucf101")]
 
     assert complete("videomae pretrain --recipe ucf101") == wanted
 
 
 @pytest.mark.parametrize("verb", ["show", "cp", "check"])
 def test_all_recipes_are_offered_where_one_is_looked_at(verb: str) -> None:
-    assert complete(f"videomae recipes {verb} ") == list(library.names())
+    assert complete(f"videomae recipes {verb} ") == list(library.list_names())
 
 
 def test_the_verbs_of_recipes_are_offered() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from videomae_cli.cli.app import run
-from videomae_cli.config import recipe_paths as library
+from videomae_cli.config import recipe_paths
 from videomae_cli.config.recipe_files import load_recipe
 
 
@@ -16,7 +16,7 @@ def test_ls_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "ls", "ucf101-vitb"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("4 recipes; published is their authors' top-1")
+    assert lines[0].startswith("4 recipes; published: top-1 accuracy")
     assert lines[2].split() == [
         *("ucf101-vitb", "pretrain", "VideoMAE", "vitb", "ucf101", "91.3", "%", "(5", "x", "3)")
     ]
@@ -26,13 +26,11 @@ def test_ls_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "ls", "--json"]) == 0
 
     rows = json.loads(capsys.readouterr().out)
-    assert sorted(row["name"] for row in rows) == list(library.names())
+    assert sorted(row["name"] for row in rows) == list(recipe_paths.list_names())
     assert set(rows[0]) == {"name", "kind", "family", "size", "data", "published", "title"}
 
 
-def test_show_prints_a_recipe_that_runs_as_it_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_show_prints_a_valid_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "show", "k400-vitb", "--set", "mask.ratio=0.75"]) == 0
 
     (tmp_path / "mine.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
@@ -43,21 +41,21 @@ def test_show_prints_a_recipe_that_runs_as_it_is(
 def test_show_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "show", "k400-vitb-finetune", "--json"]) == 0
 
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["header"]["Starts from"] == "k400-vitb"
-    assert shown["recipe"]["train"]["batch"] == 512
+    resolved = json.loads(capsys.readouterr().out)
+    assert resolved["header"]["Starts from"] == "k400-vitb"
+    assert resolved["recipe"]["train"]["batch"] == 512
 
 
-def test_cp_says_what_to_run_next(
+def test_cp_prints_the_next_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
     assert run(["recipes", "cp", "demo-finetune", "mine.yaml"]) == 0
 
-    said = capsys.readouterr().out
-    assert "videomae recipes check mine.yaml" in said
-    assert "videomae finetune --recipe mine.yaml" in said
+    text = capsys.readouterr().out
+    assert "videomae recipes check mine.yaml" in text
+    assert "videomae finetune --recipe mine.yaml" in text
     assert load_recipe("mine.yaml") == load_recipe("demo-finetune")
 
 
@@ -73,12 +71,12 @@ def test_cp_onto_a_file_exits_with_2_and_names_the_flag(
 
 
 @pytest.mark.parametrize("verb", ["show", "cp", "check"])
-def test_an_unknown_recipe_is_guessed(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_recipe_gets_a_suggestion(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", verb, "hmdb51-vitb-evrest"]) == 2
 
-    said = capsys.readouterr().err
-    assert "no built-in recipe of that name (did you mean 'hmdb51-vitb-everest'?)" in said
-    assert "videomae recipes ls" in said
+    text = capsys.readouterr().err
+    assert "no built-in recipe of that name (did you mean 'hmdb51-vitb-everest'?)" in text
+    assert "videomae recipes ls" in text
 
 
 def test_a_filter_that_finds_nothing_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,11 +84,11 @@ def test_a_filter_that_finds_nothing_exits_with_2(capsys: pytest.CaptureFixture[
     assert "imagenet" in capsys.readouterr().err
 
 
-def test_check_says_what_a_recipe_comes_to(capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_prints_parameters_of_a_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "check", "k400-vits"]) == 0
 
     out = capsys.readouterr().out
-    assert out.startswith("1 recipe is sound")
+    assert out.startswith("1 valid recipe; steps are per 1,000")
     assert "24.0 M" in out
 
 

@@ -1,4 +1,4 @@
-"""Every problem of a recipe comes at once, with its place and a guess."""
+"""Every problem of a recipe is reported at once, with its place and a suggestion."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_all_problems_are_listed_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "key", "value", "said"),
+    ("group", "key", "value", "message"),
     [
         ("optim", "betas", [0.9, 0.9, 0.9], "optim.betas: expected 2 values, got 3"),
         ("optim", "betas", 0.9, "optim.betas: expected a list of values, got 0.9"),
@@ -82,18 +82,18 @@ def test_all_problems_are_listed_at_once() -> None:
         ("clip", "size", 225, "clip: height 225 is not a multiple of patch 16"),
         ("optim", "lr", 1, "optim.lr: unknown key (did you mean 'base_lr'?)"),
         ("optim", "xyzzy", 1, "optim.xyzzy: unknown key"),
-        ("schedule", "steps", 9, "schedule: give epochs and warmup_epochs, or steps and"),
+        ("schedule", "steps", 9, "schedule: give either epochs and warmup_epochs, or steps and"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_with_what_was_expected(
-    group: str, key: str, value: object, said: str
+    group: str, key: str, value: object, message: str
 ) -> None:
     broken = mapping()
     broken[group][key] = value
 
     (line,) = problems(broken)
 
-    assert line.startswith(f"r.yaml: {said}")
+    assert line.startswith(f"r.yaml: {message}")
 
 
 def test_a_misspelt_key_is_not_reported_as_missing_too() -> None:
@@ -103,7 +103,7 @@ def test_a_misspelt_key_is_not_reported_as_missing_too() -> None:
     assert problems(broken) == ["r.yaml: optim.base_lrr: unknown key (did you mean 'base_lr'?)"]
 
 
-def test_a_group_that_is_a_number_is_said_to_be_a_group() -> None:
+def test_a_number_in_place_of_a_group_is_reported() -> None:
     assert problems(mapping() | {"optim": 3}) == ["r.yaml: optim: expected a group of keys, got 3"]
 
 

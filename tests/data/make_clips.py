@@ -36,17 +36,17 @@ def write_clip(
     key_every: int = 12,
     seed: int = 0,
 ) -> Path:
-    """Write a video (its folder is made) and return its path.
+    """Write a video (its folder is created) and return its path.
 
     Args:
-        path: Where; the suffix chooses the container (.mp4, .mkv, .avi).
-        frames: T, H, W, 3 pixels, or how many frames of a moving square to make.
-        height: Pixels, where `frames` is a number.
-        width: Pixels, where `frames` is a number.
+        path: The file; its suffix selects the container (.mp4, .mkv, .avi).
+        frames: Frames (T, H, W, 3), or the number of frames of a moving square.
+        height: Pixels, if `frames` is a number.
+        width: Pixels, if `frames` is a number.
         fps: Frames per second.
-        codec: "libx264" and "mpeg4" lose a little, "ffv1" (in .mkv) nothing.
+        codec: "libx264" and "mpeg4" are lossy, "ffv1" (in .mkv) is lossless.
         key_every: Frames between key frames.
-        seed: Another one, another moving square.
+        seed: Of the moving square.
     """
     if isinstance(frames, int):
         frames = moving_square(frames, height, width, seed=seed)

@@ -10,19 +10,23 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tests.data.make_clips import write_clip
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data import decode, transforms
-from videomae_cli.data import frame_sampling as frames
-from videomae_cli.data.batches import collate
+from videomae_cli.data.batches import AnyBatch, collate
 from videomae_cli.data.dataset import FinetuneClips, PretrainClips
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.eval_views import EvalViews
+from videomae_cli.data.frame_sampling import (
+    dense_test_indices,
+    pretrain_indices,
+    pretrain_start_range,
+    segment_test_indices,
+)
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.views import resize_short_side
+from videomae_cli.data.resize import resize_short_side
 from videomae_cli.errors import DataError, RecipeError
 
 CLIP = ClipSpec(frames=4, stride_frames=2, size=32, patch=8)
@@ -51,8 +55,8 @@ def finetune(root: Path, **augment: Any) -> FinetuneClips:
     return FinetuneClips(rows(), root, CLIP, spec, 0)
 
 
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return all(torch.equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+def is_equal(one: AnyBatch, other: AnyBatch) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_a_pretraining_sample_has_clip_noise_and_index(root: Path) -> None:
@@ -69,21 +73,19 @@ def test_a_pretraining_sample_has_clip_noise_and_index(root: Path) -> None:
     assert 0 <= sample.noise.min() < sample.noise.max() < 1
 
 
-def test_the_clip_holds_the_frames_of_the_rule_as_colour_time_row_column(root: Path) -> None:
+def test_the_clip_contains_the_frames_of_the_rule_as_channel_time_row_column(root: Path) -> None:
     clip = PretrainClips(rows(), root, CLIP, PLAIN, 0)[0, 0].clip[0]
 
     possible = [
-        transforms.center_crop(
-            read_frames(root / "0.mp4", frames.pretrain_indices(30, 4, 2, start)), 32
-        )
-        for start in frames.pretrain_start_range(30, 4, 2)
+        transforms.center_crop(read_frames(root / "0.mp4", pretrain_indices(30, 4, 2, start)), 32)
+        for start in pretrain_start_range(30, 4, 2)
     ]
-    found = [
+    matching = [
         start
         for start, THWC in enumerate(possible)
         if (clip.numpy() == THWC.transpose(3, 0, 1, 2)).all()
     ]
-    assert len(found) == 1
+    assert len(matching) == 1
 
 
 def test_a_sample_is_the_same_every_time_and_differs_by_epoch_index_and_seed(root: Path) -> None:
@@ -91,9 +93,9 @@ def test_a_sample_is_the_same_every_time_and_differs_by_epoch_index_and_seed(roo
     again = PretrainClips(rows(), root, CLIP, VARIED, 0)
     other_seed = PretrainClips(rows(), root, CLIP, VARIED, 1)
 
-    first[7, 1], first[2, 0]  # whatever was read before
+    first[7, 1], first[2, 0]  # earlier reads must not matter
 
-    assert same(first[0, 0], again[0, 0])
+    assert is_equal(first[0, 0], again[0, 0])
     for different in (first[1, 0], first[0, 3], other_seed[0, 0]):
         assert not torch.equal(first[0, 0].noise, different.noise)
         assert not torch.equal(first[0, 0].clip, different.clip)
@@ -103,7 +105,7 @@ def test_masks_and_frames_do_not_depend_on_the_augmentation(root: Path) -> None:
     plain, varied = (PretrainClips(rows(), root, CLIP, spec, 0) for spec in (PLAIN, VARIED))
 
     assert torch.equal(plain[0, 0].noise, varied[0, 0].noise)
-    assert plain.source.read(5, 0).frames.tobytes() == varied.source.read(5, 0).frames.tobytes()
+    assert plain.videos.read(5, 0).frames.tobytes() == varied.videos.read(5, 0).frames.tobytes()
 
 
 def test_repeated_sampling_gives_clips_with_starts_crops_and_masks_of_their_own(
@@ -121,7 +123,7 @@ def test_repeated_sampling_gives_clips_with_starts_crops_and_masks_of_their_own(
             "indices": (3,),
             "failed": (3,),
         }
-        assert torch.equal(sample.clip[:1], one[epoch, 0].clip)  # the first is as without
+        assert torch.equal(sample.clip[:1], one[epoch, 0].clip)
         assert len(sample.noise.unique(dim=0)) == 3
     assert sum(len(sample.clip.unique(dim=0)) for sample in samples) > 8
 
@@ -151,7 +153,7 @@ def test_segment_sampling_takes_a_frame_from_every_part(root: Path) -> None:
     clip = ClipSpec(frames=4, stride_frames=1, size=32, patch=8, sampling="segment")
     dataset = PretrainClips(rows(), root, clip, PLAIN, 0)
 
-    read = dataset.source.read(0, 0).frames
+    read = dataset.videos.read(0, 0).frames
 
     every = read_frames(root / "0.mp4", range(30))
     numbers = [
@@ -178,7 +180,7 @@ def test_a_finetuning_sample_has_repeats_that_share_frames_but_not_augmentation(
     assert sample.label.tolist() == [1, 1, 1]
     assert not torch.equal(sample.clip[0], sample.clip[1])
     assert len(set(sample.erase[:, 4].tolist())) == 3
-    assert same(
+    assert is_equal(
         sample, finetune(root, repeats=3, erasing=1.0, randaugment="rand-m7-n4-mstd0.5-inc1")[0, 1]
     )
 
@@ -192,9 +194,9 @@ def test_more_repeats_leave_the_first_ones_as_they_were(root: Path) -> None:
 def test_a_repeated_video_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def counting(path: Path, wanted: Sequence[int]) -> NDArray[np.uint8]:
+    def counting(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
         calls.append(path.name)
-        return decode.read_decord(path, wanted)
+        return decode.read_with_decord(path, indices)
 
     monkeypatch.setitem(decode.DECODERS, "decord", counting)
 
@@ -213,10 +215,10 @@ def test_erasing_happens_as_often_as_asked(root: Path) -> None:
     assert not finetune(root)[0, 0].erase[:, :4].any()
 
 
-def test_the_least_area_of_a_crop_is_the_recipe_s(root: Path) -> None:
+def test_the_least_area_of_a_crop_is_that_of_the_recipe(root: Path) -> None:
     whole = finetune(root, flip=False, area=(1.0, 1.0))  # only a centre box is left: 64 x 80 fits
 
-    first, second = whole.source.read(0, 2).frames, whole[0, 2].clip[0]
+    first, second = whole.videos.read(0, 2).frames, whole[0, 2].clip[0]
 
     assert first.shape == (4, 64, 80, 3)
     plain = torch.nn.functional.interpolate(
@@ -255,7 +257,7 @@ def test_a_video_that_does_not_decode_is_replaced_by_the_next_and_counted(
     assert sample.label.tolist() == [0, 0]  # of video 2, whose clip it is
     assert sample.indices.tolist() == [0, 0]
     assert ["gone.mp4" in line for line in caplog.messages] == [True, False]
-    assert same(sample, FinetuneClips(videos, root, CLIP, spec, 0)[4, 0])
+    assert is_equal(sample, FinetuneClips(videos, root, CLIP, spec, 0)[4, 0])
 
 
 def test_replacement_wraps_around_at_the_end_of_the_split(root: Path) -> None:
@@ -282,7 +284,7 @@ def test_data_sets_can_be_sent_to_a_fresh_process(root: Path) -> None:
 
     train_there, views_there = pickle.loads(pickle.dumps((train, views)))
 
-    assert same(train_there[1, 2], train[1, 2])
+    assert is_equal(train_there[1, 2], train[1, 2])
     assert torch.equal(views_there[2].views, views[2].views)
 
 
@@ -308,8 +310,8 @@ def test_views_come_clip_by_clip_and_then_crop_by_crop(root: Path) -> None:
     for view, (clip, left) in zip(
         item.views, [(clip, left) for clip in range(2) for left in (0, 4, 8)], strict=True
     ):
-        chosen = frames.dense_test_indices(30, 4, 2, 2)[clip]
-        scaled = resize_short_side(read_frames(root / "0.mp4", chosen), 32)
+        indices = dense_test_indices(30, 4, 2, 2)[clip]
+        scaled = resize_short_side(read_frames(root / "0.mp4", indices), 32)
         assert (view.permute(1, 2, 3, 0).numpy() == scaled[:, :, left : left + 32]).all()
 
 
@@ -327,12 +329,12 @@ def test_segment_views_follow_the_segment_rule(root: Path) -> None:
 
     views = dataset[1].views
 
-    for view, chosen in zip(views, frames.segment_test_indices(12, 4, 2), strict=True):
-        expected = resize_short_side(read_frames(root / "1.mp4", chosen), 32)[:, :, 4:36]
+    for view, indices in zip(views, segment_test_indices(12, 4, 2), strict=True):
+        expected = resize_short_side(read_frames(root / "1.mp4", indices), 32)[:, :, 4:36]
         assert (view.permute(1, 2, 3, 0).numpy() == expected).all()
 
 
-def test_evaluation_never_replaces_a_video_but_says_why_it_has_no_views(root: Path) -> None:
+def test_evaluation_never_replaces_a_video_but_gives_the_reason_for_no_views(root: Path) -> None:
     videos = [rows()[0]._replace(path="gone.mp4", label=None)]
 
     item = EvalViews(videos, root, CLIP, clips=2, crops=3, size=32)[0]

@@ -1,4 +1,4 @@
-"""Frame choice: numbers in, exact numbers out."""
+"""Frame numbers of a clip equal the published rules exactly."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from videomae_cli.data.frame_sampling import (
     segment_middle_indices,
     segment_test_indices,
     segment_train_indices,
-    union,
+    unique_frames,
 )
 
 LENGTHS = [*range(1, 200), 250, 299, 300, 301, 600, 1999, 2000]
@@ -135,7 +135,7 @@ def test_every_rule_stays_inside_the_video_and_fills_the_clip(length: int, strid
     for frames in LENGTHS:
         starts = pretrain_start_range(frames, length, stride)
         ends = dense_end_range(frames, length, stride)
-        chosen = [
+        sampled = [
             *(pretrain_indices(frames, length, stride, start) for start in (starts[0], starts[-1])),
             *(dense_train_indices(frames, length, stride, end) for end in (ends[0], ends[-1])),
             center_indices(frames, length, stride),
@@ -145,7 +145,7 @@ def test_every_rule_stays_inside_the_video_and_fills_the_clip(length: int, strid
             *(clip for n in (1, 2, 3) for clip in segment_test_indices(frames, length, n)),
         ]
 
-        for clip in chosen:
+        for clip in sampled:
             assert len(clip) == length
             assert min(clip) >= 0
             assert max(clip) < frames
@@ -156,4 +156,4 @@ def test_every_rule_stays_inside_the_video_and_fills_the_clip(length: int, strid
 
 
 def test_the_union_of_clips_is_ascending_without_doubles() -> None:
-    assert union([[0, 4, 8], [4, 4, 12]]) == [0, 4, 8, 12]
+    assert unique_frames([[0, 4, 8], [4, 4, 12]]) == [0, 4, 8, 12]

@@ -1,4 +1,4 @@
-"""The same samples in the same order whatever carries them; no way to hang or leave workers."""
+"""Samples come in the same order with any number of workers; no worker hangs or is left behind."""
 
 import gc
 import multiprocessing
@@ -17,18 +17,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from videomae_cli.data.loader import Order, Share, each_video, train_batches
-from videomae_cli.data.workers import worker_deaths_named
+from videomae_cli.data.loader import Order, Share, load_each, load_train_batches
+from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.errors import DataError, TrainingError
 
 
-class Who(NamedTuple):
+class Identity(NamedTuple):
     indices: Tensor
     epoch: Tensor
 
 
 class Numbers:
-    """Samples that say who they are; some do what they should not."""
+    """Samples that contain their key; sample 5 can cause trouble."""
 
     def __init__(self, trouble: str = "") -> None:
         self.trouble = trouble
@@ -36,7 +36,7 @@ class Numbers:
     def path(self, index: int) -> Path:
         return Path(f"video-{index}.mp4")
 
-    def __getitem__(self, sample: tuple[int, int]) -> Who:
+    def __getitem__(self, sample: tuple[int, int]) -> Identity:
         epoch, index = sample
         if self.trouble and index == 5:
             if self.trouble == "error":
@@ -45,16 +45,16 @@ class Numbers:
                 time.sleep(60)
             if self.trouble == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
-            if self.trouble == "asked":
+            if self.trouble == "signals":
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGTERM)
-        return Who(torch.tensor([index]), torch.tensor([epoch]))
+        return Identity(torch.tensor([index]), torch.tensor([epoch]))
 
 
-def carried(workers: int, share: Share, *, start: int = 0, stop: int = 9) -> list[list[Any]]:
+def load_all(workers: int, share: Share, *, start: int = 0, stop: int = 9) -> list[list[Any]]:
     """Return, step by step, the (epoch, index) pairs of each micro-batch."""
     order = Order(20, share.batch, seed=3)
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers(), order, share, start_step=start, stop_step=stop, workers=workers
     )
     return [
@@ -107,7 +107,7 @@ def test_devices_and_accumulation_split_a_batch_into_parts_in_order(
     whole = Order(20, 8, seed=3)
     shares = [Share(micro_batch, accumulation, rank, world) for rank in range(world)]
 
-    parts = [carried(0, share) for share in shares]
+    parts = [load_all(0, share) for share in shares]
 
     for step in range(9):
         joined = [sample for part in parts for micro in part[step] for sample in micro]
@@ -115,29 +115,29 @@ def test_devices_and_accumulation_split_a_batch_into_parts_in_order(
         assert all(len(part[step]) == accumulation for part in parts)
 
 
-def test_workers_and_resuming_change_nothing() -> None:
+def test_samples_do_not_depend_on_workers_or_resuming() -> None:
     share = Share(2, 2)
-    alone = carried(0, share)
+    expected = load_all(0, share)
 
-    assert carried(2, share) == alone
-    assert carried(3, share, start=4) == alone[4:]
-    assert carried(0, share, start=4) == alone[4:]
-    assert carried(0, share, start=9) == []
+    assert load_all(2, share) == expected
+    assert load_all(3, share, start=4) == expected[4:]
+    assert load_all(0, share, start=4) == expected[4:]
+    assert load_all(0, share, start=9) == []
 
 
 def test_the_global_generator_is_left_to_the_model() -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
 
-    carried(0, Share(4))
-    carried(2, Share(4), stop=2)
+    load_all(0, Share(4))
+    load_all(2, Share(4), stop=2)
 
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_step_left_half_way_does_not_shift_the_next() -> None:
     order, share = Order(20, 8, seed=3), Share(2, 4)
-    steps = train_batches(Numbers(), order, share, start_step=0, stop_step=2, workers=0)
+    steps = load_train_batches(Numbers(), order, share, start_step=0, stop_step=2, workers=0)
 
     next(next(steps))
     second = [index for batch in next(steps) for index in batch.indices.tolist()]
@@ -147,7 +147,7 @@ def test_a_step_left_half_way_does_not_shift_the_next() -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_bad_sample_is_reported_with_its_hint(workers: int) -> None:
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers("error"), Order(20, 4, 0), Share(4), start_step=0, stop_step=5, workers=workers
     )
 
@@ -159,10 +159,10 @@ def test_a_bad_sample_is_reported_with_its_hint(workers: int) -> None:
     assert not children()
 
 
-def test_a_hanging_decoder_is_cut_off_and_its_videos_named() -> None:
+def test_a_hanging_decoder_is_stopped_and_its_videos_are_named() -> None:
     order = Order(20, 4, 0)
     started = time.monotonic()
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers("hang"),
         order,
         Share(4),
@@ -177,17 +177,17 @@ def test_a_hanging_decoder_is_cut_off_and_its_videos_named() -> None:
             list(step)
 
     assert "video-5.mp4" in caught.value.message
-    assert caught.value.message.count("video-") == 4  # the batch waited for, no other
+    assert caught.value.message.count("video-") == 4  # of this batch, of no other
     assert not children()
     assert time.monotonic() - started < 20
 
 
-def test_a_killed_worker_is_explained() -> None:
-    steps = train_batches(
+def test_a_killed_worker_is_reported_with_a_likely_cause() -> None:
+    steps = load_train_batches(
         Numbers("killed"), Order(20, 4, 0), Share(4), start_step=0, stop_step=5, workers=2
     )
 
-    with pytest.raises(TrainingError, match="died") as caught, worker_deaths_named():
+    with pytest.raises(TrainingError, match="died") as caught, explain_worker_death():
         for step in steps:
             list(step)
 
@@ -196,19 +196,19 @@ def test_a_killed_worker_is_explained() -> None:
     assert not children()
     del caught, steps
     with warnings.catch_warnings():
-        # torch raises out of any line, one between a socket and its `with` too: not the next test's
+        # torch raises out of any line, even between a socket and its `with`: closed in this test
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 
-def test_another_error_in_the_loop_keeps_its_name() -> None:
-    with pytest.raises(RuntimeError, match="shapes"), worker_deaths_named():
+def test_another_error_in_the_loop_is_not_changed() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), explain_worker_death():
         raise RuntimeError("shapes do not match")
 
 
 def test_workers_ignore_signals_meant_for_the_run() -> None:
-    steps = train_batches(
-        Numbers("asked"), Order(20, 4, 0), Share(4), start_step=0, stop_step=5, workers=1
+    steps = load_train_batches(
+        Numbers("signals"), Order(20, 4, 0), Share(4), start_step=0, stop_step=5, workers=1
     )
 
     seen = [index for step in steps for batch in step for index in batch.indices.tolist()]
@@ -217,7 +217,7 @@ def test_workers_ignore_signals_meant_for_the_run() -> None:
 
 
 def test_closing_early_ends_the_workers() -> None:
-    steps = train_batches(
+    steps = load_train_batches(
         Numbers(), Order(2000, 4, 0), Share(4), start_step=0, stop_step=400, workers=2
     )
     list(next(steps))
@@ -234,11 +234,11 @@ def test_a_crash_with_workers_at_work_ends_the_program(tmp_path: Path) -> None:
         textwrap.dedent(
             """
             from tests.data.test_loader import Numbers
-            from videomae_cli.data.loader import Order, Share, train_batches
+            from videomae_cli.data.loader import Order, Share, load_train_batches
 
             if __name__ == "__main__":
                 order = Order(4000, 4, 0)
-                steps = train_batches(
+                steps = load_train_batches(
                     Numbers(), order, Share(4), start_step=0, stop_step=900, workers=2
                 )
                 list(next(steps))
@@ -274,7 +274,7 @@ class Videos:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_evaluation_items_come_one_by_one_in_the_order_asked_for(workers: int) -> None:
-    items = list(each_video(Videos(), [4, 3, 9, 0], workers=workers))
+    items = list(load_each(Videos(), [4, 3, 9, 0], workers=workers))
 
     assert [number for number, _ in items] == [4, 3, 9, 0]
     assert [error for _, error in items] == ["", "bad", "", ""]

@@ -98,7 +98,7 @@ def test_without_data_a_pretraining_is_measured_and_what_is_not_known_is_said(
 
     assert found["step_seconds"] > 0
     assert found["data_wait"] is None
-    assert found["notes"] == ["measured on made-up clips: the time that data take is not known"]
+    assert found["notes"] == ["measured on synthetic clips: data-loading figures are omitted"]
     assert found["hours"] > 0
     assert open_ended["hours"] is None
 

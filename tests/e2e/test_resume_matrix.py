@@ -24,7 +24,7 @@ from tests.notes import Notes
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.data.dataset import PretrainClips
-from videomae_cli.data.loader import Order, Share, train_batches
+from videomae_cli.data.loader import Order, Share, load_train_batches
 from videomae_cli.data.manifest import read_manifest
 from videomae_cli.engine.distributed.lock import lock_directory
 from videomae_cli.engine.logging.metrics import read_metrics
@@ -201,7 +201,7 @@ def _seen(
     )
     order = Order(len(clips), 8, recipe.seed)
     ranks = [
-        train_batches(
+        load_train_batches(
             clips, order, Share(2, accumulation, rank, world), start_step=0, stop_step=10, workers=0
         )
         for rank in range(world)
@@ -239,7 +239,7 @@ def test_a_run_whose_saves_are_all_damaged_does_not_start_over(
         (save / "state.json").unlink()
 
     with pytest.raises(
-        TrainingError, match=r"none of 2 saves can be used:\n.*state.json is missin"
+        TrainingError, match=r"none of 2 checkpoints can be used:\n.*state.json is missin"
     ):
         pretrain.run(recipe_for(recipes, prepared), tmp_path / "run", Notes())
 
@@ -268,11 +268,11 @@ def test_what_decides_numbers_may_not_change_on_resume(
     assert save is not None
     now = json.loads((save / "state.json").read_text())["identity"]
 
-    from videomae_cli.tasks.train.resume import require_same
+    from videomae_cli.tasks.train.resume import require_same_identity
 
-    require_same(now, now, save)
+    require_same_identity(now, now, save)
     with pytest.raises(TrainingError, match=f"{name} changed since .*{was}") as caught:
-        require_same({**now, name: was}, now, save)
+        require_same_identity({**now, name: was}, now, save)
     assert "--fork" in caught.value.hint
 
 
@@ -302,16 +302,16 @@ def test_a_fork_goes_on_under_another_recipe_and_leaves_its_run_alone(
 def test_a_fork_that_cannot_work_is_refused(
     whole: Path, recipes: Path, prepared: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingError, match="of another model"):
+    with pytest.raises(TrainingError, match="belongs to another model"):
         changed = recipe_for(recipes, prepared, "schedule.steps=20", "model.decoder.dim=16")
         pretrain.run(changed, tmp_path / "wider", Notes(), whole)
     with pytest.raises(TrainingError, match="beyond the 5 steps"):
         changed = recipe_for(recipes, prepared, "schedule.steps=5")
         pretrain.run(changed, tmp_path / "shorter", Notes(), whole)
     with pytest.raises(UsageError, match="--fork needs both"):
-        runs.directory("x", out=None, resume=whole, is_fork=True)
+        runs.choose_run_dir("x", out=None, resume=whole, is_fork=True)
     with pytest.raises(UsageError, match="a resumed run stays"):
-        runs.directory("x", out=tmp_path / "x", resume=whole, is_fork=False)
+        runs.choose_run_dir("x", out=tmp_path / "x", resume=whole, is_fork=False)
 
 
 def test_two_runs_on_one_directory_are_told_apart(

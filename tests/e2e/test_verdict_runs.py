@@ -10,7 +10,7 @@ from tests.data.make_clips import write_clip
 from tests.notes import Notes
 from videomae_cli.cli import app
 from videomae_cli.config.recipe_files import load_recipe
-from videomae_cli.data.loader import Order, Sample
+from videomae_cli.data.loader import Order, SampleKey
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.tasks.diagnose import report as run_report
@@ -87,7 +87,7 @@ def test_black_videos_are_named(recipes: Path, tmp_path: Path) -> None:
 class Frozen(Order):
     """Every epoch in the order of the first: what forgetting `set_epoch` does elsewhere."""
 
-    def step_samples(self, step: int) -> list[Sample]:
+    def step_samples(self, step: int) -> list[SampleKey]:
         epoch, place = divmod(step, self.steps_per_epoch)
         return [(epoch, index) for _, index in super().step_samples(place)]
 

@@ -28,7 +28,7 @@ def test_the_whole_walk(
 
     fine = ["finetune", "--recipe", f"{recipes}/micro-finetune.yaml", "--data", str(prepared)]
     assert app.run(fine) == 0
-    assert f"taking the newest finished pretrain run, {run.relative_to(tmp_path)}" in (
+    assert f"using the newest finished pretrain run, {run.relative_to(tmp_path)}" in (
         capsys.readouterr().out
     )
     tuned = next(tmp_path.glob("runs/micro-finetune-*"))

@@ -11,8 +11,8 @@ from videomae_cli.masking import masker_for, selector_for
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.motion import most_moving, motion, scores
 
-FLAT = TokenGrid(8, 32, 32)  # 4 slices of 4 places
-ODD = TokenGrid(6, 112, 80, tubelet=2)  # 3 slices of 7 x 5 places
+FLAT = TokenGrid(8, 32, 32)  # 4 slices of 4 positions
+ODD = TokenGrid(6, 112, 80, tubelet=2)  # 3 slices of 7 x 5 positions
 
 
 def spec(ratio: float = 0.75, pool: float = 0.5, source: str = "online") -> MaskSpec:
@@ -21,13 +21,13 @@ def spec(ratio: float = 0.75, pool: float = 0.5, source: str = "online") -> Mask
     )
 
 
-def told(values_BNX: Tensor) -> Content:
-    """Content whose pixels embed as themselves."""
+def content_of(values_BNX: Tensor) -> Content:
+    """Return content with the identity as embedding."""
     return Content(values_BNX, lambda pixels: pixels.float())
 
 
 def moving_square(grid: TokenGrid) -> tuple[Tensor, set[int]]:
-    """One clip with a bright place that steps one to the right each slice, and where it was."""
+    """Return a clip with a bright token that moves by one each slice, and its path."""
     values = torch.zeros(1, grid.t, grid.slice_tokens, 3)
     path = set()
     for time in range(grid.t):
@@ -37,43 +37,43 @@ def moving_square(grid: TokenGrid) -> tuple[Tensor, set[int]]:
 
 
 @pytest.mark.parametrize("source", ["online", "pixels"])
-def test_a_token_moves_as_far_as_it_is_from_the_slice_before(source: str):
-    grid = TokenGrid(6, 16, 32)  # 3 slices of 2 places
+def test_motion_is_the_distance_from_the_previous_slice(source: str):
+    grid = TokenGrid(6, 16, 32)  # 3 slices of 2 positions
     x = torch.tensor([[[0.0, 0.0], [1.0, 1.0], [3.0, 4.0], [1.0, 1.0], [3.0, 4.0], [4.0, 5.0]]])
 
-    found = scores(told(x), grid, source)
+    motion_BN = scores(content_of(x), grid, source)
 
-    far = 5.0 if source == "online" else 3.5
-    # the first slice takes the second's; between the others only one place moves
-    torch.testing.assert_close(found, torch.tensor([[far, 0.0, far, 0.0, 0.0, far]]))
+    change = 5.0 if source == "online" else 3.5
+    # the first slice has the motion of the second; after it only one position changes
+    torch.testing.assert_close(motion_BN, torch.tensor([[change, 0.0, change, 0.0, 0.0, change]]))
 
 
 def test_the_selected_tokens_cover_the_path_of_a_moving_square():
     values, path = moving_square(FLAT)
 
-    pool = most_moving(scores(told(values), FLAT, "online"), len(path) + 2)
+    pool = most_moving(scores(content_of(values), FLAT, "online"), len(path) + 2)
 
     assert path <= set(pool[0].tolist())
 
 
 @pytest.mark.parametrize("grid", [FLAT, ODD, TokenGrid(2, 48, 48), TokenGrid(20, 16, 16)])
-def test_visible_targets_and_dropped_tokens_are_told_apart_by_the_pool(grid: TokenGrid):
+def test_visible_tokens_and_targets_are_the_pool_of_most_motion(grid: TokenGrid):
     torch.manual_seed(0)
-    content = told(torch.rand(5, grid.tokens, 3))
+    content = content_of(torch.rand(5, grid.tokens, 3))
 
     mask = masker_for(spec(), grid)(torch.rand(5, 2, grid.tokens), content)
 
-    moved = scores(content, grid, "online")
-    in_pool = torch.zeros_like(moved, dtype=torch.bool)
+    motion_BN = scores(content, grid, "online")
+    in_pool = torch.zeros_like(motion_BN, dtype=torch.bool)
     in_pool.scatter_(1, torch.cat((mask.visible_BV, mask.target_BM), dim=1), True)
     assert (in_pool.sum(dim=1) == math.floor(0.5 * grid.tokens + 1e-9)).all()
-    least = moved.where(in_pool, math.inf).min(dim=1).values
-    assert (least >= moved.where(~in_pool, -math.inf).max(dim=1).values).all()
+    least = motion_BN.where(in_pool, math.inf).min(dim=1).values
+    assert (least >= motion_BN.where(~in_pool, -math.inf).max(dim=1).values).all()
 
 
 def test_published_counts_on_a_grid_of_8_by_14_by_14():
     grid = TokenGrid(16, 224, 224)
-    content = told(torch.rand(2, grid.tokens, 2))
+    content = content_of(torch.rand(2, grid.tokens, 2))
     noise = torch.rand(2, 2, grid.tokens)
 
     for drop, pool, targets in ((0.7, 470, 314), (0.8, 313, 157), (0.6, 627, 471), (0.5, 784, 628)):
@@ -90,7 +90,8 @@ def test_adding_a_constant_to_all_frames_selects_the_same():
 
     # a power of two, so that no difference is rounded
     one, other = (
-        motion(noise, told(y), ODD, spec()) for y in ((x * 256).round(), (x * 256).round() + 64)
+        motion(noise, content_of(y), ODD, spec())
+        for y in ((x * 256).round(), (x * 256).round() + 64)
     )
 
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
@@ -99,14 +100,14 @@ def test_adding_a_constant_to_all_frames_selects_the_same():
 def test_reversing_time_reverses_the_changes():
     x = torch.rand(1, ODD.t, ODD.slice_tokens, 3)
 
-    forward = scores(told(x.flatten(1, 2)), ODD, "online").reshape(ODD.t, -1)
-    backward = scores(told(x.flip(1).flatten(1, 2)), ODD, "online").reshape(ODD.t, -1)
+    forward = scores(content_of(x.flatten(1, 2)), ODD, "online").reshape(ODD.t, -1)
+    backward = scores(content_of(x.flip(1).flatten(1, 2)), ODD, "online").reshape(ODD.t, -1)
 
     torch.testing.assert_close(backward[1:], forward[1:].flip(0))
 
 
-def test_a_still_clip_shows_something_else_each_time():
-    still = told(torch.ones(1, FLAT.tokens, 3))
+def test_a_still_clip_gets_another_mask_each_time():
+    still = content_of(torch.ones(1, FLAT.tokens, 3))
     torch.manual_seed(0)
 
     pools = {
@@ -125,7 +126,7 @@ def test_a_still_clip_shows_something_else_each_time():
 
 def test_one_slice_does_not_move_and_is_drawn_at_random():
     grid = TokenGrid(2, 64, 64)
-    content = told(torch.rand(1, grid.tokens, 3))
+    content = content_of(torch.rand(1, grid.tokens, 3))
     torch.manual_seed(0)
 
     seen = {
@@ -137,20 +138,20 @@ def test_one_slice_does_not_move_and_is_drawn_at_random():
 
 
 def test_a_classifier_sees_the_first_of_equals_and_needs_no_noise():
-    still = told(torch.ones(1, FLAT.tokens, 3))
+    still = content_of(torch.ones(1, FLAT.tokens, 3))
 
     seen = selector_for(SelectSpec(strategy="motion", pool=0.5), FLAT)(still)
 
     assert seen[0].tolist() == list(range(8))
 
 
-def test_what_is_visible_is_a_uniform_subset_of_the_pool():
+def test_the_visible_tokens_are_a_uniform_subset_of_the_pool():
     values, _ = moving_square(FLAT)
     torch.manual_seed(0)
     clips = 6000
 
     mask = motion(
-        torch.rand(clips, FLAT.tokens), told(values.expand(clips, -1, -1) + 0), FLAT, spec()
+        torch.rand(clips, FLAT.tokens), content_of(values.expand(clips, -1, -1) + 0), FLAT, spec()
     )
 
     pool = torch.cat((mask.visible_BV, mask.target_BM), 1).unique()
@@ -159,12 +160,12 @@ def test_what_is_visible_is_a_uniform_subset_of_the_pool():
         for i in pool.tolist()
         if bool(((mask.visible_BV == i).any(1) | (mask.target_BM == i).any(1)).all())
     ]
-    often = torch.tensor([float((mask.visible_BV == i).sum()) for i in certain])
+    counts = torch.tensor([float((mask.visible_BV == i).sum()) for i in certain])
     assert len(certain) >= 6
-    assert ((often / clips - 0.5).abs() < 5 * 0.5 / clips**0.5).all()
+    assert ((counts / clips - 0.5).abs() < 5 * 0.5 / clips**0.5).all()
 
 
-def test_what_is_not_finite_ranks_last():
+def test_values_that_are_not_finite_rank_last():
     ranked = most_moving(torch.tensor([[1.0, math.nan, 3.0, math.inf, 2.0]]), 2)
 
     assert ranked.tolist() == [[2, 4]]
@@ -176,7 +177,7 @@ def test_too_few_finite_scores_are_an_error():
 
 
 def test_a_pool_with_nothing_left_to_predict_is_refused():
-    with pytest.raises(RecipeError, match=r"pool 0\.51 is 4 tokens, ratio 0\.5 shows 4 of them"):
+    with pytest.raises(RecipeError, match=r"pool 0\.51 is 4 tokens, ratio 0\.5 keeps 4 visible"):
         masker_for(spec(0.5, 0.51), TokenGrid(2, 32, 64))
 
 

@@ -5,7 +5,7 @@ from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.clip_content import nothing
+from videomae_cli.masking.clip_content import make_black_content
 from videomae_cli.masking.mask import Mask
 
 WIDE = TokenGrid(16, 224, 224)
@@ -14,14 +14,16 @@ WIDE = TokenGrid(16, 224, 224)
 def masked(strategy: str, ratio: float, grid: TokenGrid, noise: torch.Tensor | None = None) -> Mask:
     spec = MaskSpec.model_validate({"strategy": strategy, "ratio": ratio})
     noise_B2N = torch.rand(1, 2, grid.tokens) if noise is None else noise.expand(1, 2, -1)
-    return masker_for(spec, grid)(noise_B2N, nothing(grid.tokens))
+    return masker_for(spec, grid)(noise_B2N, make_black_content(grid.tokens))
 
 
-@pytest.mark.parametrize(("ratio", "kept"), [(0.9, 156), (0.95, 78), (0.75, 392), (0.5, 784)])
-def test_random_keeps_the_whole_part_of_its_share(ratio: float, kept: int):
-    mask = masked("random", ratio, WIDE)
+def test_random_keeps_the_integer_part_of_the_visible_fraction():
+    expected = {0.9: 156, 0.95: 78, 0.75: 392, 0.5: 784}
 
-    assert (mask.visible_BV.shape[1], mask.target_BM.shape[1]) == (kept, 1568 - kept)
+    masks = {ratio: masked("random", ratio, WIDE) for ratio in expected}
+
+    assert {ratio: mask.visible_BV.shape[1] for ratio, mask in masks.items()} == expected
+    assert {ratio: 1568 - mask.target_BM.shape[1] for ratio, mask in masks.items()} == expected
 
 
 def test_random_shows_the_tokens_with_the_lowest_noise():
@@ -33,12 +35,13 @@ def test_random_shows_the_tokens_with_the_lowest_noise():
     assert mask.target_BM.tolist() == [[0, 2, 4, 5, 7]]
 
 
-@pytest.mark.parametrize(("ratio", "slices"), [(0.875, 1), (0.9, 1), (0.75, 2), (0.5, 4)])
-def test_time_hides_whole_slices(ratio: float, slices: int):
-    mask = masked("time", ratio, WIDE)
+def test_time_hides_whole_slices():
+    expected = {0.875: 1, 0.9: 1, 0.75: 2, 0.5: 4}
 
-    assert mask.visible_BV.shape[1] == 196 * slices
-    assert len((mask.visible_BV // 196).unique()) == slices
+    visible = {ratio: masked("time", ratio, WIDE).visible_BV for ratio in expected}
+
+    assert {ratio: index.shape[1] / 196 for ratio, index in visible.items()} == expected
+    assert {ratio: len((index // 196).unique()) for ratio, index in visible.items()} == expected
 
 
 def test_time_shows_the_slices_with_the_lowest_noise():
@@ -50,18 +53,18 @@ def test_time_shows_the_slices_with_the_lowest_noise():
 
 
 @pytest.mark.parametrize(
-    ("strategy", "ratio", "said"),
+    ("strategy", "ratio", "message"),
     [
         ("random", 0.999, "hides 8 of the 8 tokens of a clip"),
         ("time", 0.9, "hides 2 of the 2 slices"),
         ("time", 0.1, "hides 0 of the 2 slices"),
     ],
 )
-def test_a_ratio_that_hides_nothing_or_all_is_refused(strategy: str, ratio: float, said: str):
-    with pytest.raises(RecipeError, match=said):
+def test_a_ratio_that_hides_none_or_all_is_refused(strategy: str, ratio: float, message: str):
+    with pytest.raises(RecipeError, match=message):
         masked(strategy, ratio, TokenGrid(4, 32, 32))
 
 
-def test_random_hides_at_least_one_token_however_small_the_ratio():
-    # 8 * (1 - 1e-9) is less than 8, and the whole part counts
+def test_random_hides_at_least_one_token_even_with_a_tiny_ratio():
+    # 8 * (1 - 1e-9) is less than 8, and its integer part is 7
     assert masked("random", 1e-9, TokenGrid(4, 32, 32)).visible_BV.shape[1] == 7

@@ -2,16 +2,18 @@ import pytest
 import torch
 
 from tests.notes import AUTOENCODER
-from videomae_cli.models.activation_checkpointing import recompute_blocks
+from videomae_cli.models.activation_checkpointing import checkpoint_activations
 from videomae_cli.models.build import build_autoencoder
 
 
-def one_step(*, recompute: bool, bf16: bool) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
-    """Return loss, gradients, and how many tensors were kept for the way back."""
+def one_step(
+    *, checkpointing: bool, bf16: bool
+) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
+    """Return loss, gradients, and how many tensors were kept for the backward pass."""
     torch.manual_seed(0)
     model = build_autoencoder(AUTOENCODER, drop_path=0.5)
-    if recompute:
-        recompute_blocks(model)
+    if checkpointing:
+        checkpoint_activations(model)
     clip = torch.randint(0, 256, (3, 3, 4, 32, 32), dtype=torch.uint8)
     noise = torch.rand(3, 2, 32)
     kept = 0
@@ -31,10 +33,10 @@ def one_step(*, recompute: bool, bf16: bool) -> tuple[torch.Tensor, dict[str, to
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-def test_recomputing_changes_no_bit_and_keeps_less(bf16: bool) -> None:
-    loss, gradients, kept = one_step(recompute=False, bf16=bf16)
+def test_checkpointing_changes_no_bit_and_keeps_fewer_tensors(bf16: bool) -> None:
+    loss, gradients, kept = one_step(checkpointing=False, bf16=bf16)
 
-    again, same, fewer = one_step(recompute=True, bf16=bf16)
+    again, same, fewer = one_step(checkpointing=True, bf16=bf16)
 
     assert torch.equal(loss, again)
     assert gradients.keys() == same.keys()
@@ -42,10 +44,10 @@ def test_recomputing_changes_no_bit_and_keeps_less(bf16: bool) -> None:
     assert fewer < kept / 2
 
 
-def test_names_stay_what_checkpoints_know() -> None:
+def test_parameter_names_do_not_change() -> None:
     model = build_autoencoder(AUTOENCODER)
     before = list(model.state_dict())
 
-    recompute_blocks(model)
+    checkpoint_activations(model)
 
     assert list(model.state_dict()) == before

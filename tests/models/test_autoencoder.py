@@ -4,11 +4,10 @@ import pytest
 import torch
 
 from videomae_cli.config.model import MaskSpec
-from videomae_cli.config.sizes import SIZES
-from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
-from videomae_cli.masking.clip_content import nothing
+from videomae_cli.masking.clip_content import make_black_content
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.encoder import Encoder
@@ -22,7 +21,7 @@ def autoencoder(masker=None, normalize="patch") -> Autoencoder:
     torch.manual_seed(0)
     masker = masker or masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)
     encoder = Encoder(GRID, SIZES["micro"], final_norm=True)
-    return Autoencoder(encoder, DECODER, GRID, masker, normalize)
+    return Autoencoder(encoder, DECODER, masker, normalize)
 
 
 def batch(clips: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,7 +31,7 @@ def batch(clips: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("normalize", ["patch", "none"])
-def test_the_loss_is_the_mean_squared_error_of_its_own_parts(normalize: str):
+def test_the_loss_is_the_mean_squared_error_of_prediction_and_target(normalize: str):
     model, (pixels, noise) = autoencoder(normalize=normalize), batch()
 
     loss, prediction, mask = model(pixels, noise)
@@ -48,7 +47,9 @@ def test_the_first_row_of_noise_decides_the_mask():
 
     mask = model(pixels, noise).mask
 
-    expected = masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)(noise, nothing(GRID.tokens))
+    expected = masker_for(MaskSpec(strategy="tube", ratio=0.5), GRID)(
+        noise, make_black_content(GRID.tokens)
+    )
     assert all(torch.equal(a, b) for a, b in zip(mask, expected, strict=True))
 
 
@@ -73,7 +74,7 @@ def test_uncounted_predictions_do_not_enter_the_loss():
     torch.testing.assert_close(output.loss, error[:, 1:].square().mean())
 
 
-def test_a_masker_may_ask_for_the_embedded_tokens_and_gets_no_gradient():
+def test_a_masker_can_use_the_embedded_tokens_without_gradient():
     seen = []
 
     def masker(noise, content):
@@ -87,7 +88,7 @@ def test_a_masker_may_ask_for_the_embedded_tokens_and_gets_no_gradient():
     assert seen[0].shape == (3, GRID.tokens, 48) and not seen[0].requires_grad
 
 
-def test_a_clip_is_predicted_the_same_wherever_it_stands_in_the_batch():
+def test_the_prediction_of_a_clip_does_not_depend_on_its_place_in_the_batch():
     model, (pixels, noise) = autoencoder(), batch()
 
     forward = model(pixels, noise).prediction_BMP
@@ -96,7 +97,7 @@ def test_a_clip_is_predicted_the_same_wherever_it_stands_in_the_batch():
     torch.testing.assert_close(forward, backward.flip(0), atol=1e-5, rtol=0)
 
 
-def test_every_parameter_learns():
+def test_every_parameter_has_a_gradient():
     model, (pixels, noise) = autoencoder(), batch()
 
     model(pixels, noise).loss.backward()
@@ -123,14 +124,14 @@ def test_a_fresh_model_starts_near_a_loss_of_one():
     assert 0.9 < model(pixels, noise).loss.item() < 2.0
 
 
-def test_floats_are_refused_for_want_of_pixels():
+def test_floats_are_refused():
     model, (pixels, noise) = autoencoder(), batch()
 
     with pytest.raises(AssertionError, match="uint8"):
         model(pixels.float(), noise)
 
 
-def test_first_weights_follow_the_rules():
+def test_initial_weights_follow_the_rules():
     model = autoencoder()
     weights = model.state_dict()
 
@@ -142,7 +143,7 @@ def test_first_weights_follow_the_rules():
     zero = [k for k in weights if k.endswith(("q_bias", "v_bias", "fc1.bias", "head.bias"))]
     assert len(zero) == 3 * 5 + 1 and not any(weights[k].any() for k in zero)
     assert 0.019 < weights["mask_token"].abs().max() <= 0.02
-    bound = 1 / math.sqrt(GRID.tubelet_pixels)  # torch's own first values for a convolution
+    bound = 1 / math.sqrt(GRID.tubelet_pixels)  # torch's own initial values of a convolution
     for name in ("weight", "bias"):
         largest = weights[f"encoder.patch_embed.proj.{name}"].abs().max()
         assert 0.8 * bound < largest <= bound

@@ -3,7 +3,7 @@ import math
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder, normalize_clip
@@ -35,7 +35,7 @@ def test_pixels_and_normalised_floats_give_the_same_logits():
     torch.testing.assert_close(model(pixels), model(normalize_clip(pixels)), atol=1e-5, rtol=0)
 
 
-def test_a_fresh_classifier_is_undecided():
+def test_a_fresh_classifier_has_the_loss_of_a_uniform_guess():
     model = classifier()
 
     loss = F.cross_entropy(model(clip()), torch.tensor([0, 3]))
@@ -51,7 +51,7 @@ def test_head_dropout_acts_in_training_only():
     assert torch.equal(model(pixels), model(pixels))
 
 
-def test_first_weights_follow_the_rules():
+def test_initial_weights_follow_the_rules():
     torch.manual_seed(0)
     model = Classifier(Encoder(GRID, SIZES["tiny"], final_norm=False), 100, head_scale=0.01)
 

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.encoder import Encoder, normalize_clip
-from videomae_cli.models.positions import sine_table
+from videomae_cli.position_table import sine_table
 
 GRID = TokenGrid(4, 48, 32)  # 2 x 3 x 2 tokens
 
@@ -25,7 +25,7 @@ def test_pixels_and_normalised_floats_give_the_same_latents():
     torch.testing.assert_close(model(pixels), model(normalize_clip(pixels)), atol=1e-5, rtol=0)
 
 
-def test_normalisation_subtracts_the_mean_and_divides_by_the_deviation():
+def test_normalisation_subtracts_the_mean_and_divides_by_the_standard_deviation():
     pixels = clip()
     mean, std = (0.4, 0.5, 0.6), (0.1, 0.2, 0.3)
 
@@ -54,18 +54,18 @@ def test_without_a_mask_every_token_is_visible():
     torch.testing.assert_close(model(pixels), model(pixels, everything), atol=1e-6, rtol=0)
 
 
-def test_hidden_pixels_do_not_matter():
+def test_masked_pixels_do_not_change_the_latents():
     model, pixels = encoder(), clip()
     visible = torch.tensor(
         [[0, 5, 6], [1, 2, 11]]
-    )  # the first clip sees nothing at row 0, column 1
+    )  # in the first clip no token at row 0, column 1 is visible
     changed = pixels.clone()
     changed[0, :, :, :16, 16:] = 0
 
     assert torch.equal(model(pixels, visible), model(changed, visible))
 
 
-def test_tokens_carry_the_position_of_their_index():
+def test_tokens_have_the_position_embedding_of_their_index():
     model = encoder(final_norm=False).double()
     model.blocks = nn.ModuleList()
     visible = torch.tensor([[3, 7], [0, 11]])
@@ -77,13 +77,13 @@ def test_tokens_carry_the_position_of_their_index():
     torch.testing.assert_close(latents, token + sine_table(12, 48)[visible], atol=1e-6, rtol=0)
 
 
-def test_the_weights_are_the_parameters_and_nothing_else():
+def test_the_state_dict_contains_only_parameters():
     model = encoder()
 
     assert model.state_dict().keys() == dict(model.named_parameters()).keys()
 
 
-def test_a_model_built_on_meta_and_filled_by_assignment_works():
+def test_a_model_built_on_meta_works_after_assigning_weights():
     weights, pixels = encoder().state_dict(), clip()
     with torch.device("meta"):
         empty = Encoder(GRID, SIZES["micro"], final_norm=True)
@@ -94,7 +94,7 @@ def test_a_model_built_on_meta_and_filled_by_assignment_works():
 
 
 @pytest.mark.parametrize("final_norm", [True, False])
-def test_the_final_norm_is_there_on_request(final_norm: bool):
+def test_there_is_a_final_norm_if_requested(final_norm: bool):
     names = encoder(final_norm=final_norm).state_dict().keys()
 
     assert ("norm.weight" in names) is final_norm

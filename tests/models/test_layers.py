@@ -4,10 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models import layers
-from videomae_cli.models.layers import Attention, Block, TubeletEmbed, attend, blocks
+from videomae_cli.models.layers import Attention, Block, TubeletEmbed, attend, build_blocks
 from videomae_cli.models.targets import patchify
 
 
@@ -42,7 +41,7 @@ def test_attention_has_biases_on_queries_and_values_and_none_on_keys():
 
 
 @pytest.mark.parametrize("limit", [0, 2**25])
-def test_both_ways_to_attend_in_bfloat16_agree_with_float32(
+def test_both_implementations_of_attention_in_bfloat16_agree_with_float32(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(layers, "STORED_WEIGHTS", limit)
@@ -64,15 +63,15 @@ def test_the_residual_stream_stays_float32_under_autocast():
     assert out.dtype == torch.float32
 
 
-def test_stochastic_depth_grows_from_nothing_to_the_full_rate():
-    stack = blocks(TransformerConfig(dim=8, depth=5, heads=2, mlp_dim=8), drop_path=0.2)
+def test_stochastic_depth_increases_linearly_to_its_last_block():
+    blocks = build_blocks(8, 5, 2, 8, drop_path=0.2)
 
-    rates = [getattr(block.drop_path, "drop_prob", 0.0) for block in stack]
+    probabilities = [getattr(block.drop_path, "drop_prob", 0.0) for block in blocks]
 
-    assert rates == pytest.approx([0.0, 0.05, 0.1, 0.15, 0.2])
+    assert probabilities == pytest.approx([0.0, 0.05, 0.1, 0.15, 0.2])
 
 
-def test_a_dropped_path_leaves_the_clip_as_it_was_and_a_kept_one_is_scaled():
+def test_a_dropped_path_does_not_change_a_clip_and_a_kept_one_is_scaled():
     torch.manual_seed(0)
     block = Block(8, 2, 16, drop_path=0.5)
     block.mlp.fc2.weight.data.zero_()

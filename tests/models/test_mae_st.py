@@ -1,4 +1,4 @@
-"""MAE-ST in the shared models: what its paper promises, whatever the size."""
+"""MAE-ST in the shared models: the properties that its paper describes, for several sizes."""
 
 import math
 
@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from videomae_cli.config.model import MaskSpec
-from videomae_cli.config.sizes import SIZES
-from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.mask import Mask
@@ -24,23 +23,22 @@ GRID = TokenGrid(4, 48, 32)  # 2 x 3 x 2 tokens
 MEAN, STD = (0.45,) * 3, (0.225,) * 3
 
 
-def stack(**sizes: int) -> TransformerConfig:
+def config(**sizes: int) -> TransformerConfig:
     return TransformerConfig(**sizes, **LEARNED)
 
 
 def autoencoder(size: str = "micro", grid: TokenGrid = GRID, ratio: float = 0.5) -> Autoencoder:
     torch.manual_seed(0)
-    decoder = stack(dim=32, depth=2, heads=2, mlp_dim=128)
+    decoder = config(dim=32, depth=2, heads=2, mlp_dim=128)
     if size != "micro":
-        decoder = stack(dim=512, depth=4, heads=16, mlp_dim=2048)
+        decoder = config(dim=512, depth=4, heads=16, mlp_dim=2048)
     encoder = SIZES[size].model_copy(update=LEARNED)
     return Autoencoder(
         Encoder(grid, encoder, final_norm=True, mean=MEAN, std=STD),
         decoder,
-        grid,
         masker_for(MaskSpec(strategy="random", ratio=ratio), grid),
         "joint",
-        place_tu=FRAMES["linspace"](grid),
+        frame_tu=FRAMES["linspace"](grid),
         rules="mae-st",
     )
 
@@ -63,14 +61,14 @@ def test_models_have_the_published_parameters(size: str, pretrain: float, finetu
     grid = TokenGrid(16, 224, 224)
     with torch.device("meta"):
         whole = autoencoder(size, grid, ratio=0.9)
-        stack = SIZES[size].model_copy(update=LEARNED)
-        tuned = Classifier(Encoder(grid, stack, final_norm=False), 400)
+        encoder = SIZES[size].model_copy(update=LEARNED)
+        tuned = Classifier(Encoder(grid, encoder, final_norm=False), 400)
 
     assert abs(count(whole) - pretrain) < 0.1 and abs(count(tuned) - finetune) < 0.1
     assert whole.decoder.head.out_features == 768
 
 
-def test_of_1568_tokens_156_are_seen_and_1412_predicted():
+def test_of_1568_tokens_156_are_visible_and_1412_predicted():
     grid = TokenGrid(16, 224, 224)
     noise = torch.rand(2, 2, grid.tokens, generator=torch.Generator().manual_seed(0))
 
@@ -108,18 +106,18 @@ def test_the_loss_does_not_depend_on_the_order_of_tokens():
     torch.testing.assert_close(same, prediction[:, other], atol=1e-5, rtol=0)
 
 
-def test_hidden_pixels_and_frames_nobody_asks_for_do_not_matter():
+def test_frames_that_are_not_predicted_do_not_change_the_targets():
     model, (pixels, noise) = autoencoder(), batch()
     mask = model(pixels, noise).mask
     changed = pixels.clone()
-    changed[:, :, 1:3] = 0  # of frames 0 to 3, linspace asks for the first and the last
+    changed[:, :, 1:3] = 0  # of frames 0 to 3, linspace selects the first and the last
     changed_target = model.target(changed, mask)
 
     assert torch.equal(changed_target, model.target(pixels, mask))
     assert torch.equal(changed_target, model.target(normalize_clip(pixels, MEAN, STD), mask))
 
 
-def test_the_class_token_is_seen_but_not_read():
+def test_the_class_token_takes_part_in_attention_but_is_not_an_output():
     model, pixels = autoencoder().encoder, batch()[0]
 
     before = model(pixels)
@@ -130,8 +128,8 @@ def test_the_class_token_is_seen_but_not_read():
 
 
 def test_a_class_token_needs_no_position():
-    stack = SIZES["micro"].model_copy(update={"class_token": True})
-    model = Encoder(GRID, stack, final_norm=True)
+    encoder = SIZES["micro"].model_copy(update={"class_token": True})
+    model = Encoder(GRID, encoder, final_norm=True)
 
     assert model(batch()[0]).shape == (3, 12, 48)
     assert {"class_token"} == {name for name in model.state_dict() if "token" in name}
@@ -148,7 +146,7 @@ def test_features_are_the_mean_over_patch_tokens_alone():
     torch.testing.assert_close(model.features(pixels), expected)
 
 
-def test_every_parameter_learns_but_the_biases_of_keys_that_change_nothing():
+def test_every_parameter_has_a_gradient_but_the_biases_of_keys():
     model, (pixels, noise) = autoencoder(), batch()
     before = model(pixels, noise).loss
 
@@ -162,7 +160,7 @@ def test_every_parameter_learns_but_the_biases_of_keys_that_change_nothing():
     torch.testing.assert_close(model(pixels, noise).loss, before, atol=1e-5, rtol=0)
 
 
-def test_an_even_clip_gives_finite_targets_and_gradients():
+def test_a_clip_of_one_colour_gives_finite_targets_and_gradients():
     model, (pixels, noise) = autoencoder(), batch()
     even = torch.full_like(pixels, 128)
 
@@ -185,7 +183,7 @@ def test_joint_normalisation_mixes_channels_with_epsilon_inside_the_root():
     np.testing.assert_allclose(denormalize_tubelets(normalized, mean_BM1, std_BM1), values)
 
 
-def test_targets_are_made_of_what_the_network_sees():
+def test_targets_are_computed_from_the_normalised_input():
     model, (pixels, noise) = autoencoder(), batch()
     mask = model(pixels, noise).mask
     seen = patchify(normalize_clip(pixels, MEAN, STD), GRID)[0, mask.target_BM[0]].double()
@@ -196,7 +194,7 @@ def test_targets_are_made_of_what_the_network_sees():
     torch.testing.assert_close(model.target(pixels, mask)[0], expected.float(), atol=1e-5, rtol=0)
 
 
-def test_first_weights_follow_the_rules():
+def test_initial_weights_follow_the_rules():
     torch.manual_seed(0)
     model = autoencoder()
     weights = model.state_dict()
@@ -231,7 +229,7 @@ def test_bfloat16_gives_a_float32_loss_close_to_the_exact_one():
     assert output.loss.item() == pytest.approx(exact.item(), abs=0.01)
 
 
-def test_a_model_built_on_meta_and_filled_by_assignment_works():
+def test_a_model_built_on_meta_works_after_assigning_weights():
     model, (pixels, noise) = autoencoder(), batch()
     with torch.device("meta"):
         empty = autoencoder()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from videomae_cli.models.positions import sine_table
+from videomae_cli.position_table import sine_table
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_a_longer_clip_has_the_same_first_rows():
     assert torch.equal(sine_table(32, 48)[:16], sine_table(16, 48))
 
 
-def test_an_odd_width_ends_on_a_sine():
+def test_an_odd_dimension_ends_with_a_sine():
     assert sine_table(2, 3)[1].tolist() == pytest.approx(
         [0.8414710, 0.5403023, 0.0021544], abs=1e-6
     )

@@ -17,7 +17,7 @@ GRIDS = [
 ]
 
 
-def test_tubelets_hold_frames_rows_columns_then_channels():
+def test_tubelets_are_ordered_by_frame_row_column_then_channel():
     clip = torch.arange(96).reshape(1, 3, 2, 4, 4)
 
     tubelets = patchify(clip, TokenGrid(2, 4, 4, patch=2))
@@ -46,9 +46,9 @@ def test_a_clip_of_another_size_is_refused():
         patchify(torch.zeros(1, 3, 16, 32, 32), TokenGrid(16, 64, 64))
 
 
-def test_normalisation_is_per_channel_with_unbiased_variance_and_epsilon_on_the_deviation():
+def test_normalisation_is_per_channel_with_unbiased_variance_and_epsilon_on_the_std():
     pixels = np.random.default_rng(0).random((2, 3, 8 * 3))
-    pixels[..., 2::3] = 0.25 + 1e-5 * pixels[..., 2::3]  # nearly even: here the epsilon shows
+    pixels[..., 2::3] = 0.25 + 1e-5 * pixels[..., 2::3]  # nearly constant: here the epsilon matters
     by_channel = pixels.reshape(2, 3, 8, 3)
     mean = by_channel.mean(axis=2, keepdims=True)
     std = by_channel.std(axis=2, keepdims=True, ddof=1) + 1e-6
@@ -63,7 +63,7 @@ def test_normalisation_is_per_channel_with_unbiased_variance_and_epsilon_on_the_
 
 
 @pytest.mark.parametrize("pixels", [1, 4])
-def test_an_even_tubelet_becomes_zero(pixels: int):
+def test_a_tubelet_of_one_colour_becomes_zero(pixels: int):
     normalized, _, _ = normalize_tubelets(torch.full((1, 2, 3 * pixels), 0.5), 3)
 
     assert torch.equal(normalized, torch.zeros(1, 2, 3 * pixels))

@@ -2,8 +2,8 @@
 
 The weights of a golden file are written in a format by `videomae convert`, converted to native and
 back, and put through the golden comparison once more: identical tensors, the same outputs. Without
-a FORMAT, every one that is written. One line per format and quantity. Exit code 0 when all agree, 1
-when something differs, 2 for a format that cannot hold the file, or a file of no kind it knows.
+a FORMAT, all formats that can be written. One line per format and quantity. Exit code 0 if all
+agree, 1 if something differs, 2 for a format that does not support the model, or an unknown file.
 """
 
 import argparse
@@ -21,9 +21,9 @@ if str(ROOT) not in sys.path:
 
 from tests.parity.golden import KINDS  # noqa: E402  (above)
 from tests.parity.golden_file import Golden, Quantity, UnknownFileError, read  # noqa: E402
-from videomae_cli.checkpoints.formats import FORMATS
-from videomae_cli.checkpoints.infer_config import Hints  # noqa: E402
-from videomae_cli.checkpoints.loading import load, save
+from videomae_cli.checkpoints.formats import FORMATS  # noqa: E402
+from videomae_cli.checkpoints.hints import Hints  # noqa: E402
+from videomae_cli.checkpoints.loading import load_any_format, save_as_format  # noqa: E402
 from videomae_cli.errors import CheckpointError  # noqa: E402
 from videomae_cli.report import Silence  # noqa: E402
 from videomae_cli.tasks.convert import convert  # noqa: E402
@@ -61,13 +61,13 @@ def compare(path: Path, name: str) -> Iterator[Quantity]:
     """Yield every quantity after conversion.
 
     Raises:
-        CheckpointError: The format cannot hold the model.
+        CheckpointError: The format does not support the model.
         UnknownFileError: The file is of no known kind.
     """
     golden = read(path)
     quantities = next((q for signs, q in KINDS.values() if signs <= golden.tensors.keys()), None)
     if quantities is None:
-        raise UnknownFileError("it is of none of the kinds")
+        raise UnknownFileError("it is of an unknown kind")
     weights = golden.weights()
     with tempfile.TemporaryDirectory() as folder:
         back = there_and_back(weights, golden, name, Path(folder))
@@ -83,26 +83,26 @@ def there_and_back(
 ) -> dict[str, Tensor]:
     """Convert the reference's weights to a format, to native, and to the reference's names."""
     torch.save({"model": weights}, folder / "reference.pth")
-    reference = load(folder / "reference.pth", hints(golden))
+    reference = load_any_format(folder / "reference.pth", hints(golden))
     out = folder / f"there{SUFFIX.get(name, '')}"
-    save(out, reference.weights, reference.config, name)
+    save_as_format(out, reference.weights, reference.config, name)
     convert.run(out, folder / "native", Silence())
-    home = load(folder / "native")
-    if home.config != reference.config:
-        raise CheckpointError("the card did not come back as it went")
+    returned = load_any_format(folder / "native")
+    if returned.config != reference.config:
+        raise CheckpointError("the model configuration changed on the way")
     convert.run(folder / "native", folder / "back.pth", Silence(), to=reference.format)
-    held = torch.load(folder / "back.pth", weights_only=True)  # noqa: TID251  (as others read it)
-    found: dict[str, Tensor] = held["model"]
+    saved = torch.load(folder / "back.pth", weights_only=True)  # noqa: TID251  (as others read it)
+    found: dict[str, Tensor] = saved["model"]
     return found
 
 
 def hints(golden: Golden) -> Hints:
-    """Return what the metadata say of the model and shapes do not."""
-    said = golden.metadata
-    decoder = said.get("decoder_heads")
+    """Return the facts about the model that only the metadata state."""
+    metadata = golden.metadata
+    decoder = metadata.get("decoder_heads")
     video = golden.tensors.get("video")
     frames, size = golden.tensors["frames"].shape[1:3] if video is None else video.shape[2:4]
-    return Hints(int(said["encoder_heads"]), int(decoder) if decoder else None, frames, size)
+    return Hints(int(metadata["encoder_heads"]), int(decoder) if decoder else None, frames, size)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Compare the frame choice with a golden file, row by row: python tests/parity/frames.py FILE.json
+"""Compare frame numbers with a golden file, row by row: python tests/parity/frames.py FILE.json
 
-Every row must be exact. Exits 1 when one is not, or when a rule in the file is not known here.
+Every row must be equal. Exits with 1 if one differs, or if a rule in the file is unknown.
 """
 
 import json
@@ -9,30 +9,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from videomae_cli.data import frame_sampling as frames
+from videomae_cli.data.frame_sampling import (
+    dense_test_indices,
+    dense_train_indices,
+    mmaction2_test_indices,
+    pretrain_indices,
+    segment_test_indices,
+)
 
 Row = dict[str, Any]
 RULES: dict[str, Callable[[Row], Any]] = {
-    "original_dense_test": lambda row: frames.dense_test_indices(
+    "original_dense_test": lambda row: dense_test_indices(
         row["frames"], row["clip_len"], row["stride"], row["clips"]
     ),
-    "original_dense_train": lambda row: frames.dense_train_indices(
+    "original_dense_train": lambda row: dense_train_indices(
         row["frames"], row["clip_len"], row["stride"], row["end"]
     ),
-    "original_segment_test": lambda row: frames.segment_test_indices(
+    "original_segment_test": lambda row: segment_test_indices(
         row["frames"], row["segments"], row["clips"]
     ),
-    "original_pretrain": lambda row: frames.pretrain_indices(
+    "original_pretrain": lambda row: pretrain_indices(
         row["frames"], row["clip_len"], row["stride"], row["start"]
     ),
-    "mmaction2_test": lambda row: frames.mmaction2_test_indices(
+    "mmaction2_test": lambda row: mmaction2_test_indices(
         row["frames"], row["clip_len"], row["frame_interval"], row["num_clips"]
     ),
 }
 
 
 def compare(golden: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """Return the rows that differ, by rule; a rule unknown here differs in all of its rows."""
+    """Return the rows that differ, by rule; all rows of an unknown rule differ."""
     return {
         rule: [row for row in rows if rule not in RULES or RULES[rule](row) != row["indices"]]
         for rule, rows in golden.items()

@@ -1,9 +1,9 @@
 """Compare our models with golden outputs of the references: python tests/parity/golden.py FILE...
 
 Reads `.safetensors` files of the kinds below: inputs, outputs and the weights under `sd.`. The kind
-is told by the tensors inside, sizes by their shapes, and only what shapes cannot tell (heads, the
-ratio masked, the optimizer) by the metadata. One line per quantity: the largest difference and the
-tolerance. Exit code 0 when all agree, 1 when one does not, 2 for a file of no kind it knows.
+is determined by the names of the tensors and sizes by their shapes; the metadata gives the rest
+(heads, mask ratio, optimizer). Prints one line per quantity: the largest difference and the
+tolerance. Exit code 0 if all agree, 1 if one does not, 2 for a file of an unknown kind.
 """
 
 import argparse
@@ -57,13 +57,13 @@ def main(arguments: list[str]) -> int:
                 )
                 worst = max(worst, int(not quantity.agrees))
         except UnknownFileError as error:
-            print(f"{path}: not a golden file this script knows: {error}", file=sys.stderr)
+            print(f"{path}: not a known golden file: {error}", file=sys.stderr)
             worst = 2
     return worst
 
 
 def compare(path: Path) -> Iterator[Quantity]:
-    """Yield every quantity that the file fixes.
+    """Yield every quantity that the file determines.
 
     Raises:
         UnknownFileError: The file is none of the kinds.
@@ -74,7 +74,7 @@ def compare(path: Path) -> Iterator[Quantity]:
             yield from quantities(golden)
             return
     some = ", ".join(sorted(golden.tensors)[:4]) or "no tensors"
-    raise UnknownFileError(f"it holds {some}, ... and is none of {', '.join(KINDS)}")
+    raise UnknownFileError(f"it contains {some}, ... and is none of {', '.join(KINDS)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A golden file as data: inputs, outputs and weights of a reference; and how far ours are off."""
+"""A golden file: inputs, outputs and weights of a reference; and the difference of our outputs."""
 
 import math
 import re
@@ -18,39 +18,39 @@ class UnknownFileError(Exception):
 
 
 class Golden(NamedTuple):
-    """What a file holds."""
+    """Content of a golden file."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
 
     def tensor(self, name: str) -> Tensor:
-        """One tensor that its kind needs."""
+        """Return a tensor that its kind needs."""
         if name not in self.tensors:
             raise UnknownFileError(f"it has no tensor {name!r}")
         return self.tensors[name]
 
     def weights(self) -> dict[str, Tensor]:
-        """The reference's state dict."""
+        """Return the state dict of the reference."""
         return {k.removeprefix("sd."): v for k, v in self.tensors.items() if k.startswith("sd.")}
 
     def fact(self, name: str) -> str:
-        """One entry of the metadata."""
+        """Return an entry of the metadata."""
         if name not in self.metadata:
             raise UnknownFileError(f"its metadata has no {name!r}")
         return self.metadata[name]
 
     def optimizer(self, pattern: str, default: float | None = None) -> float:
-        """One number of the optimizer's description; `NUMBER` stands for it in the pattern."""
-        found = re.search(pattern.replace("NUMBER", NUMBER), self.fact("optimizer"))
-        if found is not None:
-            return float(found[1])
+        """Return a number in the description of the optimizer, at `NUMBER` in the pattern."""
+        match = re.search(pattern.replace("NUMBER", NUMBER), self.fact("optimizer"))
+        if match is not None:
+            return float(match[1])
         if default is None:
             raise UnknownFileError(f"its optimizer {self.fact('optimizer')!r} lacks {pattern!r}")
         return default
 
 
 class Quantity(NamedTuple):
-    """How far apart one quantity is."""
+    """The difference between our value and the reference."""
 
     name: str
     difference: float
@@ -58,7 +58,7 @@ class Quantity(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Is it near enough? Not-a-number never is."""
+        """Whether the difference is within the tolerance; NaN never is."""
         return self.difference <= self.tolerance
 
 
@@ -80,7 +80,7 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Load every weight into every parameter.
 
     Raises:
-        UnknownFileError: One is missing, left over, or of another shape.
+        UnknownFileError: A weight is missing, unexpected, or of another shape.
     """
     try:
         model.load_state_dict(weights)
@@ -92,10 +92,12 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
 def difference(
     tensors: dict[str, Tensor], name: str, ours: Tensor, tolerance: float = TOLERANCE
 ) -> Iterator[Quantity]:
-    """Yield the largest difference from a tensor of the file, if it is there; inf for shapes."""
-    theirs = tensors.get(name)
-    if theirs is None:
+    """Yield the largest difference from a tensor of the file, if any; inf if shapes differ."""
+    reference = tensors.get(name)
+    if reference is None:
         return
-    theirs = theirs.reshape(ours.shape) if theirs.numel() == ours.numel() == 1 else theirs
-    gap = math.inf if theirs.shape != ours.shape else (theirs - ours).abs().max().item()
+    reference = (
+        reference.reshape(ours.shape) if reference.numel() == ours.numel() == 1 else reference
+    )
+    gap = math.inf if reference.shape != ours.shape else (reference - ours).abs().max().item()
     yield Quantity(name, gap, tolerance)

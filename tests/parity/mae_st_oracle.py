@@ -1,4 +1,4 @@
-"""MAE-ST written a second time, clip by clip and in raster order, as its paper describes it.
+"""A second implementation of MAE-ST from its paper, clip by clip and in raster order.
 
 A convolution instead of a linear map, kept tokens in the order of their noise, a full raster of
 mask tokens into which they are put back, separate queries, keys and values. Reads a state dict of
@@ -51,7 +51,7 @@ def positions(sd: Weights, prefix: str) -> Tensor:
     return torch.stack(rows)
 
 
-def led(sd: Weights, token: str, prefix: str, x: Tensor) -> Tensor:
+def prepend_token(sd: Weights, token: str, prefix: str, x: Tensor) -> Tensor:
     """Put the class token in front, if there is one."""
     if token not in sd:
         return x
@@ -62,11 +62,11 @@ def predict(sd: Weights, clip: Tensor, noise: Tensor, kept: int, heads: tuple[in
     """Predict every token of one normalised clip, in raster order."""
     order = noise.argsort()[:kept]
     x = (embed(sd, clip) + positions(sd, ""))[order]
-    x = blocks(sd, "", led(sd, "cls_token", "", x), heads[0])
+    x = blocks(sd, "", prepend_token(sd, "cls_token", "", x), heads[0])
     latent = norm(sd, "norm", x)[-kept:]
     raster = sd["mask_token"][0].repeat(len(noise), 1)
     raster[order] = affine(sd, "decoder_embed", latent)
-    y = led(sd, "decoder_cls_token", "decoder_", raster + positions(sd, "decoder_"))
+    y = prepend_token(sd, "decoder_cls_token", "decoder_", raster + positions(sd, "decoder_"))
     y = norm(sd, "decoder_norm", blocks(sd, "decoder_", y, heads[1]))
     return affine(sd, "decoder_pred", y)[-len(noise) :]
 
@@ -96,5 +96,5 @@ def target(
 def classify(sd: Weights, clip: Tensor, heads: int) -> Tensor:
     """Return the logits of one normalised clip."""
     tokens = embed(sd, clip) + positions(sd, "")
-    x = blocks(sd, "", led(sd, "cls_token", "", tokens), heads)[-len(tokens) :]
+    x = blocks(sd, "", prepend_token(sd, "cls_token", "", tokens), heads)[-len(tokens) :]
     return affine(sd, "head", norm(sd, "norm", x.mean(0)))

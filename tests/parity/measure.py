@@ -1,4 +1,4 @@
-"""The architecture that a golden file's tensors show: only heads are told by its metadata."""
+"""The architecture of the model in a golden file, from tensor shapes; heads from its metadata."""
 
 import re
 
@@ -23,12 +23,12 @@ def build_encoder(
     _, channels, tubelet, patch, _ = weights[f"{prefix}patch_embed.proj.weight"].shape
     _, _, frames, height, width = clip_shape
     grid = TokenGrid(frames, height, width, tubelet, patch, channels)
-    stack = stack_of(weights, prefix, int(golden.fact("encoder_heads")))
-    return Encoder(grid, stack, final_norm=final_norm)
+    config = measure_config(weights, prefix, int(golden.fact("encoder_heads")))
+    return Encoder(grid, config, final_norm=final_norm)
 
 
-def stack_of(weights: dict[str, Tensor], prefix: str, heads: int) -> TransformerConfig:
-    """Measure a stack of blocks."""
+def measure_config(weights: dict[str, Tensor], prefix: str, heads: int) -> TransformerConfig:
+    """Return the transformer configuration that the shapes determine."""
     mlp_dim, dim = weights[f"{prefix}blocks.0.mlp.fc1.weight"].shape
     pattern = re.compile(re.escape(prefix) + r"blocks\.\d+\.norm1\.weight")
     depth = sum(bool(pattern.fullmatch(name)) for name in weights)

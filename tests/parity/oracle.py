@@ -1,4 +1,4 @@
-"""VideoMAE written a second time, slowly and by other means: what the golden files would hold.
+"""A second, slow implementation of VideoMAE, to compute golden files of other sizes.
 
 A convolution instead of a linear map, boolean masks instead of indices, softmax written out,
 tubelets cut one by one, Adam by hand. Reads a state dict of the reference's names.
@@ -59,13 +59,13 @@ def autoencode(
     clip: Tensor,
     hidden: Tensor,
     heads: tuple[int, int],
-    wanted: Tensor | None = None,
+    predicted: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Latents and predictions of a normalised clip.
 
-    `hidden` and `wanted` are boolean masks; without the latter all that is hidden is predicted.
+    `hidden` and `predicted` are boolean masks; by default all hidden tokens are predicted.
     """
-    wanted = hidden if wanted is None else wanted
+    predicted = hidden if predicted is None else predicted
     batch = len(clip)
     x = embed(sd, clip, "encoder.")
     x = x[~hidden].reshape(batch, -1, x.shape[-1])
@@ -73,8 +73,8 @@ def autoencode(
     y = latent @ sd["encoder_to_decoder.weight"].T
     code = positions(hidden.shape[1], y.shape[-1]).expand(batch, -1, -1)
     seen = y + code[~hidden].reshape(y.shape)
-    asked = sd["mask_token"] + code[wanted].reshape(batch, -1, y.shape[-1])
-    z = blocks(sd, "decoder.", torch.cat([seen, asked], 1), heads[1])[:, -asked.shape[1] :]
+    queries = sd["mask_token"] + code[predicted].reshape(batch, -1, y.shape[-1])
+    z = blocks(sd, "decoder.", torch.cat([seen, queries], 1), heads[1])[:, -queries.shape[1] :]
     return latent, norm(sd, "decoder.norm", z) @ sd["decoder.head.weight"].T + sd[
         "decoder.head.bias"
     ]
@@ -112,7 +112,7 @@ def train(
     betas: tuple[float, float],
     clip: float = float("inf"),
 ) -> tuple[Tensor, Tensor]:
-    """One step of AdamW per entry of `rates`; losses, and gradient norms before clipping."""
+    """Take an AdamW step per entry of `rates`; return losses and gradient norms before clipping."""
     sd = {name: value.clone().requires_grad_() for name, value in weights.items()}
     m, v = ({name: torch.zeros_like(value) for name, value in sd.items()} for _ in "mv")
     losses, norms = [], []

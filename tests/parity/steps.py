@@ -23,7 +23,7 @@ def steps(
     rates: list[float],
     clip_norm: float,
 ) -> tuple[Tensor, Tensor]:
-    """Take one step per rate; return the losses and the gradient norms before clipping."""
+    """Take one step per learning rate; return the losses and the gradient norms before clipping."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     losses, norms = [], []
     for rate in rates:
@@ -41,15 +41,15 @@ def steps(
 def differing_groups(
     model: nn.Module, groups: list[Group], expected: dict[str, dict[str, float]]
 ) -> int:
-    """Count the parameters whose decay or factor is not the expected one, missing ones included."""
+    """Count the parameters with another weight decay or factor, missing ones included."""
     ours = {id(p): group for group in groups for p in group["params"]}
-    found = {name: ours[id(p)] for name, p in model.named_parameters()}
+    actual = {name: ours[id(p)] for name, p in model.named_parameters()}
     return sum(
-        name not in found
+        name not in actual
         or name not in expected
         or any(
-            not math.isclose(found[name][key], expected[name][key], rel_tol=1e-12)
+            not math.isclose(actual[name][key], expected[name][key], rel_tol=1e-12)
             for key in ("lr_scale", "weight_decay")
         )
-        for name in found.keys() | expected.keys()
+        for name in actual.keys() | expected.keys()
     )

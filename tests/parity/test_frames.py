@@ -1,4 +1,4 @@
-"""The parity script agrees with the golden file, and can disagree."""
+"""The parity script finds no difference to the golden file, and finds planted ones."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The golden script agrees with the reference's files, and with an oracle's of other sizes."""
+"""The models agree with the reference's golden files, and with an oracle's of other sizes."""
 
 import json
 from collections.abc import Callable
@@ -39,8 +39,8 @@ def affine(name: str, dim: int) -> dict[str, torch.Tensor]:
 
 
 def write(path: Path, tensors: dict, weights: dict, metadata: dict[str, str]) -> Path:
-    held = tensors | {f"sd.{name}": value for name, value in weights.items()}
-    save_file({k: v.detach().contiguous() for k, v in held.items()}, path, metadata)
+    content = tensors | {f"sd.{name}": value for name, value in weights.items()}
+    save_file({k: v.detach().contiguous() for k, v in content.items()}, path, metadata)
     return path
 
 
@@ -78,9 +78,16 @@ def write_pretrain(path: Path, *, tubelet: int, patch: int, frames: int) -> Path
     )
     optimizer = "AdamW lr=lr_schedule[i] betas=(0.8, 0.9) eps=1e-8 weight_decay=0.1; norm clip 5e-2"
     metadata = {"encoder_heads": "3", "decoder_heads": "2", "optimizer": optimizer}
-    held = {"frames": raw, "mask": hidden, "lr_schedule": torch.tensor(rates, dtype=torch.float64)}
+    tensors = {
+        "frames": raw,
+        "mask": hidden,
+        "lr_schedule": torch.tensor(rates, dtype=torch.float64),
+    }
     return write(
-        path, held | expected | {"step_losses": losses, "step_grad_norms": norms}, weights, metadata
+        path,
+        tensors | expected | {"step_losses": losses, "step_grad_norms": norms},
+        weights,
+        metadata,
     )
 
 
@@ -108,8 +115,10 @@ def write_finetune(path: Path, *, tubelet: int, patch: int, classes: int) -> Pat
         "label smoothing 0.2"
     )
     metadata = {"encoder_heads": "4", "layer_decay": "0.65", "param_groups": json.dumps(groups)}
-    held = {"video": video, "labels": labels, "features": features, "logits": logits}
-    return write(path, held | {"step_losses": losses}, weights, metadata | {"optimizer": optimizer})
+    tensors = {"video": video, "labels": labels, "features": features, "logits": logits}
+    return write(
+        path, tensors | {"step_losses": losses}, weights, metadata | {"optimizer": optimizer}
+    )
 
 
 def printed(text: str) -> dict[str, str]:
@@ -122,7 +131,7 @@ def printed(text: str) -> dict[str, str]:
     ("name", "quantities"),
     [("videomae_pretrain", PRETRAIN_QUANTITIES), ("videomae_finetune", FINETUNE_QUANTITIES)],
 )
-def test_the_reference_is_met(
+def test_the_models_agree_with_the_reference(
     name: str, quantities: set[str], shared: Path, capsys: pytest.CaptureFixture[str]
 ):
     code = golden.main([str(shared / "golden" / f"{name}.safetensors")])
@@ -132,7 +141,7 @@ def test_the_reference_is_met(
 
 
 @pytest.mark.parametrize(("tubelet", "patch", "frames"), [(1, 8, 3), (4, 8, 8), (2, 4, 4)])
-def test_an_autoencoder_of_another_size_meets_the_oracle(
+def test_an_autoencoder_of_another_size_agrees_with_the_oracle(
     tubelet: int, patch: int, frames: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = tmp_path / "any name.safetensors"
@@ -145,7 +154,7 @@ def test_an_autoencoder_of_another_size_meets_the_oracle(
 
 
 @pytest.mark.parametrize(("tubelet", "patch", "classes"), [(1, 8, 3), (4, 16, 11)])
-def test_a_classifier_of_another_size_meets_the_oracle(
+def test_a_classifier_of_another_size_agrees_with_the_oracle(
     tubelet: int, patch: int, classes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = tmp_path / "other.safetensors"
@@ -178,7 +187,7 @@ def change(path: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> Non
     save_file(tensors, path, metadata)
 
 
-def test_another_parameter_group_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_another_parameter_group_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = write_finetune(tmp_path / "wrong.safetensors", tubelet=1, patch=4, classes=3)
     tensors, metadata = golden.read(path)
     groups = json.loads(metadata["param_groups"])
@@ -191,12 +200,12 @@ def test_another_parameter_group_is_told(tmp_path: Path, capsys: pytest.CaptureF
     assert code == 1
 
 
-def test_a_number_that_is_none_does_not_agree():
+def test_nan_does_not_agree():
     assert not golden.Quantity("loss", float("nan"), 1.0).agrees
 
 
 @pytest.mark.parametrize("kind", ["text", "absent", "other tensors", "no heads", "lost weight"])
-def test_an_unknown_file_is_named_and_gives_2(
+def test_an_unknown_file_gives_exit_code_2(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = tmp_path / "some.safetensors"
@@ -217,4 +226,4 @@ def test_an_unknown_file_is_named_and_gives_2(
 
     captured = capsys.readouterr()
     assert code == 2 and captured.out == ""
-    assert captured.err.startswith(f"{path}: not a golden file this script knows")
+    assert captured.err.startswith(f"{path}: not a known golden file")

@@ -60,14 +60,14 @@ def write_pretrain(
             for v, n in zip(video, noise, strict=True)
         ]
     )
-    wanted = torch.stack(
+    target = torch.stack(
         [mae_st_oracle.target(v, tubelet, patch, predicted, normalized=normalized) for v in video]
     )
-    loss = (((pred - wanted) ** 2).mean(-1) * mask).sum() / mask.sum()
+    loss = (((pred - target) ** 2).mean(-1) * mask).sum() / mask.sum()
     metadata = {"encoder_heads": "3", "decoder_heads": "2", "mask_ratio": "0.75"}
     metadata |= {"norm_pix_loss": str(normalized), "pred_t_dim": str(predicted)}
-    held = {"video": video, "noise": noise, "mask": mask, "pred": pred, "loss": loss[None]}
-    return write(path, held, weights, metadata)
+    tensors = {"video": video, "noise": noise, "mask": mask, "pred": pred, "loss": loss[None]}
+    return write(path, tensors, weights, metadata)
 
 
 def write_finetune(path: Path, *, tubelet: int, patch: int, classes: int) -> Path:
@@ -84,7 +84,7 @@ def write_finetune(path: Path, *, tubelet: int, patch: int, classes: int) -> Pat
     ("name", "quantities"),
     [("mae_st_pretrain", PRETRAIN_QUANTITIES), ("mae_st_finetune", {"logits"})],
 )
-def test_the_reference_is_met(
+def test_the_models_agree_with_the_reference(
     name: str, quantities: set[str], shared: Path, capsys: pytest.CaptureFixture[str]
 ):
     code = golden.main([str(shared / "golden" / f"{name}.safetensors")])
@@ -105,7 +105,7 @@ def test_the_reference_is_met(
         {"tubelet": 2, "patch": 8, "frames": 6, "predicted": 3, "normalized": False},
     ],
 )
-def test_an_autoencoder_of_another_size_meets_the_oracle(
+def test_an_autoencoder_of_another_size_agrees_with_the_oracle(
     sizes: dict[str, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = write_pretrain(tmp_path / "any name.safetensors", **sizes)
@@ -117,7 +117,7 @@ def test_an_autoencoder_of_another_size_meets_the_oracle(
 
 
 @pytest.mark.parametrize(("tubelet", "patch", "classes"), [(1, 8, 3), (4, 16, 11)])
-def test_a_classifier_of_another_size_meets_the_oracle(
+def test_a_classifier_of_another_size_agrees_with_the_oracle(
     tubelet: int, patch: int, classes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = tmp_path / "other.safetensors"
@@ -145,7 +145,7 @@ def test_one_wrong_number_fails_its_quantity_and_no_other(
 
 
 @pytest.mark.parametrize("lost", ["blocks.0.attn.k.weight", "pos_embed_spatial", "cls_token"])
-def test_a_file_that_lacks_a_weight_is_named_and_gives_2(
+def test_a_file_without_a_weight_gives_exit_code_2(
     lost: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = write_finetune(tmp_path / "lost.safetensors", tubelet=1, patch=4, classes=3)
@@ -156,4 +156,4 @@ def test_a_file_that_lacks_a_weight_is_named_and_gives_2(
     code = golden.main([str(path)])
 
     assert code == 2
-    assert f"{path}: not a golden file this script knows" in capsys.readouterr().err
+    assert f"{path}: not a known golden file" in capsys.readouterr().err

@@ -25,23 +25,23 @@ def write_pretrain(path: Path, *, slices: int, drop: float, ratio: float) -> Pat
     kernel, bias = (weights[f"encoder.patch_embed.proj.{x}"] for x in ("weight", "bias"))
     embedded = F.conv3d(video, kernel, bias, stride=(2, 4, 4)).flatten(2).transpose(1, 2)
     noise = torch.rand(2, pool)
-    seen, asked = torch.zeros(2, 2, tokens, dtype=torch.bool)
+    visible, target = torch.zeros(2, 2, tokens, dtype=torch.bool)
     for clip in range(2):
         change_N = (embedded[clip, 12:] - embedded[clip, :-12]).norm(dim=-1).tolist()
         moved = change_N[:12] + change_N
         ranked = sorted(range(tokens), key=lambda n: -moved[n])[:pool]
         shuffled = [ranked[place] for place in noise[clip].argsort().tolist()]
-        seen[clip, shuffled[:kept]] = True
-        asked[clip, shuffled[kept:]] = True
-    pred = oracle.autoencode(weights, video, ~seen, (3, 2), asked)[1]
+        visible[clip, shuffled[:kept]] = True
+        target[clip, shuffled[kept:]] = True
+    pred = oracle.autoencode(weights, video, ~visible, (3, 2), target)[1]
     metadata = {"encoder_heads": "3", "decoder_heads": "2"}
     metadata |= {"motion_ratio": str(drop), "mask_ratio": str(ratio)}
-    held = {"video": video, "noise": noise, "patch_embeddings": embedded, "pred": pred}
-    held |= {"hidden_from_encoder": ~seen, "not_reconstructed": ~asked}
-    return write(path, held, weights, metadata)
+    tensors = {"video": video, "noise": noise, "patch_embeddings": embedded, "pred": pred}
+    tensors |= {"hidden_from_encoder": ~visible, "not_reconstructed": ~target}
+    return write(path, tensors, weights, metadata)
 
 
-def test_the_reference_is_met(shared: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_models_agree_with_the_reference(shared: Path, capsys: pytest.CaptureFixture[str]):
     code = golden.main([str(shared / "golden" / "videoms_pretrain.safetensors")])
 
     assert printed(capsys.readouterr().out) == dict.fromkeys(QUANTITIES, "ok")
@@ -49,7 +49,7 @@ def test_the_reference_is_met(shared: Path, capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize(("slices", "drop", "ratio"), [(3, 0.5, 0.75), (5, 0.2, 0.6)])
-def test_an_autoencoder_of_another_size_meets_the_oracle(
+def test_an_autoencoder_of_another_size_agrees_with_the_oracle(
     slices: int, drop: float, ratio: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = write_pretrain(tmp_path / "other.safetensors", slices=slices, drop=drop, ratio=ratio)
@@ -61,7 +61,9 @@ def test_an_autoencoder_of_another_size_meets_the_oracle(
 
 
 @pytest.mark.parametrize("quantity", ["hidden_from_encoder", "not_reconstructed"])
-def test_one_wrong_token_is_told(quantity: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_one_wrong_token_is_reported(
+    quantity: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     path = write_pretrain(tmp_path / "wrong.safetensors", slices=3, drop=0.5, ratio=0.75)
     change(path, lambda tensors: tensors[quantity].view(-1)[-1:].logical_not_())
 

@@ -1,6 +1,6 @@
-"""A whole ViT-S without any file: weights, clip and mask come from a hash.
+"""A whole ViT-S without any file: weights, clip and mask are computed by a hash.
 
-The expected numbers are the reference's, in fp32 and evaluation mode.
+The expected values are the reference's, in fp32 and evaluation mode.
 """
 
 import numpy as np
@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.config.model import MaskSpec
-from videomae_cli.config.sizes import SIZES
-from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.masking.running_cell import running_cell
@@ -69,13 +68,13 @@ def half_of_the_cells(mask: Mask) -> Mask:
 @pytest.fixture(scope="module")
 def autoencoder() -> Autoencoder:
     encoder = Encoder(GRID, SIZES["vits"], final_norm=True)
-    model = Autoencoder(encoder, DECODER, GRID, lambda noise, tokens: tube_mask())
+    model = Autoencoder(encoder, DECODER, lambda noise, tokens: tube_mask())
     load_weights(model)
     return model.eval()
 
 
 @torch.no_grad()
-def test_the_autoencoder_meets_the_published_outputs(autoencoder: Autoencoder):
+def test_the_autoencoder_has_the_published_outputs(autoencoder: Autoencoder):
     pixels, mask = raw(), tube_mask()
 
     latents = autoencoder.encode(normalised(pixels), mask)
@@ -99,7 +98,7 @@ def test_the_autoencoder_meets_the_published_outputs(autoencoder: Autoencoder):
 
 
 @torch.no_grad()
-def test_dual_masking_meets_the_published_outputs(autoencoder: Autoencoder):
+def test_dual_masking_has_the_published_outputs(autoencoder: Autoencoder):
     spec = MaskSpec(strategy="tube", ratio=0.9, targets="running-cell", targets_ratio=0.5)
     pixels, mask = raw(), running_cell(torch.zeros(1, GRID.tokens), tube_mask(), GRID, spec)
 
@@ -116,7 +115,7 @@ def test_dual_masking_meets_the_published_outputs(autoencoder: Autoencoder):
 
 
 @torch.no_grad()
-def test_the_classifier_meets_the_published_logits():
+def test_the_classifier_has_the_published_logits():
     model = Classifier(Encoder(GRID, SIZES["vits"], final_norm=False), 10)
     load_weights(model, prefix="encoder.")
 

@@ -1,4 +1,4 @@
-"""An image model of `timm`, inflated, answers a still clip as it answers the picture."""
+"""An inflated image model of `timm` gives the same features for a still clip as for the image."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import save_file
 
 from tests.notes import CLASSIFIER, STACK
-from videomae_cli.checkpoints.infer_config import Hints
+from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.build import build_classifier
 from videomae_cli.models.encoder import normalize_clip
-from videomae_cli.models.positions import sine_table
+from videomae_cli.position_table import sine_table
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 
 timm = pytest.importorskip("timm")
@@ -26,7 +26,7 @@ def config(tubelet: int) -> ModelConfig:
 @torch.no_grad()
 @pytest.mark.parametrize("tubelet", [1, 2, 3, 4])
 @pytest.mark.parametrize("init_values", [None, 0.5])
-def test_an_inflated_model_sees_a_still_clip_as_the_picture(
+def test_an_inflated_model_gives_the_features_of_the_image_for_a_still_clip(
     tmp_path: Path, tubelet: int, init_values: float | None
 ) -> None:
     torch.manual_seed(0)
@@ -40,13 +40,13 @@ def test_an_inflated_model_sees_a_still_clip_as_the_picture(
     save_file({n: t.contiguous() for n, t in theirs.state_dict().items()}, tmp_path / "vit.st")
     loaded = read_checkpoint(tmp_path / "vit.st", Hints(heads=3, size=32))
     ours = build_classifier(config(tubelet)).eval()
-    picture = torch.randint(0, 256, (2, 3, 1, 32, 32), dtype=torch.uint8)
+    image = torch.randint(0, 256, (2, 3, 1, 32, 32), dtype=torch.uint8)
 
     _, report = init_from_pretrained(loaded, ours, config(tubelet))
     expected = theirs.forward_head(
-        theirs.forward_features(normalize_clip(picture)[:, :, 0]), pre_logits=True
+        theirs.forward_features(normalize_clip(image)[:, :, 0]), pre_logits=True
     )
-    found = ours.features(picture.expand(-1, -1, tubelet, -1, -1))
+    found = ours.features(image.expand(-1, -1, tubelet, -1, -1))
 
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     inflated = {"encoder.patch_embed.proj.weight"} if tubelet > 1 else set()

@@ -1,4 +1,4 @@
-"""Folders travel between us and `transformers`, where it is installed, with the same answers."""
+"""Folders of videomae and of `transformers`, if installed, give the same outputs in both."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.notes import AUTOENCODER, CLASSIFIER, STACK
-from videomae_cli.checkpoints.loading import save
+from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
@@ -24,8 +24,8 @@ FIRST = CLASSIFIER.model_copy(update={"pooling": "first"})
 PIXELS = AUTOENCODER.model_copy(update={"normalize": "none"})
 TOKENS = ModelConfig(kind="encoder", encoder=STACK, grid=CLASSIFIER.grid, norm_of="tokens")
 BARE = TOKENS.model_copy(update={"norm_of": None})
-CARDS = {"mean": CLASSIFIER, "first": FIRST, "patch": AUTOENCODER, "pixels": PIXELS}
-CARDS |= {"tokens": TOKENS, "bare": BARE}
+CONFIGS = {"mean": CLASSIFIER, "first": FIRST, "patch": AUTOENCODER, "pixels": PIXELS}
+CONFIGS |= {"tokens": TOKENS, "bare": BARE}
 CLASSES = {
     "autoencoder": "VideoMAEForPreTraining",
     "classifier": "VideoMAEForVideoClassification",
@@ -39,8 +39,8 @@ def randomised(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def built(config: ModelConfig) -> nn.Module:
-    """Our model of a card."""
+def build(config: ModelConfig) -> nn.Module:
+    """Build our model of a configuration."""
     if config.kind == "encoder":
         return build_backbone(config)
     return build_autoencoder(config) if config.kind == "autoencoder" else build_classifier(config)
@@ -49,7 +49,7 @@ def built(config: ModelConfig) -> nn.Module:
 def theirs_from(folder: Path, config: ModelConfig) -> tuple[nn.Module, dict[str, Any]]:
     kind = getattr(transformers, CLASSES[config.kind])
     model, about = kind.from_pretrained(folder, output_loading_info=True)
-    for layer in model.modules():  # it has 1e-5 in norms that its config says nothing about
+    for layer in model.modules():  # 1e-5 in norms that its config does not cover
         if isinstance(layer, nn.LayerNorm):
             layer.eps = 1e-6
     return model.eval(), about
@@ -57,7 +57,7 @@ def theirs_from(folder: Path, config: ModelConfig) -> tuple[nn.Module, dict[str,
 
 @torch.no_grad()
 def agree(ours: nn.Module, theirs: nn.Module) -> None:
-    """Compare answers to one clip."""
+    """Compare the outputs for one clip."""
     torch.manual_seed(1)
     pixels = torch.randint(0, 256, (2, 3, 4, 32, 32), dtype=torch.uint8)
     video = normalize_clip(pixels).transpose(1, 2)
@@ -81,15 +81,15 @@ def near(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", sorted(CARDS))
-def test_a_folder_we_write_loads_there_completely_and_answers_the_same(
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_a_folder_of_videomae_gives_the_same_outputs_in_transformers(
     tmp_path: Path, name: str
 ) -> None:
     torch.manual_seed(0)
-    config = CARDS[name]
-    ours = randomised(built(config))
+    config = CONFIGS[name]
+    ours = randomised(build(config))
 
-    save(tmp_path / "hf", ours.state_dict(), config, "hf")
+    save_as_format(tmp_path / "hf", ours.state_dict(), config, "hf")
     theirs, about = theirs_from(tmp_path / "hf", config)
 
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
@@ -99,18 +99,18 @@ def test_a_folder_we_write_loads_there_completely_and_answers_the_same(
         assert theirs.config.id2label == dict(enumerate(config.classes))
 
 
-@pytest.mark.parametrize("name", sorted(CARDS))
-def test_a_folder_they_write_loads_here_completely_and_answers_the_same(
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_a_folder_of_transformers_gives_the_same_outputs_in_videomae(
     tmp_path: Path, name: str
 ) -> None:
     torch.manual_seed(0)
-    config = CARDS[name]
-    save(tmp_path / "hf", built(config).state_dict(), config, "hf")
+    config = CONFIGS[name]
+    save_as_format(tmp_path / "hf", build(config).state_dict(), config, "hf")
     theirs, _ = theirs_from(tmp_path / "hf", config)
     randomised(theirs).save_pretrained(tmp_path / "theirs", max_shard_size="20KB")
 
     loaded = read_checkpoint(tmp_path / "theirs")
-    ours = built(loaded.config)
+    ours = build(loaded.config)
     load_weights(ours, loaded.weights)
 
     assert len(list((tmp_path / "theirs").glob("model-*.safetensors"))) > 1
@@ -121,20 +121,20 @@ def test_a_folder_they_write_loads_here_completely_and_answers_the_same(
     agree(ours.eval(), theirs)
 
 
-def test_the_linear_spelling_loads_there_too(tmp_path: Path) -> None:
+def test_the_linear_spelling_loads_in_transformers_too(tmp_path: Path) -> None:
     torch.manual_seed(0)
     ours = randomised(build_classifier(CLASSIFIER))
 
-    save(tmp_path / "linear", ours.state_dict(), CLASSIFIER, "hf-linear")
+    save_as_format(tmp_path / "linear", ours.state_dict(), CLASSIFIER, "hf-linear")
     theirs, about = theirs_from(tmp_path / "linear", CLASSIFIER)
 
     assert not about["missing_keys"]
     agree(ours, theirs)
 
 
-def test_their_processor_reads_ours(tmp_path: Path) -> None:
+def test_the_processor_of_transformers_reads_our_folder(tmp_path: Path) -> None:
     config = CLASSIFIER.model_copy(update={"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)})
-    save(tmp_path / "hf", build_classifier(config).state_dict(), config, "hf")
+    save_as_format(tmp_path / "hf", build_classifier(config).state_dict(), config, "hf")
 
     theirs = transformers.VideoMAEImageProcessor.from_pretrained(tmp_path / "hf")
 

@@ -1,7 +1,7 @@
 """Compare our test views of a video with golden ones: python tests/parity/views.py VIDEO GOLDEN
 
-Prints the largest difference of each quantity. Exits 1 above its tolerance (decoders differ by a
-grey level here and there, which a normalised pixel shows as about 0.02).
+Prints the largest difference of each quantity. Exits with 1 if one exceeds its tolerance (decoders
+differ by a grey level in some pixels, which is about 0.02 in a normalised pixel).
 """
 
 import sys
@@ -12,9 +12,10 @@ from safetensors import safe_open
 from torch import Tensor
 
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD, ClipSpec
-from videomae_cli.data.decode import choose_decoder, probe_video
 from videomae_cli.data.eval_views import EvalViews
+from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.data.manifest import Video
+from videomae_cli.data.video_info import probe_video
 
 TOLERANCES = {
     "thumbnails": 0.02,
@@ -26,7 +27,7 @@ BLOCK = 16
 
 
 def normalized_views(video: Path, facts: dict[str, str]) -> Tensor:
-    """Return the views as the model sees them: V,C,T,H,W, clip by clip, crop by crop."""
+    """Return the normalised views (V, C, T, H, W), clip by clip, crop by crop."""
     info = probe_video(video)
     row = Video(
         video.name, None, "test", info.frames, info.fps, info.width, info.height,
@@ -44,10 +45,10 @@ def normalized_views(video: Path, facts: dict[str, str]) -> Tensor:
 
 
 def measure(views_VCTHW: Tensor) -> dict[str, Tensor]:
-    """Return the quantities a golden file holds."""
-    views, colours, frames, height, width = views_VCTHW.shape
+    """Return the quantities that a golden file contains."""
+    views, channels, frames, height, width = views_VCTHW.shape
     blocks = views_VCTHW.reshape(
-        views, colours, frames, height // BLOCK, BLOCK, width // BLOCK, BLOCK
+        views, channels, frames, height // BLOCK, BLOCK, width // BLOCK, BLOCK
     )
     top, left = (height - 2 * BLOCK) // 2, (width - 2 * BLOCK) // 2
     return {
@@ -64,13 +65,13 @@ def largest_differences(video: Path, golden: Path) -> dict[str, float]:
     """Return the largest absolute difference of each quantity."""
     with safe_open(golden, "pt") as file:
         facts: dict[str, str] = file.metadata()
-        wanted = {name: file.get_tensor(name) for name in TOLERANCES}
+        golden_values = {name: file.get_tensor(name) for name in TOLERANCES}
         order = file.get_tensor("view_order").tolist()
     crops = int(facts["crops"])
     measured = measure(normalized_views(video, facts))
     ours = [[view // crops, view % crops] for view in range(len(measured["view_mean"]))]
     assert order == ours, f"the golden views come in another order: {order}"
-    return {name: float((measured[name] - wanted[name]).abs().max()) for name in TOLERANCES}
+    return {name: float((measured[name] - golden_values[name]).abs().max()) for name in TOLERANCES}
 
 
 def main(video: Path, golden: Path) -> int:

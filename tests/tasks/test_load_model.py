@@ -1,4 +1,4 @@
-"""Cards become models, checkpoints fill them, and nothing is left to chance or to silence."""
+"""Models are built from configurations and loaded from checkpoints; every fault is named."""
 
 import json
 from dataclasses import replace
@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from tests.notes import AUTOENCODER, CLASSIFIER, STACK, learned, written
-from videomae_cli.checkpoints.loading import save
+from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.checkpoints.native import parse_model_config, write_native
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.config.model_config import ModelConfig, autoencoder_config, classifier_config
 from videomae_cli.config.recipe_files import load_recipe
-from videomae_cli.config.sizes import SIZES
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.errors import CheckpointError
 from videomae_cli.models.build import build_autoencoder, build_classifier, expected_shapes
 from videomae_cli.tasks.load_model import (
@@ -61,7 +61,7 @@ def test_expected_shapes_take_no_memory_and_leave_the_generator_alone() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_a_model_filled_from_its_own_weights_computes_the_same(tmp_path: Path) -> None:
+def test_a_model_loaded_from_its_own_weights_computes_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
     first = build_autoencoder(AUTOENCODER)
     write_native(tmp_path / "final", first.state_dict(), AUTOENCODER)
@@ -74,7 +74,7 @@ def test_a_model_filled_from_its_own_weights_computes_the_same(tmp_path: Path) -
     assert torch.equal(first(clip_BCTHW, noise_B2N).loss, second(clip_BCTHW, noise_B2N).loss)
 
 
-def test_a_card_of_the_other_kind_is_refused_with_what_to_do() -> None:
+def test_a_configuration_of_another_kind_is_refused_with_a_hint() -> None:
     with pytest.raises(CheckpointError, match="is a classifier") as deco:
         build_autoencoder(CLASSIFIER)
     with pytest.raises(CheckpointError, match="is an autoencoder") as head:
@@ -83,7 +83,7 @@ def test_a_card_of_the_other_kind_is_refused_with_what_to_do() -> None:
     assert "pretrain" in deco.value.hint and "finetune" in head.value.hint
 
 
-def test_a_mask_of_the_future_is_refused_in_words() -> None:
+def test_a_mask_of_a_newer_version_is_refused_by_name() -> None:
     text = AUTOENCODER.model_dump_json().replace('"strategy":"tube"', '"strategy":"wavelet"')
 
     with pytest.raises(CheckpointError, match=r"mask\.strategy") as caught:
@@ -101,7 +101,7 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused_by_name(tmp_path: Path) -> 
         read_checkpoint(tmp_path / "final")
 
 
-def test_filling_needs_every_tensor() -> None:
+def test_loading_needs_every_tensor() -> None:
     with pytest.raises(CheckpointError, match="missing: bias"):
         load_weights(nn.Linear(2, 2), {"weight": torch.zeros(2, 2)})
 
@@ -112,7 +112,7 @@ def test_fine_tuning_starts_from_the_pretrained_encoder(tmp_path: Path, kind: st
     pretrained = read_checkpoint(source)
     if kind == "v1":
         source = tmp_path / "pretrained.pth"
-        save(source, pretrained.weights, pretrained.config, "v1")
+        save_as_format(source, pretrained.weights, pretrained.config, "v1")
     torch.manual_seed(2)
     classifier = build_classifier(CLASSIFIER)
     fresh_head = classifier.head.weight.clone()
@@ -126,7 +126,7 @@ def test_fine_tuning_starts_from_the_pretrained_encoder(tmp_path: Path, kind: st
     assert len(report.matched) == 28 and len(report.initialised) == 4
 
 
-def test_another_geometry_is_said_and_another_encoder_refused(tmp_path: Path) -> None:
+def test_another_geometry_is_reported_and_another_encoder_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "final", AUTOENCODER)
     longer = CLASSIFIER.model_copy(update={"grid": replace(CLASSIFIER.grid, frames=8)})
     heads = CLASSIFIER.model_copy(update={"encoder": STACK.model_copy(update={"heads": 4})})
@@ -139,7 +139,7 @@ def test_another_geometry_is_said_and_another_encoder_refused(tmp_path: Path) ->
         init_from_pretrained(loaded, build_classifier(heads), heads)
 
 
-def test_a_model_of_learned_parts_rebuilds_itself_from_its_card(tmp_path: Path) -> None:
+def test_a_model_with_learned_positions_is_rebuilt_from_its_configuration(tmp_path: Path) -> None:
     source = written(tmp_path / "final", learned(AUTOENCODER), seed=3)
     clip_BCTHW = torch.randint(0, 256, (1, 3, 4, 32, 32), dtype=torch.uint8)
     noise_B2N = torch.rand(1, 2, AUTOENCODER.grid.tokens)
@@ -154,14 +154,14 @@ def test_a_model_of_learned_parts_rebuilds_itself_from_its_card(tmp_path: Path) 
     assert torch.equal(first(clip_BCTHW, noise_B2N).loss, second(clip_BCTHW, noise_B2N).loss)
 
 
-def test_a_card_that_says_nothing_of_learned_parts_is_videomae() -> None:
-    said = json.loads(AUTOENCODER.model_dump_json())
+def test_a_configuration_without_learned_parts_is_videomae() -> None:
+    content = json.loads(AUTOENCODER.model_dump_json())
     for part in ("encoder", "decoder"):
         for key in ("positions", "class_token", "biases"):
-            del said[part][key]
-    del said["target_frames"]
+            del content[part][key]
+    del content["target_frames"]
 
-    config = ModelConfig.model_validate_json(json.dumps(said))
+    config = ModelConfig.model_validate_json(json.dumps(content))
 
     assert config == AUTOENCODER
 
@@ -173,8 +173,12 @@ def test_a_recipe_with_learned_parts_describes_them() -> None:
     config = autoencoder_config(recipe)
 
     assert config.decoder is not None and config.target_frames == "linspace"
-    for stack in (config.encoder, config.decoder):
-        assert (stack.positions, stack.class_token, stack.biases) == ("separable", True, "all")
+    for transformer in (config.encoder, config.decoder):
+        assert (transformer.positions, transformer.class_token, transformer.biases) == (
+            "separable",
+            True,
+            "all",
+        )
     shapes = expected_shapes(config)
     assert shapes["encoder.positions.space"] == (1, 196, 768)
     assert shapes["decoder.positions.time"] == (1, 8, 384)
@@ -183,7 +187,7 @@ def test_a_recipe_with_learned_parts_describes_them() -> None:
 
 
 @pytest.mark.parametrize("which", ["checkpoint", "recipe"])
-def test_learned_parts_on_one_side_only_are_refused_in_words(tmp_path: Path, which: str) -> None:
+def test_learned_parts_on_one_side_only_are_refused(tmp_path: Path, which: str) -> None:
     source, config = AUTOENCODER, CLASSIFIER
     if which == "checkpoint":
         source = learned(AUTOENCODER)
@@ -199,7 +203,7 @@ def test_learned_parts_on_one_side_only_are_refused_in_words(tmp_path: Path, whi
     assert "positions" in caught.value.hint
 
 
-def test_learned_positions_are_resized_for_another_grid_and_the_norm_is_taken_over(
+def test_learned_positions_are_interpolated_for_another_grid_and_the_norm_is_kept(
     tmp_path: Path,
 ) -> None:
     path = written(tmp_path / "final", learned(AUTOENCODER))

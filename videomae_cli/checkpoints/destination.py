@@ -1,4 +1,4 @@
-"""Write checkpoints atomically, with write failures as `CheckpointError`."""
+"""Write checkpoints atomically; a failed write raises `CheckpointError`."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,24 +15,24 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a path to write to; see `atomic.replacing`.
 
     Raises:
-        CheckpointError: The place cannot be written to, or the disk is full.
+        CheckpointError: The path cannot be written to, or the disk is full.
     """
     with _write_errors(path), atomic.replacing(path) as partial:
         yield partial
 
 
 @contextmanager
-def replacing_directory(path: Path, *, ours: Collection[str] = ()) -> Iterator[Path]:
+def replacing_directory(path: Path, *, replaceable: Collection[str] = ()) -> Iterator[Path]:
     """Yield an empty directory to fill; see `atomic.replacing_directory`.
 
     Args:
         path: The directory to create.
-        ours: Names of files that an existing `path` may contain and lose.
+        replaceable: Names of files that an existing `path` may contain and lose.
 
     Raises:
-        CheckpointError: `path` is a file, or contains files not in `ours`, or cannot be written.
+        CheckpointError: `path` is a file, contains other files, or cannot be written to.
     """
-    refuse_other_files(path, ours)
+    refuse_other_files(path, replaceable)
     with _write_errors(path), atomic.replacing_directory(path) as partial:
         yield partial
 
@@ -42,28 +42,38 @@ def replacing_several(path: Path) -> Iterator[Path]:
     """Yield an empty directory whose files move beside `path`; see `atomic.replacing_several`.
 
     Raises:
-        CheckpointError: The place cannot be written to, or the disk is full.
+        CheckpointError: The path cannot be written to, or the disk is full.
     """
     with _write_errors(path), atomic.replacing_several(path) as partial:
         yield partial
 
 
-def refuse_other_files(path: Path, ours: Collection[str]) -> None:
-    """Check that replacing `path` loses nothing but the files named in `ours`.
+def refuse_other_files(path: Path, replaceable: Collection[str]) -> None:
+    """Check that replacing `path` loses no files except the replaceable ones.
 
     Raises:
-        CheckpointError: It would.
+        CheckpointError: It would lose others.
     """
     if not path.exists():
         return
     if not path.is_dir():
         raise CheckpointError(f"{path} is a file, not a directory", "choose another destination")
-    others = sorted(file.name for file in path.iterdir() if file.name not in ours)
+    others = sorted(file.name for file in path.iterdir() if file.name not in replaceable)
     if others:
         raise CheckpointError(
             f"{path} contains other files ({', '.join(others[:3])}), so it is not replaced",
             "choose an empty or a new directory",
         )
+
+
+def write_torch(path: Path, content: Mapping[str, object]) -> None:
+    """Write a torch file.
+
+    Raises:
+        CheckpointError: The path cannot be written to, or the disk is full.
+    """
+    with replacing(path) as partial:
+        torch.save(dict(content), partial)
 
 
 @contextmanager
@@ -73,11 +83,5 @@ def _write_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be written: {error.strerror or error}",
-            "is there room on the disk, and may you write there?",
+            "check the free space on the disk and your permission to write there",
         ) from error
-
-
-def write_torch(path: Path, held: Mapping[str, object]) -> None:
-    """Write a torch file, whole or not at all."""
-    with replacing(path) as partial:
-        torch.save(dict(held), partial)

@@ -1,101 +1,102 @@
-"""What a checkpoint format is: how to know it, its tables, and how it is written."""
+"""A checkpoint format: how it is recognised, its tables of tensor names, and how it is written."""
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import Tensor
-
-from videomae_cli.checkpoints.infer_config import NOTHING, Told
-from videomae_cli.checkpoints.keymap import Drop, Kind, Rule, rename
+from videomae_cli.checkpoints.hints import NO_SIDE_INFO, SideInfo
+from videomae_cli.checkpoints.keymap import Drop, Kind, Rule, Weights, map_names
 from videomae_cli.config.model_config import ModelConfig
 
-Config = Mapping[str, Any]
-"""The JSON beside the weights in a folder, by file name without suffix; empty for a file alone."""
-Weights = Mapping[str, Tensor]
+FolderJson = Mapping[str, Any]
+"""JSON files beside the weights, by file name without suffix; empty for a single file."""
+
+PLAIN_VIT = {"encoder.positions": "sine", "encoder.class_token": False, "target_frames": "all"}
 
 
-PLAIN = {"encoder.positions": "sine", "encoder.class_token": False, "target_frames": "all"}
-
-
-class Table(NamedTuple):
-    """One way in which a format names the tensors of one kind of model."""
+class KeyTable(NamedTuple):
+    """The tensor names that a format uses for one kind of model."""
 
     kind: Kind
     rules: Sequence[Rule]
     drops: Sequence[Drop] = ()
-    """What it carries beyond a native model."""
-    facts: Mapping[str, object] = {}
-    """Card fields that follow from such names."""
-    needs: Mapping[str, object] = PLAIN
-    """What a model must have to be written so; dotted fields of the card."""
+    """Tensors of the format that a native model does not have."""
+    implies: Mapping[str, object] = {}
+    """Fields of the model configuration that follow from these names."""
+    requires: Mapping[str, object] = PLAIN_VIT
+    """Dotted fields of the model configuration that a model must have to be written like this."""
 
 
-def _told_nothing(_table: Table, _weights: Weights, _config: Config) -> Told:
-    return NOTHING
+def _read_no_side_info(_table: KeyTable, _weights: Weights, _json: FolderJson) -> SideInfo:
+    return NO_SIDE_INFO
 
 
 class Format(NamedTuple):
     """A checkpoint format."""
 
     title: str
-    """Its name in messages."""
-    recognise: Callable[[Weights, Config], str | None]
-    """Which of the tables these tensors follow; None if they are not in this format."""
-    tables: Mapping[str, Table]
+    """Name in messages."""
+    recognise: Callable[[Weights, FolderJson], str | None]
+    """Returns the key in `tables` that fits these tensor names; None for another format."""
+    tables: Mapping[str, KeyTable]
     write: Callable[[Path, Weights, ModelConfig], None] | None
-    """Writes tensors under the format's names, and the card; None if it is only read."""
+    """Writes tensors under the format's names, with the configuration; None if read only."""
     license: str
-    """Licence of its files where they do not say."""
+    """Licence of the weights if the file does not state one."""
     warning: str = ""
-    """What a user of such files must know."""
-    unsaid: tuple[str, ...] = ()
-    """What no file of this format can tell."""
+    """Shown to every user of such a file."""
+    assumed: tuple[str, ...] = ()
+    """Assumptions that hold for every file of this format, one sentence each."""
     is_folder: bool = False
-    """Whether `write` makes a folder."""
-    tell: Callable[[Table, Weights, Config], Told] = _told_nothing
-    """Reads what lies beside the weights; takes their names in the format."""
+    """Whether `write` creates a folder."""
+    read_side_info: Callable[[KeyTable, Weights, FolderJson], SideInfo] = _read_no_side_info
+    """Reads facts that native names and shapes do not give; expects the format's names."""
 
 
-def table_for(config: ModelConfig, known: Format) -> Table | None:
-    """Return the table that holds such a model, if the format has one."""
-    for table in known.tables.values():
-        wanted = {**table.facts, **table.needs}
+def find_table(config: ModelConfig, target: Format) -> KeyTable | None:
+    """Return the table that a model can be written with; None if the format has none."""
+    for table in target.tables.values():
+        fields = {**table.implies, **table.requires}
         if table.kind == config.kind and all(
-            attrgetter(field)(config) == value for field, value in wanted.items()
+            attrgetter(field)(config) == value for field, value in fields.items()
         ):
             return table
     return None
 
 
-def encoder_tables(
+def make_encoder_tables(
     rules: Sequence[Rule], *, norm: str, fc_norm: str, head: str, drops: Sequence[Drop] = ()
-) -> dict[str, Table]:
-    """Return the tables of what can stand on an encoder: a head, a norm, or nothing.
+) -> dict[str, KeyTable]:
+    """Return the tables for an encoder with a head, with only a norm, or with neither.
 
     Args:
         rules: Of the encoder's embedding and blocks.
-        norm: Stem of the norm over tokens.
-        fc_norm: Stem of the norm over their mean.
-        head: Stem of the linear head.
-        drops: What every table drops.
+        norm: Name of the norm over the tokens, without `.weight`.
+        fc_norm: Name of the norm over their mean.
+        head: Name of the linear head.
+        drops: Of every table.
     """
-    after, heads = affine("fc_norm", fc_norm), affine("head", head)
-    first = affine("fc_norm", norm)  # over all tokens, then the first: the same as the reverse
-    alone = affine("encoder.norm", norm)
+    pooled_norm, linear = map_affine("fc_norm", fc_norm), map_affine("head", head)
+    token_norm = map_affine("encoder.norm", norm)
+    # a norm over all tokens followed by taking the first: the same as the norm over the first
+    first_norm = map_affine("fc_norm", norm)
     return {
-        "classifier": Table("classifier", (*rules, *after, *heads), drops, {"pooling": "mean"}),
-        "first": Table("classifier", (*rules, *first, *heads), drops, {"pooling": "first"}),
-        "encoder": Table("encoder", rules, drops, {"norm_of": None}),
-        "latents": Table("encoder", (*rules, *alone), drops, {"norm_of": "tokens"}),
-        "features": Table("encoder", (*rules, *after), drops, {"norm_of": "mean"}),
+        "classifier": KeyTable(
+            "classifier", (*rules, *pooled_norm, *linear), drops, {"pooling": "mean"}
+        ),
+        "first": KeyTable(
+            "classifier", (*rules, *first_norm, *linear), drops, {"pooling": "first"}
+        ),
+        "encoder": KeyTable("encoder", rules, drops, {"norm_of": None}),
+        "latents": KeyTable("encoder", (*rules, *token_norm), drops, {"norm_of": "tokens"}),
+        "features": KeyTable("encoder", (*rules, *pooled_norm), drops, {"norm_of": "mean"}),
     }
 
 
-def tail(names: Weights, *, norm: str, fc_norm: str, head: str) -> str:
-    """Tell which of `encoder_tables` these names follow."""
-    has_norm, has_fc_norm, has_head = (holds(names, stem) for stem in (norm, fc_norm, head))
+def find_encoder_table(weights: Weights, *, norm: str, fc_norm: str, head: str) -> str:
+    """Return the key of `make_encoder_tables` that these names follow."""
+    has_norm, has_fc_norm, has_head = (has_part(weights, part) for part in (norm, fc_norm, head))
     if has_head:
         return "first" if has_norm and not has_fc_norm else "classifier"
     if has_fc_norm:
@@ -103,17 +104,17 @@ def tail(names: Weights, *, norm: str, fc_norm: str, head: str) -> str:
     return "latents" if has_norm else "encoder"
 
 
-def holds(weights: Weights, stem: str) -> bool:
-    """Tell whether there are tensors below a name."""
-    return any(name.startswith(f"{stem}.") for name in weights)
+def has_part(weights: Weights, part: str) -> bool:
+    """Return whether there are tensors named `part.*`."""
+    return any(name.startswith(f"{part}.") for name in weights)
 
 
-def axis(weights: Weights, name: str, number: int) -> int:
-    """Return the length of one axis of a tensor; 0 if it has none, or is not there."""
+def axis_length(weights: Weights, name: str, axis: int) -> int:
+    """Return the length of one axis of a tensor; 0 if the tensor or the axis does not exist."""
     shape = weights[name].shape if name in weights else ()
-    return shape[number] if len(shape) > number else 0
+    return shape[axis] if len(shape) > axis else 0
 
 
-def affine(native: str, other: str) -> tuple[Rule, ...]:
-    """Return the rules of a weight and a bias."""
-    return rename({f"{native}.{part}": f"{other}.{part}" for part in ("weight", "bias")})
+def map_affine(native: str, other: str) -> tuple[Rule, ...]:
+    """Return the rules for the weight and the bias of one layer."""
+    return map_names({f"{native}.{part}": f"{other}.{part}" for part in ("weight", "bias")})

@@ -1,4 +1,4 @@
-"""Known defects of files in circulation that can be seen in the weights themselves."""
+"""Detect known defects of published files from the weights, the configuration and the file name."""
 
 import re
 from collections.abc import Mapping
@@ -7,40 +7,54 @@ from torch import Tensor
 
 from videomae_cli.config.model_config import ModelConfig
 
-LOST_BIASES = (
-    "every query and value bias is zero: transformers 5.5.1 to 5.17.0 lose them when they read a"
-    " folder and write it again; take the folder it was made from"
+ZERO_BIASES = (
+    "all query and value biases are zero: transformers 5.5.1 to 5.17.0 lose them when they load a"
+    " folder and save it again; use the original folder"
 )
-FRESH_HEAD = "every bias of the head is zero: the head looks never trained"
+UNTRAINED_HEAD = "all biases of the head are zero: the head was probably never trained"
 FIRST_TOKEN = (
-    "the head reads the first token and not the mean over the tokens, as transformers does with"
-    " classifiers made from its pretraining folders; kept so"
+    "the head reads the first token instead of the mean over the tokens, as transformers does for"
+    " classifiers made from its pretraining folders; kept as it is"
 )
 
 
-def misnamed(name: str, digest: str) -> tuple[str, ...]:
-    """Say whether a file is another than the one whose sha256 begins as its name ends."""
-    found = re.search(r"[-_]([0-9a-f]{8})\.pth$", name)
-    if found is None or digest.startswith(found[1]):
-        return ()
-    return (
-        f"by its name sha256 begins with {found[1]}, but it begins with {digest[:8]}: altered?",
-    )
-
-
-def traps_in(
+def find_defects(
     weights: Mapping[str, Tensor], config: ModelConfig, format_name: str
 ) -> tuple[str, ...]:
-    """Say which traps native weights from elsewhere have stepped into."""
-    found = []
+    """Return one sentence for each known defect that converted weights show.
+
+    Args:
+        weights: Native names to tensors.
+        config: Of their model.
+        format_name: Key of `FORMATS` that the weights were read from.
+    """
+    defects = []
     biases = [t for name, t in weights.items() if name.endswith((".q_bias", ".v_bias"))]
     if format_name.startswith("hf") and biases and _all_zero(biases):
-        found.append(LOST_BIASES)
+        defects.append(ZERO_BIASES)
     if "head.bias" in weights and _all_zero([weights["head.bias"]]):
-        found.append(FRESH_HEAD)
+        defects.append(UNTRAINED_HEAD)
     if config.pooling == "first":
-        found.append(FIRST_TOKEN)
-    return tuple(found)
+        defects.append(FIRST_TOKEN)
+    return tuple(defects)
+
+
+def find_digest_mismatch(name: str, digest: str) -> tuple[str, ...]:
+    """Return a sentence if a file's SHA-256 differs from the one in its name.
+
+    Published files are named `NAME-12345678.pth` after the first eight digits of their SHA-256.
+
+    Args:
+        name: File name.
+        digest: SHA-256 of the file, hexadecimal.
+    """
+    match = re.search(r"[-_]([0-9a-f]{8})\.pth$", name)
+    if match is None or digest.startswith(match[1]):
+        return ()
+    return (
+        f"the file name gives a SHA-256 that begins with {match[1]}, but the SHA-256 of the file"
+        f" begins with {digest[:8]}: the file may have been altered",
+    )
 
 
 def _all_zero(tensors: list[Tensor]) -> bool:

@@ -1,35 +1,35 @@
-"""What happened to every tensor on the way in: nothing is lost or made up without a line here."""
+"""Match the tensors of a checkpoint with those of a model, and report what happened to each."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from videomae_cli.checkpoints.keymap import named
+from videomae_cli.checkpoints.keymap import Weights, list_names
 from videomae_cli.errors import CheckpointError
 
 Shapes = Mapping[str, Sequence[int]]
 
 
 class LoadReport(NamedTuple):
-    """The fate of each source tensor and the origin of each tensor of the model."""
+    """What happened to each tensor of the source, and where each tensor of the model is from."""
 
     matched: tuple[str, ...] = ()
-    """Native names filled from the source as they are."""
+    """Native names whose values are those of the source."""
     moved: dict[str, str] = {}  # noqa: RUF012  (never written to)
-    """Source name to the native name it fills instead; among `matched` under the latter."""
+    """Source name to the other native name that it fills; the latter is also in `matched`."""
     interpolated: dict[str, str] = {}  # noqa: RUF012  (never written to)
-    """Native names filled from the source after a change of geometry, each with the change."""
+    """Native name to the change of geometry that its values went through."""
     initialised: tuple[str, ...] = ()
-    """Native names not in the source, left as the model drew them."""
+    """Native names that the source lacks; they keep the model's initial values."""
     dropped: dict[str, str] = {}  # noqa: RUF012  (never written to)
-    """Source names not used, each with its reason."""
+    """Source name to the reason why it is not used."""
     assumed: tuple[str, ...] = ()
-    """What the source does not tell and was taken for granted, as sentences."""
-    traps: tuple[str, ...] = ()
-    """Known defects of such sources that this one shows, as sentences."""
+    """Facts that the source does not state and that were assumed, one sentence each."""
+    defects: tuple[str, ...] = ()
+    """Known defects of such sources that this one shows, one sentence each."""
 
     def summary(self) -> str:
         """Return one line with the counts."""
@@ -45,67 +45,52 @@ class LoadReport(NamedTuple):
                 parts.append(f"{len(names)} {label}")
         return ", ".join(parts)
 
-    def reasons(self) -> list[tuple[str, int]]:
-        """Return each reason for dropping with the number of tensors it took, most first."""
-        return _counted(self.dropped.values())
+    def count_changes(self) -> list[tuple[str, int]]:
+        """Return each change of geometry with its number of tensors, most frequent first."""
+        return Counter(self.interpolated.values()).most_common()
 
-    def changes(self) -> list[tuple[str, int]]:
-        """Return each change of geometry with the number of tensors it fitted, most first."""
-        return _counted(self.interpolated.values())
+    def as_json(self) -> dict[str, Any]:
+        """Return the report under its published keys: `defects` is printed as `traps`."""
+        return {"traps" if key == "defects" else key: v for key, v in self._asdict().items()}
 
 
 def match_tensors(
-    weights: Mapping[str, Tensor],
+    weights: Weights,
     expected: Shapes,
     *,
     allow_initialised: Sequence[str] = (),
     allow_dropped: Mapping[str, str] | None = None,
     origins: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Tensor], LoadReport]:
-    """Account for every tensor of a source and of a model.
+    """Match the tensors of a source with those of a model.
 
     Args:
         weights: Native names to tensors.
-        expected: Native names to shapes, taken from the model.
-        allow_initialised: Patterns (`head.*`) of names the source may lack.
-        allow_dropped: Patterns of source names the model may do without, each with the reason.
-        origins: Native names to those in the source, for messages.
+        expected: Native names to shapes, from the model.
+        allow_initialised: Patterns (`head.*`) of names that the source may lack.
+        allow_dropped: Patterns of source names that the model may not use, each with the reason.
+        origins: Native names to names in the source, for messages.
 
     Returns:
-        The weights the model takes, and the report.
+        The weights that the model uses, and the report.
 
     Raises:
-        CheckpointError: A tensor is missing, unknown or of another shape; all of them are named.
+        CheckpointError: Tensors are missing, unknown or of another shape; all of them are named.
     """
-    allow_dropped = allow_dropped or {}
-    dropped = {}
-    faults = []
-    for name in weights:
-        if name not in expected:
-            reason = next((r for p, r in allow_dropped.items() if fnmatchcase(name, p)), None)
-            if reason is None:
-                faults.append(name)
-            else:
-                dropped[name] = reason
+    unknown, dropped = _split_unused(weights, expected, allow_dropped or {})
     absent = [name for name in expected if name not in weights]
     initialised = [n for n in absent if any(fnmatchcase(n, p) for p in allow_initialised)]
-    missing = [name for name in absent if name not in initialised]
     shared = [name for name in expected if name in weights]
-    misfits = [
-        f"{_known_as(name, origins or {})} is {_size(weights[name].shape)},"
-        f" the model has {_size(expected[name])}"
-        for name in shared
-        if tuple(weights[name].shape) != tuple(expected[name])
-    ]
-    problems = [
-        *([f"not in the model: {named(faults)}"] if faults else []),
-        *([f"missing: {named(missing)}"] if missing else []),
-        *([f"other shape: {named(misfits)}"] if misfits else []),
-    ]
+    faults = {
+        "not in the model": unknown,
+        "missing": [name for name in absent if name not in initialised],
+        "wrong shape": _find_wrong_shapes(weights, expected, shared, origins or {}),
+    }
+    problems = [f"{fault}: {list_names(names)}" for fault, names in faults.items() if names]
     if problems:
         raise CheckpointError(
-            "the weights do not fit; " + "; ".join(problems),
-            "is this the checkpoint of this model, and whole?",
+            "the weights do not fit the model; " + "; ".join(problems),
+            "check that this is a checkpoint of this model, and complete",
         )
     report = LoadReport(
         matched=tuple(sorted(shared)), initialised=tuple(sorted(initialised)), dropped=dropped
@@ -113,21 +98,45 @@ def match_tensors(
     return {name: weights[name] for name in shared}, report
 
 
-def _known_as(name: str, origins: Mapping[str, str]) -> str:
-    origin = origins.get(name, name)
-    return name if origin == name else f"{name} (in the file {origin})"
+def describe_casts(weights: Weights) -> tuple[str, ...]:
+    """Return a sentence if tensors are stored in other types than float32."""
+    dtypes = sorted({str(t.dtype).removeprefix("torch.") for t in weights.values()})
+    others = [dtype for dtype in dtypes if dtype != "float32"]
+    return (f"stored as {', '.join(others)}, read as float32",) if others else ()
 
 
-def _counted(words: Iterable[str]) -> list[tuple[str, int]]:
-    return Counter(words).most_common()
+def _split_unused(
+    weights: Weights, expected: Shapes, allow_dropped: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """Return the source names that the model lacks: unknown ones, and dropped ones with reasons."""
+    unknown: list[str] = []
+    dropped: dict[str, str] = {}
+    for name in weights:
+        if name in expected:
+            continue
+        reason = next((r for p, r in allow_dropped.items() if fnmatchcase(name, p)), None)
+        if reason is None:
+            unknown.append(name)
+        else:
+            dropped[name] = reason
+    return unknown, dropped
 
 
-def casts_in(weights: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Say in which other types than float32 tensors were stored."""
-    kinds = sorted({str(t.dtype).removeprefix("torch.") for t in weights.values()})
-    casts = [kind for kind in kinds if kind != "float32"]
-    return (f"stored as {', '.join(casts)}, read as float32",) if casts else ()
+def _find_wrong_shapes(
+    weights: Weights, expected: Shapes, names: Sequence[str], origins: Mapping[str, str]
+) -> list[str]:
+    """Return one phrase for each tensor whose shape is not that of the model."""
+    wrong = []
+    for name in names:
+        shape = tuple(weights[name].shape)
+        if shape != tuple(expected[name]):
+            origin = origins.get(name, name)
+            words = name if origin == name else f"{name} (in the file {origin})"
+            wrong.append(
+                f"{words} is {_format_shape(shape)}, the model has {_format_shape(expected[name])}"
+            )
+    return wrong
 
 
-def _size(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "a number"
+def _format_shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "a scalar"

@@ -3,208 +3,218 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
-from videomae_cli.checkpoints.format import Table, table_for
+from videomae_cli.checkpoints.format import FolderJson, KeyTable, find_table
 from videomae_cli.checkpoints.formats import FORMATS
-from videomae_cli.checkpoints.formats.folders import read_config
-from videomae_cli.checkpoints.infer_config import Hints, Inferred, Told, infer_model_config
-from videomae_cli.checkpoints.keymap import lacking, named, translate
-from videomae_cli.checkpoints.known_defects import misnamed, traps_in
-from videomae_cli.checkpoints.load_report import LoadReport, casts_in
-from videomae_cli.checkpoints.native import CARRIED_CONFIG_KEY, parse_model_config
-from videomae_cli.checkpoints.reading.files import Weights, read_contents, taken
-from videomae_cli.checkpoints.reading.locate import locate, model_config_in
-from videomae_cli.checkpoints.reading.unwrap import Unwrapped, shorten, unwrap
+from videomae_cli.checkpoints.formats.folders import read_folder_json
+from videomae_cli.checkpoints.hints import NO_HINTS, Hints, SideInfo
+from videomae_cli.checkpoints.infer_config import InferredConfig, infer_model_config
+from videomae_cli.checkpoints.keymap import Weights, find_missing, list_names, translate
+from videomae_cli.checkpoints.known_defects import find_defects, find_digest_mismatch
+from videomae_cli.checkpoints.load_report import LoadReport, describe_casts
+from videomae_cli.checkpoints.native import FOREIGN_CONFIG_KEY, parse_model_config
+from videomae_cli.checkpoints.reading.files import copy_weights, read_contents
+from videomae_cli.checkpoints.reading.locate import locate_weights, read_header_config
+from videomae_cli.checkpoints.reading.unwrap import SavedWeights, strip_common_prefix, unwrap
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 
-# what files beside the weights say, and so win over the card that was written with them
-SAID_BESIDE = ("encoder", "decoder", "grid", "classes", "mean", "std", "normalize", "pooling")
-NO_HINTS = Hints()
+# fields that the JSON files of a folder state; they take precedence over the configuration in the
+# header of its weights, because a user may have edited them
+FOLDER_FIELDS = ("encoder", "decoder", "grid", "classes", "mean", "std", "normalize", "pooling")
 
 
-class Loaded(NamedTuple):
-    """Native weights, what they are, and how they came to be."""
+class Checkpoint(NamedTuple):
+    """Native weights with the configuration of their model and a report of how they were read."""
 
-    weights: Weights
+    weights: dict[str, Tensor]
     config: ModelConfig
     report: LoadReport
     file: Path
-    """The file the weights were read from."""
+    """File that the weights were read from."""
     format: str
     """`native`, or a key of `FORMATS`."""
     warning: str = ""
-    """What a user of such a file must know; may be empty."""
+    """Shown to every user of such a file; may be empty."""
     origins: Mapping[str, str] = {}
-    """Native name to the name in the file, where it is another format's."""
+    """Native name to the name in the file, if the file has another format."""
 
 
-def load(path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, numbers: bool = True) -> Loaded:
+def load_any_format(
+    path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, read_values: bool = True
+) -> Checkpoint:
     """Read a checkpoint of any known format.
 
     Args:
-        path: A file of weights, a native or foreign directory, or a finished run.
-        hints: What the user knows and the file does not tell.
-        ema: Take the moving average that a training script stored beside the weights.
-        numbers: False leaves the numbers in the file as they are stored: enough to describe them.
+        path: A file of weights, a directory of any format, or a finished run.
+        hints: Facts that the user knows and the file does not state.
+        ema: Read the moving average that a training script stored beside the weights.
+        read_values: False leaves the values in the file, in their stored type: enough to describe
+            them.
 
     Returns:
-        float32 weights under native names. That they are all the model needs is for the caller to
-        check against the model (`report.place`).
+        float32 weights under native names. The caller checks that the model needs exactly these
+        (`load_report.match_tensors`).
 
     Raises:
-        CheckpointError: Missing, damaged, unsafe, unknown, or in need of a hint.
+        CheckpointError: Missing, damaged, unsafe, of an unknown format, or a hint is needed.
     """
-    place = locate(path)
-    contents = read_contents(place.file, numbers=numbers)
-    config_json = read_config(place.file.parent) if place.is_foreign else {}
-    config = place.config or model_config_in(contents.metadata, place.file)
+    location = locate_weights(path)
+    contents = read_contents(location.file, read_values=read_values)
+    folder_json = read_folder_json(location.file.parent) if location.is_foreign else {}
+    config = location.config or read_header_config(contents.metadata, location.file)
     try:
-        unwrapped = unwrap(contents.weights, ema=ema)
-        casts = casts_in(unwrapped.weights)
-        weights = taken(unwrapped.weights, contents.size, numbers=numbers)
+        saved = unwrap(contents.saved, ema=ema)
+        casts = describe_casts(saved.weights)
+        weights = copy_weights(saved.weights, contents.size, read_values=read_values)
         if config is not None:
             report = LoadReport(matched=tuple(sorted(weights)))
-            return Loaded(weights, config, report, place.file, "native", _aloud(config))
-        carried = contents.metadata.get(CARRIED_CONFIG_KEY, unwrapped.config)
-        held = unwrapped._replace(weights=weights, config=carried)
-        digests = [_digest(file) for file in contents.files] if numbers else []
-        return _foreign(contents.files, held, hints, config_json, casts, digests)
+            warning = _describe_license(config)
+            return Checkpoint(weights, config, report, location.file, "native", warning)
+        config_json = contents.metadata.get(FOREIGN_CONFIG_KEY, saved.config_json)
+        saved = saved._replace(weights=weights, config_json=config_json)
+        digests = [_compute_digest(file) for file in contents.files] if read_values else []
+        return _load_foreign(contents.files, saved, hints, folder_json, casts, digests)
     except CheckpointError as error:
-        raise CheckpointError(f"{place.file}: {error.message}", error.hint) from error
+        raise CheckpointError(f"{location.file}: {error.message}", error.hint) from error
 
 
-def save(path: Path, weights: Mapping[str, Tensor], config: ModelConfig, format_name: str) -> None:
+def save_as_format(path: Path, weights: Weights, config: ModelConfig, format_name: str) -> None:
     """Write native weights in another format.
 
     Raises:
-        CheckpointError: The format has no place for the model, or for one of its tensors.
+        CheckpointError: The format does not support the model, or one of its tensors.
     """
     target = FORMATS[format_name]
-    table = table_for(config, target)
+    table = find_table(config, target)
     if table is None or target.write is None:
-        raise CheckpointError(f"{target.title} has no place for {_model_words(config)}")
+        raise CheckpointError(f"{target.title} does not support {_describe_model(config)}")
     translated = translate(weights, table.rules, "from-native")
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in translated.weights.items()}
     target.write(path, tensors, config)
 
 
-def _foreign(
+def _load_foreign(
     files: tuple[Path, ...],
-    unwrapped: Unwrapped,
+    saved: SavedWeights,
     hints: Hints,
-    config_json: Mapping[str, Any],
+    folder_json: FolderJson,
     casts: tuple[str, ...],
     digests: Sequence[str],
-) -> Loaded:
-    name, table_name, held = _recognise(unwrapped, config_json)
+) -> Checkpoint:
+    """Translate the weights of another format and describe them."""
+    name, table_name, foreign = _recognise_format(saved.weights, folder_json)
     source = FORMATS[name]
     table = source.tables[table_name]
-    told = source.tell(table, held, config_json)
-    weights, dropped, origins = translate(held, table.rules, "to-native", drops=table.drops)
-    is_beside = bool(config_json and told.config)
-    config, assumed = _describe(unwrapped, weights, table, told, hints, is_beside=is_beside)
-    _refuse_gaps(weights, table, config)
-    warning = _aloud(config)
-    traps = told.traps + traps_in(weights, config, name)
-    if not unwrapped.config:
+    side_info = source.read_side_info(table, foreign, folder_json)
+    weights, dropped, origins = translate(foreign, table.rules, "to-native", drops=table.drops)
+    is_edited = bool(folder_json and side_info.fields)
+    config, assumed = _choose_config(saved, weights, table, side_info, hints, is_edited=is_edited)
+    _check_complete(weights, table, config)
+    warning = _describe_license(config)
+    defects = side_info.defects + find_defects(weights, config, name)
+    if not saved.config_json:
         sums = f", sha256 {', '.join(digests)}" if digests else ""
-        origin = f"{_title(files, config_json)} ({source.title}{sums})"
-        traps += misnamed(files[0].name, digests[0]) if digests else ()
+        origin = f"{_describe_files(files, folder_json)} ({source.title}{sums})"
+        defects += find_digest_mismatch(files[0].name, digests[0]) if digests else ()
         config = config.model_copy(update={"license": source.license, "derived_from": (origin,)})
         warning = source.warning
-        assumed += source.unsaid
-    beside = dict.fromkeys(unwrapped.beside, "not weights")
+        assumed += source.assumed
     report = LoadReport(
         matched=tuple(sorted(weights)),
-        dropped=dropped | beside,
+        dropped=dropped | dict.fromkeys(saved.other_keys, "not weights"),
         assumed=assumed + casts,
-        traps=traps,
+        defects=defects,
     )
-    return Loaded(weights, config, report, files[0], name, warning, origins)
+    return Checkpoint(weights, config, report, files[0], name, warning, origins)
 
 
-def _refuse_gaps(weights: Weights, table: Table, config: ModelConfig) -> None:
+def _recognise_format(weights: Weights, folder_json: FolderJson) -> tuple[str, str, Weights]:
+    """Return the format, its table, and the tensors under the names of the table.
+
+    Prefixes that all names share are stripped one after another until a format recognises the rest.
+    """
+    candidate: Weights | None = weights
+    while candidate is not None:
+        for name, known in FORMATS.items():
+            table = known.recognise(candidate, folder_json)
+            if table is not None:
+                return name, table, candidate
+        candidate = strip_common_prefix(candidate)
+    titles = ", ".join(known.title for known in FORMATS.values())
+    raise CheckpointError(
+        f"unknown format; the tensors are {list_names(weights)}",
+        f"known formats: native, {titles}",
+    )
+
+
+def _choose_config(
+    saved: SavedWeights,
+    weights: Weights,
+    table: KeyTable,
+    side_info: SideInfo,
+    hints: Hints,
+    *,
+    is_edited: bool,
+) -> InferredConfig:
+    """Return the configuration stored with the weights, else one inferred from everything known.
+
+    The JSON files of a folder may be newer than the configuration stored with the weights, and take
+    precedence over it (`is_edited`).
+    """
+    stored = None
+    if saved.config_json:
+        stored = parse_model_config(saved.config_json, "the stored model configuration")
+    if stored is not None and not is_edited:
+        return InferredConfig(stored, ())
+    config, assumed = infer_model_config(
+        weights, table.kind, hints=hints, side_info=side_info, training_args=saved.training_args
+    )
+    config = config.model_copy(update=dict(table.implies))
+    if stored is None:
+        return InferredConfig(config, assumed)
+    update = {field: getattr(config, field) for field in FOLDER_FIELDS}
+    return InferredConfig(stored.model_copy(update=update), ())
+
+
+def _check_complete(weights: Weights, table: KeyTable, config: ModelConfig) -> None:
     depths = {"encoder.": config.encoder.depth}
     if config.decoder is not None:
         depths["decoder."] = config.decoder.depth
-    absent = lacking(weights, table.rules, depths)
-    if absent:
-        raise CheckpointError(f"missing: {named(absent)}", "the file is not whole")
+    missing = find_missing(weights, table.rules, depths)
+    if missing:
+        raise CheckpointError(f"missing: {list_names(missing)}", "the file is incomplete")
 
 
-def _describe(
-    unwrapped: Unwrapped,
-    weights: Weights,
-    table: Table,
-    told: Told,
-    hints: Hints,
-    *,
-    is_beside: bool,
-) -> Inferred:
-    """Return the card that was written with the weights, or one made from all that is known.
-
-    What lies beside the weights may be newer than the card in them, and wins.
-    """
-    carried = parse_model_config(unwrapped.config, "its card") if unwrapped.config else None
-    if carried is not None and not is_beside:
-        return Inferred(carried, ())
-    config, assumed = infer_model_config(
-        weights, table.kind, hints=hints, told=told, settings=unwrapped.settings
-    )
-    config = config.model_copy(update=dict(table.facts))
-    if carried is None:
-        return Inferred(config, assumed)
-    return Inferred(carried.model_copy(update={f: getattr(config, f) for f in SAID_BESIDE}), ())
-
-
-def _recognise(
-    unwrapped: Unwrapped, config_json: Mapping[str, Any]
-) -> tuple[str, str, Mapping[str, Tensor]]:
-    """Return the format, its table, and the tensors under the names that it knows."""
-    weights: Mapping[str, Tensor] | None = unwrapped.weights
-    while weights is not None:
-        for name, known in FORMATS.items():
-            table = known.recognise(weights, config_json)
-            if table is not None:
-                return name, table, weights
-        weights = shorten(weights)
-    titles = ", ".join(known.title for known in FORMATS.values())
-    raise CheckpointError(
-        f"of no known format; its tensors are {named(unwrapped.weights)}",
-        f"known are: native, {titles}",
-    )
-
-
-def _aloud(config: ModelConfig) -> str:
-    """Say the licence of weights that are not for every use."""
+def _describe_license(config: ModelConfig) -> str:
+    """Return a warning if the licence of the weights forbids commercial use."""
     text = config.license or ""
     return f"licence of these weights: {text}" if "-NC-" in text else ""
 
 
-def _title(files: tuple[Path, ...], config_json: Mapping[str, Any]) -> str:
+def _describe_files(files: tuple[Path, ...], folder_json: FolderJson) -> str:
     first = files[0]
-    if not config_json:
+    if not folder_json:
         return first.name
     return f"{first.absolute().parent.name}/{first.name if len(files) == 1 else 'shards'}"
 
 
-def _model_words(config: ModelConfig) -> str:
+def _describe_model(config: ModelConfig) -> str:
     words = {
         "autoencoder": "an autoencoder",
         "classifier": f"a classifier (pooling: {config.pooling})",
-        "encoder": f"an encoder alone (norm: {config.norm_of or 'none'})",
+        "encoder": f"a bare encoder (norm: {config.norm_of or 'none'})",
     }
     positions, token = config.encoder.positions, ", class token" * config.encoder.class_token
-    return f"{words[config.kind]}, {positions} positions{token}"
+    return f"{words[config.kind]} with {positions} positions{token}"
 
 
-def _digest(file: Path) -> str:
+def _compute_digest(file: Path) -> str:
     digest = hashlib.sha256()
     with file.open("rb") as stream:
-        while piece := stream.read(2**20):
-            digest.update(piece)
+        while chunk := stream.read(2**20):
+            digest.update(chunk)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Our own format: `model.safetensors` with `model.json`, the model configuration, beside it."""
+"""The native format: `model.safetensors`, and the model configuration in `model.json`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +13,10 @@ from videomae_cli.errors import CheckpointError, RecipeError
 
 WEIGHTS_FILE = "model.safetensors"
 MODEL_CONFIG_FILE = "model.json"
-MODEL_CONFIG_KEY = (
-    "videomae_card"  # in a safetensors header, and beside the weights in a torch file
-)
-CARRIED_CONFIG_KEY = (
-    "videomae_carried_card"  # in a safetensors header, of weights under other names
-)
+# key of the model configuration in a safetensors header, and beside the weights in a torch file
+MODEL_CONFIG_KEY = "videomae_card"
+# the same in the header of a safetensors file whose tensors have the names of another format
+FOREIGN_CONFIG_KEY = "videomae_carried_card"
 
 
 def read_model_config(directory: Path) -> ModelConfig:
@@ -32,21 +30,25 @@ def read_model_config(directory: Path) -> ModelConfig:
         return parse_model_config(path.read_text(encoding="utf-8"), str(path))
     except (FileNotFoundError, UnicodeDecodeError) as error:
         raise CheckpointError(
-            f"{path} is missing or unreadable", "is this a videomae directory?"
+            f"{path} is missing or unreadable", "check that this is a directory of videomae"
         ) from error
 
 
-def parse_model_config(text: str, place: str) -> ModelConfig:
-    """Read a card from its JSON text; `place` is named in errors.
+def parse_model_config(text: str, source: str) -> ModelConfig:
+    """Parse a model configuration from JSON.
+
+    Args:
+        text: The JSON text.
+        source: Where the text is from, for messages.
 
     Raises:
-        CheckpointError: The text is not a card.
+        CheckpointError: The text is not a model configuration.
     """
     try:
         return ModelConfig.model_validate_json(text)
     except RecipeError as error:  # an impossible grid
         raise CheckpointError(
-            f"{place} does not describe a model: grid: {error.message}", error.hint
+            f"{source} does not describe a model: grid: {error.message}", error.hint
         ) from error
     except ValidationError as error:
         faults = "; ".join(
@@ -54,13 +56,9 @@ def parse_model_config(text: str, place: str) -> ModelConfig:
             for fault in error.errors()[:3]
         )
         raise CheckpointError(
-            f"{place} does not describe a model: {faults}", "is it from a newer videomae?"
+            f"{source} does not describe a model: {faults}",
+            "if it was written by a newer videomae, update videomae",
         ) from error
-
-
-def model_config_json(config: ModelConfig) -> str:
-    """Return the card as one line of JSON."""
-    return config.model_dump_json()
 
 
 def write_native(
@@ -68,24 +66,23 @@ def write_native(
 ) -> None:
     """Write `model.safetensors` and `model.json`, both or neither.
 
-    The configuration also goes into the safetensors header, so that the file alone is enough.
+    The configuration is also written to the safetensors header, so that one file is enough.
 
     Args:
-        directory: What to create. An existing one is replaced only if it holds nothing but these
-            two files.
+        directory: Directory to create. An existing one is replaced only if it contains nothing but
+            these two files.
         weights: Native names to tensors, on any device.
         config: Configuration of their model.
         replace: False refuses an existing directory that is not empty.
 
     Raises:
-        CheckpointError: The directory is in the way.
+        CheckpointError: The directory exists and is not replaced, or cannot be written to.
     """
-    ours = (WEIGHTS_FILE, MODEL_CONFIG_FILE) if replace else ()
+    replaceable = (WEIGHTS_FILE, MODEL_CONFIG_FILE) if replace else ()
     text = config.model_dump_json(indent=2)
-    # copies: safetensors wants whole rows and refuses memory that two names share
+    # copies: safetensors accepts only contiguous tensors that share no memory
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    with replacing_directory(directory, ours=ours) as partial:
-        save_file(
-            tensors, partial / WEIGHTS_FILE, metadata={MODEL_CONFIG_KEY: model_config_json(config)}
-        )
+    with replacing_directory(directory, replaceable=replaceable) as partial:
+        metadata = {MODEL_CONFIG_KEY: config.model_dump_json()}
+        save_file(tensors, partial / WEIGHTS_FILE, metadata=metadata)
         (partial / MODEL_CONFIG_FILE).write_text(text + "\n", encoding="utf-8")

@@ -1,147 +1,144 @@
-"""From a pretrained model to the start of a fine-tuning.
+"""Adapt pretrained weights to a classifier, and to another clip geometry.
 
-Sources: what the original fine-tuning scripts keep and leave. VideoMAE leaves the pretrained
-encoder's last norm behind, and normalises after pooling with a norm of its own that starts at
-weight 1, bias 0; MAE-ST moves the pretrained one there. Learned positions are resized where the
-grid is another: linearly in time, bicubically in space, as PySlowFast does.
+Which tensors are used: VideoMAE's fine-tuning drops the last norm of the pretrained encoder and
+normalises after pooling with a new norm (weight 1, bias 0); MAE-ST moves the pretrained norm there.
+Learned position embeddings are interpolated for another grid, linearly in time and bicubically in
+space, as in PySlowFast; fixed ones are computed, not stored.
 
-Every change of the tubelet embedding keeps its answer to a clip that stands still, and every change
-of channels keeps its answer to a grey one. Learned tables are interpolated; fixed ones
-are computed, not stored, and need nothing.
+Every change of the tubelet depth keeps the embedding of a clip of identical frames; every change of
+the channels keeps the embedding of a grey clip.
 """
-
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
+from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.load_report import LoadReport, Shapes, match_tensors
 from videomae_cli.config.model import Norm
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 
 LAST_NORM = "encoder.norm."
-LEFT_BEHIND = {
+DROPPED = {
     f"{LAST_NORM}*": "the classifier has a norm after pooling instead",
     "encoder_to_decoder.*": "part of the decoder",
     "mask_token": "part of the decoder",
     "decoder.*": "part of the decoder",
 }
-FRESH = ("fc_norm.*", "head.*")
+INITIALISED = ("fc_norm.*", "head.*")
+PATCH_EMBED = "encoder.patch_embed.proj.weight"
 SPACE, TIME = "encoder.positions.space", "encoder.positions.time"
 
 
 def encoder_weights_for_classifier(
-    weights: Mapping[str, Tensor],
-    expected: Shapes,
-    *,
-    norm: Norm = "fresh",
+    weights: Weights, expected: Shapes, *, norm: Norm = "fresh"
 ) -> tuple[dict[str, Tensor], LoadReport]:
-    """Choose what a classifier takes over from an autoencoder, or from another classifier.
+    """Select the weights that a classifier uses from an autoencoder or from another classifier.
 
-    A classifier's norm is kept; its head too where the number of classes is the same.
+    The norm of another classifier is kept; its head too if the number of classes is the same.
 
     Args:
         weights: Native weights of either kind.
         expected: Native names and shapes of the new classifier.
-        norm: What becomes of an autoencoder's last norm: left behind, or moved after the pooling.
+        norm: `pretrained` moves the last norm of an autoencoder after the pooling; `fresh` drops
+            it.
 
     Raises:
         CheckpointError: The encoders differ; the tensors are named.
     """
     heads = [name for name in weights if name.startswith("head.")]
-    fits = all(tuple(weights[name].shape) == tuple(expected[name]) for name in heads)
+    head_fits = all(tuple(weights[name].shape) == tuple(expected[name]) for name in heads)
     norms = [name for name in weights if name.startswith(LAST_NORM) and norm == "pretrained"]
     moved = {name: name.replace(LAST_NORM, "fc_norm.") for name in norms}
-    kept = {
+    candidates = {
         moved.get(name, name): tensor
         for name, tensor in weights.items()
-        if fits or name not in heads
+        if head_fits or name not in heads
     }
-    placed, report = match_tensors(
-        kept, expected, allow_initialised=FRESH, allow_dropped=LEFT_BEHIND
+    matched, report = match_tensors(
+        candidates, expected, allow_initialised=INITIALISED, allow_dropped=DROPPED
     )
     reason = "a head for another number of classes"
-    lost = {} if fits else dict.fromkeys(heads, reason)
-    return placed, report._replace(moved=moved, dropped=report.dropped | lost)
-
-
-def resize_positions(
-    weights: Mapping[str, Tensor], old: TokenGrid, new: TokenGrid
-) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Make learned positions of an encoder fit another grid.
-
-    Args:
-        weights: Native weights; without learned positions nothing changes.
-        old: The grid they are of.
-        new: The grid they are for.
-
-    Returns:
-        All the weights, and the names of those that were resized.
-    """
-    resized: dict[str, Tensor] = {}
-    if TIME in weights and old.t != new.t:
-        time_1Dt = weights[TIME].transpose(1, 2)
-        time_1Dt = F.interpolate(time_1Dt, new.t, mode="linear", align_corners=False)
-        resized[TIME] = time_1Dt.transpose(1, 2).contiguous()
-    if SPACE in weights and (old.h, old.w) != (new.h, new.w):
-        space_1Dhw = weights[SPACE].transpose(1, 2).reshape(1, -1, old.h, old.w)
-        space_1Dhw = F.interpolate(space_1Dhw, (new.h, new.w), mode="bicubic", align_corners=False)
-        resized[SPACE] = space_1Dhw.flatten(2).transpose(1, 2).contiguous()
-    return {**weights, **resized}, tuple(resized)
-
-
-EMBED = "encoder.patch_embed.proj.weight"
+    dropped_heads = {} if head_fits else dict.fromkeys(heads, reason)
+    return matched, report._replace(moved=moved, dropped=report.dropped | dropped_heads)
 
 
 def fit_geometry(
-    weights: Mapping[str, Tensor], old: TokenGrid, new: TokenGrid
+    weights: Weights, old: TokenGrid, new: TokenGrid
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Make native weights fit another clip geometry.
+    """Adapt native weights to another clip geometry.
 
     Args:
         weights: Native names to tensors.
-        old: Grid they were trained on.
-        new: Grid wanted.
+        old: Grid of the weights.
+        new: Grid to adapt to.
 
     Returns:
-        The weights, and what was changed: name to sentence.
+        All weights, and the names of the adapted ones, each with a description of the change.
 
     Raises:
-        CheckpointError: A tubelet depth is no multiple of the other, or patches differ in size.
+        CheckpointError: Neither tubelet depth divides the other, or patch sizes differ.
     """
-    fitted, resized = resize_positions(weights, old, new)
-    changed = dict.fromkeys(resized, "positions interpolated")
-    if EMBED in weights:
-        fitted[EMBED], words = fit_embedding(weights[EMBED], new)
-        if words:
-            changed[EMBED] = words
-    return fitted, changed
+    fitted, interpolated = interpolate_positions(weights, old, new)
+    changes = dict.fromkeys(interpolated, "positions interpolated")
+    if PATCH_EMBED in weights:
+        fitted[PATCH_EMBED], change = fit_patch_embed(weights[PATCH_EMBED], new)
+        if change:
+            changes[PATCH_EMBED] = change
+    return fitted, changes
 
 
-def fit_embedding(weight_DCtpp: Tensor, grid: TokenGrid) -> tuple[Tensor, str]:
-    """Inflate or collapse an embedding's depth, and average its channels; say what was done.
+def interpolate_positions(
+    weights: Weights, old: TokenGrid, new: TokenGrid
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Interpolate the learned position embeddings of an encoder for another grid.
+
+    Args:
+        weights: Native weights; without learned positions nothing changes.
+        old: Grid of the weights.
+        new: Grid to adapt to.
+
+    Returns:
+        All weights, and the names of the interpolated ones.
+    """
+    interpolated: dict[str, Tensor] = {}
+    if TIME in weights and old.t != new.t:
+        time_1Dt = weights[TIME].transpose(1, 2)
+        time_1Dt = F.interpolate(time_1Dt, new.t, mode="linear", align_corners=False)
+        interpolated[TIME] = time_1Dt.transpose(1, 2).contiguous()
+    if SPACE in weights and (old.h, old.w) != (new.h, new.w):
+        space_1Dhw = weights[SPACE].transpose(1, 2).reshape(1, -1, old.h, old.w)
+        space_1Dhw = F.interpolate(space_1Dhw, (new.h, new.w), mode="bicubic", align_corners=False)
+        interpolated[SPACE] = space_1Dhw.flatten(2).transpose(1, 2).contiguous()
+    return {**weights, **interpolated}, tuple(interpolated)
+
+
+def fit_patch_embed(weight_DCtpp: Tensor, grid: TokenGrid) -> tuple[Tensor, str]:
+    """Inflate or collapse the tubelet depth of an embedding, and average its channels.
+
+    Returns:
+        The weight, and a description of the change; empty if there is none.
 
     Raises:
-        CheckpointError: A depth is no multiple of the other, or patches differ in size.
+        CheckpointError: Neither tubelet depth divides the other, or patch sizes differ.
     """
     _, channels, depth, patch, _ = weight_DCtpp.shape
     if patch != grid.patch:
         raise CheckpointError(
-            f"{EMBED} has patches of {patch} pixels, the recipe of {grid.patch}",
+            f"{PATCH_EMBED} has patches of {patch} pixels, the recipe has {grid.patch}",
             f"set clip.patch to {patch}",
         )
-    done = []
+    changes = []
     if depth != grid.tubelet:
         weight_DCtpp = _fit_depth(weight_DCtpp, grid.tubelet)
-        verb = "repeated and divided" if depth < grid.tubelet else "summed over time"
-        done.append(f"tubelets {depth} to {grid.tubelet} frames, {verb}")
+        how = "repeated and divided" if depth < grid.tubelet else "summed over time"
+        changes.append(f"tubelets {depth} to {grid.tubelet} frames, {how}")
     if channels != grid.channels:
         mean = weight_DCtpp.mean(dim=1, keepdim=True) * channels / grid.channels
         weight_DCtpp = mean.repeat(1, grid.channels, 1, 1, 1)
-        done.append(f"channels {channels} to {grid.channels}, averaged")
-    return weight_DCtpp, "; ".join(done)
+        changes.append(f"channels {channels} to {grid.channels}, averaged")
+    return weight_DCtpp, "; ".join(changes)
 
 
 def _fit_depth(weight_DCtpp: Tensor, depth: int) -> Tensor:
@@ -153,6 +150,7 @@ def _fit_depth(weight_DCtpp: Tensor, depth: int) -> Tensor:
         parts = [part.sum(dim=2, keepdim=True) for part in weight_DCtpp.chunk(depth, dim=2)]
         return torch.cat(parts, dim=2)
     raise CheckpointError(
-        f"{EMBED} is {old} frames deep, the recipe's tubelets {depth}: neither divides the other",
+        f"{PATCH_EMBED} has tubelets of {old} frames, the recipe has {depth}: neither divides the"
+        " other",
         f"set clip.tubelet to {old}",
     )

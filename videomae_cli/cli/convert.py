@@ -26,40 +26,44 @@ def convert(
         typer.Option(
             metavar="FORMAT",
             help="native, v1, v2, mmaction2, mae-st, hf, hf-linear; onnx, torch-export.",
-            show_default="v1, onnx or torch-export by the end of DST, else native",
+            show_default="v1, onnx or torch-export by the suffix of DST, else native",
         ),
     ] = None,
     inspect: Annotated[
-        bool, typer.Option("--inspect", help="Say what SRC is; write nothing.")
+        bool, typer.Option("--inspect", help="Describe SRC; write nothing.")
     ] = False,
     features: Annotated[
         bool,
-        typer.Option("--features", help="onnx, torch-export: what comes before the head."),
+        typer.Option("--features", help="Export without the head (onnx, torch-export)."),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace what DST holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace DST if it exists.")] = False,
     license_text: Annotated[
         str | None,
         typer.Option(
             "--license",
             metavar="TEXT",
-            help="Licence of the weights, if you know it better than the file.",
+            help="Licence of the weights, if you know it.",
             show_default=False,
         ),
     ] = None,
     heads: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Encoder heads.", show_default="from the width"),
+        typer.Option(
+            min=1, metavar="N", help="Encoder heads.", show_default="from the embedding dimension"
+        ),
     ] = None,
     decoder_heads: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Decoder heads.", show_default="from the width"),
+        typer.Option(
+            min=1, metavar="N", help="Decoder heads.", show_default="from the embedding dimension"
+        ),
     ] = None,
     frames: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Frames in a clip, where SRC does not tell.",
+            help="Frames in a clip, if SRC does not state them.",
             show_default="16",
         ),
     ] = None,
@@ -68,29 +72,30 @@ def convert(
         typer.Option(
             min=1,
             metavar="N",
-            help="Height and width of a clip, where SRC does not tell.",
+            help="Height and width of a clip, if SRC does not state them.",
             show_default="224",
         ),
     ] = None,
     ema: Annotated[
-        bool, typer.Option("--ema", help="Take the moving average (model_ema) of SRC.")
+        bool, typer.Option("--ema", help="Read the moving average (model_ema) of SRC.")
     ] = False,
     head_rows: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="JSON list of the head's rows to keep, in order: K710 to K400.",
+            help="JSON list of the rows of the head to keep, in order (K710 to K400).",
             show_default=False,
         ),
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Convert weights between formats; account for every tensor.
+    """Convert weights between formats; report every tensor.
 
-    Nothing of a file is run. Prints what became of every tensor, and what the file does not tell
-    and was assumed.
+    Every tensor is reported as matched, dropped or initialised; anything else is an error. Facts
+    that the file does not state are assumed, and printed. No code in the file is run.
 
-    A program (onnx, torch-export) takes clips of uint8; the JSON beside it says how to make them.
+    An exported model (onnx, torch-export) takes clips as uint8; the JSON file beside it describes
+    how to make them.
 
     Examples:
 
@@ -104,40 +109,41 @@ def convert(
 
       videomae convert checkpoint.pth --inspect
     """
-    from videomae_cli.checkpoints.infer_config import Hints
+    from videomae_cli.checkpoints.hints import Hints
     from videomae_cli.cli import console
     from videomae_cli.errors import UsageError
     from videomae_cli.tasks.convert import convert as task
-    from videomae_cli.tasks.convert import export
-    from videomae_cli.tasks.convert import inspect_file as inspection
+    from videomae_cli.tasks.convert import export, inspect_file
+    from videomae_cli.tasks.convert.source import Selection
 
-    program = export.wanted(to, destination, features=features)
+    request = export.parse_request(to, destination, features=features)
     if (destination is None) != inspect:
         raise UsageError(
-            "--inspect writes nothing, so leave DST out" if inspect else "DST is missing",
+            "--inspect writes nothing: leave out DST" if inspect else "DST is missing",
             "videomae convert SRC DST, or videomae convert SRC --inspect",
         )
     if inspect and (license_text or head_rows or force):
         raise UsageError(
-            "--license, --head-rows and --force belong to what is written", "leave --inspect out"
+            "--license, --head-rows and --force have no effect with --inspect",
+            "leave out --inspect",
         )
     report = console.report(json_output=json_output)
     hints = Hints(heads, decoder_heads, frames, size)
     refusal = None
     if destination is None:
-        found = inspection.run(source, report, hints=hints, ema=ema)
-        result, refusal = found.as_json(), found.refusal
+        inspection = inspect_file.run(source, report, hints=hints, ema=ema)
+        result, refusal = inspection.as_json(), inspection.refusal
     else:
-        known: dict[str, Any] = {
+        options: dict[str, Any] = {
             "hints": hints,
             "license_text": license_text,
-            "choice": task.Choice(ema, head_rows),
+            "selection": Selection(ema, head_rows),
             "force": force,
         }
-        if program is None:
-            result = task.run(source, destination, report, to=to, **known).as_json()
+        if request is None:
+            result = task.run(source, destination, report, to=to, **options).as_json()
         else:
-            result = export.run(source, destination, report, wanted=program, **known).about
+            result = export.run(source, destination, report, request=request, **options).metadata
     if json_output:
         console.print_json(result)
     if refusal is not None:

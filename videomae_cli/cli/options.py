@@ -14,9 +14,9 @@ RUNS = Path("runs")
 def complete_recipe(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Offer the built-in recipes that the command at hand can use, with their first line."""
     kind = ctx.info_name if ctx.info_name in ("pretrain", "finetune") else None
-    for name in library.names(kind):
+    for name in library.list_names(kind):
         if name.startswith(incomplete):
-            yield name, library.title(name)
+            yield name, library.read_title(name)
 
 
 def complete_run(incomplete: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`videomae prepare`."""
+"""`videomae prepare`: check videos and write a manifest."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from videomae_cli.cli.options import JsonOption
 
 
 def complete_layout(incomplete: str) -> list[str]:
-    """Offer the names of the layouts."""
+    """Return the names of the layouts that start with `incomplete`."""
     from videomae_cli.data.layouts import LAYOUTS
 
     return [name for name in LAYOUTS if name.startswith(incomplete)]
@@ -24,8 +24,8 @@ def prepare(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="The prepared directory.",
-            show_default="data/ and the source's name",
+            help="Prepared directory to write.",
+            show_default="data/ and the name of the source",
         ),
     ] = None,
     layout: Annotated[
@@ -33,8 +33,8 @@ def prepare(
         typer.Option(
             "--layout",
             metavar="NAME",
-            help="How the data lies on disk.",
-            show_default="detected, and said",
+            help="Layout of the data set on disk.",
+            show_default="detected and printed",
             autocompletion=complete_layout,
         ),
     ] = None,
@@ -43,8 +43,8 @@ def prepare(
         typer.Option(
             "--root",
             metavar="DIR",
-            help="Where the paths of a list start.",
-            show_default="where the list lies",
+            help="Directory that the paths of a list are relative to.",
+            show_default="directory of the list",
         ),
     ] = None,
     classes: Annotated[
@@ -52,7 +52,7 @@ def prepare(
         typer.Option(
             "--classes",
             metavar="FILE|NUMBER",
-            help="Class names in order, or how many.",
+            help="File with the class names in order, or the number of classes.",
             show_default="from the labels",
         ),
     ] = None,
@@ -61,29 +61,29 @@ def prepare(
         typer.Option(
             min=0.0,
             metavar="FRACTION",
-            help="Share of each class for val, where no split is given.",
+            help="Share of each class for val, if no split is given.",
         ),
     ] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="What that draw follows from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of that split.")] = 0,
     decoder: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, decord or pyav; auto compares them.")
+        str, typer.Option(metavar="NAME", help="auto, decord or pyav; auto: decord if both agree.")
     ] = "auto",
     workers: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Processes that decode; 0: one for each CPU.")
+        int, typer.Option(min=0, metavar="N", help="Processes that decode; 0: one per CPU.")
     ] = 0,
     timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="Longest time for one file.")
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Time limit for one file.")
     ] = 60.0,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any video is rejected.")
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Check every video and write a manifest training can trust.
+    """Check every video and write a manifest for training.
 
-    Takes folders of classes, plain folders, CSV or TSV with a header, and the
-    lists of VideoMAE and MMAction2. What cannot be used goes to rejected.csv,
-    each file with its reason.
+    Every video is decoded. Accepts class folders, plain folders, CSV or TSV
+    with a header, and the lists of VideoMAE and MMAction2. Videos that cannot
+    be used are written to rejected.csv, each with its reason.
 
     Examples:
 
@@ -93,8 +93,9 @@ def prepare(
     """
     from videomae_cli.cli import console
     from videomae_cli.tasks.prepare import prepare as task
+    from videomae_cli.tasks.prepare.options import PrepareOptions
 
-    options = task.Options(
+    options = PrepareOptions(
         layout=layout,
         root=root,
         classes=classes,
@@ -106,6 +107,6 @@ def prepare(
         is_strict=strict,
     )
     target = out or Path("data") / source.resolve().stem
-    census = task.run(source, target, console.report(json_output=json_output), options)
+    summary = task.run(source, target, console.report(json_output=json_output), options)
     if json_output:
-        console.print_json(census.as_json())
+        console.print_json(summary.as_json())

@@ -1,4 +1,4 @@
-"""`videomae recipes`, with its own four commands."""
+"""`videomae recipes` and its four subcommands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ RecipeArgument = Annotated[
     str,
     typer.Argument(
         metavar="NAME|FILE",
-        help="Built-in recipe by name, or a YAML file.",
+        help="Name of a built-in recipe, or a YAML file.",
         autocompletion=complete_recipe,
     ),
 ]
@@ -33,11 +33,11 @@ def recipes() -> None:
 @app.command("ls")
 def list_recipes(
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="Only those with this in any column.")
+        str, typer.Argument(metavar="TEXT", help="Only recipes with this text in a column.")
     ] = "",
     json_output: JsonOption = False,
 ) -> None:
-    """List the built-in recipes with the number their authors published.
+    """List the built-in recipes with their published accuracies.
 
     Examples:
 
@@ -48,21 +48,21 @@ def list_recipes(
     from videomae_cli.cli import console
     from videomae_cli.tasks.recipes import recipes as task
 
-    entries = task.listing(text)
+    recipes = task.list_recipes(text)
     if json_output:
-        console.print_json([one._asdict() for one in entries])
+        console.print_json([one._asdict() for one in recipes])
         return
     columns = ("name", "kind", "family", "size", "data", "published")
-    count = f"{len(entries)} recipe{'s' if len(entries) > 1 else ''}"
-    title = f"{count}; published is their authors' top-1, over clips x crops"
-    console.report().table(title, columns, [one[: len(columns)] for one in entries])
+    count = f"{len(recipes)} recipe{'s' if len(recipes) > 1 else ''}"
+    title = f"{count}; published: top-1 accuracy of the authors (clips x crops)"
+    console.report().table(title, columns, [one[: len(columns)] for one in recipes])
 
 
 @app.command()
 def show(
     recipe: RecipeArgument, changes: SetOption = None, json_output: JsonOption = False
 ) -> None:
-    """Print a recipe as a run would use it: every key, changes included.
+    """Print a recipe with all its keys, as a run would use it.
 
     Examples:
 
@@ -73,11 +73,11 @@ def show(
     from videomae_cli.cli import console
     from videomae_cli.tasks.recipes import recipes as task
 
-    shown = task.show(recipe, changes or [])
+    resolved = task.resolve_recipe(recipe, changes or [])
     if json_output:
-        console.print_json(shown.as_json())
+        console.print_json(resolved.as_json())
     else:
-        console.print_text(shown.as_yaml().rstrip())
+        console.print_text(resolved.as_yaml().rstrip())
 
 
 @app.command()
@@ -86,12 +86,12 @@ def cp(
     destination: Annotated[
         Path | None,
         typer.Argument(
-            metavar="DEST", help="A .yaml file, or a directory.", show_default="here, same name"
+            metavar="DEST", help="A .yaml file, or a directory.", show_default="./NAME.yaml"
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what DEST holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Copy a recipe, to edit it.
+    """Copy a recipe to a file that you can edit.
 
     Examples:
 
@@ -100,14 +100,14 @@ def cp(
       videomae recipes cp small-data-vits mine.yaml
     """
     from videomae_cli.cli import console
-    from videomae_cli.config import recipe_paths as library
+    from videomae_cli.config.recipe_paths import read_kind
     from videomae_cli.tasks.recipes import recipes as task
 
-    file = task.copy(recipe, destination, force=force)
+    file = task.copy_recipe(recipe, destination, force=force)
     report = console.report()
-    report.say(f"wrote {file}; edit it, then")
+    report.say(f"wrote {file}; edit it, then run")
     report.say(f"  videomae recipes check {file}")
-    report.say(f"  videomae {library.kind_of(file)} --recipe {file}")
+    report.say(f"  videomae {read_kind(file)} --recipe {file}")
 
 
 @app.command()
@@ -123,9 +123,9 @@ def check(
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Check keys and values, and build the models without memory.
+    """Check recipes, and build their models without allocating memory.
 
-    Says what each model comes to. Reports all problems, not the first alone.
+    Prints parameters, tokens and steps of each recipe. All problems are reported at once.
 
     Examples:
 
@@ -137,7 +137,7 @@ def check(
     from videomae_cli.errors import RecipeError
     from videomae_cli.tasks.recipes import check as task
 
-    result = task.run(recipes or [], console.report(json_output=json_output))
+    result = task.check_recipes(recipes or [], console.report(json_output=json_output))
     if json_output:
         console.print_json(result.as_json())
     if result.problems:

@@ -9,14 +9,14 @@ from videomae_cli.cli.options import CheckpointOption, JsonOption
 
 
 def visualize_mask(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video file.")],
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video file.")],
     checkpoint: CheckpointOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             metavar="PATH",
-            help="A directory for picture and films, or one .png, .gif, .mp4 or .html.",
+            help="Directory for PNG, GIF and MP4, or one file: .png, .gif, .mp4 or .html.",
             show_default="runs/visualize-mask",
         ),
     ] = None,
@@ -25,8 +25,8 @@ def visualize_mask(
         typer.Option(
             "--strategy",
             metavar="NAMES",
-            help="tube, random, time, motion, tube+running-cell, several with commas, or all.",
-            show_default="the checkpoint's, else tube",
+            help="tube, random, time, motion, tube+running-cell; several, with commas; or all.",
+            show_default="as in the checkpoint, else tube",
         ),
     ] = None,
     ratio: Annotated[
@@ -35,15 +35,20 @@ def visualize_mask(
             min=0.0,
             max=1.0,
             metavar="FRACTION",
-            help="Fraction masked, by every strategy.",
-            show_default="the checkpoint's, else its paper's",
+            help="Fraction of tokens masked, for all strategies.",
+            show_default="as in the checkpoint, else as in the paper",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Decides the masks.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, metavar="N", help="Random seed of the masks.")
+    ] = 0,
     frames: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Frames in the clip.", show_default="the checkpoint's, else 16"
+            min=1,
+            metavar="N",
+            help="Frames in the clip.",
+            show_default="as in the checkpoint, else 16",
         ),
     ] = None,
     size: Annotated[
@@ -51,8 +56,8 @@ def visualize_mask(
         typer.Option(
             min=1,
             metavar="N",
-            help="Height and width, pixels.",
-            show_default="the checkpoint's, else 224",
+            help="Height and width, in pixels.",
+            show_default="as in the checkpoint, else 224",
         ),
     ] = None,
     stride: Annotated[
@@ -60,32 +65,33 @@ def visualize_mask(
         typer.Option(
             min=1,
             metavar="N",
-            help="Frames of the video from one frame of the clip to the next.",
-            show_default="the checkpoint's, else 4",
+            help="Distance between two frames of the clip, in frames of the video.",
+            show_default="as in the checkpoint, else 4",
         ),
     ] = None,
     columns: Annotated[
-        int, typer.Option(min=1, max=64, metavar="N", help="Most frames on the PNG.")
+        int, typer.Option(min=1, max=64, metavar="N", help="Maximum number of frames on the PNG.")
     ] = 8,
     target_stats: Annotated[
         bool,
         typer.Option(
             "--target-stats",
-            help="Give hidden patches the original's own brightness and contrast. This flatters"
-            " the model, and the picture says so.",
+            help="Use the mean and standard deviation of the hidden patches. The reconstruction"
+            " then looks better than the model is; the picture is labelled.",
         ),
     ] = False,
     error: Annotated[
-        bool, typer.Option("--error", help="Add a row that shows where the prediction is wrong.")
+        bool, typer.Option("--error", help="Add a row with the error of the prediction.")
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Show what masks hide and how a model fills it in.
+    """Draw the masks and reconstructions of a video.
 
     Writes a PNG (frames side by side), a GIF and an MP4, or one HTML page with
-    a slider for the ratio. Without --checkpoint: original and masked, as in
-    VideoMAE's pretraining. With one: a reconstruction too, with the clip and
-    the mask it was trained on; of more than three strategies the masks alone.
+    a slider for the ratio. Without --checkpoint: original and masked video, by
+    default as in VideoMAE's pretraining. With --checkpoint: also the
+    reconstruction, by default with the clip and the mask of its training. With
+    more than three strategies: the masks only.
 
     Examples:
 
@@ -95,14 +101,14 @@ def visualize_mask(
     """
     from videomae_cli.cli import console
     from videomae_cli.tasks.visualize import visualize as task
-    from videomae_cli.tasks.visualize.setup import Wish
+    from videomae_cli.tasks.visualize.setup import Options
 
-    result = task.run(
+    reconstruction = task.run(
         video,
         console.report(json_output=json_output),
         checkpoint=checkpoint,
         out=out,
-        wish=Wish(
+        options=Options(
             frames=frames,
             size=size,
             stride=stride,
@@ -115,4 +121,4 @@ def visualize_mask(
         ),
     )
     if json_output:
-        console.print_json(result.as_json())
+        console.print_json(reconstruction.as_json())

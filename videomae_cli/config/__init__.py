@@ -1,1 +1,1 @@
-"""Recipes: strict models, strict YAML, overrides."""
+"""Recipes: their keys and checks, the YAML reader, overrides; and the model configuration."""

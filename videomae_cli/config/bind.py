@@ -1,10 +1,10 @@
-"""A mapping becomes a frozen model, or every problem at once, each with its place and a guess.
+"""Turn a mapping into an immutable recipe, or report every problem with its place and a suggestion.
 
     recipes/k400-vitb.yaml: mask.strategy: 'tubee' is not one of tube, space (did you mean 'tube'?)
     recipes/k400-vitb.yaml: optim.betas: expected 2 values, got 1
     --set optim.lr: unknown key (did you mean 'base_lr'?)
 
-The checks are pydantic's; this file only turns its errors into our words.
+Pydantic does the checks; this file rewords its errors.
 """
 
 import difflib
@@ -20,7 +20,8 @@ from videomae_cli.errors import RecipeError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_KINDS = {
+# first word of a pydantic error type -> the value that was expected
+_EXPECTED = {
     "int": "a whole number",
     "float": "a number",
     "finite": "a number",
@@ -30,6 +31,7 @@ _KINDS = {
     "tuple": "a list of values",
     "model": "a group of keys",
 }
+# pydantic error type -> name of the bound in its context, words before the bound
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "greater_than": ("gt", "more than"),
@@ -37,7 +39,7 @@ _BOUNDS = {
     "less_than": ("lt", "less than"),
 }
 _UNKNOWN = "unknown key"
-_TRUTHS = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
+_BOOLEANS = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
 
 
 class _Problem(NamedTuple):
@@ -52,28 +54,28 @@ def bind(
     file: str,
     overridden: Collection[str] = (),
 ) -> ModelT:
-    """Make a frozen model from what a file and `--set` say.
+    """Return the model that a mapping describes.
 
     Args:
         mapping: Plain data: groups, lists, text, numbers, booleans, null.
-        model: What it must be.
-        file: Where it comes from, for messages.
-        overridden: Dotted keys that `--set` has put there.
+        model: Class of the result.
+        file: Name of the file that the mapping was read from, for messages.
+        overridden: Dotted keys whose values were given by `--set`.
 
     Raises:
-        RecipeError: It does not fit; one line for each problem.
+        RecipeError: The mapping does not fit the model; the message has one line for each problem.
     """
     try:
-        # by way of JSON, where strict mode still takes a list for a tuple and text for a path
+        # through JSON, from which strict mode accepts a list for a tuple and text for a path
         return model.model_validate_json(json.dumps(mapping))
     except ValidationError as error:
-        problems = _problems(error.errors(include_url=False), mapping, model)
-    lines = [f"{_where(problem, file, overridden)}{problem.text}" for problem in problems]
+        problems = _find_problems(error.errors(include_url=False), mapping, model)
+    lines = [f"{_place(problem, file, overridden)}{problem.text}" for problem in problems]
     raise RecipeError("\n".join(lines))
 
 
 def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """List every key of a model, groups and leaves, as `mask.ratio`."""
+    """List every key of a model, groups included, in the form `mask.ratio`."""
     for name, field in model.model_fields.items():
         yield prefix + name
         inner = _group_model(field.annotation)
@@ -81,38 +83,40 @@ def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from dotted_keys(inner, f"{prefix}{name}.")
 
 
-def _where(problem: _Problem, file: str, overridden: Collection[str]) -> str:
+def _place(problem: _Problem, file: str, overridden: Collection[str]) -> str:
+    """Return the file or the option that caused a problem, and its key."""
     key = problem.key
     inside = [known for known in overridden if known.startswith(f"{key}." if key else "")]
-    is_theirs = any(key == one or key.startswith((f"{one}.", f"{one}[")) for one in overridden)
-    if is_theirs or (inside and problem.text.startswith(_UNKNOWN)):
+    is_option = any(key == one or key.startswith((f"{one}.", f"{one}[")) for one in overridden)
+    if is_option or (inside and problem.text.startswith(_UNKNOWN)):
         return f"--set {key}: "
     place = f"{file} with --set {', '.join(inside)}" if inside else file
     return f"{place}: {key}: " if key else f"{place}: "
 
 
-def _problems(
+def _find_problems(
     errors: Sequence[ErrorDetails], mapping: Mapping[str, Any], model: type[BaseModel]
 ) -> list[_Problem]:
-    # the alternatives of one field (a number or 'auto') come as several errors with one key
+    # a field with alternatives (a number or 'auto') has several errors with the same key
     grouped: dict[str, list[ErrorDetails]] = {}
     for error in errors:
-        grouped.setdefault(_key(error, mapping), []).append(error)
-    problems, explained = [], set[str]()
+        grouped.setdefault(_dotted_key(error, mapping), []).append(error)
+    problems, suggested = [], set[str]()
     for key, group in grouped.items():
-        text = _words(group, mapping)
+        text = _describe(group)
         if group[0]["type"] == "extra_forbidden":
-            guess = _guess_key(key, model)
-            if guess:
-                explained.add(guess)
-                is_near = guess.rpartition(".")[0] == key.rpartition(".")[0]
-                shown = guess.rpartition(".")[2] if is_near else guess
+            known = _closest_key(key, model)
+            if known:
+                suggested.add(known)
+                is_same_group = known.rpartition(".")[0] == key.rpartition(".")[0]
+                shown = known.rpartition(".")[2] if is_same_group else known
                 text += f" (did you mean '{shown}'?)"
         problems.append(_Problem(key, text))
-    return [one for one in problems if not (one.text == "missing" and one.key in explained)]
+    return [one for one in problems if not (one.text == "missing" and one.key in suggested)]
 
 
-def _words(group: Sequence[ErrorDetails], mapping: Mapping[str, Any]) -> str:
+def _describe(group: Sequence[ErrorDetails]) -> str:
+    """Return the text for the errors of one key."""
     error = group[0]
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -128,35 +132,36 @@ def _words(group: Sequence[ErrorDetails], mapping: Mapping[str, Any]) -> str:
         return f"expected {context['max_length']} values, got {context['actual_length']}"
     if kind == "literal_error" and len(group) == 1:
         choices = _choices(error)
-        return f"{_shown(value)} is not one of {', '.join(choices)}{_guess(value, choices)}"
-    wanted = " or ".join(_wanted(one) for one in group)
+        return f"{_show(value)} is not one of {', '.join(choices)}{_suggest(value, choices)}"
+    expected = " or ".join(_expected(one) for one in group)
     words = [word for one in group if one["type"] == "literal_error" for word in _choices(one)]
-    advice = _advice(wanted, value) or _guess(value, words)
-    return f"expected {wanted}, got {_shown(value)}{advice}"
+    advice = _advise(expected, value) or _suggest(value, words)
+    return f"expected {expected}, got {_show(value)}{advice}"
 
 
-def _wanted(error: ErrorDetails) -> str:
+def _expected(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         return f"{words} {context[name]:g}"
     if kind == "literal_error":
         return " or ".join(repr(choice) for choice in _choices(error))
-    return _KINDS.get(kind.split("_")[0], error["msg"])
+    return _EXPECTED.get(kind.split("_")[0], error["msg"])
 
 
-def _advice(wanted: str, value: Any) -> str:
+def _advise(expected: str, value: Any) -> str:
+    """Return how to write text that was meant as a boolean or a number."""
     if not isinstance(value, str):
         return ""
-    if "true or false" in wanted and value.lower() in _TRUTHS:
-        return f" (write {_TRUTHS[value.lower()]})"
-    if "number" in wanted and re.fullmatch(r"[-+0-9._]+([eE][-+]?[0-9]+)?", value):
+    if "true or false" in expected and value.lower() in _BOOLEANS:
+        return f" (write {_BOOLEANS[value.lower()]})"
+    if "number" in expected and re.fullmatch(r"[-+0-9._]+([eE][-+]?[0-9]+)?", value):
         return " (write it without quotes, underscores and leading zeros)"
     return ""
 
 
-def _key(error: ErrorDetails, mapping: Mapping[str, Any]) -> str:
-    """Return the dotted key of an error; what pydantic adds for unions is not part of it."""
+def _dotted_key(error: ErrorDetails, mapping: Mapping[str, Any]) -> str:
+    """Return the dotted key of an error, without the parts that pydantic adds for unions."""
     value: Any = mapping
     key = ""
     for part in error["loc"]:
@@ -168,8 +173,8 @@ def _key(error: ErrorDetails, mapping: Mapping[str, Any]) -> str:
     return key
 
 
-def _guess_key(key: str, model: type[BaseModel]) -> str:
-    """Return the full key that may be meant: of that name, or of nearly that name nearby."""
+def _closest_key(key: str, model: type[BaseModel]) -> str:
+    """Return the known key with the same or a similar name, in the same group if possible."""
     everywhere = list(dotted_keys(model))
     group, _, name = key.rpartition(".")
     same_group = [known for known in everywhere if known.rpartition(".")[0] == group]
@@ -197,11 +202,11 @@ def _choices(error: ErrorDetails) -> list[str]:
     return re.findall(r"'([^']*)'", error.get("ctx", {})["expected"])
 
 
-def _guess(value: Any, choices: Sequence[str]) -> str:
+def _suggest(value: Any, choices: Sequence[str]) -> str:
     close = difflib.get_close_matches(str(value), choices, n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."

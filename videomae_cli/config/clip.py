@@ -1,4 +1,4 @@
-"""The `clip` part of a recipe: which frames and pixels, and how they become tokens."""
+"""The `clip` section of a recipe: frame sampling, clip size and tokens."""
 
 from typing import Annotated, Literal
 
@@ -13,29 +13,31 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ClipSpec(Spec):
-    """Which frames and pixels make a clip, and how it is cut into tokens."""
+    """How frames are sampled from a video, and how a clip is cut into tokens."""
 
     frames: Positive
-    """Frames in a clip."""
+    """Number of frames in a clip."""
     stride_frames: Positive
-    """Distance between chosen frames, in frames of the video."""
+    """Distance between consecutive frames of a clip, in frames of the video."""
     size: Positive
-    """Height and width of a clip in pixels."""
+    """Height and width of a clip, in pixels."""
     sampling: Literal["dense", "segment"] = "dense"
-    """`dense`: frames `stride_frames` apart; `segment`: one from each of `frames` equal parts."""
+    """Frame sampling. `dense`: `frames` frames, `stride_frames` apart; `segment`: one frame from
+    each of `frames` equal parts of the video."""
     tubelet: Positive = 2
     """Frames per token."""
     patch: Positive = 16
-    """Pixels per token along height and along width."""
+    """Height and width of a token, in pixels."""
     oversample: Annotated[float, Field(ge=1.0)] = 1.0
-    """Candidate slices per slice used; above 1 those that move more are likelier (EVEREST)."""
+    """Candidate slices read from the video per slice used; if above 1, slices with more motion are
+    more likely to be used (EVEREST)."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
-    """Per-channel mean (RGB, 0..1) subtracted from the pixels."""
+    """Mean of each RGB channel, for pixels in 0..1; subtracted from the pixels."""
     std: tuple[float, float, float] = IMAGENET_STD
-    """Per-channel deviation (RGB, 0..1) the pixels are divided by."""
+    """Standard deviation of each RGB channel, for pixels in 0..1; the pixels are divided by it."""
 
     @model_validator(mode="after")
-    def _divides(self) -> "ClipSpec":
+    def _check_grid_and_std(self) -> "ClipSpec":
         try:
             self.grid()
         except RecipeError as error:
@@ -49,9 +51,9 @@ class ClipSpec(Spec):
         return TokenGrid(self.frames, self.size, self.size, self.tubelet, self.patch)
 
     def candidates(self) -> "ClipSpec":
-        """Return the clip that is read from a video: as many more frames as `oversample` says.
+        """Return the clip that is read from a video: `oversample` times as many frames.
 
-        The number of slices is rounded: 1.5 candidates for each of 8 slices are 12.
+        The number of slices is rounded: with an `oversample` of 1.5, 8 slices have 12 candidates.
         """
         slices = round(self.oversample * self.frames / self.tubelet)
         return self.model_copy(update={"frames": slices * self.tubelet, "oversample": 1.0})

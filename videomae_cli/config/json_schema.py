@@ -1,4 +1,4 @@
-"""The JSON Schema of a recipe, so that editors complete and check recipes while one types."""
+"""The JSON Schema of a recipe, with which editors complete and check recipe files."""
 
 import json
 from typing import Annotated
@@ -9,7 +9,7 @@ from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 
 
 def recipe_schema() -> str:
-    """Return the schema of both kinds of recipe as JSON text, told apart by `kind`."""
+    """Return the schema of both kinds of recipe as JSON text; `kind` decides which one applies."""
     adapter: TypeAdapter[PretrainRecipe | FinetuneRecipe] = TypeAdapter(
         Annotated[PretrainRecipe | FinetuneRecipe, Field(discriminator="kind")]
     )

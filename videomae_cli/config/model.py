@@ -1,4 +1,4 @@
-"""The parts of a recipe that describe a model: encoder, decoder, head, mask, target."""
+"""The sections of a recipe that describe a model: encoder, decoder, head, mask, target."""
 
 from typing import Annotated, Literal
 
@@ -7,12 +7,12 @@ from pydantic import Field, model_validator
 from videomae_cli.config.spec import Fraction, Positive, Spec
 
 Size = Literal["micro", "tiny", "vits", "vitb", "vitl", "vith", "vitg"]
-Source = Literal["online", "pixels"]
-"""What moves: `online`: embeddings of the model in training (EVEREST); `pixels`: the pixels."""
-Positions = Literal["sine", "separable"]
+MotionSource = Literal["online", "pixels"]
+"""Where motion is measured: `online`: token embeddings of the model in training; `pixels`."""
+PositionEmbedding = Literal["sine", "separable"]
 Biases = Literal["qv", "all"]
 Norm = Literal["fresh", "pretrained"]
-Rules = Literal["videomae", "mae-st"]
+InitRules = Literal["videomae", "mae-st"]
 Normalize = Literal["patch", "joint", "none"]
 TargetFrames = Literal["all", "first", "linspace"]
 
@@ -21,118 +21,127 @@ class DecoderSpec(Spec):
     """The decoder of an autoencoder."""
 
     depth: Positive
-    """Blocks."""
+    """Number of blocks."""
     dim: Positive
-    """Width."""
+    """Embedding dimension."""
     heads: Positive
-    """Attention heads."""
+    """Number of attention heads."""
     mlp_dim: Positive | None = None
-    """Width inside the MLP; null for 4 times `dim`."""
+    """Hidden dimension of the MLP; null: 4 times `dim`."""
 
     @model_validator(mode="after")
-    def _divides(self) -> "DecoderSpec":
+    def _check_heads(self) -> "DecoderSpec":
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}")
         return self
 
 
-class AutoencoderSpec(Spec):
-    """The model of a pretraining run."""
+class _EncoderSpec(Spec):
+    """The fields that pretraining and fine-tuning recipes have in common."""
 
     size: Size
     """Encoder size."""
-    positions: Positions = "sine"
-    """Position table: `sine`: fixed, over the token index (VideoMAE); `separable`: one learned for
-    space plus one for time (MAE-ST)."""
+    positions: PositionEmbedding = "sine"
+    """Position embedding. `sine`: a fixed sine table over the token index (VideoMAE); `separable`:
+    two learned tables, one for space and one for time, added (MAE-ST)."""
     class_token: bool = False
-    """A learned token beside the clip's, seen by all and read by none (MAE-ST)."""
+    """Add a learned class token, which takes part in attention but is not an output (MAE-ST)."""
     biases: Biases = "qv"
-    """`qv`: attention has them for queries and values, the bridge to the decoder none (VideoMAE);
-    `all`: every linear map has one (MAE-ST)."""
+    """Bias parameters. `qv`: attention has biases for queries and values but not for keys, and the
+    projection from encoder to decoder has none (VideoMAE); `all`: every linear layer has a bias
+    (MAE-ST)."""
+
+
+class AutoencoderSpec(_EncoderSpec):
+    """The model of a pretraining run."""
+
     decoder: DecoderSpec
     """Decoder."""
     drop_path: Fraction = 0.0
-    """Stochastic depth rate of the last encoder block; grows linearly from 0."""
-    init: Rules = "videomae"
-    """Whose rules draw the first weights."""
+    """Stochastic depth: drop probability of the last encoder block; increases linearly from 0 at
+    the first block."""
+    init: InitRules = "videomae"
+    """Initialisation of the weights: by the rules of VideoMAE or of MAE-ST."""
 
 
-class ClassifierSpec(Spec):
+class ClassifierSpec(_EncoderSpec):
     """The model of a fine-tuning run."""
 
-    size: Size
-    """Encoder size."""
-    positions: Positions = "sine"
-    """Position table: `sine`: fixed, over the token index (VideoMAE); `separable`: one learned for
-    space plus one for time (MAE-ST)."""
-    class_token: bool = False
-    """A learned token beside the clip's, seen by all and read by none (MAE-ST)."""
-    biases: Biases = "qv"
-    """`qv`: attention has them for queries and values, the bridge to the decoder none (VideoMAE);
-    `all`: every linear map has one (MAE-ST)."""
     norm: Norm = "fresh"
-    """The norm after pooling: `fresh` (VideoMAE), or the pretrained encoder's last (MAE-ST)."""
+    """Layer norm after pooling. `fresh`: newly initialised (VideoMAE); `pretrained`: the last norm
+    of the pretrained encoder (MAE-ST)."""
     drop_path: Fraction = 0.1
-    """Stochastic depth rate of the last block; grows linearly from 0."""
+    """Stochastic depth: drop probability of the last block; increases linearly from 0 at the first
+    block."""
     head_dropout: Fraction = 0.0
-    """Dropout before the head."""
+    """Dropout probability before the head."""
     head_scale: Annotated[float, Field(gt=0.0)] = 0.001
-    """Factor on the fresh head's weights; small means the first logits are near zero."""
+    """Factor on the initial weights of the head; a small factor makes the first logits almost 0."""
 
 
 class MaskSpec(Spec):
-    """Which tokens the encoder does not see, and which of those the decoder is asked for."""
+    """Which tokens are masked, and which tokens are predicted."""
 
     strategy: Literal["tube", "space", "random", "time", "motion"]
-    """`tube`: one spatial pattern for all slices (VideoMAE); `space` is MAE-ST's name for it;
-    `random`: anywhere (MAE-ST); `time`: whole slices; `motion`: among what moves most (EVEREST)."""
+    """Masking strategy. `tube`: the same spatial pattern in all slices (VideoMAE); `space`: another
+    name for `tube` (MAE-ST); `random`: random tokens (MAE-ST); `time`: whole slices; `motion`:
+    random tokens among those with the most motion (EVEREST)."""
     ratio: Annotated[float, Field(gt=0.0, lt=1.0)]
-    """Fraction of tokens masked."""
+    """Fraction of the tokens that are masked."""
     pool: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    """`motion` only: fraction of tokens, most moving first, that take part; others are dropped."""
-    source: Source | None = None
-    """`motion` only: what is compared between slices; null means `online`."""
+    """`motion` only: fraction of the tokens that are used, those with the most motion; the others
+    are neither encoded nor predicted."""
+    source: MotionSource | None = None
+    """`motion` only: where motion between slices is measured. `online`: token embeddings of the
+    model in training (EVEREST); `pixels`: pixel values; null: `online`."""
     targets: Literal["all", "running-cell"] = "all"
-    """Which tokens are predicted: all candidates, or a running 2 x 2 cell (VideoMAE V2)."""
+    """Predicted tokens. `all`: all masked tokens; `running-cell`: a 2 x 2 pattern that shifts from
+    slice to slice (VideoMAE V2)."""
     targets_ratio: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    """`running-cell` only: fraction of tokens that are not predicted; whole quarters count."""
+    """`running-cell` only: fraction of the tokens that are not predicted, rounded down to
+    whole quarters."""
 
     @model_validator(mode="after")
-    def _belongs(self) -> "MaskSpec":
+    def _check_strategy(self) -> "MaskSpec":
         is_motion = self.strategy == "motion"
         if is_motion and self.pool is None:
             raise ValueError("strategy motion needs a pool, for example 0.3")
         if not is_motion and (self.pool is not None or self.source is not None):
-            raise ValueError(f"pool and source belong to strategy motion, not to {self.strategy}")
+            raise ValueError(
+                f"pool and source can only be used with strategy motion, not with {self.strategy}"
+            )
         if self.pool is not None and self.pool <= 1 - self.ratio:
             raise ValueError(
-                f"pool {self.pool:g} is no more than the visible {1 - self.ratio:g}:"
-                " nothing is left to predict"
+                f"pool {self.pool:g} is not larger than the visible fraction {1 - self.ratio:g}:"
+                " no token is left to predict"
             )
         if (self.targets == "running-cell") != (self.targets_ratio is not None):
-            raise ValueError("targets running-cell and targets_ratio go together")
+            raise ValueError("targets: running-cell and targets_ratio must be used together")
         if is_motion and self.targets != "all":
-            raise ValueError("strategy motion chooses its own targets: leave targets at all")
+            raise ValueError("strategy motion chooses the targets itself: set targets to all")
         return self
 
 
 class SelectSpec(Spec):
-    """Which tokens a classifier sees, in training and in tests (EVEREST)."""
+    """Which tokens a classifier uses, in training and in tests (EVEREST)."""
 
     strategy: Literal["motion"]
-    """`motion`: the tokens that move most."""
+    """`motion`: the tokens with the most motion."""
     pool: Annotated[float, Field(gt=0.0, le=1.0)]
-    """Fraction of tokens kept, most moving first."""
-    source: Source = "online"
-    """What is compared between slices."""
+    """Fraction of the tokens that are used, those with the most motion."""
+    source: MotionSource = "online"
+    """Where motion between slices is measured. `online`: token embeddings of the model; `pixels`:
+    pixel values."""
 
 
 class TargetSpec(Spec):
-    """What the decoder is asked to predict."""
+    """The prediction target of the decoder."""
 
     normalize: Normalize
-    """`patch`: pixels of each token and channel at mean 0, deviation 1 (VideoMAE); `joint`: of each
-    token, its channels together (MAE-ST); `none`: pixels in 0..1."""
+    """Normalisation of the target pixels. `patch`: mean 0 and standard deviation 1 for each token
+    and channel (VideoMAE); `joint`: for each token, over all channels (MAE-ST); `none`: pixels in
+    0..1."""
     frames: TargetFrames = "all"
-    """Predicted frames of each tubelet: `all` (VideoMAE); the `first`; or MAE-ST's published choice
-    `linspace`, which differs from `first` in the last tubelet, whose last frame it takes."""
+    """Predicted frames of each tubelet. `all`: all frames (VideoMAE); `first`: the first frame;
+    `linspace`: evenly spaced frames of the clip, as in MAE-ST's code; with `tubelet: 2` these are
+    the first frame of every tubelet except the last, and the last frame of the last tubelet."""

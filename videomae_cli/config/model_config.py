@@ -19,10 +19,9 @@ from videomae_cli.config.model import (
     TargetFrames,
 )
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
-from videomae_cli.config.sizes import SIZES
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
-from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 
@@ -84,7 +83,7 @@ class ModelConfig(Spec):
     """Versions of videomae, torch and the decoders at training time."""
 
     @field_serializer("mask", mode="wrap")
-    def _without_defaults(
+    def _omit_defaults(
         self, mask: MaskSpec | None, _: SerializerFunctionWrapHandler, info: SerializationInfo
     ) -> dict[str, Any] | None:
         return None if mask is None else mask.model_dump(mode=info.mode, exclude_defaults=True)

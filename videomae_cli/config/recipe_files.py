@@ -1,7 +1,7 @@
-"""A recipe by name or path, with what `--set` changes; and back to text.
+"""Load a recipe by name or path, apply `--set`, and write a recipe as YAML.
 
-The file is the whole truth: no inheritance, no interpolation. `dump` writes every field, also those
-left at their default, and what it writes loads back equal.
+A recipe file is complete: there is no inheritance and no interpolation. `dump_recipe` writes every
+field, defaults included, and its output loads back equal.
 """
 
 import copy
@@ -12,21 +12,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from videomae_cli.config import recipe_paths as library
-from videomae_cli.config import yaml_loader as yaml_strict
-from videomae_cli.config.bind import bind
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.errors import RecipeError
 
-Kind = Literal["pretrain", "finetune"]
+RecipeKind = Literal["pretrain", "finetune"]
 
 MAX_BYTES = 1_000_000
-MODELS: dict[str, type[PretrainRecipe] | type[FinetuneRecipe]] = {
+RECIPE_CLASSES: dict[str, type[PretrainRecipe] | type[FinetuneRecipe]] = {
     "pretrain": PretrainRecipe,
     "finetune": FinetuneRecipe,
 }
 _PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-_YAML_1_1_TRUTHS = {"on", "off", "yes", "no", "y", "n"}
+_YAML_1_2_WORDS = {"true", "false", "null"}
+_YAML_1_1_BOOLEANS = {"on", "off", "yes", "no", "y", "n"}
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
@@ -40,91 +38,93 @@ def load_recipe(
 ) -> FinetuneRecipe: ...
 @overload
 def load_recipe(
-    name_or_path: str, overrides: Sequence[str] = (), kind: Kind | None = None
+    name_or_path: str, overrides: Sequence[str] = (), kind: RecipeKind | None = None
 ) -> Recipe: ...
 def load_recipe(
-    name_or_path: str, overrides: Sequence[str] = (), kind: Kind | None = None
+    name_or_path: str, overrides: Sequence[str] = (), kind: RecipeKind | None = None
 ) -> Recipe:
-    """Find, read, change and check a recipe.
+    """Find and read a recipe, apply overrides, and check the result.
 
     Args:
-        name_or_path: A built-in recipe's name, or a file.
-        overrides: What `--set` got: `mask.ratio=0.85`, the value as it would stand in the file.
-        kind: What the recipe must be for; None takes either.
+        name_or_path: Name of a built-in recipe, or a file.
+        overrides: The arguments of `--set`, for example `mask.ratio=0.85`; values are YAML.
+        kind: The kind that is expected; None: either.
 
     Raises:
-        RecipeError: Not found, not readable, of the other kind, or with problems (all are listed).
+        RecipeError: The recipe is not found, not readable, of the other kind, or has problems (all
+            are listed).
     """
-    path = library.find(name_or_path)
-    file = _display(path)
-    mapping = _read(path, file)
-    changes = [_change(text) for text in overrides]
-    mapping = _changed(mapping, changes)
-    return bind(
-        mapping,
-        _model(mapping.get("kind"), kind, file),
-        file=file,
-        overridden=[key for key, _ in changes],
-    )
+    from videomae_cli.config import yaml_loader
+    from videomae_cli.config.bind import bind
+    from videomae_cli.config.recipe_paths import find_recipe
+
+    path = find_recipe(name_or_path)
+    file = _relative_to_cwd(path)
+    mapping = yaml_loader.load(_read_text(path, file), where=file)
+    if not isinstance(mapping, dict):
+        raise RecipeError(f"{file}: not a recipe: expected keys with values")
+    values = {
+        key: yaml_loader.load(written, where=f"--set {key}")
+        for key, written in _split_overrides(overrides).items()
+    }
+    mapping = _apply_overrides(mapping, values)
+    recipe_class = _recipe_class(mapping.get("kind"), kind, file)
+    return bind(mapping, recipe_class, file=file, overridden=values)
 
 
-def dump(recipe: Recipe) -> str:
-    """Write a recipe as YAML text that loads back equal."""
+def dump_recipe(recipe: Recipe) -> str:
+    """Return a recipe as YAML text that loads back equal."""
     lines = [f"kind: {recipe.kind}"]
     for key, value in recipe.model_dump(mode="json", exclude={"kind"}).items():
         if isinstance(value, dict):
             lines.append(f"{key}:")
-            lines += [f"  {inner}: {_text(one)}" for inner, one in value.items()]
+            lines += [f"  {inner}: {_to_yaml(one)}" for inner, one in value.items()]
         else:
-            lines.append(f"{key}: {_text(value)}")
+            lines.append(f"{key}: {_to_yaml(value)}")
     return "\n".join(lines) + "\n"
 
 
-def _display(path: Path) -> str:
-    here = Path.cwd()
+def _relative_to_cwd(path: Path) -> str:
+    """Return the path relative to the working directory if it is inside, for messages."""
+    cwd = Path.cwd()
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  (resolve() would follow links)
-    return (absolute.relative_to(here) if absolute.is_relative_to(here) else path).as_posix()
+    return (absolute.relative_to(cwd) if absolute.is_relative_to(cwd) else path).as_posix()
 
 
-def _read(path: Path, file: str) -> dict[str, Any]:
+def _read_text(path: Path, file: str) -> str:
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise RecipeError(f"{file}: cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
-        raise RecipeError(f"{file}: more than {MAX_BYTES:,} bytes: is this a recipe?")
+        raise RecipeError(f"{file}: larger than {MAX_BYTES:,} bytes: is this a recipe?")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RecipeError(f"{file}: not UTF-8 text: is this a recipe?") from error
-    mapping = yaml_strict.load(text, where=file)
-    if not isinstance(mapping, dict):
-        raise RecipeError(f"{file}: not a recipe: expected keys with values")
-    return mapping
 
 
-def _change(text: str) -> tuple[str, yaml_strict.Value]:
-    key, equals, written = text.partition("=")
-    if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", key):
-        raise RecipeError(f"--set {text}: not KEY=VALUE", "for example --set mask.ratio=0.85")
-    if not written.strip():
-        raise RecipeError(f"--set {text}: no value", "write null for none")
-    value = yaml_strict.load(written, where=f"--set {key}")
-    if isinstance(value, dict):
-        raise RecipeError(f"--set {key}: a group of keys", "set its keys one by one")
-    return key, value
-
-
-def _changed(
-    mapping: Mapping[str, Any], changes: Sequence[tuple[str, yaml_strict.Value]]
-) -> dict[str, Any]:
-    result = dict(copy.deepcopy(mapping))
-    seen = set[str]()
-    for key, value in changes:
-        if key in seen:
+def _split_overrides(overrides: Sequence[str]) -> dict[str, str]:
+    """Return the YAML text of each key given by `--set`."""
+    written: dict[str, str] = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", key):
+            raise RecipeError(f"--set {text}: not KEY=VALUE", "for example --set mask.ratio=0.85")
+        if not value.strip():
+            raise RecipeError(f"--set {text}: the value is missing", "write null for no value")
+        if key in written:
             raise RecipeError(f"--set {key}: given twice")
-        seen.add(key)
+        written[key] = value
+    return written
+
+
+def _apply_overrides(mapping: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(copy.deepcopy(mapping))
+    for key, value in values.items():
+        if isinstance(value, dict):
+            raise RecipeError(f"--set {key}: a group of keys", "set its keys one by one")
         *groups, name = key.split(".")
         inner = result
         for group in groups:
@@ -135,26 +135,26 @@ def _changed(
     return result
 
 
-def _model(
-    found: object, kind: Kind | None, file: str
+def _recipe_class(
+    actual: object, expected: RecipeKind | None, file: str
 ) -> type[PretrainRecipe] | type[FinetuneRecipe]:
-    if kind is not None and found in MODELS and found != kind:
+    if expected is not None and actual in RECIPE_CLASSES and actual != expected:
         raise RecipeError(
-            f"{file}: this is a {found} recipe; use `videomae {found}`",
-            f"`videomae recipes ls {kind}` lists those for {kind}",
+            f"{file}: this is a {actual} recipe; use `videomae {actual}`",
+            f"`videomae recipes ls {expected}` lists the {expected} recipes",
         )
-    if kind is not None:
-        return MODELS[kind]
-    if not isinstance(found, str) or found not in MODELS:
-        raise RecipeError(f"{file}: kind: {found!r} is not one of {', '.join(MODELS)}")
-    return MODELS[found]
+    if expected is not None:
+        return RECIPE_CLASSES[expected]
+    if not isinstance(actual, str) or actual not in RECIPE_CLASSES:
+        raise RecipeError(f"{file}: kind: {actual!r} is not one of {', '.join(RECIPE_CLASSES)}")
+    return RECIPE_CLASSES[actual]
 
 
-def _text(value: Any) -> str:
+def _to_yaml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_text(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {_to_yaml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_text(one) for one in value) + "]"
+        return "[" + ", ".join(_to_yaml(one) for one in value) + "]"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, float):
@@ -163,8 +163,8 @@ def _text(value: Any) -> str:
         return f"{mantissa}.0e{exponent}" if e and "." not in mantissa else repr(value)
     if isinstance(value, int):
         return str(value)
-    is_plain = _PLAIN_TEXT.fullmatch(value) and yaml_strict.scalar(value) == value
-    if is_plain and value.lower() not in _YAML_1_1_TRUTHS:
+    is_plain = _PLAIN_TEXT.fullmatch(value) and value not in _YAML_1_2_WORDS
+    if is_plain and value.lower() not in _YAML_1_1_BOOLEANS:
         return str(value)
     quoted = json.dumps(value, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", quoted)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", quoted)

@@ -1,4 +1,7 @@
-"""The two kinds of recipe: what a run is, flat, complete, frozen; a unit on every number."""
+"""The two kinds of recipe: pretraining and fine-tuning.
+
+A recipe is complete: a run depends on nothing else but the data and the pretrained weights.
+"""
 
 from pathlib import Path
 from typing import Literal, TypeVar, cast
@@ -26,35 +29,35 @@ from videomae_cli.config.training import (
 
 class _Recipe(Spec):
     seed: Count = 0
-    """Everything random follows from it."""
+    """Random seed."""
     data: Path | None = None
-    """Where `videomae prepare` wrote the manifest; `--data` wins."""
+    """Prepared dataset (the `--out` of `videomae prepare`); `--data` overrides it."""
     clip: ClipSpec
-    """Which frames and pixels make a clip."""
+    """Frame sampling, clip size and tokens."""
     optim: OptimSpec
-    """Optimizer."""
+    """Optimizer and learning rates."""
     schedule: ScheduleSpec
-    """Length of the run."""
+    """Length of the run and of the warm-up."""
     train: TrainSpec
-    """Batch, precision, saving."""
+    """Batch, precision, checkpoints and logs."""
 
 
 class PretrainRecipe(_Recipe):
     """A pretraining run."""
 
     kind: Literal["pretrain"]
-    """What the recipe is for."""
+    """Kind of recipe: the command that uses it."""
     model: AutoencoderSpec
     """Encoder and decoder."""
     mask: MaskSpec
-    """Which tokens are hidden."""
+    """Which tokens are masked, and which are predicted."""
     target: TargetSpec
-    """What is predicted."""
+    """Prediction target."""
     augment: PretrainAugmentSpec
-    """How clips are varied."""
+    """Augmentation."""
 
     @model_validator(mode="after")
-    def _selects(self) -> "PretrainRecipe":
+    def _check_oversample(self) -> "PretrainRecipe":
         if self.clip.oversample > 1 and self.mask.strategy != "motion":
             raise ValueError("clip.oversample above 1 needs mask.strategy motion")
         return self
@@ -64,23 +67,21 @@ class FinetuneRecipe(_Recipe):
     """A fine-tuning run."""
 
     kind: Literal["finetune"]
-    """What the recipe is for."""
+    """Kind of recipe: the command that uses it."""
     start: str | None = None
-    """Pretrained weights, or `scratch`; null takes the newest pretraining under `runs/`.
-
-    `--checkpoint` wins.
-    """
+    """Pretrained weights: a run or a checkpoint file; `scratch`: none; null: the newest finished
+    pretraining run in `runs/`. `--checkpoint` overrides it."""
     model: ClassifierSpec
     """Encoder and head."""
     select: SelectSpec | None = None
-    """Which tokens the classifier sees; null for all."""
+    """Which tokens the classifier uses; null: all."""
     augment: FinetuneAugmentSpec
-    """How clips are varied."""
+    """Augmentation."""
     eval: EvalSpec
     """Test protocol."""
 
     @model_validator(mode="after")
-    def _selects(self) -> "FinetuneRecipe":
+    def _check_oversample(self) -> "FinetuneRecipe":
         if self.clip.oversample > 1 and self.select is None:
             raise ValueError("clip.oversample above 1 needs select: {strategy: motion, ...}")
         return self

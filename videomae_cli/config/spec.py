@@ -1,7 +1,7 @@
-"""What every part of a recipe is made of.
+"""The base class of all sections of a recipe, and the number types of their fields.
 
-Fields are numbers, text, choices, tuples and nested parts, nothing else. What never varies in the
-literature has a default; what a paper chose is written out in the recipe.
+Fields are numbers, text, choices, tuples and nested sections, nothing else. A value that is the
+same in all publications has a default; every other value must be written in the recipe.
 """
 
 from typing import Annotated
@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
-Rate = Annotated[float, Field(ge=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
 
 
 class Spec(BaseModel):
-    """A part of a recipe: frozen, strictly typed, and with no room for unknown keys."""
+    """A section of a recipe: immutable, strictly typed; unknown keys are errors."""
 
     model_config = ConfigDict(
         frozen=True,

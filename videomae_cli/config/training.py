@@ -1,159 +1,174 @@
-"""The parts of a recipe that describe training: augmentation, optimizer, length, batch, test."""
+"""The sections of a recipe that describe training: augmentation, optimizer, schedule, tests."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from videomae_cli.config.spec import Count, Fraction, Positive, Rate, Spec
+from videomae_cli.config.spec import Count, Fraction, NonNegative, Positive, Spec
 
 
 class PretrainAugmentSpec(Spec):
-    """Augmentation of pretraining clips; one draw for all frames of a clip."""
+    """Augmentation of unlabelled clips; all frames of a clip are augmented in the same way."""
 
     crop: Literal["multiscale", "random-resized", "center"]
-    """`multiscale`: 13 places x 10 shapes (VideoMAE); `random-resized`: area 0.5..1; `center`."""
+    """Crop. `multiscale`: one of 13 positions and 10 shapes (VideoMAE); `random-resized`: 0.5 to 1
+    of the frame area; `center`: the largest square in the centre."""
     flip: bool
-    """Mirror half of the clips left to right."""
+    """Mirror a clip left to right with probability 0.5."""
     repeats: Positive = 1
-    """Clips, crops and masks of their own from each decoded video (repeated sampling)."""
+    """Clips from each decoded video; each has its own frames, crop and mask (repeated sampling)."""
 
 
 class FinetuneAugmentSpec(Spec):
-    """Augmentation of labelled clips; one draw for all frames of a clip."""
+    """Augmentation of labelled clips; all frames of a clip are augmented in the same way."""
 
     crop: Literal["multiscale", "random-resized", "center"]
-    """`random-resized`: area `area`, aspect 3/4..4/3 (VideoMAE)."""
+    """Crop. `multiscale`: one of 13 positions and 10 shapes; `random-resized`: a fraction `area` of
+    the frame, aspect ratio 3/4 to 4/3 (VideoMAE); `center`: the largest square in the centre."""
     area: tuple[Fraction, Fraction] = (0.08, 1.0)
-    """Least and most area kept by a random resized crop."""
+    """`random-resized` only: smallest and largest fraction of the frame area."""
     flip: bool
-    """Mirror half of the clips. Never where left and right are different classes."""
+    """Mirror a clip left to right with probability 0.5. Set it to false if left and right
+    distinguish classes."""
     randaugment: str | None = None
-    """timm's RandAugment string, for example `rand-m7-n4-mstd0.5-inc1`; null for none."""
+    """RandAugment policy in timm's notation, such as `rand-m7-n4-mstd0.5-inc1`; null: none."""
     erasing: Fraction = 0.0
-    """Probability that a rectangle of the clip is replaced by noise."""
+    """Probability that a rectangle of the clip is replaced by noise (random erasing)."""
     repeats: Positive = 1
-    """Clips with augmentations of their own from each decoded video (repeated augmentation)."""
-    mixup: Rate = 0.0
-    """Beta parameter of Mixup; 0 for none."""
-    cutmix: Rate = 0.0
-    """Beta parameter of CutMix; 0 for none. With both, each batch takes one of them at random."""
+    """Clips from each decoded video, each with its own augmentation (repeated augmentation)."""
+    mixup: NonNegative = 0.0
+    """Mixup: parameter of the beta distribution; 0: no Mixup."""
+    cutmix: NonNegative = 0.0
+    """CutMix: parameter of the beta distribution; 0: no CutMix. With Mixup, one of the two is drawn
+    at random for each micro-batch."""
     smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Label smoothing."""
 
     @model_validator(mode="after")
-    def _orders(self) -> "FinetuneAugmentSpec":
-        least, most = self.area
-        if not 0 < least <= most:
-            raise ValueError(f"area [{least:g}, {most:g}] is not the least above 0, then the most")
+    def _check_area(self) -> "FinetuneAugmentSpec":
+        smallest, largest = self.area
+        if not 0 < smallest <= largest:
+            raise ValueError(
+                f"area [{smallest:g}, {largest:g}] must be a smallest fraction above 0,"
+                " then a largest one"
+            )
         return self
 
 
 class OptimSpec(Spec):
-    """AdamW. Rates are given at batch 256 and scaled: rate = base * batch / 256."""
+    """AdamW. Learning rates are given for batch 256 and multiplied by batch / 256."""
 
-    base_lr: Rate
-    """Peak learning rate at batch 256."""
-    min_lr: Rate
-    """Rate at the end of the cosine, at batch 256; scaled like `base_lr`."""
-    warmup_lr: Rate = 0.0
-    """Rate of the first step, at batch 256; scaled like `base_lr`."""
-    weight_decay: Rate
-    """Decoupled weight decay of matrices; vectors and biases never decay."""
+    base_lr: NonNegative
+    """Peak learning rate at batch 256; multiplied by batch / 256."""
+    min_lr: NonNegative
+    """Learning rate at the end of the cosine schedule, at batch 256; scaled like `base_lr`."""
+    warmup_lr: NonNegative = 0.0
+    """Learning rate of the first step, at batch 256; scaled like `base_lr`."""
+    weight_decay: NonNegative
+    """Decoupled weight decay of weight matrices; biases and other vectors have none."""
     betas: tuple[Fraction, Fraction]
-    """Averaging factors of gradient and squared gradient."""
+    """Decay rates of the moving averages of the gradient and of the squared gradient."""
     eps: Annotated[float, Field(gt=0.0)] = 1e-8
-    """Added to the root of the squared gradient."""
+    """Constant added to the square root of the averaged squared gradient."""
     clip_grad: Annotated[float, Field(gt=0.0)] | None = None
-    """Largest global gradient norm; null for no clipping."""
+    """Gradient clipping: largest global gradient norm; null: no clipping."""
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Factor on the rate per layer below the head; 1 for none."""
+    """Factor on the learning rate for each layer below the head; 1: the same in all layers."""
 
 
 class ScheduleSpec(Spec):
-    """How long, in epochs or in steps, never both."""
+    """Length of the run and of the warm-up, in epochs or in optimizer steps."""
 
     epochs: Annotated[float, Field(gt=0.0)] | None = None
-    """Passes over the training videos."""
-    warmup_epochs: Rate | None = None
-    """Epochs of linear warm-up."""
+    """Length of the run, in passes over the training videos."""
+    warmup_epochs: NonNegative | None = None
+    """Length of the linear learning-rate warm-up, in epochs."""
     steps: Positive | None = None
-    """Optimizer steps."""
+    """Length of the run, in optimizer steps."""
     warmup_steps: Count | None = None
-    """Steps of linear warm-up."""
+    """Length of the linear learning-rate warm-up, in optimizer steps."""
 
     @model_validator(mode="after")
-    def _one_unit(self) -> "ScheduleSpec":
+    def _check_unit(self) -> "ScheduleSpec":
         in_epochs = (self.epochs is not None, self.warmup_epochs is not None)
         in_steps = (self.steps is not None, self.warmup_steps is not None)
         if in_epochs == (True, True) and in_steps == (False, False):
-            long, warm = self.epochs, self.warmup_epochs
+            length, warmup = self.epochs, self.warmup_epochs
         elif in_epochs == (False, False) and in_steps == (True, True):
-            long, warm = self.steps, self.warmup_steps
+            length, warmup = self.steps, self.warmup_steps
         else:
             raise ValueError(
-                "give epochs and warmup_epochs, or steps and warmup_steps, not both"
-                " (null takes a key away)"
+                "give either epochs and warmup_epochs, or steps and warmup_steps"
+                " (null removes a key)"
             )
-        if long is not None and warm is not None and warm > long:
-            raise ValueError(f"warm-up {warm:g} is longer than the run {long:g}")
+        if length is not None and warmup is not None and warmup > length:
+            raise ValueError(f"warm-up {warmup:g} is longer than the run, {length:g}")
         return self
 
 
 class TrainSpec(Spec):
-    """How the work is cut up, saved and logged."""
+    """How training is executed: batch, precision, checkpoints, logs."""
 
     batch: Positive
-    """Clips per optimizer step: all devices and accumulation counted, repeats not."""
+    """Videos per optimizer step, over all devices and accumulation steps. Each video gives
+    `augment.repeats` clips."""
     micro_batch: Positive | Literal["auto"]
-    """Most clips per device and backward pass; accumulation is derived from it.
+    """Largest number of videos per device and backward pass; gradient accumulation follows from it.
 
-    `auto`: as many as fit, tried out before the first step and written into the run's
-    `recipe.yaml`. Another micro-batch sums the same gradients in another order; what is drawn per
-    micro-batch (Mixup, CutMix, dropout, drop path) is then another draw.
+    `auto`: on CUDA, a search starts with the device's whole share of the batch and halves it until
+    two training steps fit into memory; on other devices nothing is searched and 4 is used. The
+    number is written into the run's `recipe.yaml`. Another micro-batch adds the same gradients in
+    another order, and random draws per micro-batch (Mixup, CutMix, dropout, drop path) change.
     """
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """`auto`: bf16 where the device computes it natively, else fp32 (CUDA before bf16: fp16)."""
+    """Floating-point precision. `auto`: bf16 if the device computes it natively, otherwise fp16 on
+    CUDA and fp32 elsewhere."""
     workers: Count | Literal["auto"] = "auto"
-    """Decoding processes per device; `auto`: the cores at hand; 0: the training process."""
+    """Decoding processes per training process. `auto`: on a GPU, its share of the CPU cores minus
+    one, at most 16; on a CPU, half of the cores. 0: decode in the training process."""
     save_every_steps: Positive
-    """Steps between saves."""
+    """Steps between checkpoints."""
     log_every_steps: Positive = 10
     """Steps averaged into one line of `metrics.jsonl`."""
     keep: Annotated[int, Field(ge=2)] = 3
-    """Saves kept, newest first; the one with the best validation always."""
+    """Number of newest checkpoints to keep; the one with the best validation is kept as well."""
     keep_every_steps: Positive | None = None
-    """Saves at multiples of this are kept for good; null for none."""
+    """Checkpoints at multiples of this number of steps are never deleted; null: none."""
     ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    """Decay of a moving average of the weights, which is then what is validated and what `final/`
-    holds; null for none."""
+    """Decay of an exponential moving average of the weights. The averaged weights are validated and
+    written to `final/`; null: no average."""
     recompute: bool = False
-    """Activation checkpointing: less memory, about a third more computing, the same numbers."""
+    """Activation checkpointing: less memory, about a third more computation, identical losses."""
     compile: bool = False
-    """torch.compile: a slow first step, then faster ones; other kernels, so other last digits."""
+    """Use torch.compile: the first step is slow, the others are faster. Its kernels differ, so the
+    last digits of losses differ too."""
     shard: bool = False
-    """FSDP2: weights, gradients and optimizer state split over the processes, for a model that
-    does not fit on each. More exchange, sums in another order; not with fp16 or compile."""
+    """FSDP2: split weights, gradients and optimizer state over the processes, for models that do
+    not fit on one device. It needs more communication and adds numbers in another order. Not with
+    fp16, `compile` or `micro_batch: auto`."""
     nonfinite_budget: Count = 3
-    """Steps without a finite loss or gradient that are skipped and counted; one more stops."""
+    """Steps with a non-finite loss or gradient that are skipped; one more stops the run."""
     track: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Where metrics are copied to, beside `metrics.jsonl`; needs the extra `videomae[track]`."""
+    """Trackers that receive a copy of `metrics.jsonl`; needs the extra `videomae[track]`."""
 
     @model_validator(mode="after")
-    def _shards(self) -> "TrainSpec":
+    def _check_shard(self) -> "TrainSpec":
         if self.shard and (self.compile or self.precision == "fp16"):
             other = "compile" if self.compile else "precision: fp16"
-            raise ValueError(f"shard does not go together with {other}: take one of them away")
+            raise ValueError(f"shard does not support {other}: remove one of the two")
         if self.shard and self.micro_batch == "auto":
-            raise ValueError("shard needs a number for micro_batch: auto tries the whole model")
+            raise ValueError(
+                "shard needs a number for micro_batch: auto would try the whole model on one device"
+            )
         return self
 
 
 class EvalSpec(Spec):
-    """The test protocol: views per video."""
+    """The test protocol: number of views per video."""
 
     clips: Positive
     """Clips along time."""
     crops: Annotated[int, Field(ge=1, le=3)]
-    """Square crops along the longer side: 1 takes the centre, 3 both ends too."""
+    """Square crops along the longer side; 1: the centre; 3: the centre and both ends."""
     every_epochs: Annotated[float, Field(gt=0.0)] | None = None
-    """Epochs between validations (one centre view) during training; null for none until the end."""
+    """Epochs between validations with one centre view; null: validate only after the last step."""

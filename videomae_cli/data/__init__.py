@@ -1,1 +1,1 @@
-"""From video files to batches."""
+"""Data: from video files to the batches of training and evaluation."""

@@ -17,7 +17,7 @@ class PretrainBatch(NamedTuple):
     clip: Tensor
     """uint8 (B, C, T, H, W), channels last in memory."""
     noise: Tensor
-    """float32 (B, 2, N) in 0..1; the random numbers behind the masks."""
+    """float32 (B, 2, N) in 0..1; random values that masks are drawn from."""
     indices: Tensor
     """int64 (B,), number of the video in its split."""
     failed: Tensor
@@ -34,7 +34,7 @@ class FinetuneBatch(NamedTuple):
     erase: Tensor
     """int64 (B, 5): top, left, height (0: erase nothing), width, noise seed."""
     noise: Tensor
-    """float32 (B, t) in 0..1; the random numbers behind frame selection."""
+    """float32 (B, t) in 0..1; random values that frames are selected by."""
     indices: Tensor
     """int64 (B,), number of the video in its split."""
     failed: Tensor

@@ -1,11 +1,11 @@
-"""(epoch, index) in, a training sample out.
+"""Training samples, by (epoch, index).
 
-All randomness of a sample is drawn from `stream(seed, "sample", epoch, index, repeat)`, and its
-choice of frames from `stream(seed, "frames", epoch, index)`, so it depends on nothing else: not on
-workers, order, resume or world size. Clips leave as uint8; normalisation happens on the device.
-Every value has a leading axis of R repeats.
+A sample depends on its seed, epoch and index only, not on workers, order, resuming or the number of
+devices: frames are drawn from `stream(seed, "frames", epoch, index)`, augmentation from
+`stream(seed, "sample", epoch, index, repeat)`. Clips are uint8; they are normalised on the device.
+Every tensor of a sample has a leading axis of R repeats.
 
-Shapes: R repeats, C colours, T frames, t slices, H height, W width, N tokens, V views.
+Shapes: R repeats, C channels, T frames, t slices, H height, W width, N tokens.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,10 +19,16 @@ from torch import Tensor
 
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
-from videomae_cli.data import frame_sampling as choose
 from videomae_cli.data import transforms
 from videomae_cli.data.batches import FinetuneBatch, PretrainBatch, concatenate
 from videomae_cli.data.erasing import NOTHING, draw_erase_box
+from videomae_cli.data.frame_sampling import (
+    dense_end_range,
+    dense_train_indices,
+    pretrain_indices,
+    pretrain_start_range,
+    segment_train_indices,
+)
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.resize import Frames
 from videomae_cli.data.training_videos import TrainingVideos
@@ -30,13 +36,18 @@ from videomae_cli.errors import DataError
 from videomae_cli.rng import stream
 
 PRETRAIN_AREA = (0.5, 1.0)  # of a random resized crop (MAE-ST)
-Sample = tuple[int, int]
+SampleKey = tuple[int, int]  # epoch, number of the video in its split
 
 
 class PretrainClips:
     """Unlabelled clips, R of each video, by (epoch, index).
 
-    `clip` uint8 (R,C,T,H,W); `noise` float32 (R,2,N); `index`, `failed` int64 (R,).
+    Args:
+        videos: Rows of the manifest.
+        root: The directory that their paths are relative to.
+        clip: Frames, stride, sampling and size of a clip.
+        augment: Crop, mirroring and number of repeats.
+        seed: The run's seed.
     """
 
     def __init__(
@@ -47,38 +58,37 @@ class PretrainClips:
         augment: PretrainAugmentSpec,
         seed: int,
     ) -> None:
-        self.source = TrainingVideos(
-            videos, root, partial(_pretrain_frames, clip, augment.repeats), seed
-        )
+        sample_indices = partial(_sample_pretrain_indices, clip, augment.repeats)
+        self.videos = TrainingVideos(videos, root, sample_indices, seed)
         self.clip, self.augment, self.seed = clip, augment, seed
 
     def __len__(self) -> int:
-        return len(self.source.videos)
+        return len(self.videos)
 
     def path(self, index: int) -> Path:
-        """Return where video `index` lies."""
-        return self.source.path(index)
+        """Return the path of video `index`."""
+        return self.videos.path(index)
 
-    def __getitem__(self, sample: Sample) -> PretrainBatch:
-        epoch, index = sample
-        frames_LHWC, _, failed = self.source.read(epoch, index)  # R clips, one after the other
+    def __getitem__(self, key: SampleKey) -> PretrainBatch:
+        epoch, index = key
+        frames_LHWC, _, failed = self.videos.read(epoch, index)  # L = R * T frames
         repeats, length = self.augment.repeats, self.clip.frames
-        varied = [
-            self._vary(
+        augmented = [
+            self._augment(
                 frames_LHWC[repeat * length : (repeat + 1) * length],
                 stream(self.seed, "sample", epoch, index, repeat),
             )
             for repeat in range(repeats)
         ]
         return PretrainBatch(
-            clip=concatenate([clip for clip, _ in varied]),
-            noise=torch.cat([noise for _, noise in varied]),
+            clip=concatenate([clip for clip, _ in augmented]),
+            noise=torch.cat([noise for _, noise in augmented]),
             indices=torch.full((repeats,), index),
             failed=torch.tensor([failed] + [0] * (repeats - 1)),
         )
 
-    def _vary(self, frames_THWC: Frames, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        # first, so that the masks of a run do not depend on its augmentation
+    def _augment(self, frames_THWC: Frames, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        # drawn first, so that the masks of a run do not depend on its augmentation
         noise = rng.random((1, 2, self.clip.grid().tokens), dtype=np.float32)
         spec = self.augment
         frames_THWC = _crop(frames_THWC, spec.crop, self.clip.size, PRETRAIN_AREA, rng)
@@ -90,8 +100,12 @@ class PretrainClips:
 class FinetuneClips:
     """Labelled clips, R of each video, by (epoch, index).
 
-    `clip` uint8 (R,C,T,H,W); `label`, `index`, `failed` int64 (R,); `erase` int64 (R,5): top,
-    left, height (0: nothing to erase), width, noise seed; `noise` float32 (R,t): a value per slice.
+    Args:
+        videos: Rows of the manifest.
+        root: The directory that their paths are relative to.
+        clip: Frames, stride, sampling and size of a clip.
+        augment: RandAugment, crop, mirroring, erasing and number of repeats.
+        seed: The run's seed.
 
     Raises:
         DataError: A video has no label.
@@ -107,34 +121,32 @@ class FinetuneClips:
     ) -> None:
         for video in videos:
             if video.label is None:
-                raise DataError(
-                    f"{video.path} has no label", "fine-tuning needs a labelled data set"
-                )
-        self.source = TrainingVideos(videos, root, partial(_finetune_frames, clip), seed)
+                raise DataError(f"{video.path} has no label", "fine-tuning needs labelled videos")
+        self.videos = TrainingVideos(videos, root, partial(_sample_finetune_indices, clip), seed)
         self.clip, self.augment, self.seed = clip, augment, seed
         text = augment.randaugment
         self.policy = None if text is None else transforms.randaugment_policy(text)
 
     def __len__(self) -> int:
-        return len(self.source.videos)
+        return len(self.videos)
 
     def path(self, index: int) -> Path:
-        """Return where video `index` lies."""
-        return self.source.path(index)
+        """Return the path of video `index`."""
+        return self.videos.path(index)
 
-    def __getitem__(self, sample: Sample) -> FinetuneBatch:
-        epoch, index = sample
-        frames_THWC, video, failed = self.source.read(epoch, index)
+    def __getitem__(self, key: SampleKey) -> FinetuneBatch:
+        epoch, index = key
+        frames_THWC, video, failed = self.videos.read(epoch, index)
         assert video.label is not None
         repeats = self.augment.repeats
-        varied = [
-            self._vary(frames_THWC, stream(self.seed, "sample", epoch, index, repeat))
+        augmented = [
+            self._augment(frames_THWC, stream(self.seed, "sample", epoch, index, repeat))
             for repeat in range(repeats)
         ]
         return FinetuneBatch(
-            clip=concatenate([clip for clip, _ in varied]),
+            clip=concatenate([clip for clip, _ in augmented]),
             label=torch.full((repeats,), video.label),
-            erase=torch.tensor([erase for _, erase in varied]),
+            erase=torch.tensor([erase for _, erase in augmented]),
             noise=torch.from_numpy(self._slice_noise(epoch, index)),
             indices=torch.full((repeats,), index),
             failed=torch.tensor([failed] + [0] * (repeats - 1)),
@@ -144,7 +156,7 @@ class FinetuneClips:
         rng = stream(self.seed, "slices", epoch, index)
         return rng.random((self.augment.repeats, self.clip.grid().t), dtype=np.float32)
 
-    def _vary(
+    def _augment(
         self, frames_THWC: Frames, rng: np.random.Generator
     ) -> tuple[Tensor, tuple[int, ...]]:
         spec, size = self.augment, self.clip.size
@@ -159,27 +171,27 @@ class FinetuneClips:
         return to_clip(frames_THWC), (*box, int(rng.integers(2**62)))
 
 
-def _pretrain_frames(
+def _sample_pretrain_indices(
     clip: ClipSpec, repeats: int, frames: int, rng: np.random.Generator
 ) -> list[int]:
-    """Choose the frames of `repeats` clips, each with a start of its own, one after the other."""
-    return [number for _ in range(repeats) for number in _pretrain_clip(clip, frames, rng)]
+    """Return the frames of `repeats` clips one after the other, each with a start of its own."""
+    return [index for _ in range(repeats) for index in _sample_pretrain_clip(clip, frames, rng)]
 
 
-def _pretrain_clip(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
+def _sample_pretrain_clip(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
     if clip.sampling == "segment":
-        return choose.segment_train_indices(frames, clip.frames, rng)
-    starts = choose.pretrain_start_range(frames, clip.frames, clip.stride_frames)
+        return segment_train_indices(frames, clip.frames, rng)
+    starts = pretrain_start_range(frames, clip.frames, clip.stride_frames)
     start = starts[int(rng.integers(len(starts)))]
-    return choose.pretrain_indices(frames, clip.frames, clip.stride_frames, start)
+    return pretrain_indices(frames, clip.frames, clip.stride_frames, start)
 
 
-def _finetune_frames(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
+def _sample_finetune_indices(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
     if clip.sampling == "segment":
-        return choose.segment_train_indices(frames, clip.frames, rng)
-    ends = choose.dense_end_range(frames, clip.frames, clip.stride_frames)
+        return segment_train_indices(frames, clip.frames, rng)
+    ends = dense_end_range(frames, clip.frames, clip.stride_frames)
     end = ends[int(rng.integers(len(ends)))]
-    return choose.dense_train_indices(frames, clip.frames, clip.stride_frames, end)
+    return dense_train_indices(frames, clip.frames, clip.stride_frames, end)
 
 
 def _crop(
@@ -198,7 +210,7 @@ def _crop(
 
 
 def to_clip(frames_THWC: Frames) -> Tensor:
-    """Return clip_1CTHW whose colours lie together in memory, as `patchify` wants them."""
-    # one copy, which also makes a mirrored or cut view whole again
+    """Return clip_1CTHW with the channels of a pixel adjacent in memory, as `patchify` expects."""
+    # one copy, which also makes a mirrored or cropped view contiguous
     clip_THWC = torch.from_numpy(np.ascontiguousarray(frames_THWC))
     return clip_THWC.permute(3, 0, 1, 2)[None]

@@ -1,11 +1,11 @@
-"""Random erasing: the box is drawn with the sample, the noise put in on the device.
+"""Random erasing: the box is drawn with the sample, and filled with noise on the device.
 
-The noise goes in after normalisation. That of a sample comes from a generator of its own, so it
-does not depend on the other samples of its batch.
+The noise is added after normalisation. Each sample has its own generator, so its noise does not
+depend on the other samples of the batch.
 
-Shapes: B clips, C colours, T frames, H height, W width; float, normalised.
+Shapes: B clips, C channels, T frames, H height, W width; float, normalised.
 Source: VideoMAE V1's fine-tuning. Deliberately different: the noise covers all frames, whatever
-the repeats.
+the number of repeats.
 """
 
 import math
@@ -21,7 +21,11 @@ NOTHING = (0, 0, 0, 0)
 
 
 def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int, int]:
-    """Return top, left, height, width in pixels of one box for all frames; zeros when none fits."""
+    """Draw one box for all frames.
+
+    Returns:
+        Top, left, height and width in pixels; zeros if no box fits.
+    """
     for _ in range(TRIES):
         pixels = rng.uniform(*AREA) * height * width
         aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
@@ -33,11 +37,11 @@ def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[i
 
 
 def erase_(clip_BCTHW: Tensor, boxes_B4: Tensor, seeds_B: Tensor) -> Tensor:
-    """Fill each clip's box with N(0, 1) noise of its own per frame, pixel and colour, in place.
+    """Fill each clip's box in place with N(0, 1) noise, drawn per frame, pixel and channel.
 
     Args:
         clip_BCTHW: Normalised clips.
-        boxes_B4: Top, left, height, width; height 0 leaves the clip alone.
+        boxes_B4: Top, left, height, width; height 0 leaves the clip unchanged.
         seeds_B: One noise seed per clip.
     """
     channels, frames = clip_BCTHW.shape[1:3]

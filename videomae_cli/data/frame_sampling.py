@@ -1,15 +1,15 @@
-"""Which frames make a clip. Integers in, integers out; nothing here has seen a video.
+"""Compute the frame numbers of a clip from the number of frames of a video.
 
 Source: the rules of VideoMAE V1 and V2 (`*_pretrain_*`, dense, segment) and of MMAction2's
-`SampleFrames`, restated. The oddities are theirs and kept, because published numbers rest on them:
+`SampleFrames`, restated. Their peculiarities are kept, because published results depend on them:
 
-- dense *training* clips step by T * stride / (T - 1), not by stride, and never see a video's last
-  frame; dense *test* clips step by exactly stride;
-- videos shorter than a clip are treated in four ways: pretraining repeats the last frame it reaches
-  (which may not be the last of the video), dense training stretches then repeats the last, dense
-  test repeats the last, segments repeat.
+- dense *training* clips step by T * stride / (T - 1), not by stride, and never contain the last
+  frame of a video; dense *test* clips step by exactly stride;
+- videos shorter than a clip are treated in four ways: pretraining repeats the last frame that it
+  reaches (which may not be the last of the video), dense training stretches, then repeats the last
+  frame, dense test repeats the last frame, segments repeat frames.
 
-Deliberately different: validation is the centre clip (V2's rule), where V1 draws at random.
+Deliberately different: validation uses the centre clip (V2's rule), where V1 draws at random.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ import numpy as np
 
 
 def pretrain_start_range(frames: int, length: int, stride: int) -> range:
-    """Return the starts a pretraining clip of `length` frames may have."""
+    """Return the possible first frames of a pretraining clip of `length` frames."""
     return range(max(frames - length * stride, 0) + 1)
 
 
 def pretrain_indices(frames: int, length: int, stride: int, start: int) -> list[int]:
-    """Return frames `start`, `start + stride`, ...; a short video repeats the last one reached."""
+    """Return frames `start`, `start + stride`, ...; a short video repeats the last in reach."""
     if frames >= length * stride:
         return [start + stride * i for i in range(length)]
-    # the original steps on only while the next frame is not the last one of the video
+    # the original advances only while the next frame is not the last one of the video
     reached = max(frames - 2, 0) // stride
     return [stride * min(i, reached) for i in range(length)]
 
 
 def dense_end_range(frames: int, length: int, stride: int) -> range:
-    """Return the ends (exclusive) a dense training clip may have."""
+    """Return the possible ends (exclusive) of a dense training clip."""
     span = length * stride
     return range(span, max(frames, span + 1))
 
@@ -41,12 +41,13 @@ def dense_train_indices(frames: int, length: int, stride: int, end: int) -> list
     """Return `length` frames spread over the span that ends before frame `end`."""
     span = length * stride
     if frames > span:
-        places = np.linspace(end - span, end, length).clip(end - span, end - 1)
+        positions = np.linspace(end - span, end, length).clip(end - span, end - 1)
     else:
         reached = frames // stride
         stretched = np.linspace(0, frames, reached)
-        places = np.concatenate([stretched, np.full(length - reached, frames)]).clip(0, frames - 1)
-    return [int(place) for place in places]
+        repeated = np.full(length - reached, frames)
+        positions = np.concatenate([stretched, repeated]).clip(0, frames - 1)
+    return [int(position) for position in positions]
 
 
 def center_indices(frames: int, length: int, stride: int) -> list[int]:
@@ -56,7 +57,7 @@ def center_indices(frames: int, length: int, stride: int) -> list[int]:
 
 
 def segment_train_indices(frames: int, length: int, rng: np.random.Generator) -> list[int]:
-    """Return a random frame from each of `length` equal parts; fewer frames give frame 0 (V1)."""
+    """Return a random frame of each of `length` equal parts; a shorter video gives 0 (V1)."""
     part = frames // length
     if part == 0:
         return [0] * length
@@ -64,7 +65,7 @@ def segment_train_indices(frames: int, length: int, rng: np.random.Generator) ->
 
 
 def segment_middle_indices(frames: int, length: int) -> list[int]:
-    """Return the middle frame of `length` equal parts; frame 0 leads a short video in (V2)."""
+    """Return the middle frame of `length` equal parts; a short video starts with zeros (V2)."""
     part = frames // length
     if part == 0:
         return [0] * (length - frames) + list(range(frames))
@@ -72,9 +73,10 @@ def segment_middle_indices(frames: int, length: int) -> list[int]:
 
 
 def dense_test_indices(frames: int, length: int, stride: int, clips: int) -> list[list[int]]:
-    """Return `clips` clips, evenly spread, frames `stride` apart; a short video repeats its last.
+    """Return `clips` evenly spaced clips with frames `stride` apart.
 
-    One clip starts in the middle, which the originals cannot do (they divide by zero).
+    A short video repeats its last frame. A single clip is taken from the middle, which the
+    originals do not support (they divide by zero).
     """
     steps = (frames + stride - 1) // stride  # every stride-th frame of the video
     spare = max(steps - length, 0)
@@ -83,14 +85,14 @@ def dense_test_indices(frames: int, length: int, stride: int, clips: int) -> lis
 
 
 def segment_test_indices(frames: int, length: int, clips: int) -> list[list[int]]:
-    """Return `clips` clips of a frame from each of `length` equal parts, each clip a bit later."""
+    """Return `clips` clips with one frame from each of `length` equal parts, each clip later."""
     return [
         [frames * (k + clips * i) // (length * clips) for i in range(length)] for k in range(clips)
     ]
 
 
 def mmaction2_test_indices(frames: int, length: int, stride: int, clips: int) -> list[list[int]]:
-    """Return MMAction2's test clips: starts rounded in raw frames; a short video starts again."""
+    """Return MMAction2's test clips: starts rounded to whole frames; a short video wraps around."""
     spare = max(frames - (length - 1) * stride - 1, 0)
     starts = (
         [_round_half_even(k * spare, clips - 1) for k in range(clips)]
@@ -100,8 +102,8 @@ def mmaction2_test_indices(frames: int, length: int, stride: int, clips: int) ->
     return [[(start + stride * i) % frames for i in range(length)] for start in starts]
 
 
-def union(clips: Sequence[Sequence[int]]) -> list[int]:
-    """Return all frames of several clips, ascending, once each."""
+def unique_frames(clips: Sequence[Sequence[int]]) -> list[int]:
+    """Return the frames of all clips, ascending, without duplicates."""
     return sorted({frame for clip in clips for frame in clip})
 
 

@@ -1,8 +1,9 @@
-"""Which samples make step k.
+"""Load the batches of training, and the order of samples.
 
-The order is a pure function of (seed, epoch): step k takes positions (k mod S) * batch onward of
-epoch k // S, where S is the number of whole batches in an epoch; the tail is dropped. Nothing is
-stored, so resuming is starting at a step, and world size and workers change nothing.
+The order is a pure function of (seed, epoch): step k uses positions (k mod S) * batch onward of
+epoch k // S, where S is the number of whole batches in an epoch; the rest is dropped. No state is
+stored: a run resumes by starting at a step, and neither the number of devices nor the number of
+workers changes the order.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from videomae_cli.data.batches import AnyBatch, collate
-from videomae_cli.data.dataset import Sample
+from videomae_cli.data.dataset import SampleKey
 from videomae_cli.data.workers import Clips, LoaderOptions, prefetch
 from videomae_cli.errors import DataError, VideoMAEError
 from videomae_cli.rng import stream
@@ -22,7 +23,7 @@ TIMEOUT_SECONDS = 600.0
 
 
 class Order:
-    """Which samples make which step.
+    """The order of samples: which samples belong to which step.
 
     Args:
         videos: Videos in the split.
@@ -30,30 +31,30 @@ class Order:
         seed: The run's seed.
 
     Raises:
-        DataError: There are fewer videos than one batch takes.
+        DataError: There are fewer videos than samples in a batch.
     """
 
     def __init__(self, videos: int, batch: int, seed: int) -> None:
         if videos < batch:
             raise DataError(
                 f"{videos} videos do not fill one batch of {batch}",
-                f"take --set train.batch={videos} or less, or prepare more videos",
+                f"use --set train.batch={videos} or less, or prepare more videos",
             )
         self.videos, self.batch, self.seed = videos, batch, seed
         self.steps_per_epoch = videos // batch
         self._shuffled: tuple[int, np.ndarray[Any, Any]] | None = None
 
-    def step_samples(self, step: int) -> list[Sample]:
+    def step_samples(self, step: int) -> list[SampleKey]:
         """Return the (epoch, index) pairs of step `step`, over all devices."""
-        epoch, place = divmod(step, self.steps_per_epoch)
+        epoch, position = divmod(step, self.steps_per_epoch)
         if self._shuffled is None or self._shuffled[0] != epoch:
             self._shuffled = epoch, stream(self.seed, "order", epoch).permutation(self.videos)
-        first = place * self.batch
+        first = position * self.batch
         return [(epoch, int(i)) for i in self._shuffled[1][first : first + self.batch]]
 
 
 class Share(NamedTuple):
-    """The part of each batch that one device takes, in `accumulation` micro-batches."""
+    """The part of each batch that one device processes, in `accumulation` micro-batches."""
 
     micro_batch: int
     accumulation: int = 1
@@ -65,17 +66,17 @@ class Share(NamedTuple):
         """Samples per step over all devices."""
         return self.micro_batch * self.accumulation * self.world
 
-    def of(self, samples: Sequence[Sample]) -> list[list[Sample]]:
-        """Return this device's micro-batches of a step's samples."""
-        assert len(samples) == self.batch
+    def micro_batches(self, keys: Sequence[SampleKey]) -> list[list[SampleKey]]:
+        """Return this device's micro-batches of the samples of a step."""
+        assert len(keys) == self.batch
         first = self.rank * self.accumulation
         return [
-            list(samples[number * self.micro_batch : (number + 1) * self.micro_batch])
+            list(keys[number * self.micro_batch : (number + 1) * self.micro_batch])
             for number in range(first, first + self.accumulation)
         ]
 
 
-def train_batches(
+def load_train_batches(
     dataset: Clips,
     order: Order,
     share: Share,
@@ -88,42 +89,42 @@ def train_batches(
 ) -> Generator[Iterator[AnyBatch], None, None]:
     """Yield an iterator over the micro-batches of each step, `start_step` up to `stop_step` - 1.
 
-    Close the generator (or let go of it) to end the workers early.
+    Close the generator, or drop all references to it, to end the workers early.
 
     Raises:
         DataError: A sample cannot be read, or takes longer than the time-out (with workers only).
         TrainingError: A worker died.
     """
-    plan = _Plan(order, share, start_step, stop_step)
-    carry = LoaderOptions(workers, timeout_seconds, pin_memory)
-    with closing(prefetch(dataset, plan, _join, carry)) as batches:
+    keys = _MicroBatchKeys(order, share, start_step, stop_step)
+    options = LoaderOptions(workers, timeout_seconds, pin_memory)
+    with closing(prefetch(dataset, keys, _collate_or_error, options)) as batches:
         for _ in range(start_step, stop_step):
             step = islice(batches, share.accumulation)
             yield step
-            for _ in step:  # a step left half-way must not shift the next one
+            for _ in step:  # the rest of a step that was not read to its end
                 pass
 
 
-def each_video(
+def load_each(
     dataset: Clips,
     keys: Sequence[Any],
     *,
     workers: int,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Iterator[Any]:
-    """Yield `dataset[key]` for each key (a number, or a `Sample`), in order, read ahead by workers.
+    """Yield `dataset[key]` for each key (a number, or a `SampleKey`), in order.
 
     Raises:
         DataError: A video takes longer than the time-out (with workers only).
         TrainingError: A worker died.
     """
-    carry = LoaderOptions(workers, timeout_seconds, pin_memory=False)
-    with closing(prefetch(dataset, [[key] for key in keys], _only, carry)) as items:
+    options = LoaderOptions(workers, timeout_seconds, pin_memory=False)
+    with closing(prefetch(dataset, [[key] for key in keys], _first, options)) as items:
         yield from items
 
 
-class _Plan:
-    """The micro-batches of a run on one device, made as they are asked for."""
+class _MicroBatchKeys:
+    """The samples of each micro-batch of a run on one device, computed on iteration."""
 
     def __init__(self, order: Order, share: Share, start: int, stop: int) -> None:
         self.order, self.share, self.steps = order, share, range(start, stop)
@@ -131,16 +132,15 @@ class _Plan:
     def __len__(self) -> int:
         return len(self.steps) * self.share.accumulation
 
-    def __iter__(self) -> Iterator[list[Sample]]:
+    def __iter__(self) -> Iterator[list[SampleKey]]:
         for step in self.steps:
-            yield from self.share.of(self.order.step_samples(step))
+            yield from self.share.micro_batches(self.order.step_samples(step))
 
 
-def _join(samples: list[Any]) -> Any:
-    return next((item for item in samples if isinstance(item, VideoMAEError)), None) or collate(
-        samples
-    )
+def _collate_or_error(samples: list[Any]) -> Any:
+    errors = (sample for sample in samples if isinstance(sample, VideoMAEError))
+    return next(errors, None) or collate(samples)
 
 
-def _only(samples: list[Any]) -> Any:
+def _first(samples: list[Any]) -> Any:
     return samples[0]

@@ -1,9 +1,9 @@
-"""The one table of videos that training reads, written by `prepare`, strict when read.
+"""The table of videos that training reads: written by `prepare`, and checked strictly when read.
 
-A prepared directory holds `manifest.csv` (a row per video), `classes.json` (class names; absent
-when nothing is labelled), `dataset.json` (where the videos lie, counts, versions, digest; written
-last) and `rejected.csv`. The digest covers the rows and the class names but not the root: the same
-data under another root is the same data.
+A prepared directory contains `manifest.csv` (one row per video), `classes.json` (class names;
+absent if no video has a label), `dataset.json` (data root, counts, versions, digest; written last)
+and `rejected.csv`. The digest covers the rows and the class names, but not the root: the same data
+under another root have the same digest.
 """
 
 import csv
@@ -23,43 +23,50 @@ from videomae_cli.errors import DataError
 COLUMNS = ("path", "label", "split", "frames", "fps", "width", "height", "decoder")
 SPLITS = ("train", "val", "test")
 MANIFEST, CLASSES, DATASET = "manifest.csv", "classes.json", "dataset.json"
-# file names are bytes on Linux: whatever the disk holds must survive the round trip
+# file names are bytes on Linux: names that are not UTF-8 must survive writing and reading
 ENCODING, ENCODING_ERRORS = "utf-8", "surrogateescape"
 PREPARE_HINT = "run: videomae prepare SOURCE --out {}"
 logger = logging.getLogger("videomae")
 
 
 class Video(NamedTuple):
-    """One readable video.
-
-    `path` is as written, relative to the root or absolute; `frames` were counted by decoding;
-    `width` and `height` are pixels after rotation; `decoder` is the one that reads it right.
-    """
+    """One video of a data set: a row of `manifest.csv`."""
 
     path: str
+    """As written in the list, relative to the root or absolute."""
     label: int | None
+    """None if the data set is not labelled."""
     split: str
+    """train, val or test."""
     frames: int
+    """Counted by decoding."""
     fps: float
     width: int
+    """Pixels, after rotation."""
     height: int
+    """Pixels, after rotation."""
     decoder: str
+    """The decoder that reads it correctly, a key of `DECODERS`."""
 
 
 class Manifest(NamedTuple):
-    """All videos of a data set, in file order. `classes` is None when nothing is labelled."""
+    """All videos of a data set."""
 
     root: Path
+    """The directory that relative paths are relative to."""
     videos: tuple[Video, ...]
+    """In the order of the file."""
     classes: tuple[str, ...] | None
+    """Class names by label; None if the data set is not labelled."""
     digest: str
+    """SHA-256 of the rows and the class names, hexadecimal."""
 
     def split(self, name: str) -> tuple[Video, ...]:
-        """Return the videos of "train", "val" or "test", in manifest order; may be empty."""
+        """Return the videos of "train", "val" or "test", in the order of the manifest."""
         return tuple(video for video in self.videos if video.split == name)
 
     def video_path(self, video: Video) -> Path:
-        """Return where the file lies; an absolute `path` stays as it is."""
+        """Return the path of the file; an absolute `video.path` is used as it is."""
         return self.root / video.path
 
 
@@ -69,16 +76,19 @@ def write_manifest(
     root: Path,
     videos: Sequence[Video],
     classes: Sequence[str] | None,
-    about: Mapping[str, object],
+    facts: Mapping[str, object],
 ) -> Manifest:
     """Write manifest.csv, classes.json and dataset.json, each atomically, dataset.json last.
 
     Args:
-        directory: The prepared directory; made when missing.
-        root: What relative paths are relative to; stored absolute.
-        videos: The rows, in the order that training will number them.
-        classes: Names by label, or None when nothing is labelled.
-        about: Further facts for dataset.json (counts, versions); may not set root or digest.
+        directory: The prepared directory; created if missing.
+        root: The directory that relative paths are relative to; stored as an absolute path.
+        videos: The rows, in the order of their numbers in training.
+        classes: Names by label, or None if the data set is not labelled.
+        facts: Further content of dataset.json (counts, versions), without root and digest.
+
+    Raises:
+        OSError: A file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
@@ -89,8 +99,7 @@ def write_manifest(
         (directory / CLASSES).unlink(missing_ok=True)
     else:
         write_text(directory / CLASSES, _json_text(list(names)))
-    facts = {"root": str(root), "digest": digest, **about}
-    write_text(directory / DATASET, _json_text(facts))
+    write_text(directory / DATASET, _json_text({"root": str(root), "digest": digest, **facts}))
     return Manifest(root, tuple(videos), names, digest)
 
 
@@ -98,7 +107,7 @@ def read_manifest(directory: Path) -> Manifest:
     """Read a prepared directory.
 
     Raises:
-        DataError: A file is missing or damaged, or a row is wrong (named by file and line).
+        DataError: A file is missing or damaged, or a row is wrong; the message gives file and line.
     """
     facts = _read_json(directory / DATASET, directory)
     if not isinstance(facts, dict) or not isinstance(facts.get("root"), str):
@@ -108,12 +117,16 @@ def read_manifest(directory: Path) -> Manifest:
     videos = tuple(_read_rows(path, directory, classes))
     digest = _digest(_csv_text(videos), classes)
     if facts.get("digest") != digest:
-        logger.warning("%s has been edited since it was prepared; using it as it is now", path)
+        logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
     return Manifest(Path(facts["root"]), videos, classes, digest)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically; undecodable bytes of file names survive."""
+    """Write a text file atomically; bytes of file names that are not UTF-8 are kept.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     atomic.write_text(path, text, errors=ENCODING_ERRORS)
 
 
@@ -175,18 +188,17 @@ def _read_rows(path: Path, directory: Path, classes: tuple[str, ...] | None) -> 
         if tuple(next(reader, ())) != COLUMNS:
             raise DataError(f"{path}:1: expected the header {','.join(COLUMNS)}")
         for row in reader:
-            video = _row(row, classes, f"{path}:{reader.line_num}")
+            video = _parse_row(row, classes, f"{path}:{reader.line_num}")
             if video.path in seen:
-                raise DataError(
-                    f"{path}:{reader.line_num}: {video.path!r} is also in line {seen[video.path]}"
-                )
+                where = f"{path}:{reader.line_num}"
+                raise DataError(f"{where}: {video.path!r} is already in line {seen[video.path]}")
             seen[video.path] = reader.line_num
             yield video
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: {error}") from error
 
 
-def _row(row: Sequence[str], classes: tuple[str, ...] | None, where: str) -> Video:
+def _parse_row(row: Sequence[str], classes: tuple[str, ...] | None, where: str) -> Video:
     if len(row) != len(COLUMNS):
         raise DataError(f"{where}: {len(row)} cells, expected {len(COLUMNS)}")
     cells = dict(zip(COLUMNS, row, strict=True))
@@ -203,25 +215,25 @@ def _row(row: Sequence[str], classes: tuple[str, ...] | None, where: str) -> Vid
         )
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
-    problem = _problem(video, classes)
+    problem = _find_problem(video, classes)
     if problem:
         raise DataError(f"{where}: {problem}")
     return video
 
 
-def _problem(video: Video, classes: tuple[str, ...] | None) -> str:
+def _find_problem(video: Video, classes: tuple[str, ...] | None) -> str:
+    """Return what is wrong with a row, or an empty text."""
     if not video.path or not video.decoder:
         return "the path or the decoder is empty"
     if video.split not in SPLITS:
         return f"split {video.split!r} is not one of {', '.join(SPLITS)}"
     if min(video.frames, video.width, video.height) < 1:
-        return (
-            f"frames, width and height must be at least 1, got {video[3]}, {video[5]}, {video[6]}"
-        )
+        sizes = f"{video.frames}, {video.width}, {video.height}"
+        return f"frames, width and height must be at least 1, got {sizes}"
     if not (math.isfinite(video.fps) and video.fps >= 0):
-        return f"fps {video.fps} is not a rate"
+        return f"fps {video.fps} is not a frame rate"
     if (video.label is None) != (classes is None):
-        return "a label without classes.json" if classes is None else "no label"
+        return "a label, but there is no classes.json" if classes is None else "no label"
     if video.label is not None and classes is not None and not 0 <= video.label < len(classes):
-        return f"label {video.label} is out of range: classes.json names {len(classes)} classes"
+        return f"label {video.label} is out of range: classes.json contains {len(classes)} classes"
     return ""

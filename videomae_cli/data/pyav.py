@@ -1,13 +1,13 @@
-"""Frames through PyAV: the reference decoder, which takes over where decord cannot read.
+"""Read frames with PyAV: the reference decoder, which also reads the files that decord cannot.
 
-A frame's number is its place in the order in which the decoder puts frames out. Where the container
-holds an index (mp4, mkv) we seek to the last key frame before the first wanted frame. Elsewhere we
-decode from the start: AVI stores no timestamps (packed B-frames of DivX files!), and a seek in a
-transport stream may land anywhere. Rotation flags are applied; of several video streams FFmpeg's
-"best" is read.
+The number of a frame is its position in the output order of the decoder. If the container has an
+index (mp4, mkv), reading starts with a seek to the last key frame before the first frame to read.
+Otherwise decoding starts at the beginning: AVI stores no timestamps (packed B-frames of DivX
+files), and a seek in a transport stream is not exact. Rotation flags are applied; of several video
+streams, the one that FFmpeg calls "best" is read.
 
-FFmpeg is kept on a leash: local files only, and no format that names other files (playlists, image
-sequences).
+FFmpeg is restricted to local files, and to formats that do not refer to other files (no playlists,
+no image sequences).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +22,8 @@ from numpy.typing import NDArray
 from videomae_cli.errors import DataError
 
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,ogg,asf,gif,m4v,mpegvideo,ivf,mxf"
-SEEKABLE = ("mov", "matroska")  # they hold an index of key frames; others guess
-METADATA_ERRORS_UNTIL = (
-    18  # PyAV-Org/PyAV#2386: later releases replace undecodable text by themselves
-)
+SEEKABLE = ("mov", "matroska")  # formats with an index of key frames
+METADATA_ERRORS_UNTIL = 18  # PyAV-Org/PyAV#2386: later releases replace undecodable text themselves
 
 
 @contextmanager
@@ -35,17 +33,17 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
     Raises:
         DataError: FFmpeg cannot read the file, now or in the block, or it has no video stream.
     """
-    lenient: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     if int(av.__version__.split(".")[0]) <= METADATA_ERRORS_UNTIL:
-        lenient["metadata_errors"] = "replace"
-    leash = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+        metadata["metadata_errors"] = "replace"
+    restrictions = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     try:
-        with av.open(str(path.absolute()), container_options=leash, **lenient) as container:
+        with av.open(str(path.absolute()), container_options=restrictions, **metadata) as container:
             stream = container.streams.best("video")
             if stream is None:
-                raise DataError(f"{path}: no video stream", "is this a sound file?")
+                raise DataError(f"{path}: no video stream", "is it an audio file?")
             if stream.codec_context is None:
-                raise DataError(f"{path}: a codec that FFmpeg does not know", "is it damaged?")
+                raise DataError(f"{path}: FFmpeg does not know its codec", "is it damaged?")
             stream.codec_context.thread_count = threads
             yield container, stream
     except av.FFmpegError as error:
@@ -55,70 +53,72 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
         ) from error
 
 
-def read(path: Path, wanted: Sequence[int]) -> NDArray[np.uint8]:
-    """Read frames by number (ascending, no doubles).
+def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames by number (ascending, without duplicates).
 
     Raises:
         DataError: The file cannot be decoded or has fewer frames.
     """
-    entry = _entry(path, wanted[0]) if wanted[0] else None
-    frames = _collect(path, wanted, entry)
-    if frames is None:  # the seek went past the first wanted frame
-        frames = _collect(path, wanted, None)
-    if frames is None or len(frames) < len(wanted):
-        found = 0 if frames is None else len(frames)
+    start = _find_start(path, indices[0]) if indices[0] else None
+    frames = _decode_from(path, indices, start)
+    if frames is None:  # the seek went past the first frame to read
+        frames = _decode_from(path, indices, None)
+    if frames is None or len(frames) < len(indices):
+        count = 0 if frames is None else len(frames)
         raise DataError(
-            f"{path}: {found} of {len(wanted)} wanted frames decode (last wanted: {wanted[-1]})",
-            "the file is shorter than the manifest says or damaged; run videomae prepare again",
+            f"{path}: only {count} of {len(indices)} frames can be decoded (last: {indices[-1]})",
+            "the file is damaged, or shorter than recorded in the manifest; run videomae prepare "
+            "again",
         )
     return np.stack(frames)
 
 
 def pixels(frame: Any) -> NDArray[np.uint8]:
-    """Return one decoded frame as RGB, upright."""
+    """Return a decoded frame as RGB (H, W, 3), upright."""
     rgb: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
     return np.rot90(rgb, k=round(frame.rotation / 90) % 4) if frame.rotation else rgb
 
 
-class _Entry(NamedTuple):
-    """A key frame to start from, by its timestamp, and the number of every frame by its own."""
+class _Start(NamedTuple):
+    """A key frame to start decoding from."""
 
-    time: int
+    timestamp: int
     numbers: Mapping[int, int]
+    """Number of every frame of the video, by its timestamp."""
 
 
-def _entry(path: Path, first: int) -> _Entry | None:
-    """Return the last key frame at or before frame `first`; None where all must be decoded."""
-    times: list[int | None] = []
+def _find_start(path: Path, first: int) -> _Start | None:
+    """Return the last key frame at or before frame `first`; None to decode from the beginning."""
+    timestamps: list[int | None] = []
     keys: list[int] = []
     with open_video(path) as (container, stream):
         if not container.format.name.startswith(SEEKABLE):
             return None
         for packet in container.demux(stream):
             if packet.size and not packet.is_discard:
-                times.append(packet.pts)
+                timestamps.append(packet.pts)
                 if packet.is_keyframe and packet.pts is not None:
                     keys.append(packet.pts)
-    known = sorted(time for time in times if time is not None)
-    if len(set(known)) < len(times) or first >= len(known):
+    known = sorted(timestamp for timestamp in timestamps if timestamp is not None)
+    if len(set(known)) < len(timestamps) or first >= len(known):
         return None
-    time = max((key for key in keys if key <= known[first]), default=known[0])
-    if time == known[0]:
+    timestamp = max((key for key in keys if key <= known[first]), default=known[0])
+    if timestamp == known[0]:
         return None
-    return _Entry(time, {time: number for number, time in enumerate(known)})
+    return _Start(timestamp, {timestamp: number for number, timestamp in enumerate(known)})
 
 
-def _collect(
-    path: Path, wanted: Sequence[int], entry: _Entry | None
+def _decode_from(
+    path: Path, indices: Sequence[int], start: _Start | None
 ) -> list[NDArray[np.uint8]] | None:
-    """Decode from the entry, or the start, and keep the wanted frames; None when one went by."""
-    remaining = list(reversed(wanted))
+    """Decode from `start`, or the beginning, and collect frames; None if one was missed."""
+    remaining = list(reversed(indices))
     frames: list[NDArray[np.uint8]] = []
     with open_video(path) as (container, stream):
-        if entry is not None:
-            container.seek(entry.time, stream=stream)
+        if start is not None:
+            container.seek(start.timestamp, stream=stream)
         for count, frame in enumerate(container.decode(stream)):
-            number = count if entry is None else entry.numbers.get(frame.pts, -1)
+            number = count if start is None else start.numbers.get(frame.pts, -1)
             if number > remaining[-1]:
                 return None
             if number == remaining[-1]:

@@ -1,9 +1,9 @@
-"""Bilinear resizing without antialias, bit for bit as OpenCV does it on 8-bit images.
+"""Bilinear resizing without antialiasing, bit for bit equal to OpenCV on 8-bit images.
 
-The published accuracies rest on that arithmetic; antialiased resizing moves every pixel by some
-levels.
+The published accuracies were measured with this arithmetic; antialiased resizing changes every
+pixel by a few grey levels.
 
-Shapes: T frames, H height, W width, 3 colours, all uint8.
+Shapes: T frames, H height, W width, C = 3 channels, all uint8.
 Source: OpenCV's well-known fixed-point scheme (11 fractional bits per axis).
 """
 
@@ -11,24 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 Frames = NDArray[np.uint8]
-ONE = 2048  # a weight of one, in fixed point
+ONE = 2048  # the weight 1.0 in fixed point
+
+
+def resize_short_side(frames_THWC: Frames, size: int) -> Frames:
+    """Resize so that the shorter side is `size` pixels, up or down; the longer is rounded down."""
+    height, width = frames_THWC.shape[1:3]
+    if width <= height:
+        return resize_linear(frames_THWC, size * height // width, size)
+    return resize_linear(frames_THWC, size, size * width // height)
 
 
 def resize_linear(frames_THWC: Frames, height: int, width: int) -> Frames:
-    """Resize every frame to height x width pixels; frames of that size come back as they are."""
+    """Resize every frame to height x width pixels; frames of that size are returned unchanged."""
     if frames_THWC.shape[1:3] == (height, width):
         return frames_THWC
-    top, bottom, weight_top, weight_bottom = _taps(frames_THWC.shape[1], height)
-    left, right, weight_left, weight_right = _taps(frames_THWC.shape[2], width)
-    used, places = np.unique(np.concatenate([top, bottom]), return_inverse=True)
-    top, bottom = places[:height], places[height:]
-    # a row is W * 3 numbers here, so that neighbours along x are plain gathers
+    top, bottom, weight_top, weight_bottom = _interpolation_weights(frames_THWC.shape[1], height)
+    left, right, weight_left, weight_right = _interpolation_weights(frames_THWC.shape[2], width)
+    used_rows, positions = np.unique(np.concatenate([top, bottom]), return_inverse=True)
+    top, bottom = positions[:height], positions[height:]
+    # a row has W * 3 values here, so that neighbours along x can be gathered with `take`
     columns = [(side[:, None] * 3 + np.arange(3)).ravel() for side in (left, right)]
     along_x = [np.repeat(weight, 3) for weight in (weight_left, weight_right)]
     along_y = weight_top[:, None], weight_bottom[:, None]
     out = np.empty((len(frames_THWC), height, width * 3), np.uint8)
-    for frame, result in zip(frames_THWC, out, strict=True):  # one frame stays in the cache
-        source = frame[used].reshape(len(used), -1)
+    for frame, result in zip(frames_THWC, out, strict=True):  # one frame fits into the CPU cache
+        source = frame[used_rows].reshape(len(used_rows), -1)
         rows = source.take(columns[0], axis=1) * along_x[0]
         rows += source.take(columns[1], axis=1) * along_x[1]
         rows >>= 4
@@ -44,17 +52,17 @@ def resize_linear(frames_THWC: Frames, height: int, width: int) -> Frames:
     return out.reshape(len(out), height, width, 3)
 
 
-def _taps(
+def _interpolation_weights(
     size: int, out_size: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]:
-    """Return, for each output pixel, its two neighbours in the input and their weights."""
+    """Return the two neighbours of each output pixel in the input, and their weights."""
     scale = np.float64(size) / out_size
-    place = ((np.arange(out_size) + 0.5) * scale - 0.5).astype(np.float32)
-    low = np.floor(place).astype(np.intp)
-    part = place - low.astype(np.float32)
-    part[(low < 0) | (low >= size - 1)] = 0
+    position = ((np.arange(out_size) + 0.5) * scale - 0.5).astype(np.float32)
+    low = np.floor(position).astype(np.intp)
+    fraction = position - low.astype(np.float32)
+    fraction[(low < 0) | (low >= size - 1)] = 0
     low = low.clip(0, size - 1)
     high = np.minimum(low + 1, size - 1)
-    weight_high = np.rint(part * ONE).astype(np.int32)
-    weight_low = np.rint((1 - part) * ONE).astype(np.int32)
+    weight_high = np.rint(fraction * ONE).astype(np.int32)
+    weight_low = np.rint((1 - fraction) * ONE).astype(np.int32)
     return low, high, weight_low, weight_high

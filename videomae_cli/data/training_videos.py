@@ -1,10 +1,10 @@
-"""Training videos by number, and what happens when one of them does not decode.
+"""Read training videos by number, and replace those that cannot be decoded.
 
-A video that fails is replaced by the next one of the same split, so the replacement is the same in
-every run; it is logged and counted. Many failures in a row mean a wrong root or a dead disk, and
-stop the run.
+A video that cannot be decoded is replaced by the next one of the same split, so the replacement is
+the same in every run; it is logged and counted. Many failures in a row have another cause, such as
+a wrong data root or a failing disk, and stop the run.
 
-A split whose frames fit into memory, all of them, is decoded once per process and kept.
+If all frames of a split fit into memory, each video is decoded once per process and cached.
 """
 
 import logging
@@ -20,26 +20,30 @@ from videomae_cli.data.resize import Frames
 from videomae_cli.errors import DataError
 from videomae_cli.rng import stream
 
-REPLACEMENTS = 8
-KEEP_BYTES = 2**28  # of decoded frames per process
+MAX_REPLACEMENTS = 8
+CACHE_BYTES = 2**28  # of decoded frames per process
 logger = logging.getLogger("videomae")
 
 
-class Decoded(NamedTuple):
-    """Frames (T, H, W, 3) of one training clip; `failed` videos were passed over to get them."""
+class DecodedClip(NamedTuple):
+    """The frames of one training clip."""
 
     frames: Frames
+    """uint8 (T, H, W, 3)."""
     video: Video
+    """The video that was read; a replacement if `failed` is not 0."""
     failed: int
+    """Number of videos before it that could not be decoded."""
 
 
 class TrainingVideos:
-    """The videos of a split and where they lie.
+    """The videos of a split, read by number.
 
     Args:
         videos: Their rows in the manifest.
-        root: What their paths are relative to.
-        choose: Takes a number of frames and a generator, returns the frames of a clip.
+        root: The directory that their paths are relative to.
+        sample_indices: Called with a number of frames and a generator; returns the frame numbers
+            of a clip.
         seed: The run's seed.
 
     Raises:
@@ -50,48 +54,54 @@ class TrainingVideos:
         self,
         videos: Sequence[Video],
         root: Path,
-        choose: Callable[[int, np.random.Generator], list[int]],
+        sample_indices: Callable[[int, np.random.Generator], list[int]],
         seed: int,
     ) -> None:
         if not videos:
-            raise DataError("no videos to train on", "does the manifest have rows of this split?")
+            raise DataError(
+                "no videos to train on", "check that the manifest has rows of this split"
+            )
         self.videos = tuple(videos)
         self.root = root
-        self.choose = choose
+        self.sample_indices = sample_indices
         self.seed = seed
         pixels = sum(video.frames * video.height * video.width for video in videos)
-        self._kept: dict[int, Frames] | None = {} if 3 * pixels <= KEEP_BYTES else None
+        self._cache: dict[int, Frames] | None = {} if 3 * pixels <= CACHE_BYTES else None
+
+    def __len__(self) -> int:
+        return len(self.videos)
 
     def path(self, index: int) -> Path:
-        """Return where video `index` lies."""
+        """Return the path of video `index`."""
         return self.root / self.videos[index].path
 
-    def read(self, epoch: int, index: int) -> Decoded:
-        """Read the clip of video `index` in this epoch, or of the next video that decodes.
+    def read(self, epoch: int, index: int) -> DecodedClip:
+        """Read the clip of video `index` in this epoch, or of the next video that can be decoded.
 
         Raises:
-            DataError: Too many videos in a row do not decode.
+            DataError: Too many videos in a row cannot be decoded.
         """
-        attempts = min(len(self.videos), 1 + REPLACEMENTS)
+        attempts = min(len(self.videos), 1 + MAX_REPLACEMENTS)
         for failed in range(attempts):
             number = (index + failed) % len(self.videos)
             video = self.videos[number]
             rng = stream(self.seed, "frames", epoch, index)
             try:
-                wanted = self.choose(video.frames, rng)
-                return Decoded(self._frames(number, wanted), video, failed)
+                indices = self.sample_indices(video.frames, rng)
+                return DecodedClip(self._frames(number, indices), video, failed)
             except DataError as error:
                 last = error
-                logger.warning("%s; took the next video of the split instead", error.message)
+                logger.warning("%s; using the next video of the split instead", error.message)
         raise DataError(
-            f"{attempts} videos in a row do not decode, the last one: {last.message}",
-            f"is the data root {self.root} right and readable? else run videomae prepare again",
+            f"{attempts} videos in a row cannot be decoded, the last one: {last.message}",
+            f"check that the data root {self.root} is right and readable, or run videomae prepare "
+            "again",
         ) from last
 
-    def _frames(self, number: int, wanted: Sequence[int]) -> Frames:
+    def _frames(self, number: int, indices: Sequence[int]) -> Frames:
         path, video = self.path(number), self.videos[number]
-        if self._kept is None:
-            return read_frames(path, wanted, decoder=video.decoder)
-        if number not in self._kept:
-            self._kept[number] = read_frames(path, range(video.frames), decoder=video.decoder)
-        return self._kept[number][list(wanted)]
+        if self._cache is None:
+            return read_frames(path, indices, decoder=video.decoder)
+        if number not in self._cache:
+            self._cache[number] = read_frames(path, range(video.frames), decoder=video.decoder)
+        return self._cache[number][list(indices)]

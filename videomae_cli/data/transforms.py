@@ -1,9 +1,9 @@
-"""Augmentation: one draw for all frames of a clip.
+"""Augmentation: crops, mirroring and RandAugment, with the same random choice for all frames.
 
-Every random choice comes from the generator handed in, in a fixed order, so a sample is a function
+Every random choice is drawn from the given generator, in a fixed order, so a sample is a function
 of its keys.
 
-Shapes: T frames, H height, W width, C = 3 colours, uint8. Sizes in pixels.
+Shapes: T frames, H height, W width, C = 3 channels, uint8. Sizes in pixels.
 Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602). RandAugment is timm's.
 """
 
@@ -17,18 +17,18 @@ from PIL import Image
 from timm.data.auto_augment import RandAugment, rand_augment_transform
 from torch.nn import functional
 
-from videomae_cli.data.resize import Frames
-from videomae_cli.data.views import resize_short_side
+from videomae_cli.data.resize import Frames, resize_short_side
 from videomae_cli.errors import RecipeError
 
 SCALES = (1.0, 0.875, 0.75, 0.66)
-# places of a crop, in quarters of the room left: corners and centre, mid-edges, quarter points
-PLACES = (
+# positions of a crop, in quarters of the free space: corners and centre, edge centres, quarter
+# points
+POSITIONS = (
     *((0, 0), (4, 0), (0, 4), (4, 4), (2, 2)),
     *((0, 2), (4, 2), (2, 0), (2, 4)),
     *((1, 1), (3, 1), (1, 3), (3, 3)),
 )
-SAME_SIZE = 3  # a crop less than this from the output size is taken at the output size
+SAME_SIZE = 3  # a side that differs from the output size by less than this is cut at that size
 ASPECT = (3 / 4, 4 / 3)
 TRIES = 10
 GREY = (128, 128, 128)
@@ -36,10 +36,10 @@ RANDAUGMENT = re.compile(r"rand(-(m\d+|n\d+|mstd\d+(\.\d+)?|mmax\d+|inc[01]|p\d+
 
 
 def multiscale_crop(frames_THWC: Frames, size: int, rng: np.random.Generator) -> Frames:
-    """Cut one of 10 shapes at one of 13 places and scale it, antialiased, to size x size.
+    """Cut one of 10 shapes at one of 13 positions and resize it, antialiased, to size x size.
 
-    Where the original would cut 1 or 2 pixels more than the frame has (and fill with black), the
-    frame's own side is cut.
+    If the original would cut 1 or 2 pixels more than the frame has (and fill them with black), the
+    side of the frame is used instead.
     """
     height, width = frames_THWC.shape[1:3]
     base = min(height, width)
@@ -47,7 +47,7 @@ def multiscale_crop(frames_THWC: Frames, size: int, rng: np.random.Generator) ->
     sides = [size if abs(side - size) < SAME_SIZE and size <= base else side for side in sides]
     shapes = [(sides[i], sides[j]) for i in range(4) for j in range(4) if abs(i - j) <= 1]
     crop_height, crop_width = shapes[int(rng.integers(len(shapes)))]
-    across, down = PLACES[int(rng.integers(len(PLACES)))]
+    across, down = POSITIONS[int(rng.integers(len(POSITIONS)))]
     top, left = down * ((height - crop_height) // 4), across * ((width - crop_width) // 4)
     return _resize_antialiased(
         frames_THWC[:, top : top + crop_height, left : left + crop_width], size
@@ -57,7 +57,15 @@ def multiscale_crop(frames_THWC: Frames, size: int, rng: np.random.Generator) ->
 def random_resized_crop(
     frames_THWC: Frames, size: int, rng: np.random.Generator, area: tuple[float, float]
 ) -> Frames:
-    """Cut a random share `area` of the frame, aspect 3/4..4/3, and scale it (no antialias)."""
+    """Cut a random box and resize it to size x size, without antialiasing.
+
+    Args:
+        frames_THWC: The frames.
+        size: Height and width of the result.
+        rng: Draws the box.
+        area: Least and greatest area of the box, as fractions of the frame; its aspect ratio is
+            3/4 to 4/3.
+    """
     height, width = frames_THWC.shape[1:3]
     top, left, crop_height, crop_width = _draw_box(rng, height, width, area)
     cut = np.ascontiguousarray(frames_THWC[:, top : top + crop_height, left : left + crop_width])
@@ -69,7 +77,7 @@ def random_resized_crop(
 
 
 def center_crop(frames_THWC: Frames, size: int) -> Frames:
-    """Scale the shorter side to `size`, up or down, and cut the square in the middle."""
+    """Resize the shorter side to `size`, up or down, and cut the square in the middle."""
     scaled = resize_short_side(frames_THWC, size)
     top, left = (round((side - size) / 2) for side in scaled.shape[1:3])
     return scaled[:, top : top + size, left : left + size]
@@ -81,13 +89,13 @@ def flip(frames_THWC: Frames) -> Frames:
 
 
 def randaugment(frames_THWC: Frames, policy: RandAugment, rng: np.random.Generator) -> Frames:
-    """Apply one draw of RandAugment to every frame.
+    """Apply RandAugment to every frame, with the same random choices.
 
-    timm draws from the global `random` and `numpy.random`: both are seeded anew for each frame, so
-    each gets the same operations, magnitudes and signs, and put back afterwards.
+    timm draws from the global `random` and `numpy.random`. Both are seeded again before each frame,
+    so that all frames get the same operations, magnitudes and signs, and restored afterwards.
     """
     seed = int(rng.integers(2**32))
-    kept = random.getstate(), np.random.get_state()  # noqa: NPY002  (timm's generator, not ours)
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002  (timm's generator, not ours)
     try:
         out = []
         for frame in frames_THWC:
@@ -95,21 +103,21 @@ def randaugment(frames_THWC: Frames, policy: RandAugment, rng: np.random.Generat
             np.random.seed(seed)  # noqa: NPY002
             out.append(np.asarray(policy(Image.fromarray(frame))))
     finally:
-        random.setstate(kept[0])
-        np.random.set_state(kept[1])  # noqa: NPY002
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
     return np.stack(out)
 
 
 def randaugment_policy(text: str) -> RandAugment:
-    """Build timm's RandAugment from text such as `rand-m7-n4-mstd0.5-inc1`: grey fill, bicubic.
+    """Build timm's RandAugment, with grey fill and bicubic, from `rand-m7-n4-mstd0.5-inc1` or so.
 
     Raises:
-        RecipeError: A part of the text is unknown (timm would skip some silently).
+        RecipeError: A part of the text is unknown (timm would ignore some of them silently).
     """
     if not RANDAUGMENT.fullmatch(text):
         raise RecipeError(
-            f"augment.randaugment: {text!r} is not a RandAugment text",
-            "write rand and any of -m7 -n4 -mstd0.5 -mmax10 -inc1 -p0.5",
+            f"augment.randaugment: {text!r} is not a RandAugment setting",
+            "write rand, followed by any of -m7 -n4 -mstd0.5 -mmax10 -inc1 -p0.5",
         )
     hparams = {"img_mean": GREY, "interpolation": Image.Resampling.BICUBIC}
     policy: RandAugment = rand_augment_transform(text, hparams)
@@ -121,15 +129,15 @@ def _resize_antialiased(frames_THWC: Frames, size: int) -> Frames:
         return frames_THWC
     out = np.empty((len(frames_THWC), size, size, 3), np.uint8)
     for frame, result in zip(frames_THWC, out, strict=True):
-        picture = Image.fromarray(np.ascontiguousarray(frame))
-        result[:] = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
+        image = Image.fromarray(np.ascontiguousarray(frame))
+        result[:] = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
     return out
 
 
 def _draw_box(
     rng: np.random.Generator, height: int, width: int, area: tuple[float, float]
 ) -> tuple[int, int, int, int]:
-    """Return top, left, height, width; a centre box when no try fits."""
+    """Draw top, left, height and width of a box; if no try fits, return a centred box."""
     for _ in range(TRIES):
         pixels = rng.uniform(*area) * height * width
         aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))

@@ -1,8 +1,8 @@
-"""Processes that read samples ahead. torch's DataLoader only carries: it is handed explicit lists.
+"""Worker processes that read samples ahead, over torch's DataLoader with explicit lists of samples.
 
-Workers ignore Ctrl-C, SIGTERM and SIGUSR1, since the main process decides when to stop. They are
-forked on Linux (they start at once and share memory; they never touch a GPU and hold no decoder
-when they fork), and started fresh elsewhere. However a loop ends, no worker outlives it.
+Workers ignore Ctrl-C, SIGTERM and SIGUSR1: the main process decides when to stop. They are forked
+on Linux (fast to start, sharing memory; they never use a GPU, and no decoder is open when they
+fork) and spawned elsewhere. All workers end with the loop, however it ends.
 """
 
 import atexit
@@ -23,34 +23,37 @@ from torch.utils.data import DataLoader
 
 from videomae_cli.errors import DataError, TrainingError, VideoMAEError
 
-PREFETCH = 3  # lists of samples each worker works ahead
+PREFETCH = 3  # lists of samples that each worker reads ahead
 _SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGUSR1", None))))
 
 
 class Clips(Protocol):
-    """What can be loaded: samples by key, and their files by number."""
+    """A data set that can be loaded: samples by key, and the path of each video by number."""
 
     def __getitem__(self, key: Any) -> Any: ...
 
     def path(self, index: int) -> Path:
-        """Return where video `index` lies."""
+        """Return the path of video `index`."""
         ...
 
 
 class LoaderOptions(NamedTuple):
-    """How samples travel: by how many processes, with what patience, into pinned memory or not."""
+    """Settings of the worker processes."""
 
     workers: int
+    """Number of processes; 0 reads in the main process."""
     timeout_seconds: float
+    """Longest wait for one batch, with workers only."""
     pin_memory: bool
+    """Whether batches are copied to pinned memory, for faster transfer to a GPU."""
 
 
 @contextmanager
-def worker_deaths_named() -> Iterator[None]:
-    """Explain a worker's death in this block.
+def explain_worker_death() -> Iterator[None]:
+    """Turn torch's error about a dead worker into one with a cause and a hint, in this block.
 
-    torch reports it from a signal handler, so the error may come out of any line of the main
-    thread, not only out of the line that waits for a batch: put the whole loop inside.
+    torch raises it from a signal handler, so it may come out of any line of the main thread, not
+    only out of the line that waits for a batch: put the whole loop inside.
 
     Raises:
         TrainingError: A worker died.
@@ -60,63 +63,75 @@ def worker_deaths_named() -> Iterator[None]:
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
-        raise _death(error) from error
+        raise _worker_death(error) from error
 
 
 def prefetch(
     dataset: Clips,
-    plan: Iterable[list[Any]],
-    join: Callable[[list[Any]], Any],
-    carry: LoaderOptions,
+    keys: Iterable[list[Any]],
+    collate: Callable[[list[Any]], Any],
+    options: LoaderOptions,
 ) -> Generator[Any, None, None]:
-    """Yield `join` of each list of samples in the plan; end the workers whatever happens."""
-    before = set(multiprocessing.active_children())
+    """Read lists of samples ahead and yield them in order; end the workers in any case.
+
+    Args:
+        dataset: The samples, by key.
+        keys: One list of keys per batch; iterated twice.
+        collate: Called with the samples of a list; its result is yielded. An error that it returns
+            is raised.
+        options: Workers, time-out, memory.
+
+    Raises:
+        DataError: A sample cannot be read, or takes longer than the time-out.
+        TrainingError: A worker died.
+    """
+    children_before = set(multiprocessing.active_children())
     iterator: Iterator[Any] | None = None
     workers: list[BaseProcess] = []
-    end = partial(_kill, workers)
-    atexit.register(end)  # a crash elsewhere leaves this generator open while Python exits
+    end_workers = partial(_kill, workers)
+    atexit.register(end_workers)  # an error elsewhere can leave this generator open at exit
     try:
-        with warnings.catch_warnings(), _signals_held():
-            # more workers than cores are the user's choice; "auto" never takes more
+        with warnings.catch_warnings(), _defer_signals():
+            # more workers than cores are the user's choice; "auto" never uses more
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            iterator = _started(dataset, plan, join, carry)
-            workers += [child for child in multiprocessing.active_children() if child not in before]
-        for samples in plan:
-            batch = _next(iterator, dataset, samples, carry)
+            iterator = _start_loader(dataset, keys, collate, options)
+            workers.extend(set(multiprocessing.active_children()) - children_before)
+        for batch_keys in keys:
+            batch = _next_batch(iterator, dataset, batch_keys, options)
             if isinstance(batch, VideoMAEError):
                 raise batch
             yield batch
     finally:
         del iterator  # lets idle workers finish
-        end()  # and not those that hang: they ignore SIGTERM
-        atexit.unregister(end)
+        end_workers()  # needed for workers that hang: they ignore SIGTERM
+        atexit.unregister(end_workers)
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let signals wait while workers start: one that ends this half-way would leave some behind.
+def _defer_signals() -> Iterator[None]:
+    """Deliver signals after this block: a signal while workers start would leave some running.
 
-    A mask would not do: a signal to the process then goes to another of its threads, and Python
-    still handles it in this one.
+    A signal mask is not enough: a signal to the process then goes to another of its threads, and
+    Python still handles it in this one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles no signal here
         return
-    came: list[int] = []
+    received: list[int] = []
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in handlers:
-        signal.signal(number, lambda number, _: came.append(number))
+        signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler or signal.SIG_DFL)
-        for one in came:
-            signal.raise_signal(one)
+        for number in received:
+            signal.raise_signal(number)
 
 
-class _Guarded:
-    """Hands our errors over as values: torch would turn them into text and lose the hint."""
+class _ErrorsAsValues:
+    """Returns our errors instead of raising them: torch would reduce them to text, without hint."""
 
     def __init__(self, dataset: Clips) -> None:
         self.dataset = dataset
@@ -128,24 +143,24 @@ class _Guarded:
             return error
 
 
-def _started(
+def _start_loader(
     dataset: Clips,
-    plan: Iterable[list[Any]],
-    join: Callable[[list[Any]], Any],
-    carry: LoaderOptions,
+    keys: Iterable[list[Any]],
+    collate: Callable[[list[Any]], Any],
+    options: LoaderOptions,
 ) -> Iterator[Any]:
-    forks = sys.platform == "linux"
+    method = "fork" if sys.platform == "linux" else "spawn"
     loader: DataLoader[Any] = DataLoader(
-        _Guarded(dataset),  # type: ignore[arg-type]  # map-style by duck, as torch allows
-        batch_sampler=plan,
-        collate_fn=join,
-        num_workers=carry.workers,
-        multiprocessing_context=("fork" if forks else "spawn") if carry.workers else None,
+        _ErrorsAsValues(dataset),  # type: ignore[arg-type]  # torch accepts any __getitem__
+        batch_sampler=keys,
+        collate_fn=collate,
+        num_workers=options.workers,
+        multiprocessing_context=method if options.workers else None,
         worker_init_fn=_start_worker,
-        prefetch_factor=PREFETCH if carry.workers else None,
-        timeout=carry.timeout_seconds if carry.workers else 0,
-        pin_memory=carry.pin_memory,
-        # torch draws a seed for its workers: not from the global generator, which is the model's
+        prefetch_factor=PREFETCH if options.workers else None,
+        timeout=options.timeout_seconds if options.workers else 0,
+        pin_memory=options.pin_memory,
+        # torch draws a seed for its workers; the global generator belongs to the model
         generator=torch.Generator(),
     )
     return iter(loader)
@@ -157,28 +172,29 @@ def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def _next(
-    iterator: Iterator[Any], dataset: Clips, samples: Sequence[Any], carry: LoaderOptions
+def _next_batch(
+    iterator: Iterator[Any], dataset: Clips, keys: Sequence[Any], options: LoaderOptions
 ) -> Any:
     try:
-        with worker_deaths_named():
+        with explain_worker_death():
             return next(iterator)
     except RuntimeError as error:
         if not str(error).startswith("DataLoader timed out"):
             raise
-        numbers = [sample[1] if isinstance(sample, tuple) else sample for sample in samples]
-        names = "\n  ".join(str(dataset.path(number)) for number in numbers)
+        numbers = [key[1] if isinstance(key, tuple) else key for key in keys]
+        paths = "\n  ".join(str(dataset.path(number)) for number in numbers)
         raise DataError(
-            f"no batch within {carry.timeout_seconds:g} s; reading one of these hangs:\n  {names}",
-            "try them with videomae prepare, and leave out the one that hangs",
+            f"no batch within {options.timeout_seconds:g} s; reading one of these videos hangs:\n"
+            f"  {paths}",
+            "check them with videomae prepare, and leave out the one that hangs",
         ) from error
 
 
-def _death(error: RuntimeError) -> TrainingError:
+def _worker_death(error: RuntimeError) -> TrainingError:
     text = str(error).splitlines()[0]
-    hint = "memory ran out, most likely: take fewer workers (--set train.workers=1)"
+    hint = "probably out of memory: use fewer workers (--set train.workers=1)"
     if "Bus error" in text:
-        hint = "shared memory ran out: enlarge /dev/shm (docker: --shm-size), or take fewer workers"
+        hint = "out of shared memory: enlarge /dev/shm (docker: --shm-size), or use fewer workers"
     return TrainingError(f"a process that decodes videos died: {text}", hint)
 
 

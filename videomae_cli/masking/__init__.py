@@ -1,4 +1,4 @@
-"""Masking strategies: pure functions from noise, and content where it matters, to a `Mask`."""
+"""Masking strategies: pure functions from noise, and from the clip for some, to a `Mask`."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from videomae_cli.config.model import MaskSpec, SelectSpec
 from videomae_cli.grid import TokenGrid
-from videomae_cli.masking.clip_content import Content, nothing
+from videomae_cli.masking.clip_content import Content, make_black_content
 from videomae_cli.masking.mask import Mask
 from videomae_cli.masking.motion import motion, moving_tokens
 from videomae_cli.masking.random_tokens import random_tokens
@@ -16,9 +16,9 @@ from videomae_cli.masking.time_slices import time_slices
 from videomae_cli.masking.tube import tube
 
 Masker = Callable[[Tensor, Content], Mask]
-"""noise_B2N and content to a mask: row 0 decides what is visible, row 1 narrows the targets."""
+"""noise_B2N and content to a mask: row 0 selects the visible tokens, row 1 reduces the targets."""
 Selector = Callable[[Content], Tensor]
-"""Content to index_BV, ascending: which tokens a classifier sees."""
+"""Content to index_BV, ascending: the tokens that a classifier sees."""
 
 MASKERS: dict[str, Callable[[Tensor, Content, TokenGrid, MaskSpec], Mask]] = {
     "tube": tube,
@@ -34,15 +34,15 @@ REFINERS: dict[str, Callable[[Tensor, Mask, TokenGrid, MaskSpec], Mask]] = {
 
 
 def selector_for(spec: SelectSpec, grid: TokenGrid) -> Selector:
-    """Return what chooses the tokens a classifier sees."""
+    """Return the function that selects the tokens that a classifier sees."""
     return lambda content: moving_tokens(content, grid, spec)
 
 
 def masker_for(spec: MaskSpec, grid: TokenGrid) -> Masker:
-    """Return the recipe's masker for this grid, tried once so that impossible ratios fail here.
+    """Return the masker of a recipe for this grid, after one call to detect impossible ratios.
 
     Raises:
-        RecipeError: The strategy cannot serve this grid at this ratio.
+        RecipeError: The strategy does not support this grid or this ratio.
     """
     strategy, refiner = MASKERS[spec.strategy], REFINERS[spec.targets]
 
@@ -50,5 +50,5 @@ def masker_for(spec: MaskSpec, grid: TokenGrid) -> Masker:
         mask = strategy(noise_B2N[:, 0], content, grid, spec)
         return refiner(noise_B2N[:, 1], mask, grid, spec)
 
-    masker(torch.zeros(1, 2, grid.tokens, device="cpu"), nothing(grid.tokens))
+    masker(torch.zeros(1, 2, grid.tokens, device="cpu"), make_black_content(grid.tokens))
     return masker

@@ -1,6 +1,6 @@
-"""The one mask type: what the encoder sees, what the decoder predicts, which predictions count.
+"""Define `Mask`: the tokens the encoder sees, those the decoder predicts, and those in the loss.
 
-Shapes: B batch, N tokens of the clip, V visible tokens, M target tokens, X anything.
+Shapes: B batch, N tokens of the clip, V visible tokens, M target tokens, X any dimensions.
 """
 
 from typing import NamedTuple
@@ -14,36 +14,36 @@ from videomae_cli.grid import TokenGrid
 
 
 class Mask(NamedTuple):
-    """A mask over the tokens of each clip of a batch; V and M are the same for all of them."""
+    """A mask over the tokens of each clip of a batch; V and M are the same for all clips."""
 
     visible_BV: Tensor
-    """Indices of the tokens the encoder sees, int64, ascending."""
+    """Indices of the tokens that the encoder sees, int64, ascending."""
     target_BM: Tensor
-    """Indices of the tokens the decoder predicts, int64, ascending."""
+    """Indices of the tokens that the decoder predicts, int64, ascending."""
     counted_BM: Tensor
-    """Bool: does this prediction enter the loss?"""
+    """Bool: whether this prediction enters the loss."""
 
 
 def all_counted(visible_BV: Tensor, target_BM: Tensor) -> Mask:
-    """Return a mask whose every prediction enters the loss."""
+    """Return a mask all of whose predictions enter the loss."""
     return Mask(visible_BV, target_BM, torch.ones_like(target_BM, dtype=torch.bool))
 
 
 def require_both(spec: MaskSpec, kept: int, total: int, things: str) -> None:
-    """Make sure that a ratio hides some of `total` things and leaves some visible.
+    """Check that a ratio hides some of `total` things and keeps some visible.
 
     Raises:
-        RecipeError: It does not.
+        RecipeError: It hides none or all.
     """
     if not 0 < kept < total:
         raise RecipeError(
             f"mask.ratio: {spec.ratio:g} hides {total - kept} of the {total} {things}",
-            "take another ratio, or a larger clip",
+            "choose another ratio, or a larger clip",
         )
 
 
 def check(mask: Mask, grid: TokenGrid) -> None:
-    """Assert what is true of every mask of this grid."""
+    """Assert the invariants of a mask of this grid."""
     visible, target, counted = mask
     assert visible.dtype == target.dtype == torch.int64, "indices are int64"
     assert counted.dtype == torch.bool and counted.shape == target.shape, "one bool per target"
@@ -60,9 +60,9 @@ def check(mask: Mask, grid: TokenGrid) -> None:
 
 
 def select(tokens_BNX: Tensor, index_BV: Tensor) -> Tensor:
-    """Take the rows at `index_BV` of each clip: tokens_BVX, contiguous."""
+    """Select the tokens at `index_BV` of each clip: tokens_BVX, contiguous."""
     batch, total = tokens_BNX.shape[:2]
     first_B1 = torch.arange(0, batch * total, total, device=index_BV.device).unsqueeze(1)
-    # whole rows by one flat index: several times faster on CPU than a gather with an expanded index
+    # rows by one flat index: several times faster on CPU than a gather with an expanded index
     rows = tokens_BNX.flatten(0, 1).index_select(0, (index_BV + first_B1).flatten())
     return rows.reshape(*index_BV.shape, *tokens_BNX.shape[2:])

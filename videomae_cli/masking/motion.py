@@ -1,16 +1,17 @@
-"""Motion-centric selection: only the tokens that move most are seen and predicted at all.
+"""Motion-centric masking: only the tokens with the most motion are seen or predicted.
 
-Source: VideoMS / EVEREST, arXiv 2211.10636: a token's motion is the distance of its embedding,
-before positions, from that at the same place one slice earlier; the first slice has none and takes
-the second's, which its authors' program does without a word.
-Different from the original: any number of slices and places; ties are broken by noise, so that a
-still clip shows something else each time; what is not finite ranks last.
-Rounding: of N tokens, floor(pool * N) take part, floor((1 - ratio) * N) of them are visible.
+Source: VideoMS / EVEREST, arXiv 2211.10636: the motion of a token is the distance between its
+embedding, without positions, and that at the same position one slice earlier; the first slice gets
+the motion of the second, as the code of its authors does silently.
+Different from the original: any number of slices and positions; ties are broken by noise, so that
+the mask of a still clip differs each time; values that are not finite rank last.
+Rounding: of N tokens, floor(pool * N) are in the pool, floor((1 - ratio) * N) of them are visible.
 Depends on the embedding in training (`online`) or on pixels alone (`pixels`), and on noise.
-Worked count: 8 x 14 x 14 tokens, pool 0.3, ratio 0.9: floor(470.4) = 470 take part, floor(156.8) =
-156 are visible, 314 are targets, 1,098 are dropped. In fine-tuning pool 0.6 keeps 940.
+Worked count: 8 x 14 x 14 tokens, pool 0.3, ratio 0.9: floor(470.4) = 470 are in the pool,
+floor(156.8) = 156 are visible, 314 are targets, 1,098 are dropped. In fine-tuning pool 0.6 keeps
+940.
 
-Shapes: B batch, N tokens, t slices, S tokens of a slice, X anything, K tokens of the pool.
+Shapes: B batch, N tokens, t slices, S tokens of a slice, X any dimensions, K tokens of the pool.
 """
 
 import math
@@ -18,7 +19,7 @@ import math
 import torch
 from torch import Tensor
 
-from videomae_cli.config.model import MaskSpec, SelectSpec, Source
+from videomae_cli.config.model import MaskSpec, MotionSource, SelectSpec
 from videomae_cli.errors import RecipeError, TrainingError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.clip_content import Content
@@ -28,24 +29,24 @@ TIE_LEVELS = 4096
 
 
 def motion(noise_BN: Tensor, content: Content, grid: TokenGrid, spec: MaskSpec) -> Mask:
-    """Show some of the most moving tokens, ask for the others of them, and drop the rest.
+    """Split the tokens with the most motion into visible tokens and targets; drop all others.
 
     Args:
-        noise_BN: Uniform noise; the lowest of the pool are visible, its finer digits break ties.
-        content: What moves.
+        noise_BN: Uniform noise; the lowest in the pool are visible; lower-order digits break ties.
+        content: Pixels and embeddings of the clips.
         grid: Token grid.
         spec: Ratio, pool, source.
 
     Raises:
-        RecipeError: Nothing visible, or nothing left to predict.
+        RecipeError: No token is visible, or no token is left to predict.
         TrainingError: Fewer finite scores than the pool has tokens.
     """
     assert spec.pool is not None
     size, kept = pool_size(spec.pool, grid), pool_size(1 - spec.ratio, grid)
     if not 0 < kept < size:
         raise RecipeError(
-            f"mask: pool {spec.pool:g} is {size} tokens, ratio {spec.ratio:g} shows {kept} of them",
-            "raise pool, or choose a ratio that shows some and leaves some to predict",
+            f"mask: pool {spec.pool:g} is {size} tokens, ratio {spec.ratio:g} keeps {kept} visible",
+            "raise mask.pool, or choose a ratio with some visible tokens and some targets",
         )
     scores_BN = scores(content, grid, spec.source or "online")
     pool_BK = most_moving(scores_BN, size, (noise_BN * TIE_LEVELS).frac())
@@ -56,7 +57,7 @@ def motion(noise_BN: Tensor, content: Content, grid: TokenGrid, spec: MaskSpec) 
 
 
 def moving_tokens(content: Content, grid: TokenGrid, spec: SelectSpec) -> Tensor:
-    """Return what a classifier sees: index_BK, ascending. No noise: of equals the first is taken.
+    """Return the tokens that a classifier sees: index_BK, ascending; the first of equal scores.
 
     Raises:
         TrainingError: Fewer finite scores than the pool has tokens.
@@ -64,38 +65,38 @@ def moving_tokens(content: Content, grid: TokenGrid, spec: SelectSpec) -> Tensor
     return most_moving(scores(content, grid, spec.source), pool_size(spec.pool, grid))
 
 
-def scores(content: Content, grid: TokenGrid, source: Source) -> Tensor:
-    """Return how much each token moves: scores_BN, float32, 0 and up; one slice does not move.
+def scores(content: Content, grid: TokenGrid, source: MotionSource) -> Tensor:
+    """Return the motion of each token: scores_BN, float32, at least 0; all 0 with one slice.
 
     `online`: L2 distance of embeddings. `pixels`: mean absolute difference of pixels.
     """
-    told_BNX = content.tokens() if source == "online" else content.tubelets_BNP
-    x_BtSX = told_BNX.float().reshape(-1, grid.t, grid.slice_tokens, told_BNX.shape[-1])
+    features_BNX = content.tokens() if source == "online" else content.tubelets_BNP
+    x_BtSX = features_BNX.float().reshape(-1, grid.t, grid.slice_tokens, features_BNX.shape[-1])
     if grid.t == 1:
         return x_BtSX.new_zeros(x_BtSX.shape[0], grid.tokens)
     change_BtSX = x_BtSX[:, 1:] - x_BtSX[:, :-1]
     pixels = source == "pixels"
-    moved_BtS = change_BtSX.abs().mean(dim=-1) if pixels else change_BtSX.norm(dim=-1)
-    return torch.cat((moved_BtS[:, :1], moved_BtS), dim=1).flatten(1)
+    motion_BtS = change_BtSX.abs().mean(dim=-1) if pixels else change_BtSX.norm(dim=-1)
+    return torch.cat((motion_BtS[:, :1], motion_BtS), dim=1).flatten(1)
 
 
 def most_moving(scores_BN: Tensor, size: int, ties_BN: Tensor | None = None) -> Tensor:
     """Return the `size` tokens with the highest scores: index_BK, ascending.
 
     Args:
-        scores_BN: What is not finite ranks last.
+        scores_BN: Values that are not finite rank last.
         size: K.
-        ties_BN: Of equal scores the lowest of these comes first; without it, the lowest index.
+        ties_BN: Order of equal scores, the lowest value first; None orders them by index.
 
     Raises:
         TrainingError: A clip has fewer than `size` finite scores.
     """
     finite_BN = scores_BN.isfinite()
-    # an exported program cannot raise: there, what is not finite only ranks last
+    # an exported model cannot raise: there, values that are not finite only rank last
     if not torch.compiler.is_exporting() and bool((finite_BN.sum(dim=1) < size).any()):
         raise TrainingError(
-            f"the motion of fewer than {size} tokens of a clip is a finite number",
-            "the weights or the pixels are broken: start from sound weights, or lower the rate",
+            f"fewer than {size} tokens of a clip have a finite motion score",
+            "weights or pixels are not finite: use other weights, or lower the learning rate",
         )
     ranked_BN = scores_BN.where(finite_BN, -math.inf)
     if ties_BN is None:
@@ -108,5 +109,5 @@ def most_moving(scores_BN: Tensor, size: int, ties_BN: Tensor | None = None) -> 
 
 
 def pool_size(fraction: float, grid: TokenGrid) -> int:
-    """Return how many tokens such a fraction is, one at the least."""
+    """Return the number of tokens of a fraction, at least one."""
     return max(1, math.floor(fraction * grid.tokens + 1e-9))

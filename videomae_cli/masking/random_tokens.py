@@ -1,4 +1,4 @@
-"""Random masking: tokens hidden anywhere in space and time (MAE-ST's `random`, its default).
+"""Random masking: hide tokens anywhere in space and time (`random` of MAE-ST, its default).
 
 Source: MAE-ST, arXiv 2205.09113, §3 and table 2a.
 Rounding: of N tokens, int(N * (1 - ratio)) stay visible, computed in floating point as written.
@@ -19,12 +19,12 @@ def random_tokens(noise_BN: Tensor, content: Content, grid: TokenGrid, spec: Mas
 
     Args:
         noise_BN: Uniform noise.
-        content: Not looked at.
+        content: Not used.
         grid: Token grid.
         spec: The ratio.
 
     Raises:
-        RecipeError: The ratio hides nothing, or everything.
+        RecipeError: The ratio hides no token, or every one.
     """
     kept = int(grid.tokens * (1 - spec.ratio))
     require_both(spec, kept, grid.tokens, "tokens of a clip")

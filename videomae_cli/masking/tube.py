@@ -1,4 +1,4 @@
-"""Tube masking: one spatial pattern, the same in every slice (VideoMAE; MAE-ST calls it `space`).
+"""Tube masking: the same spatial pattern in every slice (VideoMAE; `space` in MAE-ST).
 
 Source: VideoMAE, arXiv 2203.12602, §3.3.
 Rounding: of the S tokens of a slice, int(ratio * S) are hidden.
@@ -17,24 +17,24 @@ from videomae_cli.masking.mask import Mask, all_counted, require_both
 
 
 def tube(noise_BN: Tensor, content: Content, grid: TokenGrid, spec: MaskSpec) -> Mask:
-    """Hide the same places in every slice; the places with the lowest noise stay visible.
+    """Hide the same positions in every slice; those with the lowest noise stay visible.
 
     Args:
-        noise_BN: Uniform noise; the first slice's values decide.
-        content: Not looked at.
+        noise_BN: Uniform noise; only the values of the first slice are used.
+        content: Not used.
         grid: Token grid.
         spec: The ratio.
 
     Raises:
-        RecipeError: The ratio hides nothing, or everything.
+        RecipeError: The ratio hides no token, or every one.
     """
     kept = grid.slice_tokens - int(spec.ratio * grid.slice_tokens)
     require_both(spec, kept, grid.slice_tokens, "tokens of a slice")
     order_BS = noise_BN[:, : grid.slice_tokens].argsort(dim=1, stable=True)
-    visible_BV = _in_every_slice(order_BS[:, :kept], grid)
-    return all_counted(visible_BV, _in_every_slice(order_BS[:, kept:], grid))
+    visible_BV = _repeat_in_slices(order_BS[:, :kept], grid)
+    return all_counted(visible_BV, _repeat_in_slices(order_BS[:, kept:], grid))
 
 
-def _in_every_slice(places: Tensor, grid: TokenGrid) -> Tensor:
-    starts = torch.arange(0, grid.tokens, grid.slice_tokens, device=places.device)
-    return (places.sort(dim=1).values.unsqueeze(1) + starts[:, None]).flatten(1)
+def _repeat_in_slices(index_BS: Tensor, grid: TokenGrid) -> Tensor:
+    starts = torch.arange(0, grid.tokens, grid.slice_tokens, device=index_BS.device)
+    return (index_BS.sort(dim=1).values.unsqueeze(1) + starts[:, None]).flatten(1)

@@ -1,1 +1,1 @@
-"""Encoder, decoder, heads."""
+"""Models: encoder, decoder, autoencoder, classifier."""

@@ -1,7 +1,8 @@
-"""Activation checkpointing: compute a block's inside again on the way back instead of keeping it.
+"""Activation checkpointing: recompute the activations inside each block in the backward pass.
 
-Memory falls to one tensor per block, for about a third more computing. The same kernels run on the
-same numbers with the same dropped paths, so losses and gradients stay equal to the last bit.
+Only the input of each block is stored, at the cost of about a third more computation. The
+recomputation runs the same kernels on the same values with the same dropped paths, so losses and
+gradients are bit-identical.
 """
 
 from functools import partial
@@ -12,11 +13,11 @@ from torch.utils.checkpoint import checkpoint
 from videomae_cli.models.layers import Block
 
 
-def recompute_blocks(model: nn.Module) -> None:
-    """Make every block of a model keep nothing but its input."""
+def checkpoint_activations(model: nn.Module) -> None:
+    """Make every block of a model store nothing but its input for the backward pass."""
     for module in model.modules():
         if isinstance(module, Block):
-            # on the instance: names and types stay what checkpoints and parameter groups know
+            # set on the instance, so that parameter names and module types do not change
             module.forward = partial(  # type: ignore[method-assign]
                 checkpoint, module.forward, use_reentrant=False
             )

@@ -6,20 +6,23 @@ from torch's global generator, which the caller seeds; nothing here reads a chec
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from videomae_cli.config.model import Rules, Source
+from videomae_cli.config.model import InitRules, MotionSource
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.masking import masker_for, selector_for
 from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.models.autoencoder import Autoencoder
-from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder
 from videomae_cli.models.layers import NORM_EPS
 from videomae_cli.models.target_frames import FRAMES
+
+if TYPE_CHECKING:
+    from videomae_cli.models.classifier import Classifier
 
 _WITH_ARTICLE = {
     "autoencoder": "an autoencoder",
@@ -44,14 +47,14 @@ class Backbone(nn.Module):
 
 
 def build_autoencoder(
-    config: ModelConfig, *, drop_path: float = 0.0, rules: Rules = "videomae"
+    config: ModelConfig, *, drop_path: float = 0.0, rules: InitRules = "videomae"
 ) -> Autoencoder:
     """Build an autoencoder.
 
     Args:
         config: Of an autoencoder.
-        drop_path: Stochastic depth rate of the last encoder block.
-        rules: Initialisation of the weights.
+        drop_path: Stochastic depth: drop probability of the last encoder block.
+        rules: Rules of the initialisation.
 
     Raises:
         CheckpointError: The configuration is of another kind of model.
@@ -64,13 +67,12 @@ def build_autoencoder(
         )
     mask = config.mask_or_default
     return Autoencoder(
-        _encoder(config, drop_path, final_norm=True),
+        _build_encoder(config, drop_path, final_norm=True),
         config.decoder,
-        config.grid,
         masker_for(mask, config.grid),
         config.normalize or "patch",
         _frame_choice(config, mask.pool, mask.source),
-        place_tu=FRAMES[config.target_frames](config.grid),
+        frame_tu=FRAMES[config.target_frames](config.grid),
         rules=rules,
     )
 
@@ -81,18 +83,20 @@ def build_classifier(
     drop_path: float = 0.0,
     head_dropout: float = 0.0,
     head_scale: float = 0.001,
-) -> Classifier:
+) -> "Classifier":
     """Build a classifier.
 
     Args:
         config: Of a classifier.
-        drop_path: Stochastic depth rate of the last block.
-        head_dropout: Dropout before the head.
-        head_scale: Factor on the head's initial weights.
+        drop_path: Stochastic depth: drop probability of the last block.
+        head_dropout: Dropout probability before the head.
+        head_scale: Factor on the initial weights of the head.
 
     Raises:
         CheckpointError: The configuration is of another kind of model.
     """
+    from videomae_cli.models.classifier import Classifier
+
     if config.kind != "classifier" or not config.classes:
         raise CheckpointError(
             f"the checkpoint is {_WITH_ARTICLE[config.kind]}: it has no classes",
@@ -100,7 +104,7 @@ def build_classifier(
         )
     select = config.select
     return Classifier(
-        _encoder(config, drop_path, final_norm=False),
+        _build_encoder(config, drop_path, final_norm=False),
         len(config.classes),
         head_dropout=head_dropout,
         head_scale=head_scale,
@@ -112,7 +116,7 @@ def build_classifier(
 
 def build_backbone(config: ModelConfig) -> Backbone:
     """Build a bare encoder, with the norm that follows it."""
-    encoder = _encoder(config, 0.0, final_norm=config.norm_of == "tokens")
+    encoder = _build_encoder(config, 0.0, final_norm=config.norm_of == "tokens")
     return Backbone(encoder, config.encoder.dim if config.norm_of == "mean" else None)
 
 
@@ -131,7 +135,7 @@ def expected_shapes(config: ModelConfig) -> dict[str, torch.Size]:
 
 
 def _frame_choice(
-    config: ModelConfig, pool: float | None, source: Source | None
+    config: ModelConfig, pool: float | None, source: MotionSource | None
 ) -> FrameChoice | None:
     if config.oversample == 1 or pool is None:
         return None
@@ -139,7 +143,7 @@ def _frame_choice(
     return FrameChoice(candidates, config.grid.t, pool, source or "online")
 
 
-def _encoder(config: ModelConfig, drop_path: float, *, final_norm: bool) -> Encoder:
+def _build_encoder(config: ModelConfig, drop_path: float, *, final_norm: bool) -> Encoder:
     return Encoder(
         config.grid,
         config.encoder,

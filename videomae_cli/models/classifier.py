@@ -1,7 +1,7 @@
-"""The classifier: encoder, mean over the tokens it saw (or the first), norm, one linear head.
+"""The classifier: encoder, pooling, norm, linear head.
 
-Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, D width, K classes,
-c candidate slices.
+Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, D embedding
+dimension, K classes, c candidate slices.
 """
 
 from typing import Literal
@@ -12,23 +12,23 @@ from torch import Tensor, nn
 from videomae_cli.masking import Selector
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.frame_selection import FrameChoice
-from videomae_cli.models import init
-from videomae_cli.models.encoder import Encoder
+from videomae_cli.models.encoder import Encoder, cut_clips
+from videomae_cli.models.init import init_normal
 from videomae_cli.models.layers import NORM_EPS
-from videomae_cli.models.targets import patchify
 
 
 class Classifier(nn.Module):
-    """VideoMAE for fine-tuning.
+    """An encoder with a classification head, for fine-tuning.
 
     Args:
         encoder: Encoder without a final norm.
         classes: K.
-        head_dropout: Dropout before the head.
-        head_scale: Factor on the fresh head; small, so that the first logits are near zero.
-        pooling: What is normalised and read: the mean over the tokens, or the first one.
-        selector: Chooses the tokens to see; None sees all.
-        frame_choice: Takes longer clips, and says which slices of them are used.
+        head_dropout: Dropout probability before the head.
+        head_scale: Factor on the initial weights of the head; small, so that the first logits are
+            almost 0.
+        pooling: Input of the norm: the mean over the tokens, or the first token.
+        selector: Selects the tokens that are encoded; None: all.
+        frame_choice: Selects the slices of longer clips; None: all slices are used.
     """
 
     def __init__(
@@ -47,19 +47,20 @@ class Classifier(nn.Module):
         self.pooling = pooling
         self.selector = selector
         self.frame_choice = frame_choice
-        self.fc_norm = nn.LayerNorm(encoder.stack.dim, eps=NORM_EPS)
+        self.fc_norm = nn.LayerNorm(encoder.config.dim, eps=NORM_EPS)
         self.head_dropout = nn.Dropout(head_dropout)
-        self.head = nn.Linear(encoder.stack.dim, classes)
-        init.normal(self)
+        self.head = nn.Linear(encoder.config.dim, classes)
+        init_normal(self)
         with torch.no_grad():
             self.head.weight.mul_(head_scale)
 
     def features(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None = None) -> Tensor:
-        """Describe clips: features_BD, the input of the head.
+        """Return the input of the head: features_BD.
 
         Args:
             clip_BCTHW: uint8 pixels or normalised floats.
-            noise_Bc: Uniform noise that draws slices in training; without it the busiest are taken.
+            noise_Bc: Uniform noise for a random selection of slices in training; None: the slices
+                with the most motion.
         """
         tubelets_BNP = self.cut(clip_BCTHW, noise_Bc)
         visible_BV = None
@@ -71,13 +72,10 @@ class Classifier(nn.Module):
         return features_BD
 
     def cut(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None = None) -> Tensor:
-        """Cut clips into tubelets_BNP; of longer clips only those of the chosen slices."""
-        if self.frame_choice is None:
-            return patchify(clip_BCTHW, self.encoder.grid)
-        content = Content(patchify(clip_BCTHW, self.frame_choice.candidates), self.encoder.embed)
-        return self.frame_choice.keep(content, noise_Bc)
+        """Cut clips into tubelets_BNP; from longer clips only the selected slices are used."""
+        return cut_clips(clip_BCTHW, self.encoder, self.frame_choice, noise_Bc)
 
     def forward(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None = None) -> Tensor:
-        """Classify clips, uint8 pixels or normalised floats: logits_BK."""
+        """Classify clips of uint8 pixels or normalised floats: logits_BK."""
         logits_BK: Tensor = self.head(self.head_dropout(self.features(clip_BCTHW, noise_Bc)))
         return logits_BK

@@ -1,7 +1,7 @@
-"""The encoder: clip to tubelets to visible tokens to latents. Every model here has this one.
+"""The encoder, shared by all models: clip, tubelets, visible tokens, latents.
 
-Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, D width,
-P numbers in a tubelet.
+Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, D embedding
+dimension, P values in a tubelet, c candidate slices.
 """
 
 import torch
@@ -10,25 +10,28 @@ from torch import Tensor, nn
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
+from videomae_cli.masking.clip_content import Content
+from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.masking.mask import select
-from videomae_cli.models import init
-from videomae_cli.models.layers import NORM_EPS, TubeletEmbed, blocks
-from videomae_cli.models.positions import positions_for, with_class_token
+from videomae_cli.models.init import new_embedding
+from videomae_cli.models.layers import NORM_EPS, TubeletEmbed, build_blocks
+from videomae_cli.models.positions import build_positions, prepend_class_token
 from videomae_cli.models.targets import patchify
 
 Channels = tuple[float, float, float]
 
 
 class Encoder(nn.Module):
-    """A plain vision transformer over tubelets: joint space-time attention.
+    """A plain vision transformer over tubelets, with joint space-time attention.
 
     Args:
         grid: Token grid of a clip.
-        stack: Width, depth, heads; positions, class token, biases.
-        final_norm: Normalise the latents; autoencoders do, classifiers normalise after pooling.
-        drop_path: Stochastic depth of the last block; grows linearly from 0.
+        config: Dimensions, positions, class token, biases.
+        final_norm: Whether latents are normalised. Autoencoders do it; classifiers normalise after
+            pooling instead.
+        drop_path: Stochastic depth: drop probability of the last block; increases linearly from 0.
         mean: Per-channel mean of pixels in 0..1, for uint8 clips.
-        std: Per-channel deviation.
+        std: Per-channel standard deviation.
     """
 
     scale_P: Tensor
@@ -37,7 +40,7 @@ class Encoder(nn.Module):
     def __init__(
         self,
         grid: TokenGrid,
-        stack: TransformerConfig,
+        config: TransformerConfig,
         *,
         final_norm: bool,
         drop_path: float = 0.0,
@@ -45,14 +48,24 @@ class Encoder(nn.Module):
         std: Channels = IMAGENET_STD,
     ) -> None:
         super().__init__()
+        dim = config.dim
         self.grid = grid
-        self.stack = stack
-        self.patch_embed = TubeletEmbed(grid, stack.dim)
-        self.class_token = init.learned(1, 1, stack.dim) if stack.class_token else None
-        self.positions = positions_for(grid, stack)
-        self.blocks = blocks(stack, drop_path)
-        self.norm = nn.LayerNorm(stack.dim, eps=NORM_EPS) if final_norm else nn.Identity()
-        # a row of P numbers each: broadcasting over rows of 3 is slow on CPU
+        self.config = config
+        self.patch_embed = TubeletEmbed(grid, dim)
+        self.class_token = new_embedding(1, 1, dim) if config.class_token else None
+        self.positions = build_positions(
+            config.positions, grid, dim, class_token=config.class_token
+        )
+        self.blocks = build_blocks(
+            dim,
+            config.depth,
+            config.heads,
+            config.mlp_dim,
+            biases=config.biases,
+            drop_path=drop_path,
+        )
+        self.norm = nn.LayerNorm(dim, eps=NORM_EPS) if final_norm else nn.Identity()
+        # rows of P values, although they repeat every 3: broadcasting rows of 3 is slow on a CPU
         pixels = grid.tubelet_pixels // grid.channels
         mean_C, std_C = (torch.tensor(x, dtype=torch.float64, device="cpu") for x in (mean, std))
         buffers = {
@@ -66,20 +79,20 @@ class Encoder(nn.Module):
         """Encode the visible tokens of clips, by default all: latents_BVD.
 
         Args:
-            clip_BCTHW: uint8 pixels, or floats already normalised.
+            clip_BCTHW: uint8 pixels, or normalised floats.
             visible_BV: Token indices, the same number for every clip.
         """
         return self.encode(patchify(clip_BCTHW, self.grid), visible_BV)
 
     def encode(self, tubelets_BNP: Tensor, visible_BV: Tensor | None = None) -> Tensor:
-        """Encode clips already cut: latents_BVD. What becomes of the class token is dropped."""
+        """Encode tubelets: latents_BVD, without the output of the class token."""
         positions_ND = self.positions()
         if visible_BV is None:
             x_BVD = self.embed(tubelets_BNP) + positions_ND
         else:
             x_BVD = self.embed(select(tubelets_BNP, visible_BV)) + positions_ND[visible_BV]
         visible = x_BVD.shape[1]
-        x_BND = with_class_token(x_BVD, self.class_token, self.positions)
+        x_BND = prepend_class_token(x_BVD, self.class_token, self.positions)
         for block in self.blocks:
             x_BND = block(x_BND)
         latents_BVD: Tensor = self.norm(x_BND[:, -visible:])
@@ -91,9 +104,9 @@ class Encoder(nn.Module):
         return tokens_BVD
 
     def normalize(self, pixels_BVP: Tensor) -> Tensor:
-        """Turn uint8 pixels of tubelets, or of some of their frames, into what the network sees.
+        """Normalise uint8 pixels of tubelets, or of some of their frames.
 
-        Floats are normalised already, and returned as they are.
+        Floats are normalised already, and are returned as they are.
         """
         if pixels_BVP.is_floating_point():
             return pixels_BVP
@@ -106,10 +119,30 @@ class Encoder(nn.Module):
         return (values_BVP - shift_P) / (255 * scale_P)
 
 
+def cut_clips(
+    clip_BCTHW: Tensor,
+    encoder: Encoder,
+    frame_choice: FrameChoice | None,
+    noise_Bc: Tensor | None = None,
+) -> Tensor:
+    """Cut clips into the encoder's tubelets_BNP.
+
+    Args:
+        clip_BCTHW: uint8 pixels or normalised floats.
+        encoder: Embeds the candidates where their motion is measured on embeddings.
+        frame_choice: Selects the slices of longer clips; None: all slices are used.
+        noise_Bc: Uniform noise for a random selection; None: the slices with the most motion.
+    """
+    if frame_choice is None:
+        return patchify(clip_BCTHW, encoder.grid)
+    content = Content(patchify(clip_BCTHW, frame_choice.candidates), encoder.embed)
+    return frame_choice.keep(content, noise_Bc)
+
+
 def normalize_clip(
     clip_BCTHW: Tensor, mean: Channels = IMAGENET_MEAN, std: Channels = IMAGENET_STD
 ) -> Tensor:
-    """Turn uint8 pixels into normalised float32, as the encoder does inside."""
+    """Turn uint8 pixels into normalised float32, as the encoder does with uint8 clips."""
     mean_C111, std_C111 = (
         torch.tensor(x, device=clip_BCTHW.device)[:, None, None, None] for x in (mean, std)
     )

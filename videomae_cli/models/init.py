@@ -1,54 +1,55 @@
-"""First values of the weights. Draws from torch's global generator; the caller seeds it.
+"""Initialisation of the weights, drawn from torch's global generator, which the caller seeds.
 
-What no rule names keeps what torch's layers gave it: LayerNorms at weight 1, bias 0; VideoMAE's
-tubelet embedding and `encoder_to_decoder`; the bias of MAE-ST's tubelet embedding. Under both rules
-learned positions and the encoder's class token are `learned`, and the decoder's starts at zero.
+Parameters without a rule here keep the initial values of torch's layers: LayerNorms (weight 1,
+bias 0), VideoMAE's tubelet embedding and `encoder_to_decoder`, and the bias of MAE-ST's tubelet
+embedding. Under both rules learned positions and the encoder's class token are drawn by
+`new_embedding`, and the decoder's class token is zero.
 Sources: VideoMAE V1; MAE-ST with its `trunc_init` off.
 """
 
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.config.model import Rules
+from videomae_cli.config.model import InitRules
 
 
-def autoencoder(model: nn.Module, mask_token: Tensor, rules: Rules) -> None:
-    """Draw the weights of an autoencoder; `model` has an `encoder` and a `decoder`."""
+def init_autoencoder(model: nn.Module, mask_token: Tensor, rules: InitRules) -> None:
+    """Initialise an autoencoder; `model` has an `encoder` and a `decoder`."""
     if rules == "mae-st":
-        _xavier_apart(model)
+        _init_mae_st(model)
         nn.init.normal_(mask_token, std=0.02)
         return
-    xavier(model.get_submodule("encoder.blocks"))
-    xavier(model.get_submodule("decoder"))
-    token(mask_token)
+    init_xavier(model.get_submodule("encoder.blocks"))
+    init_xavier(model.get_submodule("decoder"))
+    init_token(mask_token)
 
 
-def xavier(module: nn.Module) -> None:
-    """Draw every linear weight below `module` Xavier-uniform and zero its bias (VideoMAE)."""
-    for linear in _linears(module):
+def init_xavier(module: nn.Module) -> None:
+    """Draw all linear weights of a module Xavier-uniform; set the biases to 0 (VideoMAE)."""
+    for linear in _linears_with_zero_bias(module):
         nn.init.xavier_uniform_(linear.weight)
 
 
-def normal(module: nn.Module, std: float = 0.02) -> None:
-    """Draw every linear weight below `module` normal, cut at +-2; zero its bias (classifier)."""
-    for linear in _linears(module):
+def init_normal(module: nn.Module, std: float = 0.02) -> None:
+    """Draw all linear weights normal, truncated at -2 and 2; set the biases to 0 (classifier)."""
+    for linear in _linears_with_zero_bias(module):
         nn.init.trunc_normal_(linear.weight, std=std)
 
 
-def token(parameter: Tensor, std: float = 0.02) -> None:
-    """Draw a token normal, cut at one deviation."""
+def init_token(parameter: Tensor, std: float = 0.02) -> None:
+    """Draw a token normal, truncated at one standard deviation."""
     nn.init.trunc_normal_(parameter, std=std, a=-std, b=std)
 
 
-def learned(*shape: int, std: float = 0.02) -> nn.Parameter:
-    """Return a position table, or an encoder's class token: normal, cut at +-2 (MAE-ST)."""
+def new_embedding(*shape: int, std: float = 0.02) -> nn.Parameter:
+    """Return a position embedding or an encoder's class token: normal, truncated at -2 and 2."""
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=std))
 
 
 @torch.no_grad()
-def _xavier_apart(model: nn.Module) -> None:
-    """Draw all matrices Xavier-uniform; queries, keys and values as the three that they are."""
-    xavier(model)
+def _init_mae_st(model: nn.Module) -> None:
+    """Draw all matrices Xavier-uniform; queries, keys and values as three matrices."""
+    init_xavier(model)
     for name, parameter in model.named_parameters():
         if name.endswith("patch_embed.proj.weight"):
             nn.init.xavier_uniform_(parameter.flatten(1))  # a view
@@ -57,7 +58,8 @@ def _xavier_apart(model: nn.Module) -> None:
                 nn.init.xavier_uniform_(matrix_DD)
 
 
-def _linears(module: nn.Module) -> list[nn.Linear]:
+def _linears_with_zero_bias(module: nn.Module) -> list[nn.Linear]:
+    """Return the linear layers of a module, with their biases set to 0."""
     linears = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     for linear in linears:
         if linear.bias is not None:

@@ -1,7 +1,7 @@
-"""The layers of this family: tubelet embedding, attention, pre-norm block.
+"""The layers of the models: tubelet embedding, attention, pre-norm transformer block.
 
-Shapes: B batch, N tokens, V visible tokens, D width, P numbers in a tubelet, h heads, d width of a
-head.
+Shapes: B batch, N tokens, V visible tokens, D embedding dimension, P values in a tubelet, h heads,
+d embedding dimension of a head.
 """
 
 import math
@@ -13,7 +13,6 @@ from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from videomae_cli.config.model import Biases
-from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 
 NORM_EPS = 1e-6
@@ -21,12 +20,15 @@ STORED_WEIGHTS = 2**25  # attention weights kept for the backward pass: 64 MiB p
 
 
 class TubeletEmbed(nn.Module):
-    """A 3-D convolution whose kernel is its stride, applied as a linear map to cut tubelets."""
+    """Linear projection of tubelets to tokens.
+
+    The parameters are those of a 3-D convolution whose kernel size equals its stride.
+    """
 
     def __init__(self, grid: TokenGrid, dim: int) -> None:
         super().__init__()
         kernel = (grid.tubelet, grid.patch, grid.patch)
-        # holds the weights under their usual names, shapes and first values; never called
+        # never called: it gives the parameters their usual names, shapes and initial values
         self.proj = nn.Conv3d(grid.channels, dim, kernel, kernel)
 
     def forward(self, pixels_BVP: Tensor) -> Tensor:
@@ -36,14 +38,18 @@ class TubeletEmbed(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over all tokens. Queries and values have a bias, keys on request.
+    """Multi-head self-attention over all tokens.
 
-    A key's bias changes no output, because the softmax cancels it; MAE-ST's weights have one.
+    Args:
+        dim: D.
+        heads: h.
+        biases: `qv`: no bias for keys; `all`: a bias for keys too. A key's bias changes no output,
+            because the softmax cancels it, but the weights of MAE-ST contain one.
     """
 
     def __init__(self, dim: int, heads: int, biases: Biases = "qv") -> None:
         super().__init__()
-        assert dim % heads == 0, f"width {dim} does not divide into {heads} heads"
+        assert dim % heads == 0, f"dimension {dim} is not a multiple of {heads} heads"
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(dim))
@@ -52,7 +58,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x_BND: Tensor) -> Tensor:
-        """Attend."""
+        """Apply self-attention: x_BND."""
         k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
         bias = torch.cat((self.q_bias, k_bias, self.v_bias))
         qkv = F.linear(x_BND, self.qkv.weight, bias)
@@ -64,12 +70,13 @@ class Attention(nn.Module):
 
 
 def attend(q_BhNd: Tensor, k_BhNd: Tensor, v_BhNd: Tensor) -> Tensor:
-    """Mix values by the softmax of queries times keys, scaled by d ** -0.5.
+    """Return scaled dot-product attention: softmax(q k^T / sqrt(d)) v.
 
-    Fused, except for bfloat16 on CPU while the weights are few enough to be stored: there torch's
-    fused kernel takes two to four times as long, forward and backward (measured on AVX512-bf16).
+    Uses the fused kernel of torch, except for bfloat16 on a CPU if there are few enough weights to
+    store them: there the fused kernel takes two to four times as long, forward and backward
+    (measured on AVX512-bf16).
     """
-    # numel() must wait for the rest: it would write the batch size into an exported program
+    # evaluate numel() last: in an exported model it would fix the batch size
     is_slow = q_BhNd.device.type == "cpu" and q_BhNd.dtype == torch.bfloat16
     if not is_slow or q_BhNd.shape[:-1].numel() * k_BhNd.shape[-2] > STORED_WEIGHTS:
         return F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
@@ -78,7 +85,17 @@ def attend(q_BhNd: Tensor, k_BhNd: Tensor, v_BhNd: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block. Under autocast the residual stream keeps its dtype."""
+    """Pre-norm transformer block: attention, then MLP, each with a residual connection.
+
+    Under autocast the residual stream keeps its dtype.
+
+    Args:
+        dim: D.
+        heads: h.
+        mlp_dim: Hidden dimension of the MLP.
+        drop_path: Stochastic depth: drop probability of each residual branch.
+        biases: See `Attention`.
+    """
 
     def __init__(
         self, dim: int, heads: int, mlp_dim: int, drop_path: float = 0.0, biases: Biases = "qv"
@@ -91,16 +108,23 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
     def forward(self, x_BND: Tensor) -> Tensor:
-        """Mix tokens, then channels."""
+        """Apply the block: x_BND."""
         x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND)))
         out_BND: Tensor = x_BND + self.drop_path(self.mlp(self.norm2(x_BND)))
         return out_BND
 
 
-def blocks(stack: TransformerConfig, drop_path: float = 0.0) -> nn.ModuleList:
-    """Build a stack; stochastic depth grows linearly from 0 to `drop_path` at the last block."""
-    last = max(stack.depth - 1, 1)
+def build_blocks(
+    dim: int,
+    depth: int,
+    heads: int,
+    mlp_dim: int,
+    *,
+    biases: Biases = "qv",
+    drop_path: float = 0.0,
+) -> nn.ModuleList:
+    """Build `depth` blocks; stochastic depth increases linearly from 0 to `drop_path`."""
+    last = max(depth - 1, 1)
     return nn.ModuleList(
-        Block(stack.dim, stack.heads, stack.mlp_dim, drop_path * i / last, stack.biases)
-        for i in range(stack.depth)
+        Block(dim, heads, mlp_dim, drop_path * i / last, biases) for i in range(depth)
     )

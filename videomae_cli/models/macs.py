@@ -1,8 +1,8 @@
-"""What a forward pass costs, counted while it runs.
+"""Count the multiply-accumulates of a forward pass while it runs.
 
-Papers count multiply-accumulates as if every token of the clip were embedded once. We embed only
-the visible ones where that is exact, and where motion is measured on embeddings, those once more
-than all; so both numbers are given.
+Papers count as if every token of the clip were embedded once. Here only the visible tokens are
+embedded where the result is the same; where motion is measured on embeddings, all tokens are
+embedded and then the visible ones again. So both counts are returned.
 """
 
 from typing import NamedTuple
@@ -15,23 +15,23 @@ from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 
 
-class Cost(NamedTuple):
-    """Multiply-accumulates of one forward pass; matrix products and attention, nothing else."""
+class MACs(NamedTuple):
+    """Multiply-accumulates of one forward pass, in matrix products and attention only."""
 
     executed: int
-    """What ran."""
+    """Operations that ran."""
     published: int
-    """What papers would state: with every token embedded once."""
+    """Operations as papers count them, with every token embedded once."""
 
 
 @torch.no_grad()
-def forward_cost(model: Autoencoder | Classifier, clip_BCTHW: Tensor, *noise: Tensor) -> Cost:
+def count_macs(model: Autoencoder | Classifier, clip_BCTHW: Tensor, *noise: Tensor) -> MACs:
     """Run the model once and count.
 
     Args:
-        model: On any device but `meta`, in evaluation mode where dropout matters.
-        clip_BCTHW: As `model` takes it.
-        noise: As an autoencoder takes it.
+        model: On any device; not on `meta` if motion is measured, whose check needs values.
+        clip_BCTHW: Clips for `model`.
+        noise: Noise for an autoencoder.
     """
     counter = FlopCounterMode(display=False)
     with counter:
@@ -39,6 +39,6 @@ def forward_cost(model: Autoencoder | Classifier, clip_BCTHW: Tensor, *noise: Te
     executed = counter.get_total_flops() // 2
     name = f"{type(model).__name__}.encoder.patch_embed"
     embedding = sum(counter.get_flop_counts().get(name, {}).values()) // 2
-    grid, dim = model.encoder.grid, model.encoder.stack.dim
-    once = len(clip_BCTHW) * grid.tokens * grid.tubelet_pixels * dim
-    return Cost(executed, executed - embedding + once)
+    grid, dim = model.encoder.grid, model.encoder.config.dim
+    embedded_once = len(clip_BCTHW) * grid.tokens * grid.tubelet_pixels * dim
+    return MACs(executed, executed - embedding + embedded_once)

@@ -1,77 +1,76 @@
-"""Position tables: what tells tokens where they are; and the class token, which is nowhere.
+"""Position embeddings of the tokens, and the class token.
 
-Shapes: N tokens, t slices, S tokens of a slice, D width, B batch.
+Shapes: N tokens, t slices, S tokens of a slice, D embedding dimension, B batch.
 """
 
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.config.transformer import TransformerConfig
+from videomae_cli.config.model import PositionEmbedding
 from videomae_cli.grid import TokenGrid
-from videomae_cli.models import init
+from videomae_cli.models.init import new_embedding
+from videomae_cli.position_table import sine_table
 
 
 class SinePositions(nn.Module):
-    """Fixed codes of the flat token index (VideoMAE). The class token gets none."""
+    """Fixed sine and cosine embedding of the token index (VideoMAE); none for the class token.
+
+    Args:
+        tokens: N.
+        dim: D.
+    """
 
     table_ND: Tensor
     token = None
 
-    def __init__(self, grid: TokenGrid, stack: TransformerConfig) -> None:
+    def __init__(self, tokens: int, dim: int) -> None:
         super().__init__()
-        self.register_buffer("table_ND", sine_table(grid.tokens, stack.dim), persistent=False)
+        self.register_buffer("table_ND", sine_table(tokens, dim), persistent=False)
 
     def forward(self) -> Tensor:
-        """Return the table: positions_ND."""
+        """Return the embedding of every token: positions_ND."""
         return self.table_ND
 
 
 class SeparablePositions(nn.Module):
-    """A learned table over places in a slice, plus one over slices, plus the class token's.
+    """Learned embeddings for space and for time, added, and one for the class token (MAE-ST).
 
     Source: MAE-ST, arXiv 2205.09113: the position of token t * S + s is space[s] + time[t].
+
+    Args:
+        slices: t.
+        slice_tokens: S.
+        dim: D.
+        class_token: Whether there is a class token.
     """
 
-    def __init__(self, grid: TokenGrid, stack: TransformerConfig) -> None:
+    def __init__(self, slices: int, slice_tokens: int, dim: int, *, class_token: bool) -> None:
         super().__init__()
-        self.space = init.learned(1, grid.slice_tokens, stack.dim)
-        self.time = init.learned(1, grid.t, stack.dim)
-        self.token = init.learned(1, 1, stack.dim) if stack.class_token else None
+        self.space = new_embedding(1, slice_tokens, dim)
+        self.time = new_embedding(1, slices, dim)
+        self.token = new_embedding(1, 1, dim) if class_token else None
 
     def forward(self) -> Tensor:
-        """Return the full table: positions_ND."""
+        """Return the embedding of every token: positions_ND."""
         return (self.space + self.time.transpose(0, 1)).flatten(0, 1)
 
 
 Positions = SinePositions | SeparablePositions
-POSITIONS: dict[str, type[SinePositions] | type[SeparablePositions]] = {
-    "sine": SinePositions,
-    "separable": SeparablePositions,
-}
 
 
-def positions_for(grid: TokenGrid, stack: TransformerConfig) -> Positions:
-    """Build the position table of a stack."""
-    return POSITIONS[stack.positions](grid, stack)
+def build_positions(
+    kind: PositionEmbedding, grid: TokenGrid, dim: int, *, class_token: bool
+) -> Positions:
+    """Build the position embedding of the tokens of a grid."""
+    if kind == "sine":
+        return SinePositions(grid.tokens, dim)
+    return SeparablePositions(grid.t, grid.slice_tokens, dim, class_token=class_token)
 
 
-def with_class_token(x_BND: Tensor, token_11D: Tensor | None, positions: Positions) -> Tensor:
-    """Put the class token, if there is one, in front of the others, at its own position."""
+def prepend_class_token(x_BND: Tensor, token_11D: Tensor | None, positions: Positions) -> Tensor:
+    """Put the class token, if there is one, with its position before the other tokens."""
     if token_11D is None:
         return x_BND
     if positions.token is not None:
         token_11D = token_11D + positions.token
     return torch.cat((token_11D.expand(x_BND.shape[0], -1, -1), x_BND), dim=1)
-
-
-def sine_table(tokens: int, dim: int) -> Tensor:
-    """Return the 1-D sine table over the flat token index, shape (tokens, dim), float32.
-
-    Even columns hold sines and odd columns cosines of index / 10000^(2 * floor(column / 2) / dim);
-    computed in float64. Always on the CPU, so that a model built on `meta` and filled by assignment
-    has its positions. Source: VideoMAE V1.
-    """
-    column = torch.arange(dim, dtype=torch.float64, device="cpu")
-    index = torch.arange(tokens, dtype=torch.float64, device="cpu").unsqueeze(1)
-    angle = index / 10000.0 ** (2 * (column / 2).floor() / dim)
-    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()

@@ -1,7 +1,7 @@
-"""Clips cut into tubelets and back, and the normalised pixels a decoder is asked for.
+"""Cut clips into tubelets and back, and normalise the pixels that a decoder predicts.
 
-Shapes: B batch, C channels, T frames, H W pixels, N tokens, M target tokens, P numbers in a
-tubelet. The P numbers are ordered (frame, row, column, channel), channel fastest.
+Shapes: B batch, C channels, T frames, H W pixels, N tokens, M target tokens, P values in a tubelet.
+The P values are ordered (frame, row, column, channel), with the channel changing fastest.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ VARIANCE_EPS = 1e-6
 
 
 def patchify(clip_BCTHW: Tensor, grid: TokenGrid) -> Tensor:
-    """Cut clips into tubelets_BNP, in one copy, whatever the dtype."""
+    """Cut clips of any dtype into tubelets_BNP, with one copy."""
     expected = (grid.channels, grid.frames, grid.height, grid.width)
     assert clip_BCTHW.shape[1:] == expected, f"clip {tuple(clip_BCTHW.shape)}, grid {expected}"
     cut = clip_BCTHW.reshape(
@@ -26,7 +26,7 @@ def patchify(clip_BCTHW: Tensor, grid: TokenGrid) -> Tensor:
 
 
 def unpatchify(tubelets_BNP: Tensor, grid: TokenGrid) -> Tensor:
-    """Put tubelets back together: clip_BCTHW. The inverse of `patchify`."""
+    """Assemble clip_BCTHW from tubelets; the inverse of `patchify`."""
     cut = tubelets_BNP.reshape(
         -1, grid.t, grid.h, grid.w, grid.tubelet, grid.patch, grid.patch, grid.channels
     )
@@ -35,37 +35,38 @@ def unpatchify(tubelets_BNP: Tensor, grid: TokenGrid) -> Tensor:
 
 
 def normalize_tubelets(pixels_BMP: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Bring each token and channel to mean 0 and deviation 1.
+    """Normalise each token and channel to mean 0 and standard deviation 1.
 
     Args:
-        pixels_BMP: Floating pixels, 0..1.
+        pixels_BMP: Floating-point pixels, 0..1.
         channels: C.
 
     Returns:
-        The normalised pixels_BMP, and the mean_BMC and std_BMC that `denormalize_tubelets` takes.
-        The deviation includes the 1e-6 that keeps even tokens finite.
+        The normalised pixels_BMP, and the mean_BMC and std_BMC for `denormalize_tubelets`. The
+        standard deviation includes the 1e-6 that keeps tokens of one colour finite.
 
-    Source: VideoMAE V1: the variance is unbiased, and the epsilon is added to the deviation.
+    Source: VideoMAE V1: the variance is unbiased, and the epsilon is added to the standard
+    deviation.
     """
     pixels = pixels_BMP.reshape(*pixels_BMP.shape[:-1], -1, channels)
     count = pixels.shape[-2]
     mean = pixels.mean(dim=-2, keepdim=True)
     centred = pixels - mean
-    # two plain means: on CPU several times faster than var_mean over a strided axis. The variance
-    # is unbiased; a single pixel has none, and gets 0.
+    # two plain means: on a CPU several times faster than var_mean over a strided axis. The variance
+    # is unbiased; for a single pixel it is 0.
     var = centred.square().mean(dim=-2, keepdim=True) * (count / max(count - 1, 1))
     std = var.sqrt() + STD_EPS
     return centred.div_(std).flatten(-2), mean.squeeze(-2), std.squeeze(-2)
 
 
 def normalize_jointly(values_BMP: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Bring each token to mean 0 and deviation 1, its channels together.
+    """Normalise each token, over all its channels, to mean 0 and standard deviation 1.
 
     Args:
-        values_BMP: Pixels as the network sees them.
+        values_BMP: Pixels normalised as the input of the encoder.
 
     Returns:
-        The normalised values_BMP, and the mean_BM1 and std_BM1 that `denormalize_tubelets` takes.
+        The normalised values_BMP, and the mean_BM1 and std_BM1 for `denormalize_tubelets`.
 
     Source: MAE-ST: the variance is unbiased, and the epsilon is added to it, inside the root.
     """
@@ -78,7 +79,7 @@ def normalize_jointly(values_BMP: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def denormalize_tubelets(normalized_BMP: Tensor, mean_BMC: Tensor, std_BMC: Tensor) -> Tensor:
-    """Undo `normalize_tubelets`, or `normalize_jointly` with statistics of one channel."""
+    """Undo `normalize_tubelets`, or `normalize_jointly` with its mean_BM1 and std_BM1."""
     normalized = normalized_BMP.reshape(*mean_BMC.shape[:-1], -1, mean_BMC.shape[-1])
     return (normalized * std_BMC.unsqueeze(-2) + mean_BMC.unsqueeze(-2)).flatten(-2)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from videomae_cli.checkpoints.infer_config import Hints
+from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
-from videomae_cli.checkpoints.loading import NO_HINTS, Loaded, load
+from videomae_cli.checkpoints.loading import Checkpoint, load_any_format
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
 from videomae_cli.checkpoints.reading.files import read_weights
 from videomae_cli.checkpoints.transfer import encoder_weights_for_classifier, fit_geometry
@@ -26,16 +26,16 @@ from videomae_cli.tasks.run_dir import CHECKPOINTS, RECIPE, is_finished
 
 
 def read_checkpoint(
-    path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, numbers: bool = True
-) -> Loaded:
+    path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, read_values: bool = True
+) -> Checkpoint:
     """Read a checkpoint and check that it has exactly the tensors that its model needs.
 
-    Args: see `checkpoints.loading.load`.
+    Args: see `checkpoints.loading.load_any_format`.
 
     Raises:
-        CheckpointError: As `load`, or tensors are missing, unknown or of another shape.
+        CheckpointError: As `load_any_format`, or tensors are missing, unknown or of another shape.
     """
-    loaded = load(path, hints, ema=ema, numbers=numbers)
+    loaded = load_any_format(path, hints, ema=ema, read_values=read_values)
     try:
         expected = expected_shapes(loaded.config)
         weights, _ = match_tensors(loaded.weights, expected, origins=loaded.origins)
@@ -44,7 +44,7 @@ def read_checkpoint(
     return loaded._replace(weights=weights)
 
 
-def read_run(path: Path) -> Loaded:
+def read_run(path: Path) -> Checkpoint:
     """Read a checkpoint, or the newest complete checkpoint of an unfinished pretraining run.
 
     Raises:
@@ -63,10 +63,10 @@ def read_run(path: Path) -> Loaded:
     config = autoencoder_config(recipe).model_copy(update={"step": read_state(newest).step})
     file = newest / WEIGHTS_FILE
     weights, report = match_tensors(read_weights(file)[0], expected_shapes(config))
-    return Loaded(weights, config, report, file, "native")
+    return Checkpoint(weights, config, report, file, "native")
 
 
-def load_autoencoder(loaded: Loaded) -> Autoencoder:
+def load_autoencoder(loaded: Checkpoint) -> Autoencoder:
     """Build the autoencoder that a checkpoint describes, with its weights.
 
     Raises:
@@ -77,7 +77,7 @@ def load_autoencoder(loaded: Loaded) -> Autoencoder:
     return model
 
 
-def load_classifier(loaded: Loaded) -> Classifier:
+def load_classifier(loaded: Checkpoint) -> Classifier:
     """Build the classifier that a checkpoint describes, with its weights.
 
     Raises:
@@ -108,7 +108,7 @@ def load_weights(
 
 
 def init_from_pretrained(
-    loaded: Loaded, classifier: Classifier, config: ModelConfig, *, norm: Norm = "fresh"
+    loaded: Checkpoint, classifier: Classifier, config: ModelConfig, *, norm: Norm = "fresh"
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Initialise a classifier from a pretrained encoder.
 
@@ -134,16 +134,16 @@ def init_from_pretrained(
             "use the recipe for this encoder, or set model.size, positions, class_token and biases"
             " to its values",
         )
-    fitted, changed = fit_geometry(loaded.weights, source.grid, config.grid)
+    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
     weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
     load_weights(classifier, weights, initialised=report.initialised)
     report = report._replace(
-        matched=tuple(name for name in report.matched if name not in changed),
-        interpolated=changed,
+        matched=tuple(name for name in report.matched if name not in changes),
+        interpolated=changes,
         dropped=loaded.report.dropped | report.dropped,
         assumed=(*loaded.report.assumed, *_input_differences(source, config)),
-        traps=loaded.report.traps,
+        defects=loaded.report.defects,
     )
     return weights, report
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from videomae_cli import atomic
 from videomae_cli.config.model_config import ModelConfig
-from videomae_cli.config.recipe_files import dump
+from videomae_cli.config.recipe_files import dump_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import gather_to_cpu
@@ -90,7 +90,8 @@ class RunDir:
             TrainingError: A file cannot be written.
         """
         text = json.dumps(environment.describe(), indent=1) + "\n"
-        for name, content in ((ENVIRONMENT, text), (RECIPE, dump(recipe))):  # the recipe last
+        files = {ENVIRONMENT: text, RECIPE: dump_recipe(recipe)}  # the recipe last
+        for name, content in files.items():
             with self.writing(self.path / name):
                 atomic.write_text(self.path / name, content)
 
@@ -212,8 +213,8 @@ def _new_run_dir(name: str, out: Path | None) -> Path:
     """
     if out is None:
         first = RUNS / time.strftime(f"{name}-%Y%m%d-%H%M")
-        taken = len(list(RUNS.glob(f"{first.name}*")))
-        return first.with_name(f"{first.name}-{taken + 1}") if taken else first
+        existing = len(list(RUNS.glob(f"{first.name}*")))
+        return first.with_name(f"{first.name}-{existing + 1}") if existing else first
     if (out / RECIPE).is_file():
         raise UsageError(
             f"--out {out}: already contains a run",

@@ -1,4 +1,4 @@
-"""MAE-ST in both dialects, with queries, keys and values apart or fused: the same weights."""
+"""MAE-ST with either set of names, and separate or fused queries and keys: the same weights."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from tests.notes import AUTOENCODER, CLASSIFIER, STACK, written
 from videomae_cli.checkpoints.formats.mae_st import MEAN, STD
-from videomae_cli.checkpoints.infer_config import Hints
-from videomae_cli.checkpoints.loading import load, save
+from videomae_cli.checkpoints.hints import Hints
+from videomae_cli.checkpoints.loading import load_any_format, save_as_format
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.tasks.load_model import read_checkpoint
 
@@ -31,9 +31,9 @@ MASKED = AUTOENCODER.model_copy(
 def published(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
     """A file's tensors under the repository's names."""
     loaded = read_checkpoint(written(folder / "native", config))
-    save(folder / "ours.pth", loaded.weights, config, "mae-st")
-    held = torch.load(folder / "ours.pth", weights_only=True)  # noqa: TID251  (as others read it)
-    state: dict[str, Tensor] = held["model"]
+    save_as_format(folder / "ours.pth", loaded.weights, config, "mae-st")
+    saved = torch.load(folder / "ours.pth", weights_only=True)  # noqa: TID251  (as others read it)
+    state: dict[str, Tensor] = saved["model"]
     return {name: torch.randn_like(tensor) for name, tensor in state.items()}
 
 
@@ -50,7 +50,9 @@ def fused(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("config", [MODEL, MASKED])
-def test_fused_and_apart_give_the_same_weights(tmp_path: Path, config: ModelConfig) -> None:
+def test_fused_and_separate_attention_give_the_same_weights(
+    tmp_path: Path, config: ModelConfig
+) -> None:
     weights = published(tmp_path, config)
     torch.save({"model": weights}, tmp_path / "apart.pth")
     torch.save({"model_state": fused(weights)}, tmp_path / "fused.pth")
@@ -63,10 +65,10 @@ def test_fused_and_apart_give_the_same_weights(tmp_path: Path, config: ModelConf
     assert not apart.report.dropped and not other.report.dropped
 
 
-def test_the_clip_is_read_off_the_positions_and_the_pixels_are_mae_sts(tmp_path: Path) -> None:
+def test_the_clip_geometry_follows_from_the_positions(tmp_path: Path) -> None:
     torch.save({"model": published(tmp_path, MASKED)}, tmp_path / "x.pth")
 
-    loaded = load(tmp_path / "x.pth", HINTS)
+    loaded = load_any_format(tmp_path / "x.pth", HINTS)
 
     config = loaded.config
     assert (config.grid, config.encoder, config.decoder) == (
@@ -92,7 +94,7 @@ def test_a_fine_tuned_file_of_pyslowfast_is_the_same_classifier(tmp_path: Path) 
     assert second.report.dropped == {"cfg": "not weights"}
 
 
-def test_of_a_published_pretraining_the_encoder_is_taken_and_the_rest_has_a_reason(
+def test_only_the_encoder_of_a_published_file_is_read_and_the_rest_has_a_reason(
     tmp_path: Path,
 ) -> None:
     weights = published(tmp_path, MASKED)

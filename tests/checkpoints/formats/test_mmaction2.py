@@ -1,4 +1,4 @@
-"""MMAction2's files: the stored table of positions is checked, and tells the size of a clip."""
+"""MMAction2 files: the stored position embedding is checked, and gives the size of a clip."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +9,11 @@ import torch
 
 from tests.notes import CLASSIFIER, written
 from videomae_cli.checkpoints.formats.mmaction2 import POSITIONS
-from videomae_cli.checkpoints.formats.position_tables import sine_table
-from videomae_cli.checkpoints.infer_config import Hints
-from videomae_cli.checkpoints.loading import load, save
+from videomae_cli.checkpoints.hints import Hints
+from videomae_cli.checkpoints.loading import load_any_format, save_as_format
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
-from videomae_cli.models import positions
+from videomae_cli.position_table import sine_table
 from videomae_cli.tasks.load_model import read_checkpoint
 
 LONG = CLASSIFIER.model_copy(
@@ -25,30 +24,26 @@ LONG = CLASSIFIER.model_copy(
 def file(path: Path, config: ModelConfig = LONG, **extra: Any) -> Path:
     """A recogniser as MMAction2 writes it, with more tensors on request."""
     loaded = read_checkpoint(written(path.parent / "native", config))
-    save(path, loaded.weights, config, "mmaction2")
-    held = torch.load(path, weights_only=True)  # noqa: TID251  (as others read it)
-    state = {**held["state_dict"], **extra}
-    torch.save({"meta": held["meta"], "state_dict": state}, path)
+    save_as_format(path, loaded.weights, config, "mmaction2")
+    saved = torch.load(path, weights_only=True)  # noqa: TID251  (as others read it)
+    state = {**saved["state_dict"], **extra}
+    torch.save({"meta": saved["meta"], "state_dict": state}, path)
     return path
-
-
-@pytest.mark.parametrize(("tokens", "dim"), [(1568, 768), (7, 6)])
-def test_the_stored_table_is_the_models(tokens: int, dim: int) -> None:
-    assert torch.equal(sine_table(tokens, dim)[0], positions.sine_table(tokens, dim))
 
 
 def test_the_file_has_the_published_names_and_the_table(tmp_path: Path) -> None:
     path = file(tmp_path / "mm.pth")
-    held = torch.load(path, weights_only=True)  # noqa: TID251  (as others read it)
+    saved = torch.load(path, weights_only=True)  # noqa: TID251  (as others read it)
 
-    state = held["state_dict"]
+    state = saved["state_dict"]
     assert state[POSITIONS].shape == (1, 8 * 36, 24)
+    assert torch.equal(state[POSITIONS][0], sine_table(8 * 36, 24))
     assert {"backbone.patch_embed.projection.weight", "cls_head.fc_cls.bias"} <= state.keys()
     assert "backbone.blocks.0.mlp.layers.0.0.weight" in state
-    assert held["meta"]["dataset_meta"]["classes"] == ["left", "right", "up"]
+    assert saved["meta"]["dataset_meta"]["classes"] == ["left", "right", "up"]
 
 
-def test_the_size_of_a_clip_is_read_off_the_table(tmp_path: Path) -> None:
+def test_the_size_of_a_clip_follows_from_the_position_embedding(tmp_path: Path) -> None:
     loaded = read_checkpoint(file(tmp_path / "mm.pth"), Hints(heads=3))
 
     assert loaded.config.grid.height == 48
@@ -56,13 +51,13 @@ def test_the_size_of_a_clip_is_read_off_the_table(tmp_path: Path) -> None:
 
 
 def test_learned_positions_are_refused(tmp_path: Path) -> None:
-    path = file(tmp_path / "mm.pth", **{POSITIONS: sine_table(288, 24) + 1e-3})
+    path = file(tmp_path / "mm.pth", **{POSITIONS: sine_table(288, 24)[None] + 1e-3})
 
-    with pytest.raises(CheckpointError, match=rf"{POSITIONS}.*learned positions"):
-        load(path, Hints(heads=3))
+    with pytest.raises(CheckpointError, match=rf"{POSITIONS}.*learned position embeddings"):
+        load_any_format(path, Hints(heads=3))
 
 
-def test_a_detector_gives_its_backbone(tmp_path: Path) -> None:
+def test_only_the_backbone_of_a_detector_is_read(tmp_path: Path) -> None:
     path = file(tmp_path / "mm.pth")
     state = torch.load(path, weights_only=True)["state_dict"]  # noqa: TID251
     detector = {

@@ -1,8 +1,7 @@
-"""Files made to do harm, or to look as if they did not."""
+"""Make files that attack the reader."""
 
 import json
 import os
-import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 
-CARD = ModelConfig(
+CONFIG = ModelConfig(
     kind="classifier",
     encoder=TransformerConfig(dim=8, depth=1, heads=2, mlp_dim=16),
     grid=TokenGrid(frames=4, height=8, width=8, tubelet=2, patch=4, channels=3),
@@ -41,8 +40,8 @@ def code(folder: Path) -> Path:
 
 def old_code(folder: Path) -> Path:
     path = folder / "old.pth"
-    held = {"model": WEIGHTS, "extra": Runs(folder / "trace")}
-    torch.save(held, path, _use_new_zipfile_serialization=False)
+    saved = {"model": WEIGHTS, "extra": Runs(folder / "trace")}
+    torch.save(saved, path, _use_new_zipfile_serialization=False)
     return path
 
 
@@ -76,7 +75,7 @@ def absolute(folder: Path) -> Path:
 
 
 def link(folder: Path) -> Path:
-    write_native(folder.parent / "elsewhere", WEIGHTS, CARD)
+    write_native(folder.parent / "elsewhere", WEIGHTS, CONFIG)
     target = folder.parent / "elsewhere" / "model.safetensors"
     (folder / "part.safetensors").symlink_to(target)
     return index(folder, dict.fromkeys(WEIGHTS, "part.safetensors"))
@@ -96,13 +95,13 @@ def truncated(folder: Path) -> Path:
 
 
 def flipped(folder: Path) -> Path:
-    """One bit of one number: only the checksum tells."""
+    """Flip one bit of one value: only the checksum shows it."""
     path = folder / "flipped.pth"
     torch.save({"model": WEIGHTS}, path)
-    number = WEIGHTS["head.weight"][1, 7].numpy().tobytes()
+    value = WEIGHTS["head.weight"][1, 7].numpy().tobytes()
     content = path.read_bytes()
-    assert content.count(number) == 1
-    path.write_bytes(content.replace(number, bytes([number[0] ^ 1, *number[1:]])))
+    assert content.count(value) == 1
+    path.write_bytes(content.replace(value, bytes([value[0] ^ 1, *value[1:]])))
     return path
 
 
@@ -113,27 +112,25 @@ def wrong_magic(folder: Path) -> Path:
 
 
 def nested(folder: Path) -> Path:
-    held: object = WEIGHTS
+    saved: object = WEIGHTS
     for _ in range(200):
-        held = {"model": held}
+        saved = {"model": saved}
     path = folder / "nested.pth"
-    torch.save(held, path)
+    torch.save(saved, path)
     return path
 
 
 def deep_tuple(folder: Path) -> Path:
-    """As a key it would have to be hashed, on the C stack."""
+    """Nest a tuple so deeply that hashing it, as a key, overflows the C stack."""
     pickled = b"\x80\x02}" + b")" + b"\x85" * 500_000 + b"Ns."
-    return rewritten(
-        folder / "deep.pth", _saved(folder, {"a": WEIGHTS["head.bias"]}), None, pickled
-    )
+    return rewritten(folder / "deep.pth", _save(folder, {"a": WEIGHTS["head.bias"]}), None, pickled)
 
 
 def cycle(folder: Path) -> Path:
-    held: dict[str, object] = {"epoch": 1}
-    held["model"] = held["state_dict"] = held
+    saved: dict[str, object] = {"epoch": 1}
+    saved["model"] = saved["state_dict"] = saved
     path = folder / "cycle.pth"
-    torch.save(held, path)
+    torch.save(saved, path)
     return path
 
 
@@ -151,19 +148,19 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a pickle that runs code": (code, r"(posix|nt)\.mkdir"),
     "the same from before 1.6": (old_code, r"(posix|nt)\.mkdir"),
     "a zip bomb": (bomb, "compressed"),
-    "a header of a tensor of 10^9 numbers": (large_tensor, "damaged"),
-    "a storage of 10^9 numbers": (large_storage, "promises 4,000,000,000 bytes"),
+    "a header with a tensor of 10^9 values": (large_tensor, "damaged"),
+    "a storage of 10^9 values": (large_storage, "declares 4,000,000,000 bytes"),
     "an index that leads out of its folder": (outside, r"'\.\./secret\.safetensors'"),
     "an index with an absolute path": (absolute, "which is outside its folder"),
     "a link out of the folder": (link, "a link to a file outside"),
     "a web page": (page, "web page"),
     "a file cut short": (truncated, "damaged"),
     "a flipped bit": (flipped, "CRC"),
-    "noise": (wrong_magic, "neither safetensors nor a torch file"),
+    "noise": (wrong_magic, "neither a safetensors nor a torch file"),
     "wrappers in wrappers": (nested, "no weights under"),
     "tuples in tuples": (deep_tuple, "nests tuples more than"),
     "an object that holds itself": (cycle, "no weights under"),
-    "a header of 17 MB": (large_header, "claims 17,"),
+    "a header of 17 MB": (large_header, "declares 17,"),
     "an index of a million brackets": (many_levels, "is not JSON"),
 }
 
@@ -185,17 +182,17 @@ def rewritten(path: Path, content: bytes, old: bytes | None, new: bytes) -> Path
     source.write_bytes(content)
     with zipfile.ZipFile(source) as sound, zipfile.ZipFile(path, "w") as archive:
         for entry in sound.infolist():
-            held = sound.read(entry)
+            data = sound.read(entry)
             if entry.filename.endswith("data.pkl"):
-                assert old is None or old in held
-                held = new if old is None else held.replace(old, new)
-            archive.writestr(entry.filename, held)
+                assert old is None or old in data
+                data = new if old is None else data.replace(old, new)
+            archive.writestr(entry.filename, data)
     source.unlink()
     return path
 
 
-def _saved(folder: Path, held: object) -> bytes:
-    torch.save(held, folder / "saved.pth")
+def _save(folder: Path, saved: object) -> bytes:
+    torch.save(saved, folder / "saved.pth")
     content = (folder / "saved.pth").read_bytes()
     (folder / "saved.pth").unlink()
     return content
@@ -203,9 +200,3 @@ def _saved(folder: Path, held: object) -> bytes:
 
 def _int32(number: int) -> bytes:
     return number.to_bytes(4, "little")
-
-
-def plain_pickle(folder: Path) -> Path:
-    path = folder / "plain.pkl"
-    path.write_bytes(pickle.dumps(Runs(folder / "trace"), protocol=2))
-    return path

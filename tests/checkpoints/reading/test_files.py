@@ -1,4 +1,4 @@
-"""Files that are not weights are refused with a reason, and writing leaves no half."""
+"""Files that are not weights are refused with a reason; a failed write leaves no partial file."""
 
 import argparse
 import os
@@ -11,13 +11,13 @@ import torch
 
 from videomae_cli.checkpoints.destination import write_torch
 from videomae_cli.checkpoints.native import read_model_config, write_native
-from videomae_cli.checkpoints.reading.files import owned, read_contents, read_weights
+from videomae_cli.checkpoints.reading.files import copy_weights, read_contents, read_weights
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 
-CARD = ModelConfig(
+CONFIG = ModelConfig(
     kind="classifier",
     encoder=TransformerConfig(dim=8, depth=1, heads=2, mlp_dim=16),
     grid=TokenGrid(frames=4, height=8, width=8, tubelet=2, patch=4, channels=3),
@@ -36,14 +36,14 @@ class Runs:
         return os.mkdir, (str(self.trace),)
 
 
-def _saved(path: Path, held: object, **options: bool) -> Path:
-    torch.save(held, path, **options)
+def _save(path: Path, saved: object, **options: bool) -> Path:
+    torch.save(saved, path, **options)
     return path
 
 
 def test_a_torch_file_is_read_whatever_its_age(tmp_path: Path) -> None:
-    new = _saved(tmp_path / "new.pth", WEIGHTS)
-    old = _saved(tmp_path / "old.pth", WEIGHTS, _use_new_zipfile_serialization=False)
+    new = _save(tmp_path / "new.pth", WEIGHTS)
+    old = _save(tmp_path / "old.pth", WEIGHTS, _use_new_zipfile_serialization=False)
 
     for path in (new, old):
         weights, metadata = read_weights(path)
@@ -55,11 +55,11 @@ def test_a_torch_file_is_read_whatever_its_age(tmp_path: Path) -> None:
 
 def test_training_arguments_beside_the_weights_are_allowed(tmp_path: Path) -> None:
     args = argparse.Namespace(num_frames=16, output_dir="out", betas=[0.9, 0.95])
-    path = _saved(tmp_path / "checkpoint-799.pth", {"model": WEIGHTS, "args": args})
+    path = _save(tmp_path / "checkpoint-799.pth", {"model": WEIGHTS, "args": args})
 
-    held = read_contents(path).weights
+    saved = read_contents(path).saved
 
-    assert isinstance(held, dict) and held["args"] == args
+    assert isinstance(saved, dict) and saved["args"] == args
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -67,7 +67,7 @@ def test_a_file_that_would_run_code_is_refused_by_the_name_of_the_class(
     tmp_path: Path, zipped: bool
 ) -> None:
     held = {"model": WEIGHTS, "extra": Runs(tmp_path / "trace")}
-    path = _saved(tmp_path / "bad.pth", held, _use_new_zipfile_serialization=zipped)
+    path = _save(tmp_path / "bad.pth", held, _use_new_zipfile_serialization=zipped)
 
     with pytest.raises(CheckpointError, match="mkdir") as caught:
         read_contents(path)
@@ -76,18 +76,18 @@ def test_a_file_that_would_run_code_is_refused_by_the_name_of_the_class(
     assert not (tmp_path / "trace").exists()
 
 
-def test_what_is_not_weights_is_refused_and_says_what_it_is(tmp_path: Path) -> None:
-    whole = _saved(tmp_path / "whole.pth", WEIGHTS).read_bytes()
-    write_native(tmp_path / "native", WEIGHTS, CARD)
+def test_files_that_are_not_weights_are_refused_by_their_type(tmp_path: Path) -> None:
+    whole = _save(tmp_path / "whole.pth", WEIGHTS).read_bytes()
+    write_native(tmp_path / "native", WEIGHTS, CONFIG)
     safetensors = (tmp_path / "native" / "model.safetensors").read_bytes()
     cases = {
         "empty": (b"", "empty"),
         "page": (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "web page"),
-        "noise": (b"\x13\x37" * 200, "neither safetensors nor a torch file"),
+        "noise": (b"\x13\x37" * 200, "neither a safetensors nor a torch file"),
         "cut": (whole[: len(whole) // 2], "damaged"),
         "safetensors cut": (safetensors[:-8], "damaged"),
         "header of a terabyte": ((10**12).to_bytes(8, "little") + b'{"a":1}', "damaged"),
-        "tensor of 10^9 numbers": (_claiming(10**9), "damaged"),
+        "tensor of 10^9 values": (_claiming(10**9), "damaged"),
         "pickle": (pickle.dumps({1, 2}, protocol=2), "not one that torch wrote"),
         "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git-lfs"),
         "text": (b"Entry not found\n", "text, not weights: 'Entry not found'"),
@@ -105,7 +105,7 @@ def test_what_is_not_weights_is_refused_and_says_what_it_is(tmp_path: Path) -> N
 
 
 def _claiming(count: int) -> bytes:
-    """A safetensors file whose header promises more than follows."""
+    """Return a safetensors file whose header declares more than the file has."""
     header = f'{{"a":{{"dtype":"F32","shape":[{count}],"data_offsets":[0,{4 * count}]}}}}'
     return len(header).to_bytes(8, "little") + header.encode() + b"\0" * 16
 
@@ -120,7 +120,7 @@ def test_a_header_whose_length_reads_like_a_web_page_is_still_safetensors(tmp_pa
 
 
 def test_a_flipped_byte_never_escapes_as_anything_but_a_checkpoint_error(tmp_path: Path) -> None:
-    whole = _saved(tmp_path / "whole.pth", {"model": WEIGHTS, "epoch": 3}).read_bytes()
+    whole = _save(tmp_path / "whole.pth", {"model": WEIGHTS, "epoch": 3}).read_bytes()
     path = tmp_path / "flipped.pth"
     refused = 0
 
@@ -143,48 +143,48 @@ def test_an_archive_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -
         read_contents(path)
 
 
-def test_tensors_that_claim_more_numbers_than_the_file_holds_are_refused(tmp_path: Path) -> None:
-    path = _saved(tmp_path / "wide.pth", {"a": torch.zeros(1).expand(10**9)})
+def test_tensors_that_declare_more_values_than_the_file_has_are_refused(tmp_path: Path) -> None:
+    path = _save(tmp_path / "wide.pth", {"a": torch.zeros(1).expand(10**9)})
 
-    with pytest.raises(CheckpointError, match="claim 4,000,000,000 bytes"):
+    with pytest.raises(CheckpointError, match="declare 4,000,000,000 bytes"):
         read_weights(path)
 
 
 def test_half_precision_is_read_as_float32_and_integers_stay(tmp_path: Path) -> None:
     held = {"a": torch.tensor([1.5], dtype=torch.float16), "b": torch.tensor([3])}
-    path = _saved(tmp_path / "half.pth", held)
+    path = _save(tmp_path / "half.pth", held)
 
-    weights = owned(held, path.stat().st_size)
+    weights = copy_weights(held, path.stat().st_size)
 
     assert weights["a"].dtype == torch.float32 and weights["a"].item() == 1.5
     assert weights["b"].dtype == torch.int64
 
 
-def test_native_weights_and_card_come_back_as_they_were(tmp_path: Path) -> None:
+def test_native_weights_and_configuration_are_read_as_written(tmp_path: Path) -> None:
     tied = {**WEIGHTS, "copy": WEIGHTS["head.weight"].T}
 
-    write_native(tmp_path / "final", tied, CARD)
+    write_native(tmp_path / "final", tied, CONFIG)
     weights, _ = read_weights(tmp_path / "final" / "model.safetensors")
 
-    assert read_model_config(tmp_path / "final") == CARD
+    assert read_model_config(tmp_path / "final") == CONFIG
     assert all(torch.equal(weights[name], tied[name]) for name in tied)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["final"]
 
 
-def test_writing_again_replaces_our_files_and_nothing_else(tmp_path: Path) -> None:
+def test_writing_again_replaces_native_files_and_nothing_else(tmp_path: Path) -> None:
     final = tmp_path / "final"
-    write_native(final, WEIGHTS, CARD)
-    write_native(final, {"head.bias": torch.ones(2)}, CARD)
+    write_native(final, WEIGHTS, CONFIG)
+    write_native(final, {"head.bias": torch.ones(2)}, CONFIG)
     (final / "notes.txt").write_text("mine")
 
     with pytest.raises(CheckpointError, match=r"notes\.txt"):
-        write_native(final, WEIGHTS, CARD)
+        write_native(final, WEIGHTS, CONFIG)
 
     assert (final / "notes.txt").read_text() == "mine"
     assert read_weights(final / "model.safetensors")[0].keys() == {"head.bias"}
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_partial_file(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     write_torch(path, {"model": WEIGHTS})
     before = path.read_bytes()
@@ -196,7 +196,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path) -> No
     assert [p.name for p in tmp_path.iterdir()] == ["model.pth"]
 
 
-def test_a_card_with_faults_names_the_file_and_the_fields(tmp_path: Path) -> None:
+def test_an_invalid_configuration_is_refused_by_file_and_field(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text('{"kind": "classifier", "colour": "red"}')
 
     with pytest.raises(CheckpointError, match=r"model\.json.*encoder"):

@@ -1,4 +1,4 @@
-"""A file from outside is refused by name: nothing runs, nothing is written, little memory goes."""
+"""Hostile files are refused by name: no code runs, nothing is written, little memory is used."""
 
 import subprocess
 import sys
@@ -63,11 +63,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     assert int(done.stdout) < MOST_MEGABYTES * 1024
 
 
-def test_all_that_would_run_is_named(tmp_path: Path) -> None:
+def test_all_unsafe_names_are_listed(tmp_path: Path) -> None:
     import torch
 
-    held = {"model": {"a": torch.zeros(1)}, "path": tmp_path, "range": range(3), "type": complex}
-    torch.save(held, tmp_path / "several.pth")
+    saved = {"model": {"a": torch.zeros(1)}, "path": tmp_path, "range": range(3), "type": complex}
+    torch.save(saved, tmp_path / "several.pth")
 
     with pytest.raises(CheckpointError) as caught:
         read_contents(tmp_path / "several.pth")
@@ -75,4 +75,4 @@ def test_all_that_would_run_is_named(tmp_path: Path) -> None:
     assert "builtins.complex, builtins.range, pathlib." in caught.value.message.replace(
         "xrange", "range"
     )
-    assert "save its weights alone" in caught.value.hint
+    assert "save only its weights" in caught.value.hint

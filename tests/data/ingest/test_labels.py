@@ -1,20 +1,23 @@
-"""Labels become 0..K-1 and names, or an error that names file and line; splits stay put."""
+"""Labels become 0..K-1 and names, or an error that gives file and line."""
 
 from pathlib import Path
 
 import pytest
 
 from videomae_cli.data.ingest.labels import number_labels, read_classes
-from videomae_cli.data.ingest.splits import random_split
-from videomae_cli.data.layouts.entry import Entry
+from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
 
-def listed(*labels: int | str | None, split: str | None = "train") -> list[Entry]:
+def listed(*labels: int | str | None, split: str | None = "train") -> list[VideoEntry]:
     return [
-        Entry(f"{place}.mp4", label, split, Path("list.csv"), place + 1)
-        for place, label in enumerate(labels)
+        VideoEntry(f"{number}.mp4", label, split, Path("list.csv"), number + 1)
+        for number, label in enumerate(labels)
     ]
+
+
+def listed_once(label: int, class_name: str) -> VideoEntry:
+    return VideoEntry("b", label, "train", Path("list.csv"), 2, class_name=class_name)
 
 
 def test_names_are_numbered_in_alphabetical_order() -> None:
@@ -26,7 +29,7 @@ def test_numbers_without_names_are_their_own_names() -> None:
 
 
 def test_names_beside_numbers_name_the_classes() -> None:
-    entries = [entry._replace(name=f"n{entry.label}") for entry in listed(1, 0)]
+    entries = [entry._replace(class_name=f"n{entry.label}") for entry in listed(1, 0)]
 
     assert number_labels(entries).classes == ("n0", "n1")
 
@@ -79,12 +82,18 @@ def test_known_classes_fix_the_order_of_names() -> None:
 @pytest.mark.parametrize(
     ("second", "words"),
     [
-        (Entry("b", 0, "train", Path("list.csv"), 2, name="sit"), "label 0 is called 'sit' here"),
-        (Entry("b", 1, "train", Path("list.csv"), 2, name="run"), "'run' has label 1 here"),
+        (
+            VideoEntry("b", 0, "train", Path("list.csv"), 2, class_name="sit"),
+            "label 0 is named 'sit' here",
+        ),
+        (
+            VideoEntry("b", 1, "train", Path("list.csv"), 2, class_name="run"),
+            "'run' has label 1 here",
+        ),
     ],
 )
-def test_numbers_and_names_must_belong_together(second: Entry, words: str) -> None:
-    first = Entry("a", 0, "train", Path("list.csv"), 1, name="run")
+def test_numbers_and_names_must_be_one_to_one(second: VideoEntry, words: str) -> None:
+    first = VideoEntry("a", 0, "train", Path("list.csv"), 1, class_name="run")
 
     with pytest.raises(DataError, match=rf"list\.csv:2: {words}.*list\.csv:1"):
         number_labels([first, second])
@@ -108,37 +117,3 @@ def test_wrong_class_files_are_named(name: str, content: str, tmp_path: Path) ->
         read_classes(str(tmp_path / name))
     with pytest.raises(DataError, match="gone"):
         read_classes(str(tmp_path / "gone.txt"))
-
-
-PATHS = [f"{label}/{place}.mp4" for label in "ab" for place in range(20)]
-LABELS = [0] * 20 + [1] * 20
-
-
-def test_a_random_split_takes_the_same_share_of_every_class() -> None:
-    splits = random_split(PATHS, LABELS, fraction=0.25, seed=0)
-
-    assert [splits[:20].count("val"), splits[20:].count("val")] == [5, 5]
-    assert splits != random_split(PATHS, LABELS, fraction=0.25, seed=1)
-
-
-def test_a_random_split_does_not_follow_the_order_of_the_list() -> None:
-    backwards = random_split(PATHS[::-1], LABELS[::-1], fraction=0.25, seed=0)
-
-    assert backwards[::-1] == random_split(PATHS, LABELS, fraction=0.25, seed=0)
-
-
-def test_a_new_video_moves_at_most_one_other() -> None:
-    before = random_split(PATHS, LABELS, fraction=0.25, seed=0)
-
-    for place in range(30):
-        after = random_split([*PATHS, f"new{place}"], [*LABELS, 0], fraction=0.25, seed=0)
-        assert sum(one != other for one, other in zip(before, after, strict=False)) <= 1
-
-
-@pytest.mark.parametrize(
-    ("videos", "fraction", "val"), [(1, 0.2, 0), (2, 0.2, 1), (3, 0.9, 2), (5, 0.0, 0)]
-)
-def test_small_classes_keep_a_video_on_both_sides(videos: int, fraction: float, val: int) -> None:
-    splits = random_split(PATHS[:videos], [0] * videos, fraction=fraction, seed=0)
-
-    assert splits.count("val") == val

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from tests.parity.golden_file import Golden, Quantity, UnknownFileError, difference, load_weights
-from tests.parity.measure import build_encoder, stack_of
+from tests.parity.measure import build_encoder, measure_config
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.mask import Mask, select
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
-from videomae_cli.models.target_frames import linspace_places
+from videomae_cli.models.target_frames import linspace_frames
 from videomae_cli.models.targets import patchify
 
 NAMES = {
@@ -42,7 +42,7 @@ def pretrain(golden: Golden) -> Iterator[Quantity]:
         every = predict_every_token(model, video, mask)
         yield from difference(tensors, "pred", every)
         if golden.metadata.get("norm_pix_loss") == "False":  # videomae normalises, or takes 0..1
-            pixels = model.predicted(patchify(video, model.grid), mask.target_BM)
+            pixels = model.target_frames(patchify(video, model.grid), mask.target_BM)
             loss = (select(every, mask.target_BM) - pixels).square().mean()
         yield from difference(tensors, "loss", loss.reshape(1))
 
@@ -66,15 +66,17 @@ def build_autoencoder(golden: Golden) -> Autoencoder:
     encoder = build_encoder(
         golden, weights, golden.tensors["video"].shape, prefix="encoder.", final_norm=True
     )
-    grid, decoder = encoder.grid, stack_of(weights, "decoder.", int(golden.fact("decoder_heads")))
+    grid, decoder = (
+        encoder.grid,
+        measure_config(weights, "decoder.", int(golden.fact("decoder_heads"))),
+    )
     per_tubelet = len(weights["decoder.head.bias"]) // (grid.tubelet_pixels // grid.tubelet)
     model = Autoencoder(
         encoder,
         decoder,
-        grid,
         masker_for(MaskSpec(strategy="random", ratio=float(golden.fact("mask_ratio"))), grid),
         "joint",
-        place_tu=linspace_places(grid, per_tubelet),
+        frame_tu=linspace_frames(grid, per_tubelet),
     )
     load_weights(model, weights)
     return model
@@ -83,7 +85,7 @@ def build_autoencoder(golden: Golden) -> Autoencoder:
 def predict_every_token(model: Autoencoder, video: Tensor, mask: Mask) -> Tensor:
     """Predict visible tokens too, in the order of the grid, as the reference does."""
     latents = model.encoder_to_decoder(model.encode(video, mask))
-    mixed = model.decoder.mix(latents, model.mask_token, mask)[:, -model.grid.tokens :]
+    mixed = model.decoder.run_blocks(latents, model.mask_token, mask)[:, -model.grid.tokens :]
     predicted = model.decoder.head(model.decoder.norm(mixed))
     return select(predicted, torch.cat((mask.visible_BV, mask.target_BM), dim=1).argsort(dim=1))
 

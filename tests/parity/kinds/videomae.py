@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 
 from tests.parity.golden_file import Golden, Quantity, difference, load_weights
-from tests.parity.measure import build_encoder, stack_of
+from tests.parity.measure import build_encoder, measure_config
 from tests.parity.steps import differing_groups, optimizer_of, steps
 from videomae_cli.engine.optim import parameter_groups
 from videomae_cli.masking.mask import Mask, check
@@ -68,7 +68,7 @@ def finetune(golden: Golden) -> Iterator[Quantity]:
         model,
         weight_decay=max(entry["weight_decay"] for entry in expected.values()),
         layer_decay=float(golden.fact("layer_decay")),
-        depth=encoder.stack.depth,
+        depth=encoder.config.depth,
     )
     yield Quantity("parameter groups", differing_groups(model, groups, expected), 0.0)
     if "step_losses" not in tensors:
@@ -92,8 +92,8 @@ def build_autoencoder(golden: Golden) -> tuple[Autoencoder, Mask]:
     visible, target = ((x.nonzero()[:, 1].reshape(batch, -1)) for x in (~hidden, hidden))
     mask = Mask(visible, target, torch.ones_like(target, dtype=torch.bool))
     check(mask, encoder.grid)
-    decoder = stack_of(weights, "decoder.", int(golden.fact("decoder_heads")))
-    return Autoencoder(encoder, decoder, encoder.grid, lambda noise, content: mask), mask
+    decoder = measure_config(weights, "decoder.", int(golden.fact("decoder_heads")))
+    return Autoencoder(encoder, decoder, lambda noise, content: mask), mask
 
 
 def native(name: str) -> str:

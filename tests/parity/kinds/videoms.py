@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.parity.golden_file import Golden, Quantity, difference, load_weights
-from tests.parity.measure import build_encoder, stack_of
+from tests.parity.measure import build_encoder, measure_config
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import masker_for
@@ -22,11 +22,14 @@ def pretrain(golden: Golden) -> Iterator[Quantity]:
     tensors, weights = golden.tensors, golden.weights()
     video, embedded = tensors["video"], tensors["patch_embeddings"]
     encoder = build_encoder(golden, weights, video.shape, prefix="encoder.", final_norm=True)
-    grid, decoder = encoder.grid, stack_of(weights, "decoder.", int(golden.fact("decoder_heads")))
+    grid, decoder = (
+        encoder.grid,
+        measure_config(weights, "decoder.", int(golden.fact("decoder_heads"))),
+    )
     pool = 1 - float(golden.fact("motion_ratio"))
     spec = MaskSpec(strategy="motion", ratio=float(golden.fact("mask_ratio")), pool=pool)
     masker = masker_for(spec, grid)
-    model = Autoencoder(encoder, decoder, grid, masker)
+    model = Autoencoder(encoder, decoder, masker)
     load_weights(model, weights)
     tubelets = patchify(video, grid)
     noise_BN = noise_of_tokens(golden, Content(tubelets, lambda pixels: embedded), grid)

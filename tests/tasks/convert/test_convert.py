@@ -1,4 +1,4 @@
-"""Converting says all, loses nothing, and overwrites nothing unasked."""
+"""Converting reports every tensor, loses none, and overwrites only with --force."""
 
 from pathlib import Path
 
@@ -8,12 +8,14 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from tests.notes import AUTOENCODER, CLASSIFIER, Notes, written
-from videomae_cli.checkpoints.infer_config import Hints
-from videomae_cli.checkpoints.loading import save
+from videomae_cli.checkpoints.hints import Hints
+from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.cli.app import app
+from videomae_cli.config.model import SelectSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.tasks.convert import convert
+from videomae_cli.tasks.convert.source import Selection
 from videomae_cli.tasks.load_model import read_checkpoint
 
 
@@ -86,7 +88,7 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
         assert torch.equal(read_checkpoint(out).weights["head.weight"], expected)
 
 
-def test_force_spares_a_directory_that_holds_more_than_a_checkpoint(tmp_path: Path) -> None:
+def test_force_does_not_replace_a_directory_with_other_files(tmp_path: Path) -> None:
     source = written(tmp_path / "first", CLASSIFIER)
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years of work")
@@ -112,13 +114,13 @@ def test_a_hint_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--heads 4") as caught:
         convert.run(source, None, Notes(), hints=Hints(heads=4))
 
-    assert "says 3" in caught.value.message
+    assert "has 3" in caught.value.message
 
 
 def test_formats_and_names_must_agree(tmp_path: Path) -> None:
     source = written(tmp_path / "first", CLASSIFIER)
 
-    with pytest.raises(UsageError, match="no such format"):
+    with pytest.raises(UsageError, match="unknown format"):
         convert.run(source, tmp_path / "out", Notes(), to="keras")
     with pytest.raises(UsageError, match="native is a directory"):
         convert.run(source, tmp_path / "out.pth", Notes(), to="native")
@@ -139,7 +141,7 @@ def test_every_format_goes_to_native_and_back(tmp_path: Path, to: str) -> None:
         assert (tmp_path / "second" / name).read_bytes() == (source / name).read_bytes()
 
 
-def test_a_folder_is_replaced_only_with_force_and_only_if_it_is_one_of_ours(
+def test_a_folder_is_replaced_only_with_force_and_only_if_videomae_wrote_it(
     tmp_path: Path,
 ) -> None:
     source = written(tmp_path / "first", CLASSIFIER)
@@ -153,12 +155,12 @@ def test_a_folder_is_replaced_only_with_force_and_only_if_it_is_one_of_ours(
         convert.run(source, tmp_path / "hf", Notes(), to="hf", force=True)
 
 
-def test_rows_of_a_head_are_taken_in_the_order_of_a_list(tmp_path: Path) -> None:
+def test_rows_of_a_head_are_selected_in_the_order_of_a_list(tmp_path: Path) -> None:
     source = written(tmp_path / "first", CLASSIFIER)
     (tmp_path / "rows.json").write_text("[2, 0]")
-    choice = convert.Choice(head_rows=tmp_path / "rows.json")
+    selection = Selection(head_rows=tmp_path / "rows.json")
 
-    convert.run(source, tmp_path / "two", Notes(), choice=choice)
+    convert.run(source, tmp_path / "two", Notes(), selection=selection)
 
     before, after = read_checkpoint(source), read_checkpoint(tmp_path / "two")
     assert after.config.classes == ("up", "left")
@@ -166,56 +168,57 @@ def test_rows_of_a_head_are_taken_in_the_order_of_a_list(tmp_path: Path) -> None
         assert torch.equal(after.weights[name], before.weights[name][[2, 0]])
 
 
-@pytest.mark.parametrize("text", ["[0, 3]", "[0, 0]", "[]", "{}", '["a"]', "[0", "[-1]"])
-def test_a_list_that_is_none_of_rows_is_refused(tmp_path: Path, text: str) -> None:
+def test_every_invalid_list_of_rows_is_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "first", CLASSIFIER)
-    (tmp_path / "rows.json").write_text(text)
-    choice = convert.Choice(head_rows=tmp_path / "rows.json")
+    selection = Selection(head_rows=tmp_path / "rows.json")
 
-    with pytest.raises(UsageError, match="--head-rows"):
-        convert.run(source, None, Notes(), choice=choice)
+    for text in ["[0, 3]", "[0, 0]", "[]", "{}", '["a"]', "[0", "[-1]"]:
+        (tmp_path / "rows.json").write_text(text)
+        with pytest.raises(UsageError, match="--head-rows"):
+            convert.run(source, None, Notes(), selection=selection)
+            pytest.fail(f"accepted: {text}")
 
 
-def test_unnamed_classes_are_numbered_anew_when_rows_are_taken(tmp_path: Path) -> None:
+def test_unnamed_classes_are_renumbered_when_rows_are_selected(tmp_path: Path) -> None:
     config = CLASSIFIER.model_copy(update={"classes": ("0", "1", "2")})
     source = written(tmp_path / "first", config)
     (tmp_path / "rows.json").write_text("[2, 1]")
 
-    choice = convert.Choice(head_rows=tmp_path / "rows.json")
-    result = convert.run(source, None, Notes(), choice=choice)
+    selection = Selection(head_rows=tmp_path / "rows.json")
+    result = convert.run(source, None, Notes(), selection=selection)
 
     assert result.loaded.config.classes == ("0", "1")
 
 
-def test_what_another_format_cannot_say_is_a_warning(tmp_path: Path) -> None:
-    select = {"strategy": "motion", "pool": 0.6}
+def test_settings_that_another_format_cannot_store_are_a_warning(tmp_path: Path) -> None:
+    select = SelectSpec(strategy="motion", pool=0.6)
     source = written(tmp_path / "first", CLASSIFIER.model_copy(update={"select": select}))
     notes = Notes()
 
     convert.run(source, tmp_path / "hf", notes, to="hf")
 
-    assert any("chooses tokens by motion" in line for line in notes.warned)
+    assert any("selects tokens by motion" in line for line in notes.warned)
 
 
-def test_a_model_that_a_format_cannot_hold_is_refused(tmp_path: Path) -> None:
+def test_a_model_that_a_format_does_not_support_is_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "first", AUTOENCODER)
     joint = written(tmp_path / "joint", AUTOENCODER.model_copy(update={"normalize": "joint"}))
     first = written(tmp_path / "half", AUTOENCODER.model_copy(update={"target_frames": "first"}))
 
     for format_name in ("hf", "v1"):
-        with pytest.raises(CheckpointError, match="no place for an autoencoder"):
+        with pytest.raises(CheckpointError, match="does not support an autoencoder"):
             convert.run(first, tmp_path / "out", Notes(), to=format_name)
     for format_name in ("mmaction2", "v2", "mae-st"):
-        with pytest.raises(CheckpointError, match="no place for an autoencoder"):
+        with pytest.raises(CheckpointError, match="does not support an autoencoder"):
             convert.run(source, tmp_path / "out", Notes(), to=format_name)
     with pytest.raises(CheckpointError, match="joint"):
         convert.run(joint, tmp_path / "out", Notes(), to="hf")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_v2_folder_tells_heads_and_clip_and_nothing_of_it_is_run(tmp_path: Path) -> None:
+def test_a_v2_folder_gives_heads_and_clip_and_its_code_is_not_run(tmp_path: Path) -> None:
     loaded = read_checkpoint(written(tmp_path / "first", CLASSIFIER))
-    save(tmp_path / "v2", loaded.weights, CLASSIFIER, "v2")
+    save_as_format(tmp_path / "v2", loaded.weights, CLASSIFIER, "v2")
     tensors = load_file(tmp_path / "v2" / "model.safetensors")
     (tmp_path / "v2" / "modeling_config.py").write_text("raise SystemExit('was run')")
 
@@ -227,7 +230,7 @@ def test_a_v2_folder_tells_heads_and_clip_and_nothing_of_it_is_run(tmp_path: Pat
         assert found.config.encoder == CLASSIFIER.encoder
 
 
-def test_the_command_inspects_and_asks_for_what_is_missing(tmp_path: Path) -> None:
+def test_the_command_inspects_and_requires_a_destination(tmp_path: Path) -> None:
     source = written(tmp_path / "first", CLASSIFIER)
     runner = CliRunner()
 

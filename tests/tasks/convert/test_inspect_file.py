@@ -1,4 +1,4 @@
-"""--inspect says what a file is without reading its numbers, of every format there is."""
+"""--inspect describes files of every format without reading their values."""
 
 import argparse
 import json
@@ -8,26 +8,26 @@ import pytest
 import torch
 
 from tests.notes import CLASSIFIER, Notes, written
-from videomae_cli.checkpoints.format import table_for
+from videomae_cli.checkpoints.format import find_table
 from videomae_cli.checkpoints.formats import FORMATS
-from videomae_cli.checkpoints.infer_config import Hints
-from videomae_cli.checkpoints.loading import save
+from videomae_cli.checkpoints.hints import Hints
+from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.cli.app import run as command
 from videomae_cli.errors import CheckpointError
-from videomae_cli.tasks.convert import inspect_file as inspection
+from videomae_cli.tasks.convert import inspect_file
 from videomae_cli.tasks.load_model import read_checkpoint
 
-WRITABLE = [n for n, f in FORMATS.items() if f.write is not None and table_for(CLASSIFIER, f)]
+WRITABLE = [n for n, f in FORMATS.items() if f.write is not None and find_table(CLASSIFIER, f)]
 
 
 @pytest.mark.parametrize("name", WRITABLE)
 def test_every_format_is_named_and_described(tmp_path: Path, name: str) -> None:
     loaded = read_checkpoint(written(tmp_path / "native", CLASSIFIER))
     path = tmp_path / ("copy" if FORMATS[name].is_folder else "copy.pth")
-    save(path, loaded.weights, loaded.config, name)
+    save_as_format(path, loaded.weights, loaded.config, name)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
 
-    found = inspection.run(path, Notes()).as_json()
+    found = inspect_file.run(path, Notes()).as_json()
 
     assert found["source_format"] == name and found["refused"] is None
     assert found["card"]["encoder"]["depth"] == 2 and found["card"]["kind"] == "classifier"
@@ -35,17 +35,17 @@ def test_every_format_is_named_and_described(tmp_path: Path, name: str) -> None:
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
-def test_what_lies_around_the_weights_is_told(tmp_path: Path) -> None:
+def test_other_content_of_a_file_is_described(tmp_path: Path) -> None:
     weights = read_checkpoint(written(tmp_path / "native", CLASSIFIER)).weights
     halves = {
         f"module._orig_mod.{n.removeprefix('encoder.')}": t.half() for n, t in weights.items()
     }
     args = argparse.Namespace(num_frames=4, input_size=32)
-    held = {"module": halves, "epoch": 7, "global_step": 900, "args": args}
-    torch.save(held, tmp_path / "found.pth")
+    saved = {"module": halves, "epoch": 7, "global_step": 900, "args": args}
+    torch.save(saved, tmp_path / "found.pth")
     notes = Notes()
 
-    found = inspection.run(tmp_path / "found.pth", notes, hints=Hints(heads=3)).as_json()
+    found = inspect_file.run(tmp_path / "found.pth", notes, hints=Hints(heads=3)).as_json()
 
     assert found["container"] == "torch" and found["wrapper"] == "module"
     assert found["prefixes"] == ["_orig_mod.", "module."]
@@ -57,35 +57,35 @@ def test_what_lies_around_the_weights_is_told(tmp_path: Path) -> None:
     ]
     assert found["card"]["grid"]["frames"] == 4 and found["card"]["grid"]["height"] == 32
     assert notes.has(
-        "32 tensors in float16; under module; with _orig_mod. and module. before names"
+        "32 tensors in float16; under module; names prefixed with _orig_mod. and module."
     )
 
 
-def test_numbers_are_not_read(tmp_path: Path) -> None:
+def test_values_are_not_read(tmp_path: Path) -> None:
     weights = read_checkpoint(written(tmp_path / "native", CLASSIFIER)).weights
     bare = {name.removeprefix("encoder."): tensor for name, tensor in weights.items()}
     torch.save({"model": bare}, tmp_path / "found.pth")
     content = (tmp_path / "found.pth").read_bytes()
-    number = weights["head.weight"][1, 7].numpy().tobytes()
-    flipped = content.replace(number, bytes([number[0] ^ 1, *number[1:]]))
+    value = weights["head.weight"][1, 7].numpy().tobytes()
+    flipped = content.replace(value, bytes([value[0] ^ 1, *value[1:]]))
     (tmp_path / "found.pth").write_bytes(flipped)
 
-    found = inspection.run(tmp_path / "found.pth", Notes(), hints=Hints(heads=3))
+    found = inspect_file.run(tmp_path / "found.pth", Notes(), hints=Hints(heads=3))
 
     assert flipped != content and found.refusal is None
     with pytest.raises(CheckpointError, match="CRC"):
         read_checkpoint(tmp_path / "found.pth", Hints(heads=3))
 
 
-def test_a_stranger_is_described_and_then_refused(
+def test_an_unknown_format_is_described_and_then_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save({"model": {"conv.weight": torch.zeros(2, 3)}, "epoch": 1}, tmp_path / "resnet.pth")
 
     code = command(["convert", str(tmp_path / "resnet.pth"), "--inspect", "--json"])
 
-    told = capsys.readouterr()
-    found = json.loads(told.out)
-    assert code == 4 and "of no known format" in found["refused"] and found["card"] is None
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert code == 4 and "unknown format" in found["refused"] and found["card"] is None
     assert found["shapes"] == [{"name": "conv.weight", "shape": "2x3", "tensors": "1"}]
-    assert "of no known format" in told.err and "known are" in told.err
+    assert "unknown format" in printed.err and "known formats" in printed.err

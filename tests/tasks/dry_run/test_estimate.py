@@ -49,7 +49,7 @@ def test_a_decode_bound_run_is_told_with_every_cure_that_applies() -> None:
     (note,) = slow.notes()
 
     assert slow.is_decode_bound
-    assert note.startswith("decode-bound: training waits for data")
+    assert note.startswith("decoding limits training")
     assert "--set train.workers=7" in note
     assert "they are 720 pixels high, clips 112" in note
     assert "--set augment.repeats=2" in note

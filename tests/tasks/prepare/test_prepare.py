@@ -1,4 +1,4 @@
-"""`prepare` as a user meets it: real files in, a manifest out, and a reason for all that is not."""
+"""`prepare` turns real files into a manifest, and gives a reason for each rejected file."""
 
 import csv
 import json
@@ -11,39 +11,20 @@ import pytest
 from tests.data.make_clips import write_clip
 from tests.notes import Notes
 from videomae_cli.cli import app
-from videomae_cli.data.layouts import scan
+from videomae_cli.data.layouts import scan_layout
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.errors import DataError, Stopped, UsageError, VideoMAEError
-from videomae_cli.tasks.prepare.prepare import Options, run
-from videomae_cli.tasks.prepare.summary import Census
+from videomae_cli.tasks.prepare.options import PrepareOptions
+from videomae_cli.tasks.prepare.prepare import run
+from videomae_cli.tasks.prepare.summary import PrepareSummary
 
 # PyAV alone: the comparison of decoders has its own tests, and this saves loading decord
-QUICK = Options(decoder="pyav", workers=1)
+QUICK = PrepareOptions(decoder="pyav", workers=1)
 
 
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Return a function that puts one real video wherever it is wanted."""
-    master = write_clip(tmp_path_factory.mktemp("clip") / "master.mp4", 6, height=32, width=48)
-
-    def place(path: Path) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(master, path)
-        return path
-
-    return place
-
-
-@pytest.fixture
-def folders(tmp_path: Path, clip: Callable[[Path], Path]) -> Path:
-    """Two class folders, three videos each."""
-    for name in ("run", "sit"):
-        for place in range(3):
-            clip(tmp_path / "source" / name / f"{place}.mp4")
-    return tmp_path / "source"
-
-
-def prepared(source: Path, out: Path, notes: Notes | None = None, **changes: object) -> Census:
+def prepared(
+    source: Path, out: Path, notes: Notes | None = None, **changes: object
+) -> PrepareSummary:
     return run(source, out, notes or Notes(), QUICK._replace(**changes))  # type: ignore[arg-type]
 
 
@@ -65,19 +46,19 @@ def rejected(out: Path) -> dict[str, str]:
 def test_class_folders_become_a_manifest_with_a_random_split(folders: Path, tmp_path: Path) -> None:
     notes = Notes()
 
-    census = prepared(folders, tmp_path / "out", notes)
+    summary = prepared(folders, tmp_path / "out", notes)
 
     manifest = read_manifest(tmp_path / "out")
-    assert manifest == census.manifest
+    assert manifest == summary.manifest
     assert manifest.classes == ("run", "sit")
     assert [path for path, _, _ in rows(manifest)] == [
-        e.path for e in scan(folders, "class-folders")
+        e.path for e in scan_layout(folders, "class-folders")
     ]
     assert manifest.videos[0][3:] == (6, 25.0, 48, 32, "pyav")
     assert [video.label for video in manifest.split("val")] == [0, 1]
     assert manifest.video_path(manifest.videos[0]).is_file()
     assert notes.has("class-folders: 2 folders of videos (run, sit)")
-    assert notes.has("clips of one source may land on both sides")
+    assert notes.has("Clips cut from the same recording may be in both splits")
     assert notes.has("6 of 6 videos are shorter than 16 x 4 = 64 frames")
     assert notes.has(f"next: videomae pretrain --recipe small-data-vits --data {tmp_path / 'out'}")
     assert rejected(tmp_path / "out") == {}
@@ -100,9 +81,9 @@ def test_only_new_and_changed_files_are_decoded_again(folders: Path, tmp_path: P
     write_clip(folders / "run" / "0.mp4", 9, height=32, width=48)
     write_clip(folders / "run" / "new.mp4", 4, height=32, width=48)
 
-    census = prepared(folders, out, notes)
+    summary = prepared(folders, out, notes)
 
-    frames = {video.path: video.frames for video in census.manifest.videos}
+    frames = {video.path: video.frames for video in summary.manifest.videos}
     assert notes.has("5 of 7 files are unchanged")
     assert (frames["run/0.mp4"], frames["run/1.mp4"], frames["run/new.mp4"]) == (9, 6, 4)
 
@@ -129,13 +110,13 @@ def test_bad_files_are_rejected_with_reasons_and_the_rest_goes_on(
     (folders / "sit" / "empty.mp4").write_bytes(b"")
     notes = Notes()
 
-    census = prepared(folders, tmp_path / "out", notes)
+    summary = prepared(folders, tmp_path / "out", notes)
 
     reasons = rejected(tmp_path / "out")
     assert set(reasons) == {"run/bad, really.mp4", "sit/empty.mp4"}
     assert all(reasons.values())
-    assert len(census.manifest.videos) == 6
-    assert any("2 rejected" in line and "rejected.csv" in line for line in notes.warned)
+    assert len(summary.manifest.videos) == 6
+    assert any("2 videos rejected" in line and "rejected.csv" in line for line in notes.warned)
 
 
 def test_strict_fails_and_writes_no_manifest(folders: Path, tmp_path: Path) -> None:
@@ -171,30 +152,32 @@ def test_the_lists_of_videomae_are_taken_with_their_copied_test_list(
     listed(tmp_path / "lists" / "test.csv", f"{videos}/c 1.mp4 1\n")
     notes = Notes()
 
-    census = prepared(tmp_path / "lists", tmp_path / "out", notes)
+    summary = prepared(tmp_path / "lists", tmp_path / "out", notes)
 
-    assert rows(census.manifest) == [
+    assert rows(summary.manifest) == [
         (f"{videos}/a 1.mp4", 0, "train"),
         (f"{videos}/b 1.mp4", 1, "train"),
         (f"{videos}/c 1.mp4", 1, "val"),
     ]
-    assert census.manifest.classes == ("0", "1")
-    assert notes.has("the test list repeats the val list: taken once, as val (1 videos)")
+    assert summary.manifest.classes == ("0", "1")
+    assert notes.has("the test list repeats the val list: used as val only (1 videos)")
 
 
 def test_a_list_with_another_root_needs_root(tmp_path: Path, clip: Callable[[Path], Path]) -> None:
     clip(tmp_path / "videos" / "x" / "a.mp4")
     source = listed(tmp_path / "lists" / "train.txt", "x/a 0 -1\nx/gone.mp4 0 -1\n")
 
-    with pytest.raises(DataError, match=r"train\.txt:1: tried 2 files under .*lists, none exists"):
+    with pytest.raises(
+        DataError, match=r"train\.txt:1: none of the 2 listed files exists under .*lists"
+    ):
         prepared(source, tmp_path / "out")
-    census = prepared(source, tmp_path / "out", root=tmp_path / "videos")
+    summary = prepared(source, tmp_path / "out", root=tmp_path / "videos")
 
-    assert rows(census.manifest) == [("x/a.mp4", None, "train")]
+    assert rows(summary.manifest) == [("x/a.mp4", None, "train")]
     assert rejected(tmp_path / "out") == {"x/gone.mp4": "no such file"}
 
 
-def test_paths_from_the_working_directory_get_the_hint_to_say_so(
+def test_paths_from_the_working_directory_get_a_hint(
     tmp_path: Path, clip: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip(tmp_path / "videos" / "a.mp4")
@@ -215,7 +198,7 @@ def test_frame_folders_are_rejected_clearly(tmp_path: Path, clip: Callable[[Path
 
     prepared(source, tmp_path / "out")
 
-    assert "a folder, of frames perhaps: not supported yet" in rejected(tmp_path / "out")["frames"]
+    assert "a folder (of frames?): not supported yet" in rejected(tmp_path / "out")["frames"]
 
 
 def test_a_video_in_two_lists_is_an_error_that_names_both(
@@ -253,10 +236,10 @@ def test_a_val_list_alone_needs_its_classes(tmp_path: Path, clip: Callable[[Path
         DataError, match=r"val\.csv:1: no training videos: the split train is empty"
     ):
         prepared(source, tmp_path / "out")
-    census = prepared(source, tmp_path / "out", classes="400")
+    summary = prepared(source, tmp_path / "out", classes="400")
 
-    assert rows(census.manifest) == [("a.mp4", 7, "val")]
-    assert len(census.manifest.classes or ()) == 400
+    assert rows(summary.manifest) == [("a.mp4", 7, "val")]
+    assert len(summary.manifest.classes or ()) == 400
 
 
 def test_labels_out_of_range_stop_before_any_decoding(
@@ -285,11 +268,11 @@ def test_nothing_is_written_outside_out(folders: Path, tmp_path: Path) -> None:
     [
         ("source itself", UsageError, "is the source itself"),
         ("a file", UsageError, "is a file"),
-        ("someone's manifest", UsageError, "is not from videomae prepare"),
+        ("someone's manifest", UsageError, "was not written by videomae prepare"),
         ("a prepared source", DataError, "is a prepared data set already"),
     ],
 )
-def test_places_that_could_only_end_badly_are_refused(
+def test_an_out_that_is_something_else_is_refused(
     make: str, error: type[VideoMAEError], words: str, folders: Path, tmp_path: Path
 ) -> None:
     source, out = folders, tmp_path / "out"
@@ -322,7 +305,7 @@ def test_flags_out_of_range_are_refused(
         prepared(folders, tmp_path / "out", **changes)
 
 
-def test_a_class_without_training_videos_is_said(folders: Path, tmp_path: Path) -> None:
+def test_a_class_without_training_videos_is_reported(folders: Path, tmp_path: Path) -> None:
     shutil.move(folders / "run", folders / "train" / "run")
     shutil.move(folders / "sit", folders / "val" / "sit")
     notes = Notes()
@@ -350,12 +333,12 @@ def test_the_command_prints_json_alone_on_stdout(
     assert app.run([*words, "--strict"]) == 3
 
 
-def test_every_trouble_maker_is_prepared_or_rejected(shared: Path, tmp_path: Path) -> None:
+def test_every_difficult_file_is_prepared_or_rejected(shared: Path, tmp_path: Path) -> None:
     source = shared / "videos" / "trouble"
 
-    census = run(source, tmp_path, Notes(), Options(workers=2))
+    summary = run(source, tmp_path, Notes(), PrepareOptions(workers=2))
 
-    videos = {video.path: video for video in census.manifest.videos}
+    videos = {video.path: video for video in summary.manifest.videos}
     assert set(videos) | set(rejected(tmp_path)) == {path.name for path in source.iterdir()}
     assert set(rejected(tmp_path)) == {"corrupted.mp4"}
     assert videos["packed_b_frames.avi"].decoder == "pyav"
@@ -366,12 +349,12 @@ def test_every_trouble_maker_is_prepared_or_rejected(shared: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_fights_have_the_split_that_their_table_says(shared: Path, tmp_path: Path) -> None:
+def test_the_fights_have_the_split_of_their_table(shared: Path, tmp_path: Path) -> None:
     notes = Notes()
 
-    census = run(shared / "videos" / "fights", tmp_path, notes, Options(workers=2))
+    summary = run(shared / "videos" / "fights", tmp_path, notes, PrepareOptions(workers=2))
 
-    assert [len(census.manifest.split(name)) for name in ("train", "val")] == [162, 46]
-    assert census.manifest.classes == ("noFight", "fight")
+    assert [len(summary.manifest.split(name)) for name in ("train", "val")] == [162, 46]
+    assert summary.manifest.classes == ("noFight", "fight")
     assert notes.has("layout table: labels.csv")
     assert notes.has("--layout class-folders")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.notes import Notes
-from videomae_cli.config.recipe_files import dump, load_recipe
+from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import TrainingError
@@ -65,7 +65,7 @@ def test_a_cpu_is_not_searched_and_one_line_says_so() -> None:
 def test_a_given_number_and_that_of_a_started_run_are_used(tmp_path: Path, is_begun: bool) -> None:
     recipe = auto() if is_begun else auto(size=2)
     if is_begun:
-        (tmp_path / "recipe.yaml").write_text(dump(auto(size=2)))
+        (tmp_path / "recipe.yaml").write_text(dump_recipe(auto(size=2)))
     notes = Notes()
 
     with Runtime("fp32", cpu=True) as runtime:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from videomae_cli.config.recipe_files import dump, load_recipe
+from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.errors import TrainingError
 from videomae_cli.tasks.train.resume import identity, require_same_recipe
 
@@ -10,7 +10,7 @@ from videomae_cli.tasks.train.resume import identity, require_same_recipe
 def test_a_run_from_before_a_key_existed_has_its_default(tmp_path: Path) -> None:
     recipe = load_recipe("k400-vitb", [], "pretrain")
     held = tmp_path / "recipe.yaml"
-    held.write_text(dump(recipe).replace("  shard: false\n", ""))
+    held.write_text(dump_recipe(recipe).replace("  shard: false\n", ""))
     assert "shard" not in held.read_text()
 
     require_same_recipe(held, recipe)

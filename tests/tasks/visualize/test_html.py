@@ -1,4 +1,4 @@
-"""The page holds all it needs, and its tokens have the states that the masks give them."""
+"""The HTML page needs no other file, and its token states are those of the masks."""
 
 import base64
 import json
@@ -13,14 +13,14 @@ from PIL import Image
 from tests.data.make_clips import write_clip
 from tests.notes import AUTOENCODER, Notes, written
 from videomae_cli.tasks.visualize import visualize
-from videomae_cli.tasks.visualize.html import RATIOS, packed
-from videomae_cli.tasks.visualize.masked_clip import look_at
-from videomae_cli.tasks.visualize.panels import tile
-from videomae_cli.tasks.visualize.setup import Wish
-from videomae_cli.tasks.visualize.strategies import EVERY, at_ratio
-from videomae_cli.tasks.visualize.token_states import State, states_of
+from videomae_cli.tasks.visualize.html import RATIOS, pack_states
+from videomae_cli.tasks.visualize.masked_clip import mask_clip
+from videomae_cli.tasks.visualize.panels import draw_cover
+from videomae_cli.tasks.visualize.setup import Options
+from videomae_cli.tasks.visualize.strategies import ALL_STRATEGIES, replace_ratio
+from videomae_cli.tasks.visualize.token_states import TokenState, compute_states
 
-WISH = Wish(frames=8, size=64, patch=16, stride=2, strategy="all")
+OPTIONS = Options(frames=8, size=64, patch=16, stride=2, strategy="all")
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +29,14 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(video: Path) -> visualize.Visualised:
-    return visualize.run(video, Notes(), out=video.parent / "all.html", wish=WISH)
+def result(video: Path) -> visualize.Visualisation:
+    return visualize.run(video, Notes(), out=video.parent / "all.html", options=OPTIONS)
 
 
-def _data(page: Path) -> dict[str, Any]:
-    found = re.search(r'<script id="data"[^>]*>(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
-    assert found
-    data: dict[str, Any] = json.loads(found[1])
+def _read_data(page: Path) -> dict[str, Any]:
+    match = re.search(r'<script id="data"[^>]*>(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    assert match
+    data: dict[str, Any] = json.loads(match[1])
     return data
 
 
@@ -45,59 +45,61 @@ def _unpacked(text: str, tokens: int) -> list[int]:
     return [content[token // 4] >> 2 * (token % 4) & 3 for token in range(tokens)]
 
 
-def test_the_page_fetches_nothing(made: visualize.Visualised) -> None:
-    text = made.files[0].read_text("utf-8")
+def test_the_page_fetches_nothing(result: visualize.Visualisation) -> None:
+    text = result.files[0].read_text("utf-8")
 
     assert re.findall(r"https?:|[\"'(]//|url\(|@import|<link|src=|fetch\(", text) == []
     assert len(text) < 100_000
 
 
-def test_the_name_of_a_video_is_text_and_no_markup(made: visualize.Visualised) -> None:
-    assert "<h1>a &lt;b&gt; &amp; c.mp4</h1>" in made.files[0].read_text("utf-8")
+def test_the_name_of_a_video_is_escaped(result: visualize.Visualisation) -> None:
+    assert "<h1>a &lt;b&gt; &amp; c.mp4</h1>" in result.files[0].read_text("utf-8")
 
 
-def test_states_at_every_ratio_are_those_of_the_mask(made: visualize.Visualised) -> None:
-    data, scene = _data(made.files[0]), made.scene
+def test_states_at_every_ratio_are_those_of_the_mask(result: visualize.Visualisation) -> None:
+    data, setup = _read_data(result.files[0]), result.setup
 
-    assert [one["name"] for one in data["strategies"]] == list(EVERY)
+    assert [one["name"] for one in data["strategies"]] == list(ALL_STRATEGIES)
     assert data["ratios"] == sorted(RATIOS) and data["ratios"][data["start"]] == 0.9
     shown = 0
-    for one, look in zip(data["strategies"], made.looks, strict=True):
+    for one, masked_clip in zip(data["strategies"], result.masked_clips, strict=True):
         for ratio, view in zip(data["ratios"], one["views"], strict=True):
-            if "why" not in view:
-                mask = look_at(made.take, scene, at_ratio(look.spec, ratio)).mask
-                states = states_of(mask, look.spec, scene.grid)
-                assert _unpacked(view["states"], scene.grid.tokens) == states.ravel().tolist()
+            if "error" not in view:
+                mask = mask_clip(result.clip, setup, replace_ratio(masked_clip.spec, ratio)).mask
+                states = compute_states(mask, masked_clip.spec, setup.grid)
+                assert _unpacked(view["states"], setup.grid.tokens) == states.ravel().tolist()
                 shown += 1
     assert shown >= 24
 
 
-def test_a_ratio_that_cannot_be_shown_says_why(made: visualize.Visualised) -> None:
-    views = {one["name"]: one["views"] for one in _data(made.files[0])["strategies"]}
+def test_an_unsupported_ratio_has_an_error_text(result: visualize.Visualisation) -> None:
+    views = {one["name"]: one["views"] for one in _read_data(result.files[0])["strategies"]}
 
-    assert "pool 0.3 is no more than the visible 0.5" in views["motion"][0]["why"]
-    assert "hides 4 of the 4 slices" in views["time"][-1]["why"]
+    assert "pool 0.3 is no more than the visible 0.5" in views["motion"][0]["error"]
+    assert "hides 4 of the 4 slices" in views["time"][-1]["error"]
 
 
-def test_counts_follow_the_ratio(made: visualize.Visualised) -> None:
-    tube = _data(made.files[0])["strategies"][0]
+def test_counts_follow_the_ratio(result: visualize.Visualisation) -> None:
+    tube = _read_data(result.files[0])["strategies"][0]
 
     assert tube["views"][0]["counts"] == ["32 visible", "32 targets"]
     assert tube["views"][-1]["counts"] == ["4 visible", "60 targets"]
 
 
-def test_frames_are_inside_once_and_motion_with_its_source(made: visualize.Visualised) -> None:
-    data, text = _data(made.files[0]), made.files[0].read_text("utf-8")
+def test_each_frame_is_contained_once_and_motion_with_its_source(
+    result: visualize.Visualisation,
+) -> None:
+    data, text = _read_data(result.files[0]), result.files[0].read_text("utf-8")
 
     assert len(data["frames"]) == len(data["headings"]) == 8
     assert text.count("data:image/webp") == 8
-    assert "no model: motion measured on pixels" in text
-    assert len(base64.b64decode(data["heat"]["steps"])) == made.scene.grid.tokens
+    assert "motion measured on pixels (no model)" in text
+    assert len(base64.b64decode(data["heat"]["steps"])) == result.setup.grid.tokens
     assert max(base64.b64decode(data["heat"]["steps"])) == 255
 
 
-def test_controls_have_names_and_covers_a_legend(made: visualize.Visualised) -> None:
-    text = made.files[0].read_text("utf-8")
+def test_controls_have_names_and_covers_have_a_legend(result: visualize.Visualisation) -> None:
+    text = result.files[0].read_text("utf-8")
 
     for control in re.findall(r"<input id=\"(\w+)\"", text):
         assert f'<label for="{control}"' in text or f'<label><input id="{control}"' in text
@@ -106,43 +108,45 @@ def test_controls_have_names_and_covers_a_legend(made: visualize.Visualised) -> 
     assert re.findall(r'data-state="(\d)"', text) == ["0", "1", "2", "3"]
 
 
-def test_without_motion_there_is_no_map_of_it(video: Path) -> None:
-    wish = WISH._replace(strategy="tube", ratio=0.7)
+def test_without_motion_there_is_no_motion_map(video: Path) -> None:
+    options = OPTIONS._replace(strategy="tube", ratio=0.7)
 
-    page = visualize.run(video, Notes(), out=video.parent / "tube.html", wish=wish).files[0]
+    page = visualize.run(video, Notes(), out=video.parent / "tube.html", options=options).files[0]
 
-    assert _data(page)["heat"] is None and 'id="motion"' not in page.read_text("utf-8")
-    assert _data(page)["ratios"][_data(page)["start"]] == 0.7
+    assert _read_data(page)["heat"] is None and 'id="motion"' not in page.read_text("utf-8")
+    assert _read_data(page)["ratios"][_read_data(page)["start"]] == 0.7
 
 
 def test_with_a_model_every_ratio_has_its_reconstruction(video: Path) -> None:
     model = written(video.parent / "final", AUTOENCODER)
-    wish = Wish(strategy="tube,motion")
+    options = Options(strategy="tube,motion")
 
     page = visualize.run(
-        video, Notes(), checkpoint=model, out=video.parent / "model.html", wish=wish
+        video, Notes(), checkpoint=model, out=video.parent / "model.html", options=options
     ).files[0]
 
-    tube, motion = _data(page)["strategies"]
-    assert [len(view["filled"]) for view in tube["views"]] == [4] * len(RATIOS)
-    assert "why" in motion["views"][0] and len(motion["views"][-1]["filled"]) == 4
+    tube, motion = _read_data(page)["strategies"]
+    assert [len(view["reconstruction"]) for view in tube["views"]] == [4] * len(RATIOS)
+    assert "error" in motion["views"][0] and len(motion["views"][-1]["reconstruction"]) == 4
     assert "no hidden pixel was used" in page.read_text("utf-8")
 
 
 def test_states_that_do_not_fill_a_byte_are_packed_too() -> None:
     states_thw = np.array([[[0, 1, 2], [3, 3, 1]]], np.uint8)
 
-    assert _unpacked(packed(states_thw), 6) == [0, 1, 2, 3, 3, 1]
-    assert len(base64.b64decode(packed(states_thw))) == 2
+    assert _unpacked(pack_states(states_thw), 6) == [0, 1, 2, 3, 3, 1]
+    assert len(base64.b64decode(pack_states(states_thw))) == 2
 
 
-def test_the_tiles_are_those_of_the_picture(made: visualize.Visualised, tmp_path: Path) -> None:
-    data = _data(made.files[0])
+def test_the_covers_are_those_of_the_picture(
+    result: visualize.Visualisation, tmp_path: Path
+) -> None:
+    data = _read_data(result.files[0])
 
-    assert data["tiles"].keys() == {"1", "2", "3"}
-    for state, uri in data["tiles"].items():
+    assert data["covers"].keys() == {"1", "2", "3"}
+    for state, uri in data["covers"].items():
         file = tmp_path / "tile.png"
         file.write_bytes(base64.b64decode(uri.partition(",")[2]))
         with Image.open(file) as image:
             drawn = np.asarray(image.convert("RGB"))
-        assert np.array_equal(drawn, tile(State(int(state)), data["side"]))
+        assert np.array_equal(drawn, draw_cover(TokenState(int(state)), data["token_size"]))

@@ -1,4 +1,4 @@
-"""Strategies go by name, keep a checkpoint's numbers, and refuse what they cannot show."""
+"""Strategies have names, keep the parameters of a checkpoint, and refuse impossible ratios."""
 
 from typing import get_args
 
@@ -6,59 +6,68 @@ import pytest
 
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import UsageError
-from videomae_cli.tasks.visualize.strategies import EVERY, NAMED, at_ratio, chosen, name_of
+from videomae_cli.tasks.visualize.strategies import (
+    ALL_STRATEGIES,
+    STRATEGIES,
+    format_name,
+    replace_ratio,
+    select_masks,
+)
 
 
-def test_every_strategy_of_the_schema_has_a_name_and_its_own_numbers() -> None:
+def test_every_strategy_of_the_schema_has_a_name_and_parameters() -> None:
     words = set(get_args(MaskSpec.model_fields["strategy"].annotation))
 
-    assert words <= NAMED.keys()
-    assert {name_of(spec) for spec in NAMED.values()} == NAMED.keys()
-    assert {NAMED[name].strategy for name in EVERY} == words - {"space"}
+    assert words <= STRATEGIES.keys()
+    assert {format_name(spec) for spec in STRATEGIES.values()} == STRATEGIES.keys()
+    assert {STRATEGIES[name].strategy for name in ALL_STRATEGIES} == words - {"space"}
 
 
-def test_names_come_once_and_in_their_order() -> None:
-    names = [name_of(spec) for spec in chosen("time, tube,time", None)]
+def test_masks_are_unique_and_in_the_order_of_the_names() -> None:
+    names = [format_name(spec) for spec in select_masks("time, tube,time", None)]
 
     assert names == ["time", "tube"]
-    assert [name_of(spec) for spec in chosen("motion,all", None)] == [
+    assert [format_name(spec) for spec in select_masks("motion,all", None)] == [
         "motion",
-        *(name for name in EVERY if name != "motion"),
+        *(name for name in ALL_STRATEGIES if name != "motion"),
     ]
 
 
-def test_without_a_name_it_is_the_checkpoints_mask_or_a_tube() -> None:
-    own = MaskSpec(strategy="random", ratio=0.6, targets="running-cell", targets_ratio=0.25)
+def test_without_a_name_the_mask_is_that_of_the_checkpoint_or_a_tube() -> None:
+    trained = MaskSpec(strategy="random", ratio=0.6, targets="running-cell", targets_ratio=0.25)
 
-    assert chosen(None, None) == (NAMED["tube"],)
-    assert chosen(None, None, own) == (own,)
-    assert chosen("random+running-cell,random", None, own) == (own, NAMED["random"])
+    assert select_masks(None, None) == (STRATEGIES["tube"],)
+    assert select_masks(None, None, trained) == (trained,)
+    assert select_masks("random+running-cell,random", None, trained) == (
+        trained,
+        STRATEGIES["random"],
+    )
 
 
-def test_one_ratio_is_for_all() -> None:
-    assert {spec.ratio for spec in chosen("all", 0.8)} == {0.8}
+def test_a_ratio_applies_to_all_strategies() -> None:
+    assert {spec.ratio for spec in select_masks("all", 0.8)} == {0.8}
 
 
-def test_of_few_slices_one_stays_visible_unless_a_ratio_is_asked_for() -> None:
-    assert [chosen("time", None, slices=slices)[0].ratio for slices in (16, 8, 4, 2)] == [
+def test_with_few_slices_one_stays_visible_unless_a_ratio_is_given() -> None:
+    assert [select_masks("time", None, slices=slices)[0].ratio for slices in (16, 8, 4, 2)] == [
         0.875,
         0.875,
         0.75,
         0.5,
     ]
-    assert chosen("time", 0.9, slices=4)[0].ratio == 0.9
+    assert select_masks("time", 0.9, slices=4)[0].ratio == 0.9
 
 
-def test_motion_is_measured_by_a_model_where_there_is_one() -> None:
-    own = MaskSpec(strategy="motion", ratio=0.9, pool=0.5, source="pixels")
+def test_motion_is_measured_by_the_model_if_there_is_one() -> None:
+    trained = MaskSpec(strategy="motion", ratio=0.9, pool=0.5, source="pixels")
 
-    assert chosen("motion", None)[0].source == "pixels"
-    assert chosen("motion", None, NAMED["tube"])[0].source == "online"
-    assert chosen("motion", None, own) == (own,)
+    assert select_masks("motion", None)[0].source == "pixels"
+    assert select_masks("motion", None, STRATEGIES["tube"])[0].source == "online"
+    assert select_masks("motion", None, trained) == (trained,)
 
 
 @pytest.mark.parametrize(
-    ("names", "words"),
+    ("names", "message"),
     [
         ("tub", "'tub' is not a strategy .did you mean 'tube'"),
         ("tube,running-cell", "'running-cell' is not a strategy"),
@@ -66,17 +75,17 @@ def test_motion_is_measured_by_a_model_where_there_is_one() -> None:
         ("", "'' is not a strategy"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_list(names: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words) as caught:
-        chosen(names, None)
+def test_an_unknown_name_is_refused_with_the_list(names: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        select_masks(names, None)
 
-    assert all(name in caught.value.hint for name in (*NAMED, "all"))
+    assert all(name in caught.value.hint for name in (*STRATEGIES, "all"))
 
 
-def test_a_ratio_that_a_strategy_cannot_have_is_refused_by_name() -> None:
+def test_a_ratio_that_a_strategy_does_not_support_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"motion at ratio 0.5: pool 0.3 is no more") as caught:
-        chosen("all", 0.5)
-    with pytest.raises(UsageError, match="masks nothing or all"):
-        at_ratio(NAMED["tube"], 1.0)
+        select_masks("all", 0.5)
+    with pytest.raises(UsageError, match="must be greater than 0 and less than 1"):
+        replace_ratio(STRATEGIES["tube"], 1.0)
 
     assert "leave motion out" in caught.value.hint

@@ -1,6 +1,7 @@
-"""Folders of weights with JSON beside them, in one file or in shards with an index.
+"""Folders of weights with JSON files beside them, in one file or in shards with an index.
 
-Only names known here are opened: never `training_args.bin`, pickles or Python files.
+Only files with the names listed here are opened: never `training_args.bin`, pickles or Python
+files.
 """
 
 import json
@@ -12,80 +13,85 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videomae_cli.checkpoints.destination import replacing_directory
-from videomae_cli.checkpoints.native import CARRIED_CONFIG_KEY, WEIGHTS_FILE
+from videomae_cli.checkpoints.keymap import Weights
+from videomae_cli.checkpoints.native import FOREIGN_CONFIG_KEY, WEIGHTS_FILE
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 
 CONFIG, PROCESSOR = "config", "preprocessor_config"
-BESIDE = (CONFIG, PROCESSOR, "video_preprocessor_config")
-WHOLE = (WEIGHTS_FILE, "pytorch_model.bin")
+JSON_FILES = (CONFIG, PROCESSOR, "video_preprocessor_config")
+WEIGHTS_FILES = (WEIGHTS_FILE, "pytorch_model.bin")
 INDEX = ".index.json"
 SHARD_BYTES = 5 * 10**9
-MOST_JSON_BYTES = 16 * 2**20
+MAX_JSON_BYTES = 16 * 2**20
 
 
-def find(path: Path) -> Path | None:
-    """Return the file to begin with in a folder that has a `config.json`, if it is one."""
-    return first_of(path) if (path / f"{CONFIG}.json").is_file() else None
+def find_foreign_weights(folder: Path) -> Path | None:
+    """Return the file or index of weights in a folder that has a `config.json`."""
+    return find_weights_file(folder) if (folder / f"{CONFIG}.json").is_file() else None
 
 
-def first_of(path: Path) -> Path | None:
-    """Return a folder's file of weights, or its index where they lie in several files."""
-    names = (name for whole in WHOLE for name in (whole, whole + INDEX))
-    return next((path / name for name in names if (path / name).is_file()), None)
+def find_weights_file(folder: Path) -> Path | None:
+    """Return the file of weights in a folder, or the index of its shards."""
+    names = (name for file in WEIGHTS_FILES for name in (file, file + INDEX))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read the JSON objects beside the weights, by file name without suffix.
+def read_folder_json(folder: Path) -> dict[str, Any]:
+    """Read the JSON files beside the weights, by file name without suffix.
 
     Raises:
-        CheckpointError: One of them is damaged, or too large for settings.
+        CheckpointError: One of them is damaged, or too large for a configuration.
     """
-    files = {name: folder / f"{name}.json" for name in BESIDE}
+    files = {name: folder / f"{name}.json" for name in JSON_FILES}
     return {name: _read_json(file) for name, file in files.items() if file.is_file()}
 
 
 def write_folder(
     path: Path,
-    weights: Mapping[str, Tensor],
+    weights: Weights,
     config: ModelConfig,
-    beside: Mapping[str, Any],
+    folder_json: Mapping[str, Any],
     *,
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
-    """Write tensors, in shards where they are many, and JSON files; our card goes in the header.
+    """Write tensors and JSON files to a folder; the model configuration goes into the headers.
+
+    Args:
+        path: Folder to create. An existing one is replaced only if it contains nothing but files
+            that this function writes.
+        weights: Names in the format to tensors.
+        config: Configuration of the model.
+        folder_json: Contents of the JSON files, by file name without suffix.
+        shard_bytes: Size above which weights are split into shards.
 
     Raises:
-        CheckpointError: The folder is in the way.
+        CheckpointError: The folder exists and is not replaced, or cannot be written to.
     """
-    shards = list(_shards(weights, shard_bytes))
-    names = {WEIGHTS_FILE: 0} if len(shards) == 1 else {}
-    stem, suffix = WEIGHTS_FILE.split(".")
-    for number in range(len(shards) if not names else 0):
-        names[f"{stem}-{number + 1:05}-of-{len(shards):05}.{suffix}"] = number
-    ours = [file.name for file in path.iterdir()] if _is_ours(path) else ()
-    with replacing_directory(path, ours=ours) as partial:
-        metadata = {"format": "pt", CARRIED_CONFIG_KEY: config.model_dump_json()}
-        for name, number in names.items():
-            save_file(shards[number], partial / name, metadata=metadata)
-        contents = {f"{name}.json": said for name, said in beside.items()}
-        if len(shards) > 1:
-            where = {t: name for name, number in names.items() for t in shards[number]}
-            size = sum(t.numel() * t.element_size() for t in weights.values())
-            total = {"metadata": {"total_size": size}, "weight_map": where}
-            contents[WEIGHTS_FILE + INDEX] = total
-        for name, said in contents.items():
-            text = json.dumps(said, indent=2, ensure_ascii=False)
+    shards = _name_shards(list(_split_shards(weights, shard_bytes)))
+    contents = {f"{name}.json": content for name, content in folder_json.items()}
+    if len(shards) > 1:
+        size = sum(t.numel() * t.element_size() for t in weights.values())
+        weight_map = {tensor: name for name, shard in shards.items() for tensor in shard}
+        index = {"metadata": {"total_size": size}, "weight_map": weight_map}
+        contents[WEIGHTS_FILE + INDEX] = index
+    replaceable = [file.name for file in path.iterdir()] if _is_replaceable(path) else ()
+    with replacing_directory(path, replaceable=replaceable) as partial:
+        metadata = {"format": "pt", FOREIGN_CONFIG_KEY: config.model_dump_json()}
+        for name, shard in shards.items():
+            save_file(shard, partial / name, metadata=metadata)
+        for name, content in contents.items():
+            text = json.dumps(content, indent=2, ensure_ascii=False)
             (partial / name).write_text(text + "\n", encoding="utf-8")
 
 
-def number(said: Mapping[str, Any], name: str) -> int | None:
-    """Return a positive whole number of a config; of two equal ones (height, width), one.
+def read_positive_int(content: Mapping[str, Any], name: str) -> int | None:
+    """Return a positive integer of a JSON object; of equal ones (height, width), one of them.
 
     Raises:
-        CheckpointError: It is there and is something else.
+        CheckpointError: The value exists and is something else.
     """
-    value = said.get(name)
+    value = content.get(name)
     if isinstance(value, list) and len(set(map(str, value))) == 1:
         value = value[0]
     if value is None or (type(value) is int and value > 0):
@@ -93,36 +99,47 @@ def number(said: Mapping[str, Any], name: str) -> int | None:
     raise CheckpointError(f"{CONFIG}.json: {name} {value!r} is not a positive whole number")
 
 
-def _is_ours(path: Path) -> bool:
-    """Tell a folder that holds nothing but what `write_folder` writes."""
+def _is_replaceable(path: Path) -> bool:
+    """Return whether a folder contains nothing but files that `write_folder` writes."""
     if not path.is_dir():
         return False
-    known = {f"{name}.json" for name in BESIDE} | {WEIGHTS_FILE, WEIGHTS_FILE + INDEX}
+    known = {f"{name}.json" for name in JSON_FILES} | {WEIGHTS_FILE, WEIGHTS_FILE + INDEX}
     return all(
         f.name in known or f.match("model-?????-of-?????.safetensors") for f in path.iterdir()
     )
 
 
-def _shards(weights: Mapping[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
+def _name_shards(shards: list[dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    if len(shards) == 1:
+        return {WEIGHTS_FILE: shards[0]}
+    stem, suffix = WEIGHTS_FILE.split(".")
+    return {
+        f"{stem}-{number:05}-of-{len(shards):05}.{suffix}": shard
+        for number, shard in enumerate(shards, start=1)
+    }
+
+
+def _split_shards(weights: Weights, max_bytes: int) -> Iterator[dict[str, Tensor]]:
     shard: dict[str, Tensor] = {}
     size = 0
     for name, tensor in weights.items():
-        needs = tensor.numel() * tensor.element_size()
-        if shard and size + needs > most:
+        tensor_bytes = tensor.numel() * tensor.element_size()
+        if shard and size + tensor_bytes > max_bytes:
             yield shard
             shard, size = {}, 0
         shard[name] = tensor.contiguous()
-        size += needs
+        size += tensor_bytes
     yield shard
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > MOST_JSON_BYTES:
-        raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, too many for a config")
+    size = path.stat().st_size
+    if size > MAX_JSON_BYTES:
+        raise CheckpointError(f"{path} has {size:,} bytes, too many for a configuration")
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON: {error}", "download it again") from error
-    if not isinstance(said, dict):
-        raise CheckpointError(f"{path} holds a {type(said).__name__}, not settings by name")
-    return said
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} contains a {type(content).__name__}, not an object")
+    return content

@@ -1,8 +1,9 @@
 """Hugging Face transformers: the tensor names of its three VideoMAE classes.
 
-Queries, keys and values are apart there and joined here. Of the three spellings of their biases
-the first, `q_bias` and `v_bias`, is written (`hf`), or the one of transformers 5.5.1 to 5.17.0
-(`hf-linear`), which cannot read the other; all are read. The JSON beside them: `hf_config.py`.
+Queries, keys and values are separate there and fused here. Their biases have three spellings, all
+of which are read. Written are the first, `q_bias` and `v_bias` (`hf`), and the one of transformers
+5.5.1 to 5.17.0 (`hf-linear`), which cannot read the first. The JSON files beside the weights are in
+`hugging_face_json.py`.
 """
 
 from collections.abc import Sequence
@@ -11,22 +12,26 @@ from pathlib import Path
 import torch
 
 from videomae_cli.checkpoints.format import (
-    Config,
+    FolderJson,
     Format,
-    Table,
-    Weights,
-    affine,
-    encoder_tables,
-    holds,
+    KeyTable,
+    has_part,
+    make_encoder_tables,
+    map_affine,
 )
 from videomae_cli.checkpoints.formats.folders import CONFIG, PROCESSOR, write_folder
-from videomae_cli.checkpoints.formats.hugging_face_json import PREFIX, config_of, processor_of, tell
-from videomae_cli.checkpoints.formats.image import KEY_BIAS
-from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, Tensors, rename
+from videomae_cli.checkpoints.formats.hugging_face_json import (
+    PREFIX,
+    make_config_json,
+    make_processor_json,
+    read_side_info,
+)
+from videomae_cli.checkpoints.formats.image_vit import KEY_BIAS
+from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, Tensors, Weights, map_names
 from videomae_cli.config.model_config import ModelConfig
 
-SPLIT = Operation(
-    to_native=lambda parts: (torch.cat(parts),), from_native=lambda whole: whole[0].chunk(3)
+JOIN = Operation(
+    to_native=lambda parts: (torch.cat(parts),), from_native=lambda fused: fused[0].chunk(3)
 )
 _AFFINE = (
     ("attn.proj", "attention.output.dense"),
@@ -37,80 +42,81 @@ _AFFINE = (
 )
 
 
-def _without_key(tensors: Tensors) -> Tensors:
+def _drop_key_bias(tensors: Tensors) -> Tensors:
     query, _, value = tensors
     return query, value
 
 
-def _with_zero_key(tensors: Tensors) -> Tensors:
+def _add_zero_key_bias(tensors: Tensors) -> Tensors:
     query, value = tensors
     return query, torch.zeros_like(query), value
 
 
-def _layers(native: str, other: str, *, linear: bool) -> list[Rule]:
-    """Return the rules of a stack of blocks, with biases as `hf` or as `hf-linear` has them."""
-    at, here = f"{native}blocks.{{i}}.", f"{other}.{{i}}."
-    attend = f"{here}attention.attention."
-    weights = tuple(f"{attend}{part}.weight" for part in ("query", "key", "value"))
-    rules = [Rule((f"{at}attn.qkv.weight",), weights, SPLIT)]
+def _map_blocks(native: str, other: str, *, linear: bool) -> list[Rule]:
+    """Return the rules of transformer blocks, with biases spelled as in `hf` or `hf-linear`."""
+    native_block, other_block = f"{native}blocks.{{i}}.", f"{other}.{{i}}."
+    attention = f"{other_block}attention.attention."
+    weights = tuple(f"{attention}{part}.weight" for part in ("query", "key", "value"))
+    rules = [Rule((f"{native_block}attn.qkv.weight",), weights, JOIN)]
     if linear:
         rules.append(
             Rule(
-                (f"{at}attn.q_bias", f"{at}attn.v_bias"),
-                tuple(f"{attend}{part}.bias" for part in ("query", "key", "value")),
-                Operation(_without_key, _with_zero_key),
-                left=((f"{attend}key.bias", KEY_BIAS),),
+                (f"{native_block}attn.q_bias", f"{native_block}attn.v_bias"),
+                tuple(f"{attention}{part}.bias" for part in ("query", "key", "value")),
+                Operation(_drop_key_bias, _add_zero_key_bias),
+                drops=((f"{attention}key.bias", KEY_BIAS),),
             )
         )
     else:
         for short, long in (("q", "query"), ("v", "value")):
-            rules += rename({f"{at}attn.{short}_bias": f"{attend}{short}_bias"})
-            rules += rename({f"{at}attn.{short}_bias": f"{attend}{long}.bias"})
-    for ours, theirs in _AFFINE:
-        rules += affine(f"{at}{ours}", f"{here}{theirs}")
+            native_bias = f"{native_block}attn.{short}_bias"
+            rules += map_names({native_bias: f"{attention}{short}_bias"})
+            rules += map_names({native_bias: f"{attention}{long}.bias"})
+    for native_part, other_part in _AFFINE:
+        rules += map_affine(f"{native_block}{native_part}", f"{other_block}{other_part}")
     return rules
 
 
-def _encoder(prefix: str, *, linear: bool) -> Sequence[Rule]:
+def _map_encoder(prefix: str, *, linear: bool) -> Sequence[Rule]:
     embed = f"{prefix}embeddings.patch_embeddings.projection"
-    layers = _layers("encoder.", f"{prefix}encoder.layer", linear=linear)
-    return (*affine("encoder.patch_embed.proj", embed), *layers)
+    blocks = _map_blocks("encoder.", f"{prefix}encoder.layer", linear=linear)
+    return (*map_affine("encoder.patch_embed.proj", embed), *blocks)
 
 
-def _tables(*, linear: bool) -> dict[str, Table]:
+def _make_tables(*, linear: bool) -> dict[str, KeyTable]:
     drops = [
-        Drop(f"{stem}.{{i}}.attention.attention.key.bias", KEY_BIAS)
-        for stem in ("videomae.encoder.layer", "encoder.layer", "decoder.decoder_layers")
+        Drop(f"{blocks}.{{i}}.attention.attention.key.bias", KEY_BIAS)
+        for blocks in ("videomae.encoder.layer", "encoder.layer", "decoder.decoder_layers")
     ]
-    under = _encoder(PREFIX, linear=linear)
-    headed = encoder_tables(
-        under, norm=f"{PREFIX}layernorm", fc_norm="fc_norm", head="classifier", drops=drops
+    encoder = _map_encoder(PREFIX, linear=linear)
+    with_head = make_encoder_tables(
+        encoder, norm=f"{PREFIX}layernorm", fc_norm="fc_norm", head="classifier", drops=drops
     )
-    bare = encoder_tables(
-        _encoder("", linear=linear), norm="layernorm", fc_norm="", head="", drops=drops
+    bare = make_encoder_tables(
+        _map_encoder("", linear=linear), norm="layernorm", fc_norm="", head="", drops=drops
     )
     autoencoder = (
-        *under,
-        *affine("encoder.norm", f"{PREFIX}layernorm"),
-        *rename({name: name for name in ("encoder_to_decoder.weight", "mask_token")}),
-        *_layers("decoder.", "decoder.decoder_layers", linear=linear),
-        *affine("decoder.norm", "decoder.norm"),
-        *affine("decoder.head", "decoder.head"),
+        *encoder,
+        *map_affine("encoder.norm", f"{PREFIX}layernorm"),
+        *map_names({name: name for name in ("encoder_to_decoder.weight", "mask_token")}),
+        *_map_blocks("decoder.", "decoder.decoder_layers", linear=linear),
+        *map_affine("decoder.norm", "decoder.norm"),
+        *map_affine("decoder.head", "decoder.head"),
     )
     return {
-        "autoencoder": Table("autoencoder", autoencoder, drops),
-        **{name: headed[name] for name in ("classifier", "first")},
+        "autoencoder": KeyTable("autoencoder", autoencoder, drops),
+        **{name: with_head[name] for name in ("classifier", "first")},
         **{name: bare[name] for name in ("encoder", "latents")},
     }
 
 
-def _model_of(weights: Weights) -> str | None:
-    if holds(weights, f"{PREFIX}encoder.layer"):
-        if holds(weights, "classifier"):
-            return "classifier" if holds(weights, "fc_norm") else "first"
+def _find_table(weights: Weights) -> str | None:
+    if has_part(weights, f"{PREFIX}encoder.layer"):
+        if has_part(weights, "classifier"):
+            return "classifier" if has_part(weights, "fc_norm") else "first"
         return "autoencoder"
-    if holds(weights, "encoder.layer"):
-        return "latents" if holds(weights, "layernorm") else "encoder"
+    if has_part(weights, "encoder.layer"):
+        return "latents" if has_part(weights, "layernorm") else "encoder"
     return None
 
 
@@ -120,38 +126,39 @@ def _is_linear(weights: Weights) -> bool:
     )
 
 
-def recognise(weights: Weights, _config: Config) -> str | None:
-    """Tell which of the three classes has tensors of these names; None for none."""
-    return None if _is_linear(weights) else _model_of(weights)
+def recognise(weights: Weights, _json: FolderJson) -> str | None:
+    """Return the table that fits the names of one of the three classes; None for another format."""
+    return None if _is_linear(weights) else _find_table(weights)
 
 
-def recognise_linear(weights: Weights, _config: Config) -> str | None:
-    """Tell the same, where biases are those of linear layers, keys included."""
-    return _model_of(weights) if _is_linear(weights) else None
+def recognise_linear(weights: Weights, _json: FolderJson) -> str | None:
+    """Return the same if the biases are those of linear layers, keys included."""
+    return _find_table(weights) if _is_linear(weights) else None
 
 
 def write(path: Path, weights: Weights, config: ModelConfig) -> None:
-    """Write a folder that `from_pretrained` takes, our card in the header of its weights."""
-    beside = {CONFIG: config_of(config), PROCESSOR: processor_of(config)}
-    write_folder(path, weights, config, beside)
+    """Write a folder for `from_pretrained`, with the model configuration in the header."""
+    folder_json = {CONFIG: make_config_json(config), PROCESSOR: make_processor_json(config)}
+    write_folder(path, weights, config, folder_json)
 
 
 HF = Format(
     title="Hugging Face folder",
     recognise=recognise,
-    tables=_tables(linear=False),
+    tables=_make_tables(linear=False),
     write=write,
     license="unknown; see the model card where the folder comes from"
     " (the VideoMAE authors' are CC-BY-NC-4.0)",
     warning=(
-        "the VideoMAE authors' folders are CC BY-NC 4.0: not for commercial use, and neither is"
-        " what is trained from them; the files do not say whether these are theirs"
+        "the folders published by the VideoMAE authors are licensed CC BY-NC 4.0: neither they nor"
+        " models trained from them may be used commercially; the files do not state whether they"
+        " are from there"
     ),
     is_folder=True,
-    tell=tell,
+    read_side_info=read_side_info,
 )
 HF_LINEAR = HF._replace(
     title="Hugging Face folder of transformers 5.5.1 to 5.17.0",
     recognise=recognise_linear,
-    tables=_tables(linear=True),
+    tables=_make_tables(linear=True),
 )

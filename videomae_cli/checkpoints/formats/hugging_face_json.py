@@ -1,95 +1,83 @@
-"""The JSON of a Hugging Face folder: `config.json` and `preprocessor_config.json`, both ways.
+"""The JSON of a Hugging Face folder, read and written: `config.json`, `preprocessor_config.json`.
 
-What a config says is believed and held against the weights. Not storable there, and so computed
-otherwise by transformers: the epsilon of `fc_norm` and `decoder.norm`, 1e-5 there and 1e-6 here.
+The values of a config are used, and checked against the weights. The epsilon of `fc_norm` and
+`decoder.norm` cannot be stored there; transformers uses 1e-5, and the models here use 1e-6.
 """
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from videomae_cli.checkpoints.format import Config, Table, Weights, axis
-from videomae_cli.checkpoints.formats.folders import CONFIG, PROCESSOR, number
-from videomae_cli.checkpoints.infer_config import NOTHING, Hints, Told
+from videomae_cli.checkpoints.format import FolderJson, KeyTable, axis_length
+from videomae_cli.checkpoints.formats.folders import CONFIG, PROCESSOR, read_positive_int
+from videomae_cli.checkpoints.hints import NO_SIDE_INFO, Hints, SideInfo
+from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 
+Json = Mapping[str, Any]
+
 PREFIX = "videomae."
 EPS = 1e-6
-HALF = (0.5, 0.5, 0.5)  # what image processors take for a missing mean or deviation
+HALF = (0.5, 0.5, 0.5)  # default of image processors for a missing mean or std
 CLASSES = {
     "autoencoder": "VideoMAEForPreTraining",
     "classifier": "VideoMAEForVideoClassification",
     "encoder": "VideoMAEModel",
 }
-SMALL, SMALL_HEADS = 384, 6
-OFFICIAL_SMALL = (16, (400, 174))  # heads their configs claim; classes of the two folders
+SMALL_DIM, SMALL_HEADS = 384, 6
+WRONG_SMALL_HEADS = 16  # in the configs of the two published ViT-S folders
+PUBLISHED_SMALL_CLASSES = (400, 174)  # of these two folders
 
 
-def tell(table: Table, weights: Weights, config_json: Config) -> Told:
-    """Read what a folder says beside its weights.
+def read_side_info(table: KeyTable, weights: Weights, folder_json: FolderJson) -> SideInfo:
+    """Read the JSON files of a folder.
 
     Raises:
-        CheckpointError: It contradicts the weights, or asks for a function that is not ours.
+        CheckpointError: They contradict the weights, or describe a function that is not supported.
     """
-    said = config_json.get(CONFIG)
-    if said is None:
-        return NOTHING._replace(assumed=("no config.json beside the weights",))
-    if said.get("hidden_act", "gelu") != "gelu":
-        raise CheckpointError(f"config.json: hidden_act {said['hidden_act']!r}: another model")
-    _compare(table, weights, said)
-    config: dict[str, Any] = {}
-    rows = axis(weights, "classifier.weight", 0)
+    config = folder_json.get(CONFIG)
+    if config is None:
+        return NO_SIDE_INFO._replace(assumed=("no config.json beside the weights",))
+    if config.get("hidden_act", "gelu") != "gelu":
+        raise CheckpointError(f"config.json: hidden_act {config['hidden_act']!r}: not supported")
+    _check_sizes(table, weights, config)
+    fields: dict[str, Any] = {}
+    rows = axis_length(weights, "classifier.weight", 0)
     if table.kind == "classifier":
-        config |= _classes(said, rows)
+        fields |= _read_classes(config, rows)
     if table.kind == "autoencoder":
-        config["normalize"] = "patch" if said.get("norm_pix_loss", True) else "none"
-    mean, std, assumed = _statistics(config_json.get(PROCESSOR))
-    heads, traps = _heads(said, rows)
-    eps = said.get("layer_norm_eps", 1e-12)
+        fields["normalize"] = "patch" if config.get("norm_pix_loss", True) else "none"
+    mean, std, assumed = _read_statistics(folder_json.get(PROCESSOR))
+    heads, defects = _read_heads(config, rows)
+    eps = config.get("layer_norm_eps", 1e-12)
     if eps != EPS:
-        traps = (*traps, f"layer norms add {eps} there and {EPS:g} here: outputs differ by 1e-6")
-    frames, of_frames = _whole(said, ("num_frames", 16), ("tubelet_size", 2))
-    size, of_size = _whole(said, ("image_size", 224), ("patch_size", 16))
-    numbers = Hints(heads, number(said, "decoder_num_attention_heads"), frames, size)
-    notes = (*assumed, *of_frames, *of_size)
-    return Told(numbers, config | {"mean": mean, "std": std}, notes, traps)
+        note = f"the epsilon of layer norms is {eps} there and {EPS:g} here: outputs differ by 1e-6"
+        defects = (*defects, note)
+    frames, frame_notes = _read_length(config, ("num_frames", 16), ("tubelet_size", 2))
+    size, size_notes = _read_length(config, ("image_size", 224), ("patch_size", 16))
+    decoder_heads = read_positive_int(config, "decoder_num_attention_heads")
+    hints = Hints(heads, decoder_heads, frames, size)
+    notes = (*assumed, *frame_notes, *size_notes)
+    return SideInfo(hints, fields | {"mean": mean, "std": std}, notes, defects)
 
 
-def config_of(config: ModelConfig) -> dict[str, Any]:
-    """Return the `config.json` of a card's model.
+def make_config_json(config: ModelConfig) -> dict[str, Any]:
+    """Return the content of `config.json` for a model.
 
     Raises:
         CheckpointError: transformers has no such model.
     """
-    grid, stack = config.grid, config.encoder
+    grid = config.grid
     if grid.height != grid.width or config.normalize == "joint":
         raise CheckpointError(
-            f"transformers has square clips and targets normalised per channel, not"
+            f"transformers supports square clips and targets normalised per channel, not"
             f" {grid.height}x{grid.width} pixels and {config.normalize or 'none'}"
         )
-    said: dict[str, Any] = {
-        "architectures": [CLASSES[config.kind]],
-        "model_type": "videomae",
-        "image_size": grid.height,
-        "patch_size": grid.patch,
-        "num_channels": grid.channels,
-        "num_frames": grid.frames,
-        "tubelet_size": grid.tubelet,
-        "hidden_size": stack.dim,
-        "num_hidden_layers": stack.depth,
-        "num_attention_heads": stack.heads,
-        "intermediate_size": stack.mlp_dim,
-        "hidden_act": "gelu",
-        "layer_norm_eps": EPS,
-        "qkv_bias": True,  # new versions take it for `qv_bias`, old ones know no other
-        "use_mean_pooling": config.kind != "autoencoder"
-        and config.pooling == "mean"
-        and config.norm_of is None,
-    }
+    content = _make_encoder_json(config)
     if config.decoder is not None:
-        said |= {
+        content |= {
             "decoder_hidden_size": config.decoder.dim,
             "decoder_num_hidden_layers": config.decoder.depth,
             "decoder_num_attention_heads": config.decoder.heads,
@@ -97,13 +85,13 @@ def config_of(config: ModelConfig) -> dict[str, Any]:
             "norm_pix_loss": config.normalize != "none",
         }
     if config.classes is not None:
-        said["id2label"] = {str(label): name for label, name in enumerate(config.classes)}
-        said["label2id"] = {name: label for label, name in enumerate(config.classes)}
-    return said
+        content["id2label"] = {str(label): name for label, name in enumerate(config.classes)}
+        content["label2id"] = {name: label for label, name in enumerate(config.classes)}
+    return content
 
 
-def processor_of(config: ModelConfig) -> dict[str, Any]:
-    """Return the `preprocessor_config.json` of a card's clips."""
+def make_processor_json(config: ModelConfig) -> dict[str, Any]:
+    """Return the content of `preprocessor_config.json` for a model's clips."""
     size = config.grid.height
     return {
         "image_processor_type": "VideoMAEImageProcessor",
@@ -120,35 +108,60 @@ def processor_of(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _compare(table: Table, weights: Weights, said: Mapping[str, Any]) -> None:
-    """Hold a config's sizes against the weights."""
+def _make_encoder_json(config: ModelConfig) -> dict[str, Any]:
+    grid, encoder = config.grid, config.encoder
+    return {
+        "architectures": [CLASSES[config.kind]],
+        "model_type": "videomae",
+        "image_size": grid.height,
+        "patch_size": grid.patch,
+        "num_channels": grid.channels,
+        "num_frames": grid.frames,
+        "tubelet_size": grid.tubelet,
+        "hidden_size": encoder.dim,
+        "num_hidden_layers": encoder.depth,
+        "num_attention_heads": encoder.heads,
+        "intermediate_size": encoder.mlp_dim,
+        "hidden_act": "gelu",
+        "layer_norm_eps": EPS,
+        "qkv_bias": True,  # the only known key in old versions; read as `qv_bias` by new ones
+        "use_mean_pooling": config.kind != "autoencoder"
+        and config.pooling == "mean"
+        and config.norm_of is None,
+    }
+
+
+def _check_sizes(table: KeyTable, weights: Weights, config: Json) -> None:
+    """Check the sizes in a config against the weights."""
     prefix = PREFIX if any(name.startswith(PREFIX) for name in weights) else ""
     embed = f"{prefix}embeddings.patch_embeddings.projection.weight"
-    stacks = [(f"{prefix}encoder.layer", "")]
+    fields = ("hidden_size", "num_channels", "tubelet_size", "patch_size")
+    claims = [(embed, axis, field) for axis, field in enumerate(fields)]
+    transformers = [(f"{prefix}encoder.layer", "")]
     if table.kind == "autoencoder":
-        stacks.append(("decoder.decoder_layers", "decoder_"))
-    claims = [
-        (embed, place, name)
-        for place, name in enumerate(("hidden_size", "num_channels", "tubelet_size", "patch_size"))
-    ]
-    for stem, which in stacks:
-        inside = f"{stem}.0.intermediate.dense.weight"
-        claims += [(inside, 0, f"{which}intermediate_size"), (inside, 1, f"{which}hidden_size")]
-        depth = number(said, f"{which}num_hidden_layers")
-        held = {name.removeprefix(f"{stem}.").split(".")[0] for name in weights if stem in name}
-        for layer in range(depth or 0):
-            if str(layer) not in held:
-                raise CheckpointError(f"{stem}.{layer} missing: config.json says {depth} layers")
-        if depth is not None and len(held) > depth:
-            raise CheckpointError(f"{stem}.{depth} is there: config.json says {depth} layers")
-    for tensor, place, name in claims:
-        claim, length = number(said, name), axis(weights, tensor, place)
+        transformers.append(("decoder.decoder_layers", "decoder_"))
+    for blocks, part in transformers:
+        mlp = f"{blocks}.0.intermediate.dense.weight"
+        claims += [(mlp, 0, f"{part}intermediate_size"), (mlp, 1, f"{part}hidden_size")]
+        _check_depth(weights, blocks, read_positive_int(config, f"{part}num_hidden_layers"))
+    for tensor, axis, field in claims:
+        claim, length = read_positive_int(config, field), axis_length(weights, tensor, axis)
         if tensor in weights and claim is not None and claim != length:
-            raise CheckpointError(f"{tensor} says {name} {length}, config.json {claim}")
+            raise CheckpointError(f"{tensor} has {field} {length}, config.json has {claim}")
 
 
-def _classes(said: Mapping[str, Any], rows: int) -> dict[str, tuple[str, ...]]:
-    names = said.get("id2label")
+def _check_depth(weights: Weights, blocks: str, depth: int | None) -> None:
+    numbers = {n.removeprefix(f"{blocks}.").split(".")[0] for n in weights if blocks in n}
+    for block in range(depth or 0):
+        if str(block) not in numbers:
+            raise CheckpointError(f"missing: {blocks}.{block}; config.json has {depth} layers")
+    if depth is not None and len(numbers) > depth:
+        raise CheckpointError(f"{blocks}.{depth} is too many: config.json has {depth} layers")
+
+
+def _read_classes(config: Json, rows: int) -> dict[str, tuple[str, ...]]:
+    """Return the class names, unless they are the default ones (LABEL_0, ...)."""
+    names = config.get("id2label")
     if not isinstance(names, dict):
         return {}
     labels = [names.get(str(label)) for label in range(len(names))]
@@ -156,58 +169,67 @@ def _classes(said: Mapping[str, Any], rows: int) -> dict[str, tuple[str, ...]]:
         raise CheckpointError("config.json: id2label does not number its names from 0")
     if len(labels) != rows:
         raise CheckpointError(
-            f"classifier.weight has {rows} rows, config.json names {len(labels)} classes"
+            f"classifier.weight has {rows} rows, config.json has {len(labels)} classes"
         )
-    dummies = [f"LABEL_{label}" for label in range(rows)]
-    return {} if labels == dummies else {"classes": tuple(map(str, labels))}
+    defaults = [f"LABEL_{label}" for label in range(rows)]
+    return {} if labels == defaults else {"classes": tuple(map(str, labels))}
 
 
-def _whole(
-    said: Mapping[str, Any], length: tuple[str, int], unit: tuple[str, int]
+def _read_length(
+    config: Json, length: tuple[str, int], unit: tuple[str, int]
 ) -> tuple[int, tuple[str, ...]]:
-    """Return a length without the rest that fills no token, and a note if there is a rest."""
-    claimed, step = (number(said, name) or default for name, default in (length, unit))
-    whole = claimed - claimed % step
-    note = f"{length[0]} {whole}: of {claimed} the last {claimed - whole} are in no token"
-    return whole, (note,) if whole < claimed else ()
+    """Return a length rounded down to whole tokens, and a note if it was rounded.
+
+    Args:
+        config: Content of `config.json`.
+        length: Field of the length, and its default.
+        unit: Field of the length of a token, and its default.
+    """
+    total, step = (read_positive_int(config, name) or default for name, default in (length, unit))
+    rounded = total - total % step
+    note = f"{length[0]} {rounded}: the last {total - rounded} of {total} fill no token"
+    return rounded, (note,) if rounded < total else ()
 
 
-def _heads(said: Mapping[str, Any], classes: int) -> tuple[int | None, tuple[str, ...]]:
-    heads = number(said, "num_attention_heads")
-    wrong, of = OFFICIAL_SMALL
-    if said.get("hidden_size") != SMALL or heads != wrong:
+def _read_heads(config: Json, classes: int) -> tuple[int | None, tuple[str, ...]]:
+    """Return the number of heads, and a note for ViT-S, whose published configs are wrong."""
+    heads = read_positive_int(config, "num_attention_heads")
+    if config.get("hidden_size") != SMALL_DIM or heads != WRONG_SMALL_HEADS:
         return heads, ()
-    if classes in of:
+    if classes in PUBLISHED_SMALL_CLASSES:
         return SMALL_HEADS, (
-            f"config.json says {heads} heads; the published ViT-S was trained with {SMALL_HEADS},"
-            f" which is used (--heads {heads} for a model that was trained with {heads})",
+            f"config.json has {heads} heads, but the published ViT-S was trained with"
+            f" {SMALL_HEADS}: {SMALL_HEADS} are used (--heads {heads} for a model that was trained"
+            f" with {heads})",
         )
     return heads, (
-        f"ViT-S with {heads} heads: right only if it was fine-tuned so (the published one has"
-        f" {SMALL_HEADS}: --heads {SMALL_HEADS})",
+        f"ViT-S with {heads} heads: correct only if it was fine-tuned with {heads}; the published"
+        f" one has {SMALL_HEADS} (--heads {SMALL_HEADS})",
     )
 
 
-def _statistics(
-    said: Mapping[str, Any] | None,
+def _read_statistics(
+    processor: Json | None,
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]]:
-    """Return mean, deviation, and what was assumed about them."""
-    if said is None:
-        note = "no preprocessor_config.json: pixels normalised by ImageNet's statistics"
+    """Return mean and standard deviation of pixels, and the assumptions in them."""
+    if processor is None:
+        note = "no preprocessor_config.json: pixels normalised by ImageNet's mean and std"
         return IMAGENET_MEAN, IMAGENET_STD, (note,)
-    is_old = "feature_extractor_type" in said and "image_processor_type" not in said
-    found, assumed = [], []
+    is_old = "feature_extractor_type" in processor and "image_processor_type" not in processor
+    values, assumed = [], []
     for name, imagenet in (("image_mean", IMAGENET_MEAN), ("image_std", IMAGENET_STD)):
-        value = said.get(name)
+        value = processor.get(name)
         if value is None:
             value = imagenet if is_old else HALF
-            assumed.append(f"{name} {value}: the class's default, not in preprocessor_config.json")
+            assumed.append(
+                f"{name} {value}: default of the processor, not in preprocessor_config.json"
+            )
         if not _are_three_numbers(value) or (name == "image_std" and not min(value) > 0):
             raise CheckpointError(
-                f"preprocessor_config.json: {name} {value!r} is not three numbers to go by"
+                f"preprocessor_config.json: {name} {value!r} is not a list of three valid numbers"
             )
-        found.append(tuple(float(x) for x in value))
-    return found[0], found[1], tuple(assumed)
+        values.append(tuple(float(x) for x in value))
+    return values[0], values[1], tuple(assumed)
 
 
 def _are_three_numbers(value: object) -> bool:

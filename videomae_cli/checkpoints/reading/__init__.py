@@ -1,1 +1,1 @@
-"""Read weights from files that strangers wrote, without running anything."""
+"""Read weights from untrusted files without running any code in them."""

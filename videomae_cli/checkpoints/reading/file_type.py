@@ -1,32 +1,32 @@
-"""What kind of file this is, by its first bytes; what holds no weights is refused by its name."""
+"""Detect the type of a file by its first bytes, and refuse files that contain no weights."""
 
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from videomae_cli.errors import CheckpointError
 
-Container = Literal["safetensors", "torch", "torch (before 1.6)", "index"]
+FileType = Literal["safetensors", "torch", "torch (before 1.6)", "index"]
 
 HEAD_BYTES = 512
-PAGE = "the host answered with a page (log-in, quota); open it in a browser and fetch again"
-AGAIN = "download or copy it again"
+DOWNLOAD_IN_BROWSER = "the host sent a page (log-in, quota); open it in a browser, download again"
+DOWNLOAD_AGAIN = "download or copy it again"
 UNPACK = "unpack it, and give the file inside"
-WANTED = "give a .safetensors, .pth or .pt file, or a directory that videomae wrote"
+GIVE_WEIGHTS = "give a .safetensors, .pth or .pt file, or a directory that videomae wrote"
 
 
 class Magic(NamedTuple):
-    """What cannot be read, and how it begins."""
+    """A file type that cannot be read, and its first bytes."""
 
-    begins: bytes
-    what: str
+    prefix: bytes
+    description: str
     hint: str
 
 
 NOT_WEIGHTS = (
-    Magic(b"<", "is a web page, not weights", PAGE),
+    Magic(b"<", "is a web page, not weights", DOWNLOAD_IN_BROWSER),
     Magic(
         b"version https://git-lfs",
-        "is a git-lfs pointer: the weights themselves were never fetched",
+        "is a git-lfs pointer: the weights themselves were not downloaded",
         "run git lfs pull in its repository, or download the file from its page",
     ),
     Magic(b"\x1f\x8b", "is a gzip archive", UNPACK),
@@ -35,24 +35,28 @@ NOT_WEIGHTS = (
     Magic(b"(\xb5/\xfd", "is a zstandard archive", UNPACK),
     Magic(b"7z\xbc\xaf", "is a 7-zip archive", UNPACK),
     Magic(b"Rar!", "is a RAR archive", UNPACK),
-    Magic(b"\x89HDF", "is an HDF5 file", WANTED),
-    Magic(b"\x93NUMPY", "is a numpy array", WANTED),
-    Magic(b"\x08", "looks like an ONNX program, which does not turn back into weights", WANTED),
+    Magic(b"\x89HDF", "is an HDF5 file", GIVE_WEIGHTS),
+    Magic(b"\x93NUMPY", "is a numpy array", GIVE_WEIGHTS),
+    Magic(
+        b"\x08",
+        "looks like an ONNX model, which cannot be converted back to weights",
+        GIVE_WEIGHTS,
+    ),
 )
 TAR_MAGIC = slice(257, 262)
 
 
-def container(path: Path) -> Container:
-    """Tell what holds the weights.
+def detect_file_type(path: Path) -> FileType:
+    """Return the type of a file of weights.
 
     Raises:
-        CheckpointError: The file is missing, empty, not readable, or something else than weights.
+        CheckpointError: The file is missing, empty, unreadable, or contains no weights.
     """
-    head = _head(path)
+    head = _read_head(path)
     if not head.strip(b"\0"):
-        what = "is empty (0 bytes)" if not head else "begins with nothing but zeros"
-        raise CheckpointError(f"{path} {what}", AGAIN)
-    if head[8:9] == b"{":  # first, for a header's length can look like anything
+        problem = "is empty (0 bytes)" if not head else "begins with nothing but zeros"
+        raise CheckpointError(f"{path} {problem}", DOWNLOAD_AGAIN)
+    if head[8:9] == b"{":  # tested first: the length of the header may look like another type
         return "safetensors"
     if head[:4] == b"PK\x03\x04":
         return "torch"
@@ -64,25 +68,26 @@ def container(path: Path) -> Container:
     if text[:1] == b"{" and path.suffix == ".json":
         return "index"
     for magic in NOT_WEIGHTS:
-        if text.startswith(magic.begins):
-            raise CheckpointError(f"{path} {magic.what}", magic.hint)
+        if text.startswith(magic.prefix):
+            raise CheckpointError(f"{path} {magic.description}", magic.hint)
     words = " ".join(text.decode("utf-8", errors="replace").split())
     if text.isascii() and words.isprintable():
-        raise CheckpointError(f"{path} is text, not weights: {words[:60]!r}", AGAIN)
+        raise CheckpointError(f"{path} is text, not weights: {words[:60]!r}", DOWNLOAD_AGAIN)
     raise CheckpointError(
-        f"{path} is neither safetensors nor a torch file (it begins with {head[:8]!r})", WANTED
+        f"{path} is neither a safetensors nor a torch file (it begins with {head[:8]!r})",
+        GIVE_WEIGHTS,
     )
 
 
-def _head(path: Path) -> bytes:
+def _read_head(path: Path) -> bytes:
     if not path.exists():
         raise CheckpointError(f"{path}: no such file", "check the path")
     if not path.is_file():
-        raise CheckpointError(f"{path} is not a file", WANTED)
+        raise CheckpointError(f"{path} is not a file", GIVE_WEIGHTS)
     try:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
     except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be read: {error.strerror}", "check who may read it"
+            f"{path} cannot be read: {error.strerror}", "check its permissions"
         ) from error

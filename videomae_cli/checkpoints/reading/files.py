@@ -1,9 +1,9 @@
-"""Weights in and out of files, without running anything and without leaving half a file.
+"""Read weights from files without running any code in them.
 
-Reading takes safetensors, torch archives through the weights-only unpickler with one more class on
-its list (`argparse.Namespace`, which the original training scripts store beside the weights), and
-weights in several files with an index. What can be checked from names and sizes is checked before
-memory is taken; the numbers stay in the file until they are used.
+Readable are safetensors files, torch files (by the weights-only unpickler with one more class
+allowed: `argparse.Namespace`, which the original training scripts store beside the weights), and
+weights in several files with an index. Names and sizes are checked before memory is allocated; the
+values stay in the file until they are used.
 """
 
 import pickle
@@ -18,23 +18,22 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from videomae_cli.checkpoints.reading.file_type import AGAIN, container
+from videomae_cli.checkpoints.keymap import Weights
+from videomae_cli.checkpoints.reading.file_type import DOWNLOAD_AGAIN, FileType, detect_file_type
 from videomae_cli.checkpoints.reading.shards import Shard, read_index
 from videomae_cli.checkpoints.reading.torch_archive import (
     ALLOWED,
     check_archive,
-    check_stream,
-    check_sums,
+    check_checksums,
+    check_legacy_file,
 )
 from videomae_cli.errors import CheckpointError
 
-Weights = dict[str, Tensor]
+MAX_HEADER_BYTES = 16 * 2**20  # names and shapes of 600 tensors need 60,000
+MAX_TENSORS = 100_000
 
-MOST_HEADER_BYTES = 16 * 2**20  # names and shapes of 600 tensors take 60,000
-MOST_TENSORS = 100_000
-
-# what a damaged file makes torch, zipfile and pickle raise (found by flipping and cutting bytes)
-_DAMAGE = (
+# raised by torch, zipfile and pickle for damaged files (found by flipping and cutting bytes)
+_DAMAGE_ERRORS = (
     RuntimeError,
     ValueError,
     EOFError,
@@ -52,64 +51,65 @@ _DAMAGE = (
 
 
 class Contents(NamedTuple):
-    """What a file of weights holds."""
+    """The content of a file of weights."""
 
-    weights: object
-    """Safetensors: tensors by name. Torch: what was saved, often a dict with the weights inside."""
+    saved: object
+    """Safetensors: tensors by name. Torch: the saved object, often a dict that contains weights."""
     metadata: dict[str, str]
-    """Text stored beside the tensors (safetensors); `container` is always there."""
+    """Text stored beside the tensors (safetensors), and the file type under `container`."""
     size: int
-    """Bytes of the file, or of all its parts."""
+    """Bytes of the file, or of all its shards."""
     files: tuple[Path, ...]
-    """The file, or its parts."""
+    """The file, or its shards."""
 
 
-def read_contents(path: Path, *, numbers: bool = True) -> Contents:
+def read_contents(path: Path, *, read_values: bool = True) -> Contents:
     """Read a safetensors or torch file, or all files of an index.
 
     Args:
         path: The file, or the index.
-        numbers: Read everything and compare checksums, where there are any. Without it only names
-            and shapes are read, and numbers when they are used.
+        read_values: Read the whole file and compare its checksums, if it has any. False reads only
+            names and shapes, and each value when it is used.
 
     Raises:
         CheckpointError: Missing, empty, truncated, a web page, unknown, in need of a class that is
-            not allowed, or larger than its limits.
+            not allowed, or above the limits.
     """
-    kind = container(path)
+    file_type = detect_file_type(path)
     try:
-        if kind == "index":
-            return _read_shards(read_index(path), numbers=numbers)
-        if kind == "safetensors":
+        if file_type == "index":
+            return _read_shards(read_index(path), read_values=read_values)
+        if file_type == "safetensors":
             return _read_safetensors(path)
-        return _read_torch(path, kind, numbers=numbers)
+        return _read_torch(path, file_type, read_values=read_values)
     except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be read: {error.strerror or error}", "check who may read it"
+            f"{path} cannot be read: {error.strerror or error}", "check its permissions"
         ) from error
-    except (SafetensorError, *_DAMAGE) as error:
-        what = "safetensors" if kind == "safetensors" else "a torch file"
+    except (SafetensorError, *_DAMAGE_ERRORS) as error:
+        expected = "a safetensors file" if file_type == "safetensors" else "a torch file"
         raise CheckpointError(
-            f"{path} is damaged or not {what}: {_first_line(error)}", AGAIN
+            f"{path} is damaged or not {expected}: {_first_line(error)}", DOWNLOAD_AGAIN
         ) from error
 
 
-def read_weights(path: Path) -> tuple[Weights, dict[str, str]]:
-    """Read a file that holds tensors by name and nothing else, and its metadata.
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a file that contains nothing but tensors by name, and its metadata.
 
     Raises:
-        CheckpointError: As `read_contents`, or the file holds something other than named tensors.
+        CheckpointError: As `read_contents`, or the file contains something other than named
+            tensors.
     """
     contents = read_contents(path)
-    if not is_weights(contents.weights):
+    if not is_weights(contents.saved):
         raise CheckpointError(
-            f"{path} does not hold named tensors", "look at it with convert --inspect"
+            f"{path} does not contain named tensors", "inspect it: videomae convert FILE --inspect"
         )
-    return owned(contents.weights, contents.size), contents.metadata
+    return copy_weights(contents.saved, contents.size), contents.metadata
 
 
-def is_weights(value: object) -> TypeGuard[Mapping[str, Tensor]]:
-    """Tell whether a value is a non-empty mapping of names to tensors."""
+def is_weights(value: object) -> TypeGuard[Weights]:
+    """Return whether a value is a non-empty mapping of names to tensors."""
     return (
         isinstance(value, Mapping)
         and len(value) > 0
@@ -117,17 +117,24 @@ def is_weights(value: object) -> TypeGuard[Mapping[str, Tensor]]:
     )
 
 
-def owned(weights: Mapping[str, Tensor], size: int) -> Weights:
-    """Return float32 copies of tensors that may still lie in the file's memory map.
+def copy_weights(weights: Weights, size: int, *, read_values: bool = True) -> dict[str, Tensor]:
+    """Check the sizes of tensors and copy them out of the file, as float32.
 
     Args:
-        weights: Tensors by name.
-        size: Bytes of the file they came from.
+        weights: Tensors by name, which may still be in the file's memory map.
+        size: Bytes of the file.
+        read_values: False returns the tensors as they are in the file.
 
     Raises:
-        CheckpointError: The tensors claim more numbers than the file has bytes for.
+        CheckpointError: There are too many tensors, or they are larger than the file.
     """
-    check_claims(weights, size)
+    if len(weights) > MAX_TENSORS:
+        raise CheckpointError(f"it has {len(weights):,} tensors, more than {MAX_TENSORS:,}")
+    declared = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    if declared > 2 * size:  # shared tensors may count twice
+        raise CheckpointError(f"its tensors declare {declared:,} bytes, more than the file has")
+    if not read_values:
+        return dict(weights)
     return {
         name: tensor.detach()
         .to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
@@ -136,40 +143,15 @@ def owned(weights: Mapping[str, Tensor], size: int) -> Weights:
     }
 
 
-def taken(weights: Mapping[str, Tensor], size: int, *, numbers: bool) -> Weights:
-    """Return `owned` weights, or without `numbers` the tensors as they lie in the file.
-
-    Raises:
-        CheckpointError: As `owned`.
-    """
-    if numbers:
-        return owned(weights, size)
-    check_claims(weights, size)
-    return dict(weights)
-
-
-def check_claims(weights: Mapping[str, Tensor], size: int) -> None:
-    """Make sure that tensors are no larger than the file of `size` bytes they came from.
-
-    Raises:
-        CheckpointError: They are, or there are too many of them.
-    """
-    if len(weights) > MOST_TENSORS:
-        raise CheckpointError(f"it has {len(weights):,} tensors, more than {MOST_TENSORS:,}")
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
-    if claimed > 2 * size:  # shared tensors may count twice
-        raise CheckpointError(f"its tensors claim {claimed:,} bytes, more than the file has")
-
-
 def _read_safetensors(path: Path) -> Contents:
     size = path.stat().st_size
     with path.open("rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-    if header > MOST_HEADER_BYTES:
+        header_size = int.from_bytes(file.read(8), "little")
+    if header_size > MAX_HEADER_BYTES:
         raise CheckpointError(
-            f"{path} is damaged: its header claims {header:,} bytes, more than"
-            f" {MOST_HEADER_BYTES:,}",
-            AGAIN,
+            f"{path} is damaged: its header declares {header_size:,} bytes, more than"
+            f" {MAX_HEADER_BYTES:,}",
+            DOWNLOAD_AGAIN,
         )
     with safe_open(path, framework="pt") as file:
         metadata = dict(file.metadata() or {})
@@ -177,40 +159,40 @@ def _read_safetensors(path: Path) -> Contents:
     return Contents(weights, {**metadata, "container": "safetensors"}, size, (path,))
 
 
-def _read_torch(path: Path, kind: str, *, numbers: bool) -> Contents:
-    is_zip = kind == "torch"
+def _read_torch(path: Path, file_type: FileType, *, read_values: bool) -> Contents:
+    is_zip = file_type == "torch"
     if is_zip:
         check_archive(path)
     else:
-        check_stream(path)
-    if is_zip and numbers:
-        check_sums(path)
+        check_legacy_file(path)
+    if is_zip and read_values:
+        check_checksums(path)
     with warnings.catch_warnings(), torch.serialization.safe_globals(list(ALLOWED)):
-        warnings.simplefilter("ignore")  # about pickle protocols: the outcome says it all
-        held = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
-    return Contents(held, {"container": kind}, path.stat().st_size, (path,))
+        warnings.simplefilter("ignore")  # about pickle protocols; errors are raised anyway
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
+    return Contents(saved, {"container": file_type}, path.stat().st_size, (path,))
 
 
-def _read_shards(shards: tuple[Shard, ...], *, numbers: bool) -> Contents:
+def _read_shards(shards: tuple[Shard, ...], *, read_values: bool) -> Contents:
     weights: dict[str, Tensor] = {}
     metadata: dict[str, str] = {}
     size = 0
     for shard in shards:
-        part = read_contents(shard.file, numbers=numbers)
-        if not is_weights(part.weights):
-            raise CheckpointError(f"{shard.file} does not hold named tensors", AGAIN)
-        wrong = sorted(part.weights.keys() ^ set(shard.names))
-        if wrong:
-            where = "holds" if wrong[0] in part.weights else "does not hold"
+        part = read_contents(shard.file, read_values=read_values)
+        if not is_weights(part.saved):
+            raise CheckpointError(f"{shard.file} does not contain named tensors", DOWNLOAD_AGAIN)
+        differences = sorted(part.saved.keys() ^ set(shard.names))
+        if differences:
+            verb = "contains" if differences[0] in part.saved else "does not contain"
             raise CheckpointError(
-                f"{shard.file} {where} {wrong[0]}; its index says otherwise", AGAIN
+                f"{shard.file} {verb} {differences[0]}, unlike its index", DOWNLOAD_AGAIN
             )
-        weights |= part.weights
+        weights |= part.saved
         metadata |= part.metadata
         size += part.size
-    parts = f"{metadata['container']}, {len(shards)} files"
+    file_type = f"{metadata['container']}, {len(shards)} files"
     files = tuple(shard.file for shard in shards)
-    return Contents(weights, {**metadata, "container": parts}, size, files)
+    return Contents(weights, {**metadata, "container": file_type}, size, files)
 
 
 def _first_line(error: Exception) -> str:

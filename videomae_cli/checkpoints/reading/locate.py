@@ -1,9 +1,9 @@
-"""Where the weights are that a path means: a run, a directory of ours or of others, a file."""
+"""Find the file of weights that a path refers to: a run, a directory of any format, or a file."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.checkpoints.formats.folders import find, first_of
+from videomae_cli.checkpoints.formats.folders import find_foreign_weights, find_weights_file
 from videomae_cli.checkpoints.native import (
     MODEL_CONFIG_FILE,
     MODEL_CONFIG_KEY,
@@ -16,52 +16,57 @@ from videomae_cli.errors import CheckpointError
 
 DEEPSPEED_FILE, DEEPSPEED_TAG = "mp_rank_00_model_states.pt", "latest"
 RUN_FILES = ("recipe.yaml", "metrics.jsonl", "checkpoints")
+SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 
 
-class Place(NamedTuple):
-    """A file of weights, and the card beside it if there is one."""
+class Location(NamedTuple):
+    """A file of weights, and the model configuration beside it if there is one."""
 
     file: Path
     config: ModelConfig | None
     is_foreign: bool = False
-    """Whether it is one of a folder with a `config.json`, which must be read with it."""
+    """Whether the file belongs to a folder with a `config.json`, which must be read with it."""
 
 
-def locate(path: Path) -> Place:
-    """Find the weights that a path means: a file, a directory that holds them, or a run.
+def locate_weights(path: Path) -> Location:
+    """Find the weights that a path refers to.
+
+    Args:
+        path: A file, a directory that contains weights, or a finished run.
 
     Raises:
-        CheckpointError: There are none there; the message says what is there instead.
+        CheckpointError: There are no weights; the message lists the files that are there instead.
     """
     if path.is_file():
-        config = _card_beside(path)
-        is_foreign = config is None and find(path.parent) == path
-        return Place(path, config, is_foreign)
+        config = _read_config_beside(path)
+        is_foreign = config is None and find_foreign_weights(path.parent) == path
+        return Location(path, config, is_foreign)
     if not path.is_dir():
-        raise CheckpointError(f"{path}: no such file or directory", _nearby(path))
-    if not (path / MODEL_CONFIG_FILE).is_file() and (first := find(path)) is not None:
-        return Place(first, None, is_foreign=True)
-    if (file := _of_deepspeed(path)) is not None:
-        return Place(file, None)
+        raise CheckpointError(f"{path}: no such file or directory", _suggest_paths(path))
+    if not (path / MODEL_CONFIG_FILE).is_file() and (foreign := find_foreign_weights(path)):
+        return Location(foreign, None, is_foreign=True)
+    if (file := _find_deepspeed_file(path)) is not None:
+        return Location(file, None)
     for directory in (path, path / "final"):
         if (directory / WEIGHTS_FILE).is_file():
-            return Place(directory / WEIGHTS_FILE, _card_beside(directory / WEIGHTS_FILE))
-    if (file := first_of(path)) is not None:
-        return Place(file, None)
+            file = directory / WEIGHTS_FILE
+            return Location(file, _read_config_beside(file))
+    if (file := find_weights_file(path)) is not None:
+        return Location(file, None)
     if any((path / name).exists() for name in RUN_FILES):
         raise CheckpointError(
             f"{path} is a run that has not finished: it has no final/{WEIGHTS_FILE}",
             f"finish it with --resume {path}",
         )
-    held = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
+    names = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
     raise CheckpointError(
-        f"{path} holds no {WEIGHTS_FILE} and no final/{WEIGHTS_FILE}; it holds {held}",
+        f"{path} contains no {WEIGHTS_FILE} and no final/{WEIGHTS_FILE}; it contains {names}",
         "give a run directory, or a file of weights",
     )
 
 
-def model_config_in(metadata: dict[str, str], file: Path) -> ModelConfig | None:
-    """Return the card in a safetensors header, if there is one.
+def read_header_config(metadata: dict[str, str], file: Path) -> ModelConfig | None:
+    """Return the model configuration in a safetensors header, if there is one.
 
     Raises:
         CheckpointError: There is one and it does not describe a model.
@@ -70,21 +75,20 @@ def model_config_in(metadata: dict[str, str], file: Path) -> ModelConfig | None:
     return parse_model_config(text, f"the header of {file}") if text else None
 
 
-def _of_deepspeed(path: Path) -> Path | None:
-    """Return DeepSpeed's file of weights in a directory, or in the newest one below it."""
+def _find_deepspeed_file(path: Path) -> Path | None:
+    """Return DeepSpeed's file of weights in a directory, or in its newest checkpoint."""
     tag = path / DEEPSPEED_TAG
-    if tag.is_file() and tag.stat().st_size < 256:  # a name
+    if tag.is_file() and tag.stat().st_size < 256:  # a file name
         path = path / Path(tag.read_text(encoding="utf-8", errors="replace").strip()).name
     return path / DEEPSPEED_FILE if (path / DEEPSPEED_FILE).is_file() else None
 
 
-def _card_beside(file: Path) -> ModelConfig | None:
+def _read_config_beside(file: Path) -> ModelConfig | None:
     if file.suffix != ".safetensors":
         return None
     if file.name == WEIGHTS_FILE:
-        return (
-            read_model_config(file.parent) if (file.parent / MODEL_CONFIG_FILE).is_file() else None
-        )
+        has_config = (file.parent / MODEL_CONFIG_FILE).is_file()
+        return read_model_config(file.parent) if has_config else None
     sibling = file.with_suffix(".json")
     if not sibling.is_file():
         return None
@@ -92,10 +96,10 @@ def _card_beside(file: Path) -> ModelConfig | None:
     return parse_model_config(text, str(sibling)) if '"videomae-native"' in text else None
 
 
-def _nearby(path: Path) -> str:
+def _suggest_paths(path: Path) -> str:
+    """Return a hint that lists possible weights beside a path that does not exist."""
     parent = path.parent
     if not parent.is_dir():
-        return f"there is no {parent} either"
-    weights = (".pth", ".pt", ".bin", ".safetensors")
-    found = sorted(p.name for p in parent.iterdir() if p.is_dir() or p.suffix in weights)
-    return f"in {parent} there is {', '.join(found[:5])}" if found else f"{parent} has no weights"
+        return f"{parent} does not exist either"
+    names = sorted(p.name for p in parent.iterdir() if p.is_dir() or p.suffix in SUFFIXES)
+    return f"{parent} contains {', '.join(names[:5])}" if names else f"{parent} has no weights"

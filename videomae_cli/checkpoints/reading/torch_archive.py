@@ -1,10 +1,10 @@
-"""Torch files held against limits before torch sees them: what they need, promise and weigh.
+"""Check torch files before torch reads them: the classes they need and the sizes they declare.
 
-The weights-only unpickler is what keeps code from running; this says beforehand, and by name, what
-it would refuse, and refuses what it would crash or choke on.
+The weights-only unpickler prevents code from running. The checks here name beforehand what it would
+refuse, and refuse files on which it would crash or run out of memory.
 
-Not covered: nothing but the directory of a zip archive has checksums, so a byte that flipped among
-the numbers of an older torch file, or of a safetensors file, is not seen.
+Not covered: only the entries of a zip archive have checksums, so a changed byte among the values of
+an older torch file or of a safetensors file is not detected.
 """
 
 import argparse
@@ -14,8 +14,13 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from videomae_cli.checkpoints.reading.file_type import WANTED
-from videomae_cli.checkpoints.reading.pickle_scan import Held, Name, Survey, survey
+from videomae_cli.checkpoints.reading.file_type import GIVE_WEIGHTS
+from videomae_cli.checkpoints.reading.pickle_scan import (
+    GlobalName,
+    PickleScan,
+    Value,
+    scan_pickle,
+)
 from videomae_cli.errors import CheckpointError
 
 ALLOWED = (argparse.Namespace,)  # the original training scripts store one beside the weights
@@ -31,131 +36,140 @@ HARMLESS = {
     "torch.storage.UntypedStorage",
 }
 HARMLESS_PATTERN = re.compile(r"torch\.(\w+Storage|b?float\d+|u?int\d+|bool)")
-MOST_ENTRIES = 100_000  # the largest published model of this family has about 600 tensors
-MOST_PICKLE_BYTES = 16 * 2**20  # names and shapes; the numbers lie in entries of their own
-MOST_NAMED = 5
+MAX_ENTRIES = 100_000  # the largest published model of this family has about 600 tensors
+MAX_PICKLE_BYTES = 16 * 2**20  # names and shapes; the values are in separate entries
+MAX_LISTED = 5
 ITEM_BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2}
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-LEGACY_PICKLES = 5  # magic number, protocol, machine, what was saved, storage keys
+LEGACY_PICKLES = 5  # magic number, protocol, machine, saved object, storage keys
 
 
 def check_archive(path: Path) -> None:
-    """Hold a zip archive against the limits.
+    """Check a zip archive against the limits.
 
     Raises:
-        CheckpointError: It is no torch file, needs a class that is not allowed, or promises more
-            than it holds.
+        CheckpointError: It is not a torch file, needs a class that is not allowed, or declares more
+            bytes than it contains.
         ValueError, zipfile.BadZipFile: It is damaged.
     """
     with zipfile.ZipFile(path) as archive:
-        entries = _entries(path, archive)
-        pickled = _pickle_of(path, entries)
-        found = survey(io.BytesIO(archive.read(pickled)), path)
-    refuse_names(path, found.names)
-    folder = pickled.filename.removesuffix("data.pkl")
+        entries = _check_entries(path, archive)
+        pickle_entry = _find_pickle(path, entries)
+        scan = scan_pickle(io.BytesIO(archive.read(pickle_entry)), path)
+    refuse_unsafe_names(path, scan.global_names)
+    folder = pickle_entry.filename.removesuffix("data.pkl")
     sizes = {entry.filename.removeprefix(folder + "data/"): entry.file_size for entry in entries}
-    for key, count in _promised(found):
-        if count > sizes.get(key, -1):
-            held = f"{sizes[key]:,}" if key in sizes else "none"
-            raise CheckpointError(f"{path} promises {count:,} bytes for a tensor, and has {held}")
+    for key, size in _read_storage_sizes(scan):
+        if size > sizes.get(key, -1):
+            actual = f"{sizes[key]:,}" if key in sizes else "none"
+            raise CheckpointError(
+                f"{path} declares {size:,} bytes for a tensor, but contains {actual}"
+            )
 
 
-def check_stream(path: Path) -> None:
-    """Hold a torch file from before 1.6 against the limits.
+def check_legacy_file(path: Path) -> None:
+    """Check a torch file from before 1.6 against the limits.
 
     Raises:
         CheckpointError: As `check_archive`.
         ValueError: It is damaged.
     """
     with path.open("rb") as file:
-        stream = io.BytesIO(file.read(MOST_PICKLE_BYTES))
-    found = [survey(stream, path)]
+        stream = io.BytesIO(file.read(MAX_PICKLE_BYTES))
+    scans = [scan_pickle(stream, path)]
     magic = stream.getvalue()[: stream.tell()]
-    refuse_names(path, found[0].names)
+    refuse_unsafe_names(path, scans[0].global_names)
     if LEGACY_MAGIC.to_bytes(10, "little") not in magic:
-        raise CheckpointError(f"{path} is a pickle, but not one that torch wrote", WANTED)
-    found += [survey(stream, path) for _ in range(LEGACY_PICKLES - 1)]
-    refuse_names(path, [name for one in found for name in one.names])
-    promised = sum(dict(pair for one in found for pair in _promised(one)).values())
-    if promised > path.stat().st_size:
-        raise CheckpointError(f"{path} promises {promised:,} bytes of tensors, more than it has")
+        raise CheckpointError(f"{path} is a pickle, but not one that torch wrote", GIVE_WEIGHTS)
+    scans += [scan_pickle(stream, path) for _ in range(LEGACY_PICKLES - 1)]
+    refuse_unsafe_names(path, [name for scan in scans for name in scan.global_names])
+    sizes = dict(pair for scan in scans for pair in _read_storage_sizes(scan))
+    declared = sum(sizes.values())
+    if declared > path.stat().st_size:
+        raise CheckpointError(
+            f"{path} declares {declared:,} bytes of tensors, more than it contains"
+        )
 
 
-def check_sums(path: Path) -> None:
-    """Read a zip archive through and compare its checksums, where it has any.
+def check_checksums(path: Path) -> None:
+    """Read all entries of a zip archive and compare their checksums, if they have any.
 
     Raises:
-        zipfile.BadZipFile: An entry is not what it was.
+        zipfile.BadZipFile: An entry has changed.
     """
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if entry.CRC == 0:
-                continue  # torch writes none where set_crc32_options(False) was called
+                continue  # torch writes none after set_crc32_options(False)
             with archive.open(entry) as stream:
                 while stream.read(2**20):
                     pass
 
 
-def refuse_names(path: Path, names: Iterable[Name]) -> None:
-    """Refuse classes that are not on the list.
+def refuse_unsafe_names(path: Path, names: Iterable[GlobalName]) -> None:
+    """Refuse classes and functions that are not on the list of harmless ones.
 
     Raises:
         CheckpointError: There are some; they are named.
     """
     texts = [str(name).replace("__builtin__.", "builtins.") for name in names]
-    wrong = sorted({t for t in texts if t not in HARMLESS and not HARMLESS_PATTERN.fullmatch(t)})
-    if not wrong:
+    unsafe = sorted({t for t in texts if t not in HARMLESS and not HARMLESS_PATTERN.fullmatch(t)})
+    if not unsafe:
         return
-    rest = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+    rest = f" and {len(unsafe) - MAX_LISTED} more" if len(unsafe) > MAX_LISTED else ""
     raise CheckpointError(
-        f"{path} needs {', '.join(wrong[:MOST_NAMED])}{rest}, which could run code; refused",
-        "ask its author for a file with tensors only (safetensors); if you trust the file, load it"
-        " in a program of your own and save its weights alone",
+        f"{path} needs {', '.join(unsafe[:MAX_LISTED])}{rest}, which could run code; refused",
+        "ask the author for a file that contains only tensors (safetensors); if you trust the"
+        " file, load it in a program of your own and save only its weights",
     )
 
 
-def _entries(path: Path, archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
+def _check_entries(path: Path, archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
     entries = archive.infolist()
-    if len(entries) > MOST_ENTRIES:
-        raise CheckpointError(f"{path} has {len(entries):,} entries, more than {MOST_ENTRIES:,}")
+    if len(entries) > MAX_ENTRIES:
+        raise CheckpointError(f"{path} has {len(entries):,} entries, more than {MAX_ENTRIES:,}")
     if len({entry.filename for entry in entries}) < len(entries):
         raise CheckpointError(f"{path} has two entries of one name; torch never writes that")
-    packed = next((e for e in entries if e.compress_type != zipfile.ZIP_STORED), None)
-    if packed is not None:
-        raise CheckpointError(f"{path}: {packed.filename} is compressed; torch never does that")
+    compressed = next((e for e in entries if e.compress_type != zipfile.ZIP_STORED), None)
+    if compressed is not None:
+        raise CheckpointError(
+            f"{path}: {compressed.filename} is compressed; torch never writes that"
+        )
     total = sum(entry.file_size for entry in entries)
     if total > path.stat().st_size:
-        raise CheckpointError(f"{path} would unpack to {total:,} bytes, more than it has")
+        raise CheckpointError(f"{path} would unpack to {total:,} bytes, more than its own size")
     return entries
 
 
-def _pickle_of(path: Path, entries: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+def _find_pickle(path: Path, entries: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     names = [entry.filename for entry in entries]
-    inner = {name.split("/", 1)[-1].split("/")[0] for name in names}
-    if "constants.pkl" in inner or "code" in inner:
-        raise CheckpointError(f"{path} is a TorchScript program, not weights", WANTED)
-    if "archive_format" in inner:
-        raise CheckpointError(f"{path} is an exported program, not weights", WANTED)
+    top_level = {name.split("/", 1)[-1].split("/")[0] for name in names}
+    if "constants.pkl" in top_level or "code" in top_level:
+        raise CheckpointError(f"{path} is a TorchScript model, not weights", GIVE_WEIGHTS)
+    if "archive_format" in top_level:
+        raise CheckpointError(f"{path} is an exported model, not weights", GIVE_WEIGHTS)
     pickles = [e for e in entries if e.filename.split("/", 1)[-1] == "data.pkl"]
     if len(pickles) != 1:
-        held = ", ".join(names[:3]) or "nothing"
-        raise CheckpointError(f"{path} is a zip archive, but no torch file: it holds {held}")
-    if pickles[0].file_size > MOST_PICKLE_BYTES:
+        listed = ", ".join(names[:3]) or "nothing"
+        raise CheckpointError(
+            f"{path} is a zip archive, but not a torch file: it contains {listed}"
+        )
+    if pickles[0].file_size > MAX_PICKLE_BYTES:
         raise CheckpointError(
             f"{path}: {pickles[0].filename} has {pickles[0].file_size:,} bytes, more than"
-            f" {MOST_PICKLE_BYTES:,} for names and shapes"
+            f" {MAX_PICKLE_BYTES:,} for names and shapes"
         )
     return pickles[0]
 
 
-def _promised(found: Survey) -> list[tuple[str, int]]:
-    """Return the key and the least number of bytes of each storage a pickle refers to."""
-    return [_storage(held) for held in found.persistent]
+def _read_storage_sizes(scan: PickleScan) -> list[tuple[str, int]]:
+    """Return the key and the minimum number of bytes of each storage that a pickle refers to."""
+    return [_read_storage_size(reference) for reference in scan.persistent_ids]
 
 
-def _storage(held: Held) -> tuple[str, int]:
-    match held:
-        case ("storage", Name() as kind, str(key), _, int(count), *_) if count >= 0:
+def _read_storage_size(reference: Value) -> tuple[str, int]:
+    match reference:
+        case ("storage", GlobalName() as kind, str(key), _, int(count), *_) if count >= 0:
             item = ITEM_BYTES.get(kind.name.removesuffix("Storage"), 1)
             return key, count * item
-    raise ValueError("a tensor refers to something that is not a storage")
+    raise ValueError("a tensor refers to something other than a storage")

@@ -1,4 +1,4 @@
-"""Where the weights lie in a saved object, and the prefixes other programs put on their names."""
+"""Find the weights in a saved object, and strip the prefixes that training adds to names."""
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -6,130 +6,132 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from videomae_cli.checkpoints.keymap import named
+from videomae_cli.checkpoints.keymap import Weights, list_names
 from videomae_cli.checkpoints.native import MODEL_CONFIG_KEY
 from videomae_cli.checkpoints.reading.files import is_weights
 from videomae_cli.errors import CheckpointError
 
-# plain torch saves; DeepSpeed saves and many published files; PySlowFast; MMAction2 and timm; forks
+# keys of weights: plain torch; DeepSpeed and many published files; PySlowFast; MMAction2 and timm;
+# forks
 WRAPPERS = ("model", "module", "model_state", "state_dict", "net", "teacher", "student")
-AVERAGE = "model_ema"
-DEEPEST = 3  # wrappers inside wrappers
+EMA_WRAPPER = "model_ema"
+MAX_DEPTH = 3  # wrappers inside wrappers
 COUNTERS = ("epoch", "step", "iter", "global_step", "global_steps")
-MOST_NAMED = 8
+MAX_LISTED = 8
 PARALLEL = "module."  # DistributedDataParallel
-COMPILED = "_orig_mod."  # torch.compile; a compiled part has it in the middle of its names
+COMPILED = "_orig_mod."  # torch.compile; it is in the middle of a name if a part was compiled
 PREFIXES = ("backbone.", "model.", "encoder.")  # parts of larger models
 
 
-class Unwrapped(NamedTuple):
-    """The weights inside a saved object, and what lay around them."""
+class SavedWeights(NamedTuple):
+    """The weights inside a saved object, and other content of the object."""
 
     weights: dict[str, Tensor]
     wrapper: str
-    """Key the weights were under; empty when bare."""
-    beside: tuple[str, ...]
+    """Key of the weights; empty if the object is the weights."""
+    other_keys: tuple[str, ...]
     """Other keys of the object, not used."""
-    settings: dict[str, object]
-    """The training script's arguments, where stored: a record, never trusted over shapes."""
-    config: str
-    """The card of a file that videomae wrote, as JSON; else empty."""
+    training_args: dict[str, object]
+    """Arguments of the training script, if stored; shapes take precedence over them."""
+    config_json: str
+    """Model configuration as JSON, in files that videomae wrote; else empty."""
     progress: dict[str, int]
-    """How far training had come, in the file's own words: epoch, step."""
+    """Training progress under the file's own keys: epoch, step."""
     prefixes: tuple[str, ...]
-    """What training put before names, taken off again."""
+    """Prefixes that training added to the names; stripped here."""
 
 
-def unwrap(held: object, *, ema: bool = False) -> Unwrapped:
-    """Find the weights in a saved object, and strip what training puts before their names.
+def unwrap(saved: object, *, ema: bool = False) -> SavedWeights:
+    """Find the weights in a saved object, and strip the prefixes that training adds to names.
 
     Args:
-        held: What a file holds.
-        ema: Take the moving average, which is never taken unasked.
+        saved: Content of a file.
+        ema: Use the moving average instead of the weights.
 
     Raises:
-        CheckpointError: There are none, or two names become one.
+        CheckpointError: There are no weights, or two names are the same without prefixes.
     """
-    wrappers = (AVERAGE,) if ema else WRAPPERS
-    found = None if ema and is_weights(held) else _find(held, wrappers, DEEPEST)
-    if found is None:
-        if not isinstance(held, Mapping):
-            raise CheckpointError(f"it holds a {type(held).__name__}, not named tensors")
+    wrappers = (EMA_WRAPPER,) if ema else WRAPPERS
+    result = None if ema and is_weights(saved) else _find_weights(saved, wrappers, MAX_DEPTH)
+    if result is None:
+        if not isinstance(saved, Mapping):
+            raise CheckpointError(f"it contains a {type(saved).__name__}, not named tensors")
         raise CheckpointError(
-            f"no weights under {' or '.join(wrappers)}; it holds {_keys(held)}",
-            f"--ema takes {AVERAGE}" if is_weights(held.get(AVERAGE)) else "",
+            f"no weights under {' or '.join(wrappers)}; it contains {_list_keys(saved)}",
+            f"--ema reads {EMA_WRAPPER}" if is_weights(saved.get(EMA_WRAPPER)) else "",
         )
-    path, weights = found
-    around = held if isinstance(held, Mapping) and path else {}
-    args, config = around.get("args"), around.get(MODEL_CONFIG_KEY)
-    return Unwrapped(
-        weights=_strip(weights),
+    path, weights = result
+    around = saved if isinstance(saved, Mapping) and path else {}
+    args, config_json = around.get("args"), around.get(MODEL_CONFIG_KEY)
+    others = (key for key in around if key not in (path[0], MODEL_CONFIG_KEY))
+    return SavedWeights(
+        weights=_strip_training_prefixes(weights),
         wrapper=".".join(path),
-        beside=tuple(
-            sorted(_word(key) for key in around if key not in (path[0], MODEL_CONFIG_KEY))
-        ),
-        settings=dict(vars(args)) if isinstance(args, Namespace) else {},
-        config=config if isinstance(config, str) else "",
-        progress=_progress(around),
+        other_keys=tuple(sorted(map(_format_key, others))),
+        training_args=dict(vars(args)) if isinstance(args, Namespace) else {},
+        config_json=config_json if isinstance(config_json, str) else "",
+        progress=_read_progress(around),
         prefixes=tuple(p for p in (COMPILED, PARALLEL) if any(p in name for name in weights)),
     )
 
 
-def _find(
-    held: object, wrappers: Sequence[str], deepest: int
-) -> tuple[tuple[str, ...], Mapping[str, Tensor]] | None:
-    """Return the keys that lead to the weights, and the weights. A cycle ends with `deepest`."""
-    if is_weights(held):
-        return (), held
-    if not isinstance(held, Mapping) or deepest == 0:
-        return None
-    for wrapper in wrappers:
-        found = _find(held.get(wrapper), wrappers, deepest - 1)
-        if found is not None:
-            return (wrapper, *found[0]), found[1]
-    return None
-
-
-def _progress(around: Mapping[object, object]) -> dict[str, int]:
-    meta = around.get("meta")  # MMEngine counts there
-    both = {**meta, **around} if isinstance(meta, Mapping) else around
-    found = {counter: both.get(counter) for counter in COUNTERS}
-    return {counter: count for counter, count in found.items() if type(count) is int}
-
-
-def _keys(held: Mapping[object, object]) -> str:
-    words = sorted(_word(key) for key in held)
-    more = f" and {len(words) - MOST_NAMED} more" if len(words) > MOST_NAMED else ""
-    return ", ".join(words[:MOST_NAMED]) + more or "nothing"
-
-
-def _word(key: object) -> str:
-    """Return a key of a saved object as it can be printed."""
-    is_plain = isinstance(key, str) and key.isprintable() and len(key) <= 80
-    return str(key) if is_plain or isinstance(key, int) else f"a key of {type(key).__name__}"
-
-
-def shorten(weights: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """Strip a prefix that all names share, as parts of larger models have it; None if none is."""
+def strip_common_prefix(weights: Weights) -> dict[str, Tensor] | None:
+    """Strip a prefix that all names share, as in parts of larger models; None without one."""
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in weights):
             return {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
     return None
 
 
-def _strip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _find_weights(
+    saved: object, wrappers: Sequence[str], max_depth: int
+) -> tuple[tuple[str, ...], Weights] | None:
+    """Return the keys that lead to the weights, and the weights. The depth limit ends cycles."""
+    if is_weights(saved):
+        return (), saved
+    if not isinstance(saved, Mapping) or max_depth == 0:
+        return None
+    for wrapper in wrappers:
+        inner = _find_weights(saved.get(wrapper), wrappers, max_depth - 1)
+        if inner is not None:
+            return (wrapper, *inner[0]), inner[1]
+    return None
+
+
+def _read_progress(around: Mapping[object, object]) -> dict[str, int]:
+    meta = around.get("meta")  # MMEngine's counters
+    merged = {**meta, **around} if isinstance(meta, Mapping) else around
+    counts = {counter: merged.get(counter) for counter in COUNTERS}
+    return {counter: count for counter, count in counts.items() if type(count) is int}
+
+
+def _list_keys(saved: Mapping[object, object]) -> str:
+    keys = sorted(map(_format_key, saved))
+    more = f" and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else ""
+    return ", ".join(keys[:MAX_LISTED]) + more or "nothing"
+
+
+def _format_key(key: object) -> str:
+    """Return a key of a saved object in a form that can be printed."""
+    is_plain = isinstance(key, str) and key.isprintable() and len(key) <= 80
+    return str(key) if is_plain or isinstance(key, int) else f"a key of {type(key).__name__}"
+
+
+def _strip_training_prefixes(weights: Weights) -> dict[str, Tensor]:
+    unprintable = [name for name in weights if not name.isprintable()]
+    if unprintable:
+        raise CheckpointError(
+            f"the names of {len(unprintable)} tensors contain unprintable characters; refused"
+        )
     stripped: dict[str, Tensor] = {}
-    twice = []
-    hidden = [name for name in weights if not name.isprintable()]
-    if hidden:
-        raise CheckpointError(f"{len(hidden)} tensors have names that cannot be printed; refused")
+    duplicates = []
     for name, tensor in weights.items():
         short = name.replace(COMPILED, "")
         while short.startswith(PARALLEL):
             short = short.removeprefix(PARALLEL)
         if short in stripped:
-            twice.append(name)
+            duplicates.append(name)
         stripped[short] = tensor
-    if twice:
-        raise CheckpointError(f"two tensors for one name: {named(twice)}")
+    if duplicates:
+        raise CheckpointError(f"two tensors for one name: {list_names(duplicates)}")
     return stripped

@@ -1,41 +1,46 @@
-"""Results of earlier probing, so that a second run of `prepare` opens only new or changed files.
+"""Results of earlier runs of `prepare`, so that only new and changed files are decoded.
 
-One JSON object per line, appended as soon as a result is there: an interrupted run keeps them all.
-A result holds for the same path, size, modification time, decoder choice and decoder versions.
+One JSON object per line, appended when a result is ready: an interrupted run keeps its results. A
+result is valid for the same path, size, modification time, decoder and decoder versions.
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from videomae_cli.data.ingest.pool import Refused
-from videomae_cli.data.ingest.probe import Probe
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 
 FILE = "probe-cache.jsonl"
-VERSION = 1  # raise it when the same file would be judged differently
+VERSION = 1  # to be increased when the result for the same file would change
 
 
 class ProbeCache:
-    """The results kept in one directory; use it in a `with` block.
+    """The results stored in one directory; results are added inside a `with` block.
 
     Args:
-        directory: Where the file lies.
-        decoder: The decoder choice of this run.
-        versions: What else decides a result.
+        directory: The directory of the file.
+        decoder: "auto" or a key of `DECODERS`.
+        versions: Versions that results depend on.
     """
 
     def __init__(self, directory: Path, decoder: str, versions: dict[str, str]) -> None:
-        self._path = directory / FILE
+        self.path = directory / FILE
         self._made_by = f"{VERSION} {decoder} {json.dumps(versions, sort_keys=True)}"
-        self._known = self._read()
+        self._results = self._read()
         self._file: IO[str] | None = None
 
     def __enter__(self) -> "ProbeCache":
-        """Open the file for new results."""
-        self._file = self._path.open("a", encoding="ascii")
+        """Open the file for new results.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self._file = self.path.open("a", encoding="ascii")
         if self._file.tell():
             self._file.write("\n")  # ends a line that a killed run left unfinished
+            self._file.flush()
         return self
 
     def __exit__(
@@ -46,23 +51,32 @@ class ProbeCache:
     ) -> None:
         """Close the file."""
         assert self._file is not None, "entered"
-        self._file.close()
+        with suppress(OSError):  # of text that could not be written; `put` has raised it already
+            self._file.close()
         self._file = None
 
-    def get(self, path: Path) -> Probe | Refused | None:
+    def get(self, path: Path) -> ReadableVideo | RejectedVideo | None:
         """Return the earlier result for a file that has not changed since."""
-        known = self._known.get(str(path))
-        if known is None or known["stamp"] != self._stamp(path):
+        line = self._results.get(str(path))
+        if line is None or line["stamp"] != self._stamp(path):
             return None
-        return Probe(*known["probe"]) if "probe" in known else Refused(known["reason"])
+        return ReadableVideo(*line["probe"]) if "probe" in line else RejectedVideo(line["reason"])
 
-    def put(self, path: Path, result: Probe | Refused) -> None:
-        """Keep a result, unless another attempt may end differently."""
+    def put(self, path: Path, result: ReadableVideo | RejectedVideo) -> None:
+        """Store a result, unless another attempt may end differently, or the file is gone by now.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         assert self._file is not None, "entered"
-        if isinstance(result, Refused) and not result.is_lasting:
+        if isinstance(result, RejectedVideo) and not result.is_lasting:
             return
-        line: dict[str, Any] = {"path": str(path), "stamp": self._stamp(path)}
-        if isinstance(result, Refused):
+        try:
+            stamp = self._stamp(path)
+        except OSError:
+            return
+        line: dict[str, Any] = {"path": str(path), "stamp": stamp}
+        if isinstance(result, RejectedVideo):
             line["reason"] = result.reason
         else:
             line["probe"] = result
@@ -74,15 +88,15 @@ class ProbeCache:
         return [state.st_size, state.st_mtime_ns, self._made_by]
 
     def _read(self) -> dict[str, dict[str, Any]]:
-        known: dict[str, dict[str, Any]] = {}
-        if not self._path.is_file():
-            return known
-        with self._path.open(encoding="ascii", errors="replace") as file:
+        results: dict[str, dict[str, Any]] = {}
+        if not self.path.is_file():
+            return results
+        with self.path.open(encoding="ascii", errors="replace") as file:
             for text in file:
                 try:
                     line = json.loads(text)
                 except json.JSONDecodeError:
                     continue  # blank, or cut off when a run was killed
                 if isinstance(line, dict) and {"path", "stamp"} < line.keys():
-                    known[line["path"]] = line
-        return known
+                    results[line["path"]] = line
+        return results

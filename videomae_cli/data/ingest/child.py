@@ -1,11 +1,13 @@
-"""The process that opens strangers' files: limited, mute, replaceable. Started by `probe_pool`.
+"""The process that decodes untrusted files, with limited rights; `ingest/pool.py` starts it.
 
-Its argument is the decoder choice. It says it is ready, then takes one JSON object per line,
-{"path", "seconds"}, and answers in lines: {"counted": probe} as soon as PyAV has read the whole
-file, if only the choice of the decoder is left, and in the end {"probe": probe} or {"reason":
-text}. It ends when its input ends. Limits: address space, no files written, no core dumps, and an
-alarm per file that ends the process even when its parent is gone. They are those of POSIX systems;
-elsewhere only the parent's clock holds.
+Its argument is the decoder ("auto" or a key of `DECODERS`). It sends {"ready": true}, then reads
+one JSON object per line, {"path", "seconds"}. It answers each with {"counted": properties} when
+PyAV has read the whole file and only the choice of the decoder remains, and finally with
+{"probe": properties} or {"reason": text}. It ends when its input ends.
+
+Limits: address space, no files written, no core dumps, and an alarm per file that ends the process
+even if its parent is gone. They need a POSIX system; elsewhere only the time limit of the parent
+applies.
 """
 
 import importlib
@@ -15,54 +17,54 @@ import signal
 import sys
 from pathlib import Path
 
-from videomae_cli.data.ingest.probe import AUTO, as_probe, count, settle
+from videomae_cli.data.ingest.probe import AUTO, count_frames, readable_video, select_decoder
 from videomae_cli.errors import DataError
 
-# Address space on top of what the loaded decoders take: 0.2 GB, but 3.6 GB where CUDA's packages
-# are installed, for decord2 loads them all.
+# Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if CUDA's packages
+# are installed, because decord2 loads them all.
 MEMORY_BYTES = 4 << 30
-GRACE_SECONDS = 5.0  # the parent's clock comes first
+GRACE_SECONDS = 5.0  # the parent's time limit ends first
 
 
 def main() -> None:
     """Answer requests until the input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
-    os.dup2(2, 1)  # whatever a library prints must not look like an answer
+    output = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)  # text that a library prints must not be mixed with the answers
 
-    def say(**answer: object) -> None:
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    def send(**answer: object) -> None:
+        output.write(json.dumps(answer) + "\n")
+        output.flush()
 
     decoder = sys.argv[1]
     if decoder != "pyav":
-        importlib.import_module("decord")  # before the limit, which counts from here
-    limit()
-    say(ready=True)
+        importlib.import_module("decord")  # before the limit is set, which is relative to now
+    limit_process()
+    send(ready=True)
     for line in sys.stdin:
         request = json.loads(line)
-        _alarm(request["seconds"] + GRACE_SECONDS)
+        _set_alarm(request["seconds"] + GRACE_SECONDS)
         path = Path(request["path"])
         try:
-            info = count(path)
+            info = count_frames(path)
             if decoder == AUTO:
-                say(counted=as_probe(info, "pyav"))
-            say(probe=as_probe(info, settle(path, info, decoder)))
+                send(counted=readable_video(info, "pyav"))
+            send(probe=readable_video(info, select_decoder(path, info, decoder)))
         except DataError as error:
-            say(reason=error.message.removeprefix(str(path)).lstrip(": "))
+            send(reason=error.message.removeprefix(str(path)).lstrip(": "))
         except MemoryError:
-            say(reason=f"needs more than {MEMORY_BYTES >> 30} GB of memory")
-        _alarm(0)
+            send(reason=f"needs more than {MEMORY_BYTES >> 30} GB of memory")
+        _set_alarm(0)
 
 
-def limit() -> None:
-    """Limit this process for good, and leave Ctrl-C to the parent."""
+def limit_process() -> None:
+    """Limit this process permanently, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "win32":
         return
     import resource
 
     for kind, value in (
-        (resource.RLIMIT_AS, _address_space() + MEMORY_BYTES),
+        (resource.RLIMIT_AS, _address_space_in_use() + MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
@@ -71,15 +73,15 @@ def limit() -> None:
         resource.setrlimit(kind, (value, hard))
 
 
-def _address_space() -> int:
-    """Return the bytes of address space in use, as far as the system tells."""
+def _address_space_in_use() -> int:
+    """Return the bytes of address space in use; an estimate where the system does not report it."""
     pages = Path("/proc/self/statm")
     if not pages.exists():
         return 4 << 30
     return int(pages.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _alarm(seconds: float) -> None:
+def _set_alarm(seconds: float) -> None:
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)  # unhandled, SIGALRM ends the process
 

@@ -1,8 +1,8 @@
-"""From the labels as written to numbers 0..K-1 and K names, or an error that names file and line.
+"""Convert the labels of a list to numbers 0..K-1 and K class names.
 
-Names are numbered in alphabetical order, as Kinetics does. Numbers must run from 0 without a gap
-and none may first turn up outside the training videos, unless the classes are given: then a label
-is right when the classes have it.
+Names are numbered in alphabetical order, as in Kinetics. Numbers must start at 0, without gaps, and
+each must occur in the training videos, unless the classes are given: then every label must be one
+of the classes.
 """
 
 import difflib
@@ -11,43 +11,46 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.layouts.entry import Entry
+from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import ENCODING_ERRORS
 from videomae_cli.errors import DataError
 
-GIVE_CLASSES = "renumber from 0, or say what the classes are: --classes FILE or --classes NUMBER"
+GIVE_CLASSES = "renumber from 0, or give the classes: --classes FILE or --classes NUMBER"
 
 
 class Labels(NamedTuple):
-    """One label per entry (None: not labelled), and the class names (None: nothing labelled)."""
+    """The labels of a data set."""
 
     numbers: tuple[int | None, ...]
+    """One per entry; None if the data set is not labelled."""
     classes: tuple[str, ...] | None
+    """Class names; None if the data set is not labelled."""
 
 
-def number_labels(entries: Sequence[Entry], classes: Sequence[str] | None = None) -> Labels:
-    """Give every entry its number.
+def number_labels(entries: Sequence[VideoEntry], classes: Sequence[str] | None = None) -> Labels:
+    """Return the number of each entry's label, and the class names.
 
     Args:
         entries: All entries of a data set.
-        classes: The class names in order, where the user knows them.
+        classes: The class names in order, if the user gave them.
 
     Raises:
         DataError: A label is missing, out of range, unknown or contradicts another; the message
-            names file and line.
+            gives file and line.
     """
-    written = [entry.label for entry in entries]
-    if all(label is None for label in written):
+    if all(entry.label is None for entry in entries):
         return Labels((None,) * len(entries), None)
     numbered = [(entry, entry.label) for entry in entries if isinstance(entry.label, int)]
     for entry in entries:
         if entry.label is None:
-            raise DataError(f"{entry.where}: no label, but others have one", "label all or none")
+            raise DataError(
+                f"{entry.where}: no label, but others have one", "label all videos or none"
+            )
         if numbered and not isinstance(entry.label, int):
             raise DataError(
                 f"{entry.where}: label {entry.label!r} is a name, but {numbered[0][0].where} has a "
                 f"number, {numbered[0][1]}",
-                "write numbers everywhere or names everywhere",
+                "use numbers for all labels, or names for all labels",
             )
     if numbered:
         return _check_numbers(numbered, classes)
@@ -58,7 +61,7 @@ def read_classes(text: str) -> tuple[str, ...]:
     """Read class names: a number of classes, a JSON list, or a text file with a name per line.
 
     Raises:
-        DataError: Neither a number nor a file with names, or a name comes twice.
+        DataError: It is neither a number nor a file with names, or a name occurs twice.
     """
     if text.isdecimal():
         return tuple(str(number) for number in range(int(text)))
@@ -75,32 +78,36 @@ def read_classes(text: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{path}: expected a list of names")
     names = [name.strip() for name in names if name.strip()]
-    doubled = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if doubled is not None or not names:
-        raise DataError(f"{path}: {f'{doubled!r} comes twice' if names else 'no names'}")
+    duplicate = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if duplicate is not None or not names:
+        raise DataError(f"{path}: {f'{duplicate!r} occurs twice' if names else 'no names'}")
     return tuple(names)
 
 
-def _number_names(labels: Sequence[tuple[Entry, str]], classes: Sequence[str] | None) -> Labels:
+def _number_names(
+    labels: Sequence[tuple[VideoEntry, str]], classes: Sequence[str] | None
+) -> Labels:
     names = tuple(sorted({name for _, name in labels}) if classes is None else classes)
     number = {name: number for number, name in enumerate(names)}
     for entry, name in labels:
         if name not in number:
-            near = difflib.get_close_matches(name, names, n=1)
+            similar = difflib.get_close_matches(name, names, n=1)
             raise DataError(
                 f"{entry.where}: {name!r} is not one of the {len(names)} classes",
-                f"did you mean {near[0]!r}?" if near else "",
+                f"did you mean {similar[0]!r}?" if similar else "",
             )
     return Labels(tuple(number[name] for _, name in labels), names)
 
 
-def _check_numbers(labels: Sequence[tuple[Entry, int]], classes: Sequence[str] | None) -> Labels:
-    names = _names_beside(labels)
+def _check_numbers(
+    labels: Sequence[tuple[VideoEntry, int]], classes: Sequence[str] | None
+) -> Labels:
+    names = _names_of_numbers(labels)
     if classes is None:
         _check_range(labels)
         count = 1 + max(label for _, label in labels)
         classes = [str(label) for label in range(count)]
-    # a bare number as a name waits for a better one
+    # a class that is named by its number gets the name from the list, if there is one
     classes = [
         names.get(label, name) if name == str(label) else name for label, name in enumerate(classes)
     ]
@@ -110,16 +117,20 @@ def _check_numbers(labels: Sequence[tuple[Entry, int]], classes: Sequence[str] |
                 f"{entry.where}: label {label} is out of range: {len(classes)} classes are "
                 f"numbered 0 to {len(classes) - 1}"
             )
-        if entry.name and entry.name != classes[label]:
+        if entry.class_name and entry.class_name != classes[label]:
             raise DataError(
-                f"{entry.where}: label {label} is called {entry.name!r} here, but --classes calls "
-                f"it {classes[label]!r}"
+                f"{entry.where}: label {label} is named {entry.class_name!r} here, but "
+                f"{classes[label]!r} in --classes"
             )
     return Labels(tuple(label for _, label in labels), tuple(classes))
 
 
-def _check_range(labels: Sequence[tuple[Entry, int]]) -> None:
-    """Refuse numbers that no class can have: negative, after a gap, or outside training only."""
+def _check_range(labels: Sequence[tuple[VideoEntry, int]]) -> None:
+    """Check that labels are 0..K-1, and that each occurs in the training videos.
+
+    Raises:
+        DataError: A label is out of range.
+    """
     used = {label for _, label in labels}
     trained = {label for entry, label in labels if entry.split in (None, "train")}
     for entry, label in labels:
@@ -137,23 +148,27 @@ def _check_range(labels: Sequence[tuple[Entry, int]]) -> None:
             )
 
 
-def _names_beside(labels: Sequence[tuple[Entry, int]]) -> Mapping[int, str]:
-    """Return the name of each number, where a column gives them, one to one."""
-    by_number: dict[int, Entry] = {}
-    by_name: dict[str, Entry] = {}
+def _names_of_numbers(labels: Sequence[tuple[VideoEntry, int]]) -> Mapping[int, str]:
+    """Return the class name of each number, if a column gives them.
+
+    Raises:
+        DataError: Numbers and names are not one to one.
+    """
+    by_number: dict[int, VideoEntry] = {}
+    by_name: dict[str, VideoEntry] = {}
     for entry, label in labels:
-        if not entry.name:
+        if not entry.class_name:
             continue
         first = by_number.setdefault(label, entry)
-        if first.name != entry.name:
+        if first.class_name != entry.class_name:
             raise DataError(
-                f"{entry.where}: label {label} is called {entry.name!r} here, but {first.name!r} "
-                f"in {first.where}"
+                f"{entry.where}: label {label} is named {entry.class_name!r} here, but "
+                f"{first.class_name!r} in {first.where}"
             )
-        first = by_name.setdefault(entry.name, entry)
+        first = by_name.setdefault(entry.class_name, entry)
         if first.label != label:
             raise DataError(
-                f"{entry.where}: {entry.name!r} has label {label} here, but {first.label} in "
+                f"{entry.where}: {entry.class_name!r} has label {label} here, but {first.label} in "
                 f"{first.where}"
             )
-    return {label: entry.name for label, entry in by_number.items()}
+    return {label: entry.class_name for label, entry in by_number.items()}

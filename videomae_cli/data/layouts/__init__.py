@@ -1,67 +1,74 @@
-"""How data sets lie on disk: `LAYOUTS`, tried in this order, and how to tell which it is."""
+"""Layouts of data sets on disk: detect the layout of a source, and list its videos."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from videomae_cli.data.layouts import folders, lists, table
-from videomae_cli.data.layouts.entry import Entry, Layout
+from videomae_cli.data.layouts.video_entry import Layout, VideoEntry
 from videomae_cli.errors import DataError, UsageError
 
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, Layout] = {  # detected in this order
     "table": Layout(table.recognise, table.scan),
-    "list-start-frames": lists.layout(lists.START_FRAMES),
-    "list-frames-label": lists.layout(lists.FRAMES_LABEL),
-    "list-label": lists.layout(lists.LABEL),
-    "list-paths": lists.layout(lists.PATHS),
+    "list-start-frames": lists.list_layout(lists.START_FRAMES),
+    "list-frames-label": lists.list_layout(lists.FRAMES_LABEL),
+    "list-label": lists.list_layout(lists.LABEL),
+    "list-paths": lists.list_layout(lists.PATHS),
     "class-folders": Layout(folders.recognise_classes, folders.scan_classes),
     "videos": Layout(folders.recognise_videos, folders.scan_videos),
 }
 
 
-class Detected(NamedTuple):
-    """The layout taken, why, and which others would also do."""
+class DetectedLayout(NamedTuple):
+    """The first layout that recognises a source."""
 
     name: str
-    why: str
-    others: tuple[str, ...]
+    reason: str
+    """What was found."""
+    alternatives: tuple[str, ...]
+    """Other layouts that also recognise the source."""
 
     def __str__(self) -> str:
-        """Say it in one line, with the way to another reading."""
-        also = ", ".join(f"--layout {name}" for name in self.others)
-        return f"layout {self.name}: {self.why}" + (f" (it could also be {also})" if also else "")
+        """Describe it in one line, with the flags that select the alternatives."""
+        flags = ", ".join(f"--layout {name}" for name in self.alternatives)
+        return f"layout {self.name}: {self.reason}" + (
+            f" (also possible: {flags})" if flags else ""
+        )
 
 
-def detect(source: Path) -> Detected:
-    """Tell how a data set lies on disk: the first of `LAYOUTS` that recognises it.
+def detect_layout(source: Path) -> DetectedLayout:
+    """Return the first of `LAYOUTS` that recognises a source.
 
     Raises:
-        DataError: None does, or lists that contradict each other lie here.
+        DataError: No layout recognises it, or it contains contradictory lists.
     """
     _check_exists(source)
-    found = {name: layout.recognise(source) for name, layout in LAYOUTS.items()}
-    fitting = [name for name, why in found.items() if why]
+    reasons = {name: layout.recognise(source) for name, layout in LAYOUTS.items()}
+    fitting = [name for name, reason in reasons.items() if reason]
     if not fitting:
         raise DataError(
-            f"{source}: no layout fits: no table with a path column, no list of paths, no videos",
-            "a table needs a header such as path,label,split; for a list whose kind is unclear say "
-            f"--layout, one of: {', '.join(LAYOUTS)}",
+            f"{source}: no known layout: no table with a path column, no list of paths, no videos",
+            "a table needs a header such as path,label,split; for a list whose format is not "
+            f"recognised give --layout, one of: {', '.join(LAYOUTS)}",
         )
-    return Detected(fitting[0], found[fitting[0]], tuple(fitting[1:]))
+    return DetectedLayout(fitting[0], reasons[fitting[0]], tuple(fitting[1:]))
 
 
-def scan(source: Path, name: str) -> list[Entry]:
-    """List the entries of one layout.
+def scan_layout(source: Path, name: str) -> list[VideoEntry]:
+    """List the videos of a source, read with one layout.
 
     Raises:
-        UsageError: No such layout.
-        DataError: What the layout raises, or it finds nothing.
+        UsageError: There is no such layout.
+        DataError: A list is wrong (the message gives file and line), or there are no videos.
     """
     if name not in LAYOUTS:
         raise UsageError(f"no layout {name!r}", f"one of: {', '.join(LAYOUTS)}")
     _check_exists(source)
     entries = list(LAYOUTS[name].scan(source))
     if not entries:
-        raise DataError(f"{source} holds nothing for layout {name}", "leave --layout out to detect")
+        raise DataError(
+            f"{source} contains no videos in layout {name}",
+            "omit --layout to detect the layout",
+        )
     return entries
 
 

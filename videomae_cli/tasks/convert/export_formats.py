@@ -1,7 +1,7 @@
-"""Models as programs that run without videomae: a file per model, any batch size.
+"""Formats of exported models, which run without videomae: one file per model, any batch size.
 
-Both kinds take the graph that torch.export reads off the model. What the graph cannot say (an error
-raised over the content of a clip) is left out of it.
+Both formats use the graph that torch.export traces. Errors that depend on the content of a clip
+cannot be part of a graph and are left out.
 """
 
 import warnings
@@ -17,59 +17,68 @@ from videomae_cli.errors import CheckpointError, UsageError
 
 INPUT = "clip"
 OPSET = 20
-MOST_PROTOBUF_BYTES = 1_900_000_000  # a protobuf ends at 2 GiB; above, numbers lie in a second file
+MAX_PROTOBUF_BYTES = 1_900_000_000  # protobuf ends at 2 GiB; above, values go into a second file
 
-Running = Callable[[Tensor], Tensor]
+ModelFunction = Callable[[Tensor], Tensor]
 
 
-class Program(NamedTuple):
-    """A kind of program."""
+class ExportFormat(NamedTuple):
+    """A format of exported models."""
 
     title: str
     suffix: str
     packages: tuple[str, ...]
-    """What it takes to write and try one, beside torch."""
+    """Packages needed to write and run a model, beside torch."""
     write: Callable[[nn.Module, Tensor, str, Path], None]
-    """Writes a model, tried on this batch; names its output."""
-    open: Callable[[Path], Running]
-    """Returns what was written as a function of a batch."""
+    """Writes a model, given an example batch and the name of its output."""
+    open: Callable[[Path], ModelFunction]
+    """Returns an exported model as a function of a batch."""
 
 
-def require(program: Program) -> None:
-    """Make sure that the packages a program needs are installed.
+def check_packages(export_format: ExportFormat) -> None:
+    """Check that the packages of a format are installed.
 
     Raises:
         UsageError: One is missing.
     """
-    missing = [package for package in program.packages if find_spec(package) is None]
+    missing = [package for package in export_format.packages if find_spec(package) is None]
     if missing:
         raise UsageError(
-            f"{program.title} needs {', '.join(missing)}, which is not installed",
+            f"{export_format.title} needs {', '.join(missing)}, which is not installed",
             "pip install 'videomae[onnx]'",
         )
 
 
-def write(program: Program, model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) -> None:
-    """Write a model as a program, tried on a batch of two or more; `output` names what comes out.
+def write_model(
+    export_format: ExportFormat, model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path
+) -> None:
+    """Export a model.
+
+    Args:
+        export_format: Format to write.
+        model: Clips in, one tensor out.
+        clip_BCTHW: Example batch of at least two clips.
+        output: Name of the output.
+        path: File to write.
 
     Raises:
-        CheckpointError: torch cannot make a graph of it.
+        CheckpointError: torch cannot trace the model.
     """
     try:
-        program.write(model, clip_BCTHW, output, path)
+        export_format.write(model, clip_BCTHW, output, path)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise CheckpointError(
-            f"torch cannot write this model as {program.title}: {reason}",
+            f"torch cannot export this model to {export_format.title}: {reason}",
             "please report it, with the versions of torch, onnx and onnxscript",
         ) from error
 
 
 def _write_onnx(model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) -> None:
-    numbers = sum(tensor.nbytes for tensor in model.state_dict().values())
+    weight_bytes = sum(tensor.nbytes for tensor in model.state_dict().values())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter about its own insides
-        program = torch.onnx.export(
+        warnings.simplefilter("ignore")  # about internals of the exporter
+        exported = torch.onnx.export(
             model,
             (clip_BCTHW,),
             dynamo=True,
@@ -80,19 +89,19 @@ def _write_onnx(model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) -
             dynamic_shapes=({0: "batch"},),
             custom_translation_table={torch.ops.aten.sort.stable: _stable_sort},
         )
-        assert program is not None
-        program.save(path, external_data=numbers > MOST_PROTOBUF_BYTES)
+        assert exported is not None
+        exported.save(path, external_data=weight_bytes > MAX_PROTOBUF_BYTES)
 
 
 def _stable_sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:
-    """Sort in ONNX. The exporter has no rule of its own; of equals TopK puts the earlier first."""
+    """Sort in ONNX, where the exporter has no rule: TopK orders equal values by position."""
     from onnxscript import opset20 as op
 
     size = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
     return op.TopK(x, size, axis=dim, largest=int(descending), sorted=1)
 
 
-def _open_onnx(path: Path) -> Running:
+def _open_onnx(path: Path) -> ModelFunction:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -105,23 +114,23 @@ def _write_torch(model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) 
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(model, (clip_BCTHW,), dynamic_shapes=({0: batch},))
-        torch.export.save(program, path)
+        exported = torch.export.export(model, (clip_BCTHW,), dynamic_shapes=({0: batch},))
+        torch.export.save(exported, path)
 
 
-def _open_torch(path: Path) -> Running:
+def _open_torch(path: Path) -> ModelFunction:
     module = torch.export.load(path).module()
 
-    def running(clip_BCTHW: Tensor) -> Tensor:
+    def run_model(clip_BCTHW: Tensor) -> Tensor:
         result: Tensor = module(clip_BCTHW)
         return result
 
-    return running
+    return run_model
 
 
-PROGRAMS: dict[str, Program] = {
-    "onnx": Program(
+EXPORT_FORMATS: dict[str, ExportFormat] = {
+    "onnx": ExportFormat(
         "ONNX", ".onnx", ("onnx", "onnxscript", "onnxruntime"), _write_onnx, _open_onnx
     ),
-    "torch-export": Program("torch.export", ".pt2", (), _write_torch, _open_torch),
+    "torch-export": ExportFormat("torch.export", ".pt2", (), _write_torch, _open_torch),
 }

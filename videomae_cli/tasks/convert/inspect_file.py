@@ -1,105 +1,110 @@
-"""`videomae convert --inspect`: what a file is, from its names and shapes.
+"""`videomae convert --inspect`: describe a file from the names and shapes of its tensors.
 
-Nothing is run and, but for torch files from before 1.6, no numbers are read beyond the few in which
-known defects show. A file of no known format is described as far as it goes, then refused.
+No code is run. Values are not read, except those of torch files from before 1.6 and the few that
+show known defects. A file of an unknown format is described as far as possible, then refused.
 """
 
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from videomae_cli.checkpoints.infer_config import Hints
-from videomae_cli.checkpoints.loading import NO_HINTS, Loaded
+from videomae_cli.checkpoints.hints import NO_HINTS, Hints
+from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.checkpoints.reading.files import Contents, read_contents
-from videomae_cli.checkpoints.reading.locate import locate
-from videomae_cli.checkpoints.reading.unwrap import Unwrapped, unwrap
+from videomae_cli.checkpoints.reading.locate import locate_weights
+from videomae_cli.checkpoints.reading.unwrap import SavedWeights, unwrap
 from videomae_cli.errors import CheckpointError
 from videomae_cli.report import Report
-from videomae_cli.tasks.convert.load_report import pattern_rows, tell
+from videomae_cli.tasks.convert.load_report import (
+    TENSOR_COLUMNS,
+    count_values,
+    print_checkpoint,
+    summarise_tensors,
+)
 from videomae_cli.tasks.load_model import read_checkpoint
 
 
 class Inspection(NamedTuple):
-    """What was found out about a file."""
+    """The description of a file."""
 
     file: Path
     contents: Contents
-    unwrapped: Unwrapped
-    """Its tensors under their own names, and what lies around them."""
-    loaded: Loaded | None
-    """What it would be read as; None where it is refused."""
+    saved: SavedWeights
+    """Tensors under the names in the file, and other content of the file."""
+    loaded: Checkpoint | None
+    """The checkpoint that the file is read as; None if it is refused."""
     refusal: CheckpointError | None
     """Why it is refused."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain data."""
-        weights, loaded, refusal = self.unwrapped.weights, self.loaded, self.refusal
-        rows = pattern_rows(weights if loaded is None else loaded.weights)
+        """Return the description as plain data."""
+        weights, loaded, refusal = self.saved.weights, self.loaded, self.refusal
+        rows = summarise_tensors(weights if loaded is None else loaded.weights)
         return {
             "source": str(self.file),
             "container": self.contents.metadata["container"],
             "files": [file.name for file in self.contents.files],
             "bytes": self.contents.size,
-            "wrapper": self.unwrapped.wrapper or None,
-            "prefixes": list(self.unwrapped.prefixes),
-            "beside": list(self.unwrapped.beside),
-            "progress": self.unwrapped.progress,
-            "dtypes": self.dtypes(),
+            "wrapper": self.saved.wrapper or None,
+            "prefixes": list(self.saved.prefixes),
+            "beside": list(self.saved.other_keys),
+            "progress": self.saved.progress,
+            "dtypes": self.count_dtypes(),
             "tensors": len(weights),
-            "numbers": sum(tensor.numel() for tensor in weights.values()),
+            "numbers": count_values(weights),
             "shapes": [{"name": name, "shape": shape, "tensors": n} for name, shape, n in rows],
             "source_format": None if loaded is None else loaded.format,
             "card": None if loaded is None else loaded.config.model_dump(mode="json"),
-            "report": None if loaded is None else loaded.report._asdict(),
+            "report": None if loaded is None else loaded.report.as_json(),
             "warning": None if loaded is None else loaded.warning or None,
             "refused": None if refusal is None else refusal.message,
         }
 
-    def dtypes(self) -> dict[str, int]:
-        """Return how many tensors are stored in which type."""
-        weights = self.unwrapped.weights.values()
+    def count_dtypes(self) -> dict[str, int]:
+        """Return the number of tensors of each type."""
+        weights = self.saved.weights.values()
         return dict(Counter(str(tensor.dtype).removeprefix("torch.") for tensor in weights))
 
 
 def run(source: Path, report: Report, *, hints: Hints = NO_HINTS, ema: bool = False) -> Inspection:
-    """Say what a file is, and what it would be read as.
+    """Describe a file, and the checkpoint that it is read as.
 
     Args:
-        source: A file of weights, a directory of ours or of others, or a finished run.
-        report: Who is told.
-        hints: What the user knows and the file does not tell.
-        ema: Look at the moving average instead of the weights.
+        source: A file of weights, a directory of any format, or a finished run.
+        report: Receives the description.
+        hints: Facts that the user knows and the file does not state.
+        ema: Inspect the moving average instead of the weights.
 
     Returns:
-        What was found; a file whose tensors cannot be read as a model says why in `refusal`.
+        The description; `refusal` is set if the tensors cannot be read as a model.
 
     Raises:
-        CheckpointError: The file is missing, damaged, unsafe, or holds no tensors.
+        CheckpointError: The file is missing, damaged, unsafe, or contains no tensors.
     """
-    file = locate(source).file
-    contents = read_contents(file, numbers=False)
-    unwrapped = unwrap(contents.weights, ema=ema)
+    file = locate_weights(source).file
+    contents = read_contents(file, read_values=False)
+    saved = unwrap(contents.saved, ema=ema)
     loaded, refusal = None, None
     try:
-        loaded = read_checkpoint(source, hints, ema=ema, numbers=False)
+        loaded = read_checkpoint(source, hints, ema=ema, read_values=False)
     except CheckpointError as error:
         refusal = error
-    found = Inspection(file, contents, unwrapped, loaded, refusal)
-    _say(found, report)
-    return found
+    inspection = Inspection(file, contents, saved, loaded, refusal)
+    _print_inspection(inspection, report)
+    return inspection
 
 
-def _say(found: Inspection, report: Report) -> None:
-    contents, unwrapped = found.contents, found.unwrapped
+def _print_inspection(inspection: Inspection, report: Report) -> None:
+    contents, saved = inspection.contents, inspection.saved
     parts = [contents.metadata["container"], f"{contents.size:,} bytes"]
-    parts += [f"{count} tensors in {kind}" for kind, count in found.dtypes().items()]
-    if unwrapped.wrapper:
-        parts.append(f"under {unwrapped.wrapper}")
-    if unwrapped.prefixes:
-        parts.append(f"with {' and '.join(unwrapped.prefixes)} before names")
-    parts += [f"{counter} {count}" for counter, count in unwrapped.progress.items()]
-    report.say(f"{found.file}: {'; '.join(parts)}")
-    if found.loaded is not None:
-        tell(found.loaded, report)
+    parts += [f"{count} tensors in {dtype}" for dtype, count in inspection.count_dtypes().items()]
+    if saved.wrapper:
+        parts.append(f"under {saved.wrapper}")
+    if saved.prefixes:
+        parts.append(f"names prefixed with {' and '.join(saved.prefixes)}")
+    parts += [f"{counter} {count}" for counter, count in saved.progress.items()]
+    report.say(f"{inspection.file}: {'; '.join(parts)}")
+    if inspection.loaded is not None:
+        print_checkpoint(inspection.loaded, report)
         return
-    report.table("tensors", ("name", "shape", "tensors"), pattern_rows(unwrapped.weights))
+    report.table("tensors", TENSOR_COLUMNS, summarise_tensors(saved.weights))

@@ -1,4 +1,4 @@
-"""What must happen to a video before a model sees it, in words and numbers for other programs."""
+"""Describe in text and numbers how videos are preprocessed, for programs that run a model."""
 
 from typing import Any
 
@@ -16,27 +16,31 @@ RESIZE = (
 CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves to even"
 
 
-def preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
-    """Describe how clips of `frames` frames are cut for a card's model in tests.
+def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
+    """Describe how clips are sampled, resized and cropped in tests.
 
-    Mean and deviation are for the record: exported programs normalise inside.
+    Mean and standard deviation are for information: exported models normalise inside.
+
+    Args:
+        config: Of the model.
+        frames: Frames that the model reads, before any selection.
     """
-    sampling = DENSE if config.sampling == "dense" else SEGMENT
+    rule = DENSE if config.sampling == "dense" else SEGMENT
     size = config.grid.height
-    views = config.protocol_or_default
+    protocol = config.protocol_or_default
     return {
         "frames": frames,
         "stride_frames": config.stride_frames if config.sampling == "dense" else None,
         "sampling": config.sampling,
-        "sampling_rule": sampling.format(stride=config.stride_frames, frames=frames),
+        "sampling_rule": rule.format(stride=config.stride_frames, frames=frames),
         "height": config.grid.height,
         "width": config.grid.width,
         "resize_rule": RESIZE.format(size=size),
         "crop_rule": CROP.format(size=size),
-        "views": {"clips": views.clips, "crops": views.crops, "combine": "mean of softmax"},
+        "views": {"clips": protocol.clips, "crops": protocol.crops, "combine": "mean of softmax"},
         "normalise": {
             "inside": True,
-            "rule": "(pixel / 255 - mean) / std, per colour",
+            "rule": "(pixel / 255 - mean) / std, per channel",
             "mean": config.mean,
             "std": config.std,
         },

@@ -20,11 +20,12 @@ from videomae_cli.report import Report
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.demo.videos import MOTIONS, Order, motion_of, name_of, write_videos
 from videomae_cli.tasks.prepare import prepare
+from videomae_cli.tasks.prepare.options import PrepareOptions
 
 LIST = "list.csv"
 FIRST_TEST = 1_000_000  # numbers of test videos, far from those of training
 # made here and a moment ago: every frame is counted, but the decoders need not be compared
-AS_MADE = prepare.Options(decoder="decord")
+AS_MADE = PrepareOptions(decoder="decord")
 
 
 class Scale(NamedTuple):
@@ -116,7 +117,7 @@ def _cut(manifest: Manifest, directory: Path, labels: int) -> None:
             root=manifest.root,
             videos=videos,
             classes=manifest.classes,
-            about={"source": str(manifest.root), "versions": {"videomae": __version__}},
+            facts={"source": str(manifest.root), "versions": {"videomae": __version__}},
         )
 
 

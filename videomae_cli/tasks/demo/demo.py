@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from videomae_cli import atomic
-from videomae_cli.config.recipe_files import dump, load_recipe
+from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import Stopped, UsageError
 from videomae_cli.report import ProgressOnly, Report
@@ -61,8 +61,8 @@ class Plan(NamedTuple):
         parts = {
             "scale": self.scale._asdict(),
             "seed": self.seed,
-            "pretraining": dump(self.pretraining),
-            "finetuning": dump(self.finetuning),
+            "pretraining": dump_recipe(self.pretraining),
+            "finetuning": dump_recipe(self.finetuning),
         }
         return json.dumps(parts, indent=1) + "\n"
 

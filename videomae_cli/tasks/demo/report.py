@@ -22,7 +22,7 @@ from videomae_cli.tasks.demo.data import Scale
 from videomae_cli.tasks.demo.results import CHANCE, Outcome
 from videomae_cli.tasks.demo.videos import FRAMES, MOTIONS, motion_of, plain_guess_loss
 from videomae_cli.tasks.visualize import visualize
-from videomae_cli.tasks.visualize.setup import Wish
+from videomae_cli.tasks.visualize.setup import Options
 
 PAGE = "report.html"
 PRETRAINED, SCRATCH = "#2563eb", "#9aa3b2"
@@ -136,7 +136,7 @@ def _reconstructions(run_dir: Path, pretrained: Path) -> list[str]:
     for motion in SHOWN:
         out = run_dir / "pictures" / f"{MOTIONS[motion]}.png"
         visualize.run(
-            videos[motion], Silence(), checkpoint=pretrained, out=out, wish=Wish(error=True)
+            videos[motion], Silence(), checkpoint=pretrained, out=out, options=Options(error=True)
         )
         pictures.append(_data_uri(out.read_bytes()))
     return pictures

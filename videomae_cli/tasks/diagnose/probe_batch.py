@@ -17,8 +17,8 @@ from torch import Tensor
 
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.data.batches import AnyBatch, collate
-from videomae_cli.data.dataset import Sample
-from videomae_cli.data.loader import each_video
+from videomae_cli.data.dataset import SampleKey
+from videomae_cli.data.loader import load_each
 from videomae_cli.data.workers import Clips
 from videomae_cli.engine.distributed.fsdp import gather_weights
 from videomae_cli.engine.plan import TrainingPlan
@@ -200,7 +200,7 @@ def _slice(batch: AnyBatch, first: int, last: int) -> AnyBatch:
     return part
 
 
-def read_clips(clips: Clips, samples: Sequence[Sample], *, workers: int) -> AnyBatch:
+def read_clips(clips: Clips, samples: Sequence[SampleKey], *, workers: int) -> AnyBatch:
     """Read the clips to look at, as training reads them."""
-    batch: AnyBatch = collate(list(each_video(clips, samples, workers=workers)))
+    batch: AnyBatch = collate(list(load_each(clips, samples, workers=workers)))
     return batch

@@ -18,7 +18,7 @@ import torch
 
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe, with_train
 from videomae_cli.data.batches import AnyBatch
-from videomae_cli.data.loader import each_video
+from videomae_cli.data.loader import load_each
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine.logging.trackers import require_installed
 from videomae_cli.engine.runtime import Runtime
@@ -27,7 +27,7 @@ from videomae_cli.errors import DataError
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
-from videomae_cli.models.macs import forward_cost
+from videomae_cli.models.macs import count_macs
 from videomae_cli.report import ProgressOnly, Report
 from videomae_cli.tasks.diagnose.probe_batch import read_clips
 from videomae_cli.tasks.dry_run.estimate import Decoding, Disk, Estimate, Tokens
@@ -133,7 +133,7 @@ def _estimate(
     decoding = None if videos is None else _measure_decoding(job, videos, runtime)
     model = job.model.to(runtime.device).eval()
     batch = _one_clip(job, runtime, workers=0 if videos is None else 1)
-    cost = forward_cost(model, batch.clip, batch.noise)
+    cost = count_macs(model, batch.clip, batch.noise)
     tokens, forward_seconds = _count_tokens(model, batch)
     expected = TRAINING_COST * forward_seconds * plan.micro_batch * plan.repeats
     measured = measure_steps(job, runtime, report, beside=beside, expected=expected)
@@ -191,7 +191,7 @@ def _measure_decoding(job: Job, videos: Manifest, runtime: Runtime) -> Decoding:
     ahead = max(1, workers)  # the first clips of all workers arrive together
     times: list[float] = []
     samples = job.order.step_samples(0) + job.order.step_samples(1)
-    for _ in each_video(job.clips, samples, workers=workers):
+    for _ in load_each(job.clips, samples, workers=workers):
         times.append(time.perf_counter())
         if times[-1] - times[0] > DECODE_SECONDS and len(times) > 2 * ahead:
             break

@@ -1,4 +1,4 @@
-"""What a dry run found out about a run, in numbers for programs and in lines for people."""
+"""The estimate of a dry run: figures, a table for people, JSON for programs."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.units import duration, seconds, si
 
-WAIT = 0.1  # share of a step spent waiting for data, from which on a run is called decode-bound
+DECODE_BOUND = 0.1  # share of a step spent waiting for data above which decoding is the limit
 
 
 class Tokens(NamedTuple):
-    """Of one clip."""
+    """Token counts of one clip."""
 
     all: int
     visible: int
@@ -19,67 +19,67 @@ class Tokens(NamedTuple):
 
 
 class Decoding(NamedTuple):
-    """How fast clips come."""
+    """Speed of data loading."""
 
     clips_per_s: float
-    """Decoded by `workers` processes while nothing is trained."""
+    """Clips per second that `workers` processes decode while nothing is trained."""
     workers: int
-    """Per training process; 0: the training process itself decodes."""
+    """Decoding processes per training process; 0: the training process itself decodes."""
     spare_cores: int
-    """That more workers could use."""
+    """CPU cores that additional workers could use."""
     short_side: int
-    """Pixels, median of the training videos."""
+    """Shorter side of the training videos in pixels, median."""
     clip_size: int
-    """Pixels."""
+    """Height and width of a clip in pixels."""
 
 
 class Disk(NamedTuple):
-    """Space in bytes."""
+    """Disk space in bytes."""
 
     checkpoint: int
     kept: int
-    """Checkpoints at the end."""
+    """Number of checkpoints at the end."""
     final: int
     free: int
 
     @property
     def total(self) -> int:
-        """At the end; while a save is written there is one checkpoint more."""
+        """Space at the end; while a checkpoint is written, one more is needed."""
         return self.checkpoint * self.kept + self.final
 
 
 class Estimate(NamedTuple):
-    """A run before it is run."""
+    """Estimated time, memory, disk space and cost of a run."""
 
     parameters: int
     executed: int
-    """Multiply-accumulates of one clip's forward pass, as we run it."""
+    """Multiply-accumulates of the forward pass of one clip, as executed."""
     published: int
-    """The same as papers count them."""
+    """The same, as papers count them."""
     tokens: Tokens
     plan: TrainingPlan
     machine: str
     step_seconds: float
-    """Of a whole optimizer step, waiting for data included."""
+    """Seconds of an optimizer step, including waiting for data."""
     measured_steps: int
     data_wait: float
-    """Share of it spent waiting for data."""
+    """Share of a step spent waiting for data."""
     data: Decoding | None
     """None without prepared videos."""
     peak_bytes: int | None
     steps_left: int | None
-    """None where the schedule counts epochs and there are no videos."""
+    """None if the schedule counts epochs and there are no videos."""
     save_seconds: float
     saves: int
     validation_seconds: float
-    """Of one validation."""
+    """Seconds of one validation."""
     validations: int
     disk: Disk
     price_per_hour: float | None
 
     @property
     def hours(self) -> float | None:
-        """To the end of the run: steps, saves, validations."""
+        """Hours to the end of the run: steps, checkpoints, validations."""
         if self.steps_left is None:
             return None
         seconds = self.steps_left * self.step_seconds + self.saves * self.save_seconds
@@ -87,11 +87,11 @@ class Estimate(NamedTuple):
 
     @property
     def is_decode_bound(self) -> bool:
-        """Whether training will wait for data."""
-        return self.data is not None and self.data_wait >= WAIT
+        """Whether decoding limits training."""
+        return self.data is not None and self.data_wait >= DECODE_BOUND
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the estimate as JSON values."""
         clips = self.plan.batch * self.plan.repeats
         cost = None if self.hours is None else self.hours * (self.price_per_hour or 0.0)
         return {
@@ -116,7 +116,7 @@ class Estimate(NamedTuple):
         }
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return what to show in a table."""
+        """Return the rows of the table."""
         return list(self._rows())
 
     def _rows(self) -> Iterator[tuple[str, str]]:
@@ -124,9 +124,10 @@ class Estimate(NamedTuple):
         yield "model", f"{si(self.parameters)} parameters"
         yield (
             "one clip, forward",
-            f"{si(self.executed)} multiply-accumulates as run, {si(self.published)} as published",
+            f"{si(self.executed)} multiply-accumulates as executed,"
+            f" {si(self.published)} as published",
         )
-        yield "tokens of a clip", self._token_words()
+        yield "tokens of a clip", self._format_tokens()
         yield (
             "batch",
             f"{plan.batch} = micro-batch {plan.micro_batch} x accumulation {plan.accumulation} "
@@ -136,62 +137,62 @@ class Estimate(NamedTuple):
         clips = plan.batch * plan.repeats / self.step_seconds
         wait = f", {self.data_wait:.0%} of it waiting for data" if self.data else ""
         yield "a step", f"{seconds(self.step_seconds)}, {clips:.3g} clips/s{wait}"
-        yield "decoding", self._decoding_words()
+        yield "decoding", self._format_decoding()
         if self.peak_bytes is not None:
             yield "peak memory", f"{self.peak_bytes / 1e9:.2f} GB in each training process"
-        yield "to the end", self._time_words()
+        yield "time left", self._format_time()
         if self.price_per_hour is not None and self.hours is not None:
             money = self.hours * self.price_per_hour
             yield "cost", f"{money:,.2f} at {self.price_per_hour:g} per hour"
         disk = self.disk
         yield (
             "disk",
-            f"{disk.kept} saves of {si(disk.checkpoint)}B and the weights: {si(disk.total)}B; "
-            f"{si(disk.free)}B free",
+            f"{disk.kept} checkpoints of {si(disk.checkpoint)}B and the weights: {si(disk.total)}B;"
+            f" {si(disk.free)}B free",
         )
 
     def notes(self) -> list[str]:
-        """Say what a user should know before starting."""
-        said = []
+        """Return what limits the run, and what to do about it."""
+        notes = []
         if self.data is None:
-            said.append("measured on made-up clips: the time that data take is not known")
+            notes.append("measured on synthetic clips: data-loading figures are omitted")
         if self.is_decode_bound:
-            said.append(f"decode-bound: training waits for data; {', or '.join(self._cures())}")
+            notes.append(f"decoding limits training; {', or '.join(self._remedies())}")
         if self.disk.total + self.disk.checkpoint > self.disk.free:
-            said.append("the disk is too small: choose another --out, or raise the free space")
-        return said
+            notes.append("the disk is too small: choose another --out, or free some space")
+        return notes
 
-    def _cures(self) -> list[str]:
+    def _remedies(self) -> list[str]:
         assert self.data is not None
-        data, cures = self.data, []
+        data, remedies = self.data, []
         if data.spare_cores:
             more = data.workers + data.spare_cores
-            cures.append(f"decode with more processes (--set train.workers={more})")
+            remedies.append(f"decode with more processes (--set train.workers={more})")
         if data.short_side > 1.5 * data.clip_size:
-            cures.append(
-                f"scale the videos down once: they are {data.short_side} pixels high, clips "
-                f"{data.clip_size}"
+            remedies.append(
+                f"scale the videos down once: their short side is {data.short_side} pixels,"
+                f" that of a clip {data.clip_size}"
             )
         repeats = f"--set augment.repeats={2 * self.plan.repeats}"
-        cures.append(f"take more clips of each decoded video ({repeats})")
-        return cures
+        remedies.append(f"use more clips of each decoded video ({repeats})")
+        return remedies
 
-    def _token_words(self) -> str:
+    def _format_tokens(self) -> str:
         all_, visible, targets = self.tokens
         asked = "" if targets is None else f", {targets:,} targets"
         return f"{all_:,}, {visible:,} visible{asked}"
 
-    def _decoding_words(self) -> str:
+    def _format_decoding(self) -> str:
         if self.data is None:
-            return "not known without prepared videos"
+            return "unknown without prepared videos"
         who = f"{self.data.workers} process{'es' if self.data.workers > 1 else ''} alone"
         by = who if self.data.workers else "the training process itself"
         return f"{self.data.clips_per_s:.3g} clips/s by {by}"
 
-    def _time_words(self) -> str:
+    def _format_time(self) -> str:
         if self.hours is None or self.steps_left is None:
-            return "not known without prepared videos: the schedule counts epochs"
-        extras = f"{self.saves:,} saves of {seconds(self.save_seconds)}"
+            return "unknown without prepared videos: the schedule counts epochs"
+        extras = f"{self.saves:,} checkpoints of {seconds(self.save_seconds)}"
         if self.validations:
             extras += f", {self.validations:,} validations of {seconds(self.validation_seconds)}"
         return f"{duration(self.hours)}: {self.steps_left:,} steps, {extras}"

@@ -9,7 +9,7 @@ import torch
 
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.data.batches import PretrainBatch
-from videomae_cli.data.dataset import Sample
+from videomae_cli.data.dataset import SampleKey
 from videomae_cli.data.manifest import Manifest, Video
 
 
@@ -55,5 +55,5 @@ class SyntheticClips:
         """Return the name of a file that does not exist."""
         return Path(f"synthetic-{index}")
 
-    def __getitem__(self, sample: Sample) -> PretrainBatch:
+    def __getitem__(self, sample: SampleKey) -> PretrainBatch:
         return self._sample

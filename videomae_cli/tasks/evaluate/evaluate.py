@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.data.eval_views import EvalViews, VideoViews
-from videomae_cli.data.loader import each_video
+from videomae_cli.data.loader import load_each
 from videomae_cli.data.manifest import Manifest, read_manifest
-from videomae_cli.data.workers import worker_deaths_named
+from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.signals import Interrupted, exit_code
 from videomae_cli.engine.runtime import Precision, Runtime
@@ -122,7 +122,7 @@ def score(
     failed: list[tuple[int, str]] = []
     classifier.eval()
     report.start(f"evaluating {split}", total=len(mine), unit="video")
-    with worker_deaths_named(), suppress(Interrupted), runtime.signals.interruptible():
+    with explain_worker_death(), suppress(Interrupted), runtime.signals.interruptible():
         for items in _handfuls(views, mine, protocol, runtime.worker_count("auto")):
             good = [item for item in items if not item.error]
             failed += [(item.number, item.error) for item in items if item.error]
@@ -156,7 +156,7 @@ def _handfuls(
 ) -> Iterator[list[VideoViews]]:
     """Yield the videos in groups of about `VIEWS_AT_ONCE` views."""
     size = max(1, VIEWS_AT_ONCE // protocol.views)
-    items = each_video(views, numbers, workers=workers)
+    items = load_each(views, numbers, workers=workers)
     while group := list(islice(items, size)):
         yield group
 

@@ -1,245 +1,169 @@
-"""`videomae prepare`: from any folder or list of videos to one manifest that training can trust.
+"""`videomae prepare`: check a folder or list of videos, and write the manifest that training reads.
 
-List, check the list, probe every file in child processes, split, write. The only place that meets
-broken files kindly: each is rejected alone, with its reason. Nothing is written outside `out`.
+Steps: list the videos, check the list, decode every file in child processes, split, write. A file
+that cannot be used is rejected with its reason; the others are kept. Nothing is written outside
+`out`.
 """
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from videomae_cli import __version__
-from videomae_cli.data import manifest as manifests
-from videomae_cli.data.decode import DECODERS
-from videomae_cli.data.ingest.cache import ProbeCache
 from videomae_cli.data.ingest.labels import Labels, number_labels, read_classes
-from videomae_cli.data.ingest.listing import (
-    drop_copied_test,
-    refuse_doubles,
-    refuse_emptied_splits,
-    refuse_no_training,
-    refuse_wrong_root,
-    write_rejected,
+from videomae_cli.data.ingest.list_checks import (
+    check_has_training_videos,
+    check_no_duplicates,
+    check_splits_not_empty,
+    drop_copied_test_list,
 )
-from videomae_cli.data.ingest.pool import Refused, probe_all
-from videomae_cli.data.ingest.probe import AUTO, Probe, check_listed, decoder_versions
-from videomae_cli.data.ingest.splits import random_split
-from videomae_cli.data.layouts import detect, scan
-from videomae_cli.data.layouts.entry import Entry
-from videomae_cli.data.manifest import Video, write_manifest
-from videomae_cli.errors import DataError, Stopped, UsageError
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
+from videomae_cli.data.ingest.random_split import random_split
+from videomae_cli.data.ingest.rejected import write_rejected
+from videomae_cli.data.layouts import detect_layout, scan_layout
+from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.data.manifest import SPLITS, Video, write_manifest
+from videomae_cli.errors import DataError
 from videomae_cli.report import Report
-from videomae_cli.tasks.prepare.summary import Census, show
+from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
+from videomae_cli.tasks.prepare.output import create_directory, writing
+from videomae_cli.tasks.prepare.probing import probe_entries
+from videomae_cli.tasks.prepare.summary import PrepareSummary, show_summary
 
 REJECTED = "rejected.csv"
 
 
-class Options(NamedTuple):
-    """How to prepare; each field is a flag of the command.
-
-    `seconds` is the wall-clock time for one file; `workers` 0 means one per usable CPU.
-    """
-
-    layout: str | None = None
-    root: Path | None = None
-    classes: str | None = None
-    val_fraction: float = 0.2
-    seed: int = 0
-    decoder: str = AUTO
-    workers: int = 0
-    seconds: float = 60.0
-    is_strict: bool = False
-
-
-def run(source: Path, out: Path, report: Report, options: Options | None = None) -> Census:
+def run(
+    source: Path, out: Path, report: Report, options: PrepareOptions | None = None
+) -> PrepareSummary:
     """Prepare a data set.
 
     Args:
         source: A folder of videos, or a list of them.
-        out: The prepared directory; what an earlier run left there is used again.
-        report: Told what was detected and what came out.
-        options: How.
+        out: The prepared directory; results of an earlier run in it are reused.
+        report: Receives the detected layout, progress and the summary.
+        options: The flags of the command.
 
     Raises:
-        UsageError: `out` cannot be written there, or no such layout or decoder.
-        DataError: The list is wrong (file and line named), or nothing or not all can be used.
-        Stopped: Ctrl-C; results so far are kept.
+        UsageError: A file cannot be written, or there is no such layout or decoder.
+        DataError: The list is wrong (the message gives file and line), or no video can be used, or
+            not all with `is_strict`.
+        Stopped: Ctrl-C; the results so far are kept.
     """
-    options = options or Options()
-    _check(source, out, options)
-    layout, entries = _list(source, options, report)
+    options = options or PrepareOptions()
+    check_options(source, out, options)
+    create_directory(out)
+    layout, entries = _list_videos(source, options, report)
     root = options.root or (source if source.is_dir() else source.parent)
-    refuse_doubles(entries, root)
-    refuse_no_training(entries, has_classes=options.classes is not None)
-    classes = None if options.classes is None else read_classes(options.classes)
-    labels = number_labels(entries, classes)
+    labels = _check_list(entries, root, options)
 
-    results = _probe(entries, root, out, options, report)
-    reasons = [result.reason if isinstance(result, Refused) else "" for result in results]
-    write_rejected(out / REJECTED, entries, reasons)
-    refuse_emptied_splits(entries, reasons, out / REJECTED)
-    count = sum(map(bool, reasons))
-    if options.is_strict and count:
-        raise DataError(
-            f"{count} of {len(entries)} videos are rejected, and --strict allows none",
-            f"see {out / REJECTED}; no manifest is written",
+    results = probe_entries(entries, root, out, options, report)
+    rejected = _write_rejected(entries, results, out, options)
+
+    videos = _manifest_rows(entries, labels, results, options, report)
+    facts = _facts(layout, source, videos, rejected.total(), options)
+    with writing(out):
+        manifest = write_manifest(
+            out, root=root, videos=videos, classes=labels.classes, facts=facts
         )
-
-    videos = _videos(entries, labels, results, options, report)
-    rejected = Counter(filter(None, reasons))
-    about = _about(layout, source, videos, count, options)
-    written = write_manifest(out, root=root, videos=videos, classes=labels.classes, about=about)
-    census = Census(out, layout, written, rejected)
-    show(census, report)
-    return census
+    summary = PrepareSummary(out, layout, manifest, rejected)
+    show_summary(summary, report)
+    return summary
 
 
-def _check(source: Path, out: Path, options: Options) -> None:
-    """Refuse what could only end badly, before anything is read; make the directory."""
-    if not 0 <= options.val_fraction < 1:
-        raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
-    if options.decoder not in (AUTO, *DECODERS):
-        raise UsageError(
-            f"no decoder {options.decoder!r}", f"one of: {', '.join((AUTO, *DECODERS))}"
-        )
-    if (source / manifests.DATASET).exists():
-        raise DataError(
-            f"{source} is a prepared data set already",
-            f"go on with: videomae pretrain --recipe small-data-vits --data {source}",
-        )
-    if out.exists() and source.exists() and out.samefile(source):
-        raise UsageError(
-            f"--out {out} is the source itself", "prepared data needs a place of its own"
-        )
-    if out.is_file():
-        raise UsageError(f"--out {out} is a file", "give a directory")
-    if not (out / manifests.DATASET).exists():
-        for name in (manifests.MANIFEST, manifests.CLASSES):
-            if (out / name).exists():
-                raise UsageError(
-                    f"{out / name} exists and is not from videomae prepare",
-                    "give another --out, or take the file away",
-                )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror}", "give a place to write to") from error
-
-
-def _list(source: Path, options: Options, report: Report) -> tuple[str, list[Entry]]:
-    """Find out what lies here and list it; say which layout, and why."""
+def _list_videos(
+    source: Path, options: PrepareOptions, report: Report
+) -> tuple[str, list[VideoEntry]]:
+    """Detect the layout, unless it is given, and list the videos."""
     layout = options.layout
     try:
         if layout is None:
-            detected = detect(source)
+            detected = detect_layout(source)
             layout = detected.name
             report.say(str(detected))
-        listed = scan(source, layout)
+        listed = scan_layout(source, layout)
     except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}", "it must be readable") from error
-    entries, copies = drop_copied_test(listed)
-    if copies:
-        report.say(f"the test list repeats the val list: taken once, as val ({copies} videos)")
+        raise DataError(
+            f"{error.filename}: {error.strerror}", "check that it can be read"
+        ) from error
+    entries, dropped = drop_copied_test_list(listed)
+    if dropped:
+        report.say(f"the test list repeats the val list: used as val only ({dropped} videos)")
     return layout, entries
 
 
-def _probe(
-    entries: Sequence[Entry], root: Path, out: Path, options: Options, report: Report
-) -> list[Probe | Refused]:
-    """Judge every entry: by its path, from an earlier run, or by decoding it."""
-    fence = None if options.root is None else root
-    reasons = [entry.reject or check_listed(entry.path, root, fence) for entry in entries]
-    refuse_wrong_root(entries, reasons, root)
-    paths = [Path(os.path.abspath(root / entry.path)) for entry in entries]  # noqa: PTH100
-    results: dict[Path, Probe | Refused] = {
-        path: Refused(reason) for path, reason in zip(paths, reasons, strict=True) if reason
-    }
-    cache = ProbeCache(out, options.decoder, decoder_versions())
-    for path in paths:
-        known = cache.get(path) if path not in results else None
-        if known is not None:
-            results[path] = known
-    todo = [path for path in paths if path not in results]
-    reused = len(paths) - len(todo) - sum(map(bool, reasons))
-    if reused:
-        report.say(f"{reused:,} of {len(paths):,} files are unchanged since an earlier run")
-    if todo:
-        results.update(_decode(todo, cache, options, report))
-    return [results[path] for path in paths]
+def _check_list(entries: Sequence[VideoEntry], root: Path, options: PrepareOptions) -> Labels:
+    """Check the list before any video is opened; return its labels."""
+    check_no_duplicates(entries, root)
+    check_has_training_videos(entries, has_classes=options.classes is not None)
+    classes = None if options.classes is None else read_classes(options.classes)
+    return number_labels(entries, classes)
 
 
-def _decode(
-    todo: Sequence[Path], cache: ProbeCache, options: Options, report: Report
-) -> dict[Path, Probe | Refused]:
-    """Probe files in child processes, and keep each result at once."""
-    results: dict[Path, Probe | Refused] = {}
-    report.start("probing", total=len(todo), unit="video")
-    try:
-        with cache:
-            for path, result in probe_all(
-                todo, decoder=options.decoder, seconds=options.seconds, workers=_workers(options)
-            ):
-                results[path] = result
-                cache.put(path, result)
-                report.advance()
-    except KeyboardInterrupt as error:
-        raise Stopped(
-            f"stopped with {len(results):,} of {len(todo):,} videos probed",
-            "the same command goes on from there",
-            exit_code=130,
-        ) from error
-    finally:
-        report.finish()
-    return results
+def _write_rejected(
+    entries: Sequence[VideoEntry],
+    results: Sequence[ReadableVideo | RejectedVideo],
+    out: Path,
+    options: PrepareOptions,
+) -> Counter[str]:
+    """Write `rejected.csv`; return how many videos were rejected for each reason.
+
+    Raises:
+        DataError: A split has lost all its videos, or a video is rejected with `is_strict`.
+    """
+    reasons = [result.reason if isinstance(result, RejectedVideo) else "" for result in results]
+    with writing(out / REJECTED):
+        write_rejected(out / REJECTED, entries, reasons)
+    check_splits_not_empty(entries, reasons, out / REJECTED)
+    rejected = Counter(filter(None, reasons))
+    if options.is_strict and rejected:
+        raise DataError(
+            f"{rejected.total()} of {len(entries)} videos are rejected, and --strict allows none",
+            f"see {out / REJECTED}; no manifest is written",
+        )
+    return rejected
 
 
-def _workers(options: Options) -> int:
-    if options.workers:
-        return options.workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _videos(
-    entries: Sequence[Entry],
+def _manifest_rows(
+    entries: Sequence[VideoEntry],
     labels: Labels,
-    results: Sequence[Probe | Refused],
-    options: Options,
+    results: Sequence[ReadableVideo | RejectedVideo],
+    options: PrepareOptions,
     report: Report,
 ) -> list[Video]:
-    """Put together the rows of the manifest, in the order of the list, each with its split."""
-    kept = [
+    """Return the rows of the manifest, in the order of the list, each with its split."""
+    readable = [
         (entry, label, result)
         for entry, label, result in zip(entries, labels.numbers, results, strict=True)
-        if isinstance(result, Probe)
+        if isinstance(result, ReadableVideo)
     ]
-    splits = [entry.split or "train" for entry, _, _ in kept]
+    splits = [entry.split or "train" for entry, _, _ in readable]
     if labels.classes is not None and not any(entry.split for entry in entries):
         splits = random_split(
-            [entry.path for entry, _, _ in kept],
-            [label for _, label, _ in kept],
+            [entry.path for entry, _, _ in readable],
+            [label for _, label, _ in readable],
             fraction=options.val_fraction,
             seed=options.seed,
         )
         report.say(
-            f"no split is given: {options.val_fraction:.0%} of each class drawn for val with seed "
-            f"{options.seed}. A random split: clips of one source may land on both sides"
+            f"no split given: {options.val_fraction:.0%} of each class drawn for val with seed "
+            f"{options.seed}. Clips cut from the same recording may be in both splits"
         )
     return [
-        Video(entry.path, label, split, *probe)
-        for (entry, label, probe), split in zip(kept, splits, strict=True)
+        Video(entry.path, label, split, *result)
+        for (entry, label, result), split in zip(readable, splits, strict=True)
     ]
 
 
-def _about(
-    layout: str, source: Path, videos: Sequence[Video], rejected: int, options: Options
+def _facts(
+    layout: str, source: Path, videos: Sequence[Video], rejected: int, options: PrepareOptions
 ) -> dict[str, object]:
+    """Return the content of `dataset.json`, without root and digest."""
     counts = Counter(video.split for video in videos)
     return {
         "source": str(source.absolute()),
         "layout": layout,
-        "videos": {name: counts[name] for name in manifests.SPLITS},
+        "videos": {name: counts[name] for name in SPLITS},
         "rejected": rejected,
         "val_fraction": options.val_fraction,
         "seed": options.seed,

@@ -1,1 +1,1 @@
-"""`videomae recipes`."""
+"""`videomae recipes`: list, show, copy and check recipes."""

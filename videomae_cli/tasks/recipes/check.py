@@ -1,7 +1,7 @@
-"""`videomae recipes check`: bind recipes and build their models without memory; say what they are.
+"""`videomae recipes check`: check recipes and build their models without allocating memory.
 
-Models are built on torch's `meta` device, where ViT-g takes no memory and a second. Not covered:
-the data, the devices, and whether the numbers train well.
+Models are built on torch's `meta` device, where ViT-g takes one second and no memory. Not checked:
+the data, the devices, and whether the settings train well.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from videomae_cli.config import recipe_paths as library
 from videomae_cli.config.model_config import autoencoder_config, classifier_config
 from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.config.recipe_paths import list_names
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.data.transforms import randaugment_policy
 from videomae_cli.engine.plan import REFERENCE_BATCH
 from videomae_cli.errors import RecipeError, VideoMAEError
-from videomae_cli.masking.clip_content import nothing
+from videomae_cli.masking.clip_content import make_black_content
 from videomae_cli.models import build
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
@@ -26,28 +26,30 @@ from videomae_cli.report import Report
 COLUMNS = ("recipe", "parameters", "tokens", "visible", "targets", "steps")
 
 
-class Checked(NamedTuple):
-    """What a recipe comes to."""
+class RecipeFigures(NamedTuple):
+    """Model size, tokens and steps of one recipe."""
 
     recipe: str
     parameters: int
-    """Of the whole model, but for a classifier's last layer: its width + 1 for each class."""
+    """Number of parameters, without the last layer of a classifier."""
     tokens: int
     visible: int
-    """Tokens that the encoder sees."""
+    """Tokens that are encoded."""
     targets: int
-    """Tokens that the decoder predicts; 0 for classifiers."""
+    """Tokens that are predicted; 0 for classifiers."""
     counted: int
     """Targets that enter the loss."""
     clips: int
-    """Clips per step, repeats counted."""
+    """Clips per optimizer step, repeats included."""
     peak_lr: float
+    """Peak learning rate."""
     steps: float
-    """Optimizer steps: for each 1,000 training videos, or in all where the recipe counts steps."""
+    """Optimizer steps: per 1,000 training videos, or in all if the recipe counts steps."""
     in_all: bool
+    """Whether `steps` is the length of the run."""
 
     def cells(self) -> tuple[str, ...]:
-        """Return what the table shows."""
+        """Return the row of the printed table."""
         return (
             self.recipe,
             f"{self.parameters / 1e6:,.1f} M",
@@ -58,61 +60,66 @@ class Checked(NamedTuple):
         )
 
 
-class Result(NamedTuple):
-    """All recipes looked at."""
+class CheckResult(NamedTuple):
+    """Figures of the valid recipes, and the problems of the others."""
 
-    checked: list[Checked]
+    checked: list[RecipeFigures]
     problems: list[str]
-    """One for each recipe that does not bind or build."""
+    """One for each recipe that cannot be loaded or whose model cannot be built."""
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain data."""
         return {"recipes": [one._asdict() for one in self.checked], "problems": self.problems}
 
 
-def run(names: Sequence[str], report: Report) -> Result:
-    """Bind and build recipes, all built-in ones where no name is given; go on after a problem."""
-    checked: list[Checked] = []
+def check_recipes(names: Sequence[str], report: Report) -> CheckResult:
+    """Load recipes and build their models; continue after a problem.
+
+    Args:
+        names: Names or files; empty: all built-in recipes.
+        report: Receives the table.
+    """
+    checked: list[RecipeFigures] = []
     problems: list[str] = []
-    for name in names or library.names():
+    for name in names or list_names():
         try:
             recipe = load_recipe(name)
         except RecipeError as error:
-            problems.append(_words(error))
+            problems.append(_format_error(error))
             continue
         try:
-            checked.append(check(name, recipe))
+            checked.append(check_recipe(name, recipe))
         except VideoMAEError as error:
-            problems.append(f"{name}: {_words(error)}")
+            problems.append(f"{name}: {_format_error(error)}")
     if checked:
-        sound = "1 recipe is" if len(checked) == 1 else f"{len(checked)} recipes are"
-        title = f"{sound} sound; steps are those for each 1,000 videos"
+        count = f"{len(checked)} valid recipe{'s' if len(checked) > 1 else ''}"
+        title = f"{count}; steps are per 1,000 training videos"
         report.table(title, COLUMNS, [one.cells() for one in checked])
-    return Result(checked, problems)
+    return CheckResult(checked, problems)
 
 
-def check(name: str, recipe: Recipe) -> Checked:
-    """Build one recipe's model and count.
+def check_recipe(name: str, recipe: Recipe) -> RecipeFigures:
+    """Build the model of one recipe and count parameters, tokens and steps.
 
     Raises:
-        RecipeError: The grid, the mask or the RandAugment text is impossible.
+        RecipeError: The grid, the mask or the RandAugment policy is impossible.
     """
     if isinstance(recipe, FinetuneRecipe) and recipe.augment.randaugment is not None:
         randaugment_policy(recipe.augment.randaugment)
     tokens = recipe.clip.grid().tokens
-    model = model_of(recipe)
+    model = build_on_meta(recipe)
     visible, targets, counted = tokens, 0, 0
-    parameters = _count(model)
+    parameters = _count_parameters(model)
     if isinstance(model, Autoencoder):
-        mask = model.masker(torch.zeros(1, 2, tokens), nothing(tokens))
+        mask = model.masker(torch.zeros(1, 2, tokens), make_black_content(tokens))
         visible, targets = mask.visible_BV.shape[1], mask.target_BM.shape[1]
         counted = int(mask.counted_BM.sum())
     else:
-        parameters -= _count(model.head)
+        parameters -= _count_parameters(model.head)
         if model.selector is not None:
-            visible = model.selector(nothing(tokens)).shape[1]
+            visible = model.selector(make_black_content(tokens)).shape[1]
     epochs, steps, batch = recipe.schedule.epochs, recipe.schedule.steps, recipe.train.batch
-    return Checked(
+    return RecipeFigures(
         recipe=name,
         parameters=parameters,
         tokens=tokens,
@@ -126,8 +133,8 @@ def check(name: str, recipe: Recipe) -> Checked:
     )
 
 
-def model_of(recipe: Recipe, classes: int = 1) -> Autoencoder | Classifier:
-    """Build a recipe's model on the `meta` device, by way of its card, as a run does."""
+def build_on_meta(recipe: Recipe, classes: int = 1) -> Autoencoder | Classifier:
+    """Build the model of a recipe on the `meta` device, as a run builds it."""
     with torch.device("meta"):
         if isinstance(recipe, PretrainRecipe):
             return build.build_autoencoder(autoencoder_config(recipe))
@@ -135,9 +142,9 @@ def model_of(recipe: Recipe, classes: int = 1) -> Autoencoder | Classifier:
         return build.build_classifier(classifier_config(recipe, names))
 
 
-def _words(error: VideoMAEError) -> str:
+def _format_error(error: VideoMAEError) -> str:
     return f"{error.message}\n  {error.hint}" if error.hint else error.message
 
 
-def _count(model: nn.Module) -> int:
+def _count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())

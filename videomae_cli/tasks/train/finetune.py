@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from videomae_cli.checkpoints.infer_config import Hints
+from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.config.model_config import ModelConfig, classifier_config
 from videomae_cli.config.schema import FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
@@ -202,11 +202,11 @@ def _classifier(
     loaded = read_checkpoint(Path(start), Hints(heads=config.encoder.heads, is_guess=True))
     weights, load_report = init_from_pretrained(loaded, classifier, config, norm=model.norm)
     report.say(f"starting from {start}: {load_report.summary()}")
-    for change, count in load_report.changes():
+    for change, count in load_report.count_changes():
         report.say(f"{count} tensor{'s' if count > 1 else ''} adapted to this recipe: {change}")
     for sentence in load_report.assumed:
         report.say(f"assumed: {sentence}")
-    for defect in filter(None, (*load_report.traps, loaded.warning)):
+    for defect in filter(None, (*load_report.defects, loaded.warning)):
         report.warn(defect)
     origin = f"{start} ({loaded.config.kind}, {loaded.format})"
     lineage = {

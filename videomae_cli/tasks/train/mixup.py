@@ -1,7 +1,7 @@
-"""From a micro-batch of labelled clips to what a classifier is trained on.
+"""Prepare labelled clips for the classifier: erasing, then Mixup or CutMix, then soft targets.
 
-Erasing, then Mixup or CutMix, then soft targets. All of it happens on the device, after
-normalisation. The draws follow from seed, step, rank and micro-batch number.
+All of it happens on the device, after normalisation. Random numbers are derived from seed, step,
+rank and micro-batch number.
 """
 
 import random
@@ -25,9 +25,9 @@ class MixedBatches:
     """Prepares micro-batches for the objective.
 
     Args:
-        recipe: Says what is mixed and how much.
-        classes: K.
-        rank: Of this process, so that each mixes on its own.
+        recipe: Decides erasing, mixing and label smoothing.
+        classes: Number of classes, K.
+        rank: Rank of this process; each mixes differently.
     """
 
     def __init__(self, recipe: FinetuneRecipe, classes: int, *, rank: int) -> None:
@@ -61,35 +61,35 @@ class MixedBatches:
         seed, rank = self._keys
         shape = clip_BCTHW.shape
         with _global_draws(stream_seed(seed, "mixing", step, rank, number)):
-            # as pictures of C * T channels: timm's box would cut time and height out of five axes
+            # as images of C * T channels: of five axes, timm would cut its box from time and height
             mixed_BCHW, target_BK = self._mixup(clip_BCTHW.flatten(1, 2), label_B)
         clip_BCTHW = mixed_BCHW.view(shape)
         return {"clip_BCTHW": clip_BCTHW, "noise_Bc": batch.noise, "target_BK": target_BK}
 
 
 def require_pairs(recipe: FinetuneRecipe, plan: TrainingPlan) -> None:
-    """Refuse a micro-batch in which not every clip has a partner to be mixed with.
+    """Check that every clip of a micro-batch has a partner to be mixed with.
 
     Raises:
-        RecipeError: Clips are mixed and their number per micro-batch is odd.
+        RecipeError: Clips are mixed, and their number per micro-batch is odd.
     """
     if not is_paired(recipe, plan.micro_batch):
         raise RecipeError(
             f"train.micro_batch: Mixup and CutMix pair clips, and {plan.micro_batch} "
             f"x {recipe.augment.repeats} repeats is odd",
-            "take an even train.batch and train.micro_batch",
+            "use an even train.batch and train.micro_batch",
         )
 
 
 def is_paired(recipe: FinetuneRecipe, micro_batch: int) -> bool:
-    """Tell whether every clip has a partner, where clips are mixed."""
+    """Return whether clips are not mixed, or every clip has a partner."""
     augment = recipe.augment
     return not (augment.mixup or augment.cutmix) or micro_batch * augment.repeats % 2 == 0
 
 
 @contextmanager
 def _global_draws(seed: int) -> Iterator[None]:
-    """Seed the global generators that timm draws from; put them back afterwards."""
+    """Seed the global generators that timm uses; restore them afterwards."""
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002  (timm's)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  (timm draws from it)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from videomae_cli import atomic
-from videomae_cli.config.recipe_files import dump, load_recipe
+from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.engine.saving import store
 from videomae_cli.engine.saving.state import STATE, TrainingState, read_state, to_json
@@ -214,7 +214,8 @@ def _copy_fork(run_dir: Path, identity: Mapping[str, str], report: Report) -> Pa
 
 def _changed_values(file: Path, recipe: Recipe) -> dict[str, list[Any]]:
     old = load_recipe(str(file), [], recipe.kind)  # a key it does not know yet has its default
-    return dict(sorted(_differences("", yaml.safe_load(dump(old)), yaml.safe_load(dump(recipe)))))
+    before, after = (yaml.safe_load(dump_recipe(one)) for one in (old, recipe))
+    return dict(sorted(_differences("", before, after)))
 
 
 def _differences(prefix: str, before: object, now: object) -> list[tuple[str, list[Any]]]:

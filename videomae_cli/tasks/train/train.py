@@ -7,8 +7,8 @@ from pathlib import Path
 from torch import nn
 
 from videomae_cli.data.batches import AnyBatch
-from videomae_cli.data.loader import Share, train_batches
-from videomae_cli.data.workers import worker_deaths_named
+from videomae_cli.data.loader import Share, load_train_batches
+from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import shard
 from videomae_cli.engine.ema import EMA
@@ -61,7 +61,7 @@ def train(
         runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
     plan = job.plan if limit is None else job.plan._replace(steps=limit)
     batches = _batches(job, runtime, state.step)
-    with closing(batches), worker_deaths_named(), _trackers(job, run_dir, runtime, state) as track:
+    with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
         probe = None if is_finished else _probe(job, runtime)
         inputs = inputs._replace(batches=batches, probe=probe, track=track)
         fit(inputs, plan, _intervals(job), state, runtime, report, run_dir.path, job.recipe.seed)
@@ -79,9 +79,9 @@ def _prepare(job: Job, runtime: Runtime, report: Report) -> FitInputs:
         require_installed(recipe.train.track)
     objective = job.objective.to(runtime.device)
     if recipe.train.recompute:
-        from videomae_cli.models.activation_checkpointing import recompute_blocks
+        from videomae_cli.models.activation_checkpointing import checkpoint_activations
 
-        recompute_blocks(objective)
+        checkpoint_activations(objective)
     if recipe.train.compile:
         objective.compile()
     groups = _shard(job, runtime, report) if recipe.train.shard else job.groups
@@ -129,7 +129,7 @@ def _batches(
 ) -> Generator[Iterator[AnyBatch], None, None]:
     """Return the micro-batches of this rank, step by step."""
     plan = job.plan
-    return train_batches(
+    return load_train_batches(
         job.clips,
         job.order,
         Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),

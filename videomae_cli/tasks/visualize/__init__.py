@@ -1,1 +1,1 @@
-"""`videomae visualize-mask`."""
+"""`videomae visualize-mask`: draw masks and reconstructions of a video."""

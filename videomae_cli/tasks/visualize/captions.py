@@ -1,111 +1,208 @@
-"""The words on a picture: what was cut, hidden, predicted, and what must be known to read it."""
+"""Write the texts of `visualize-mask`: captions on pictures, messages to the user, JSON."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
+from videomae_cli.config.model import MotionSource
 from videomae_cli.grid import TokenGrid
+from videomae_cli.report import Report
 from videomae_cli.tasks.visualize.layout import Caption
-from videomae_cli.tasks.visualize.masked_clip import Look, Take
-from videomae_cli.tasks.visualize.reconstruct import Reconstruction, Statistics
-from videomae_cli.tasks.visualize.rows import states_shown
-from videomae_cli.tasks.visualize.setup import Scene
-from videomae_cli.tasks.visualize.strategies import name_of
+from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap
+from videomae_cli.tasks.visualize.panels import find_legend_states
+from videomae_cli.tasks.visualize.reconstruct import Reconstruction, StatisticsSource
+from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Options, Setup
+from videomae_cli.tasks.visualize.strategies import format_name
+from videomae_cli.tasks.visualize.token_states import count_tokens
 
-UNKNOWN_FPS = 25.0  # where a file does not say
-SLOWEST_FPS = 4.0  # of a film: below, motion falls apart into pictures
+DEFAULT_FPS = 25.0  # of a video whose file has no frame rate
+MIN_PLAYBACK_FPS = 4.0  # slower clips no longer look like motion
 
-NOTICES: dict[Statistics, str] = {
-    "visible": "Patch statistics estimated from visible tokens: no hidden pixel was used.",
-    "target": "Uses ground-truth patch statistics: brightness and contrast of each hidden patch are"
-    " the original's.",
-    "none": "The model predicts pixels directly: no patch statistics were used.",
+NOTICES: dict[StatisticsSource, str] = {
+    "visible": "Patch statistics (mean and std) estimated from visible tokens;"
+    " no hidden pixel was used.",
+    "target": "Uses ground-truth patch statistics: mean and std of each hidden patch are those of"
+    " the original.",
+    "none": "The model predicts pixels directly; no patch statistics were used.",
+}
+MOTION_SOURCES: dict[MotionSource, str] = {
+    "pixels": "motion measured on pixels (no model)",
+    "online": "motion measured on the embeddings of the model",
 }
 
 
-def caption_of(take: Take, scene: Scene, looks: Sequence[Look], *, seed: int) -> Caption:
-    """Say what clip, mask and model this is, and where the reconstruction's brightness is from."""
-    grid, first = scene.grid, looks[0]
-    chosen = f"  ·  {name_of(first.spec)} mask, ratio {first.spec.ratio:g}"
+def write_caption(
+    clip: ClipView, setup: Setup, masked_clips: Sequence[MaskedClip], *, seed: int
+) -> Caption:
+    """Describe clip, mask and model, and name the source of the patch statistics."""
+    grid, is_single = setup.grid, len(masked_clips) == 1
+    spec, _, reconstruction = masked_clips[0]
+    mask = f"  ·  {format_name(spec)} mask, ratio {spec.ratio:g}" if is_single else ""
     lines = [
-        f"{grid.frames} frames, {span_of(take, scene)}"
-        f"{chosen if len(looks) == 1 else ''}, seed {seed}"
-        f"  ·  tokens of {grid.tubelet} x {grid.patch} x {grid.patch} pixels"
+        f"{grid.frames} frames, {describe_sampling(clip, setup)}{mask}, seed {seed}"
+        f"  ·  token: {grid.tubelet} frames x {grid.patch} x {grid.patch} pixels"
     ]
-    result = first.result
-    if scene.model is not None:
-        figured = f"  ·  {figures(result)}" if result is not None and len(looks) == 1 else ""
-        lines.append(f"{scene.about}{figured}")
-    if result is not None and result.predicted_frames < grid.tubelet:
-        lines.append(repeated_frames(result, grid))
-    states = tuple(states_shown(scene, looks))
-    if result is None:
-        return Caption(take.path.name, tuple(lines), "", is_warning=False, states=states)
+    states = tuple(find_legend_states(setup, masked_clips))
+    if setup.model is not None:
+        lines.append(setup.description)
+    if reconstruction is None:
+        return Caption(clip.path.name, tuple(lines), "", is_warning=False, states=states)
+    if is_single:
+        lines[-1] += f"  ·  {describe_quality(reconstruction)}"
+    if reconstruction.predicted_frames < grid.tubelet:
+        lines.append(describe_repeated_frames(reconstruction, grid))
     return Caption(
-        take.path.name,
+        clip.path.name,
         tuple(lines),
-        NOTICES[result.statistics],
-        is_warning=result.statistics == "target",
+        NOTICES[reconstruction.statistics],
+        is_warning=reconstruction.statistics == "target",
         states=states,
     )
 
 
-def notice_of(result: Reconstruction, grid: TokenGrid) -> str:
-    """Say what must be known to read a reconstruction: borrowed brightness, repeated frames."""
-    notice = NOTICES[result.statistics]
-    if result.predicted_frames == grid.tubelet:
+def write_notice(reconstruction: Reconstruction, grid: TokenGrid) -> str:
+    """Return what a viewer must know: the source of the patch statistics, repeated frames."""
+    notice = NOTICES[reconstruction.statistics]
+    if reconstruction.predicted_frames == grid.tubelet:
         return notice
-    return f"{notice} {repeated_frames(result, grid)}"
+    return f"{notice} {describe_repeated_frames(reconstruction, grid)}"
 
 
-def repeated_frames(result: Reconstruction, grid: TokenGrid) -> str:
-    """Say that not every frame shown was predicted."""
+def describe_repeated_frames(reconstruction: Reconstruction, grid: TokenGrid) -> str:
+    """State how many frames of a hidden token are predicted."""
     return (
-        f"Of the {grid.tubelet} frames of a hidden token the model predicts"
-        f" {result.predicted_frames}; the rest repeat it and are in no figure."
+        f"The model predicts {reconstruction.predicted_frames} of the {grid.tubelet} frames of a"
+        " hidden token; the others repeat the nearest one and are not counted in loss and PSNR."
     )
 
 
-def figures(result: Reconstruction) -> str:
-    """Return how good a reconstruction is, beside what needs no model."""
-    best = result.ceiling_psnr
-    bound = "" if best is None else f", with a perfect pattern {best:.1f} dB"
+def describe_quality(reconstruction: Reconstruction) -> str:
+    """Return loss and PSNR, with a baseline that needs no model and the upper bound."""
+    best = reconstruction.ceiling_psnr
+    bound = "" if best is None else f", upper bound with estimated statistics {best:.1f} dB"
     return (
-        f"loss {result.loss:.3f}, hidden pixels {result.psnr:.1f} dB"
-        f" (flat patches guessed from visible ones {result.plain_psnr:.1f} dB{bound})"
+        f"loss {reconstruction.loss:.3f}, PSNR of hidden pixels {reconstruction.psnr:.1f} dB"
+        f" (baseline without a model {reconstruction.plain_psnr:.1f} dB{bound})"
     )
 
 
-def heading(take: Take, place: int) -> str:
-    """Name one frame of the clip by its number and time in the video."""
-    index = take.indices[place]
-    return f"frame {index}  ·  {index / fps_of(take):.2f} s"
+def format_heading(clip: ClipView, position: int) -> str:
+    """Return index and time in the video of the frame at `position` in the clip."""
+    index = clip.indices[position]
+    return f"frame {index}  ·  {index / get_fps(clip):.2f} s"
 
 
-def span_of(take: Take, scene: Scene) -> str:
-    """Say how the frames of a clip were chosen, and how long a time they cover."""
-    seconds = (take.indices[-1] - take.indices[0]) / fps_of(take)
-    choice = "evenly spread" if scene.sampling == "segment" else f"every {_ordinal(scene.stride)}"
-    if scene.frame_choice is not None:
-        choice = f"chosen by their motion from {scene.frame_choice.candidates.frames}, {choice}"
-    repeats = "" if len(set(take.indices)) == len(take.indices) else ", the last repeated"
-    return f"{choice}{repeats} ({seconds:.1f} s)"
+def describe_sampling(clip: ClipView, setup: Setup) -> str:
+    """Describe the selection of the frames of a clip, and its duration."""
+    seconds = (clip.indices[-1] - clip.indices[0]) / get_fps(clip)
+    sampling = "evenly spread" if setup.sampling == "segment" else f"stride {setup.stride}"
+    if setup.frame_choice is not None:
+        sampling = f"selected by motion from {setup.frame_choice.candidates.frames}, {sampling}"
+    repeats = "" if len(set(clip.indices)) == len(clip.indices) else ", some repeated"
+    return f"{sampling}{repeats} ({seconds:.1f} s)"
 
 
-def film_fps(take: Take, scene: Scene) -> float:
-    """Return the frames per second at which the clip moves as fast as its video, or 4 at least."""
-    steps: float = scene.stride
-    if scene.sampling == "segment":
-        steps = max(1, take.indices[-1] - take.indices[0]) / max(1, len(take.indices) - 1)
-    return max(SLOWEST_FPS, fps_of(take) / steps)
+def compute_playback_fps(clip: ClipView, setup: Setup) -> float:
+    """Return the frames per second for original speed, but at least `MIN_PLAYBACK_FPS`."""
+    stride: float = setup.stride
+    if setup.sampling == "segment":
+        stride = max(1, clip.indices[-1] - clip.indices[0]) / max(1, len(clip.indices) - 1)
+    return max(MIN_PLAYBACK_FPS, get_fps(clip) / stride)
 
 
-def fps_of(take: Take) -> float:
-    """Return the video's frames per second, or a guess where the file does not say."""
-    return take.info.fps or UNKNOWN_FPS
+def get_fps(clip: ClipView) -> float:
+    """Return the frames per second of the video, or a default if the file has none."""
+    return clip.info.fps or DEFAULT_FPS
 
 
-def _ordinal(number: int) -> str:
-    if number == 1:
-        return "frame"
-    ends = {1: "st", 2: "nd", 3: "rd"}
-    end = "th" if 10 <= number % 100 <= 20 else ends.get(number % 10, "th")
-    return f"{number}{end} frame"
+def report_setup(setup: Setup, report: Report) -> None:
+    """Report the checkpoint, how its weights were loaded, and its known defects."""
+    for line in (setup.description, *setup.load_messages):
+        report.say(line)
+    if setup.warning:
+        report.warn(setup.warning)
+
+
+def report_masks(
+    clip: ClipView,
+    setup: Setup,
+    masked_clips: Sequence[MaskedClip],
+    motion: MotionMap | None,
+    report: Report,
+) -> None:
+    """Report the frames of the clip, and the token counts of each mask."""
+    grid = setup.grid
+    frames = (
+        f"{clip.path.name}: frames {clip.indices[0]} to {clip.indices[-1]} of {clip.info.frames},"
+        f" {describe_sampling(clip, setup)}; {grid.height} x {grid.width} pixels"
+    )
+    masks = [_describe_mask(masked_clip, grid) for masked_clip in masked_clips]
+    for line in [f"{frames}; {masks[0]}"] if len(masks) == 1 else [frames, *masks]:
+        report.say(line)
+    if motion is not None:
+        report.say(MOTION_SOURCES[motion.source])
+    distinct = len(set(clip.indices))
+    if distinct < grid.frames:
+        report.warn(
+            f"the video is short: {grid.frames - distinct} of the {grid.frames} frames of the clip"
+            " are repeats"
+        )
+    if setup.model is not None and not setup.reconstructs:
+        report.warn(
+            f"more than {MAX_RECONSTRUCTIONS} strategies: showing the masks only, without"
+            " reconstructions"
+        )
+
+
+def report_reconstructions(
+    setup: Setup, masked_clips: Sequence[MaskedClip], options: Options, report: Report
+) -> None:
+    """Report the quality of the reconstructions, if there are any."""
+    first = masked_clips[0].reconstruction
+    if first is None:
+        return
+    for spec, _, reconstruction in masked_clips:
+        assert reconstruction is not None
+        name = f"{format_name(spec)}: " if len(masked_clips) > 1 else ""
+        report.say(f"{name}{describe_quality(reconstruction)}")
+    report.say(write_notice(first, setup.grid))
+    if options.target_stats and first.statistics == "none":
+        report.warn("--target-stats has no effect: this model predicts pixels directly")
+
+
+def mask_to_json(masked_clip: MaskedClip, setup: Setup) -> dict[str, Any]:
+    """Return the counts of a mask and the quality of its reconstruction as plain data."""
+    spec, mask, reconstruction = masked_clip
+    counts = count_tokens(mask, spec, setup.grid)
+    return {
+        "strategy": format_name(spec),
+        "mask": spec.model_dump(mode="json"),
+        "hidden": counts.hidden,
+        **counts._asdict(),
+        **(_reconstruction_to_json(reconstruction, setup) if reconstruction is not None else {}),
+    }
+
+
+def _reconstruction_to_json(reconstruction: Reconstruction, setup: Setup) -> dict[str, Any]:
+    return {
+        "statistics": reconstruction.statistics,
+        "notice": write_notice(reconstruction, setup.grid),
+        "loss": reconstruction.loss,
+        "psnr": _finite_or_none(reconstruction.psnr),
+        "plain_psnr": _finite_or_none(reconstruction.plain_psnr),
+        "ceiling_psnr": _finite_or_none(reconstruction.ceiling_psnr),
+    }
+
+
+def _describe_mask(masked_clip: MaskedClip, grid: TokenGrid) -> str:
+    spec, mask, _ = masked_clip
+    counts = count_tokens(mask, spec, grid)
+    text = (
+        f"{format_name(spec)} mask, ratio {spec.ratio:g},"
+        f" hides {counts.hidden:,} of {counts.tokens:,} tokens"
+    )
+    return text if counts.predicts_all_hidden else f"{text}: {', '.join(counts.describe())}"
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

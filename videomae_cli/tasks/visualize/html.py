@@ -1,7 +1,7 @@
-"""Masks as a page that moves: one HTML file, nothing to fetch, a slider for the ratio.
+"""Write an animated HTML page of masks with a slider for the ratio: one file, no downloads.
 
-Every mask is computed here, by the maskers that training uses, at every ratio the slider has; the
-page's script only draws the states it is given over the frames. States take two bits a token.
+All masks, for each ratio of the slider, are computed here by the maskers used in training; the
+script in the page draws frames and token states. A state takes two bits.
 """
 
 import base64
@@ -15,152 +15,172 @@ from typing import Any
 import jinja2
 import numpy as np
 from matplotlib import colormaps
-from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError, UsageError
-from videomae_cli.tasks.visualize.captions import film_fps, heading
+from videomae_cli.tasks.visualize.captions import (
+    MOTION_SOURCES,
+    compute_playback_fps,
+    format_heading,
+)
 from videomae_cli.tasks.visualize.layout import Caption
-from videomae_cli.tasks.visualize.masked_clip import Look, Motion, Take, look_at
-from videomae_cli.tasks.visualize.panels import Frames, enlarge, tile, top_of
-from videomae_cli.tasks.visualize.rows import HEAT, motion_title, scale_words
-from videomae_cli.tasks.visualize.setup import Scene
-from videomae_cli.tasks.visualize.strategies import at_ratio, name_of
-from videomae_cli.tasks.visualize.telling import SOURCES
-from videomae_cli.tasks.visualize.token_states import MEANINGS, State, States, counts_of, states_of
+from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap, mask_clip
+from videomae_cli.tasks.visualize.panels import (
+    MOTION_COLOUR_MAP,
+    Pixels,
+    draw_cover,
+    enlarge,
+    find_maximum,
+    format_motion_title,
+    format_scale_label,
+)
+from videomae_cli.tasks.visualize.setup import Setup
+from videomae_cli.tasks.visualize.strategies import format_name, replace_ratio
+from videomae_cli.tasks.visualize.token_states import (
+    DESCRIPTIONS,
+    TokenState,
+    TokenStates,
+    compute_states,
+    count_tokens,
+)
 
 RATIOS = (0.5, 0.6, 0.75, 0.8, 0.9, 0.95)
-QUALITY = 80  # of WebP
-PER_BYTE = 4  # states
+WEBP_QUALITY = 80
+STATES_PER_BYTE = 4
 
 
-def write_page(
+def write_html(
     path: Path,
     caption: Caption,
-    take: Take,
-    scene: Scene,
-    looks: Sequence[Look],
-    motion: Motion | None,
+    clip: ClipView,
+    setup: Setup,
+    masked_clips: Sequence[MaskedClip],
+    motion: MotionMap | None,
     *,
     target_stats: bool = False,
 ) -> None:
     """Write the page.
 
     Args:
-        path: Where to.
-        caption: Its words.
-        take: The clip.
-        scene: How it was cut.
-        looks: The masks at the ratio it opens with, the first one's.
-        motion: What moves, if a mask depends on it.
-        target_stats: As for the looks.
+        path: The file.
+        caption: Title, lines and notice.
+        clip: The clip.
+        setup: Clip geometry and model.
+        masked_clips: The masks at the initial ratio of the slider, which is that of the first.
+        motion: Motion scores, if a mask depends on them.
+        target_stats: As for `mask_clip`.
     """
-    used = np.unique([states_of(look.mask, look.spec, scene.grid) for look in looks])
-    source = files("videomae_cli.tasks.visualize").joinpath("masks.html").read_text("utf-8")
+    states = np.unique([compute_states(one.mask, one.spec, setup.grid) for one in masked_clips])
+    template = files("videomae_cli.tasks.visualize").joinpath("masks.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(source).render(
+    page = environment.from_string(template).render(
         caption=caption,
-        data=_data(take, scene, looks, motion, target_stats=target_stats),
-        legend=[(int(state), MEANINGS[State(state)]) for state in used],
-        motion=motion and _motion_words(motion),
-        grid=scene.grid,
+        data=_build_data(clip, setup, masked_clips, motion, target_stats=target_stats),
+        legend=[(int(state), DESCRIPTIONS[TokenState(state)]) for state in states],
+        motion=motion and _describe_motion(motion),
+        grid=setup.grid,
     )
     path.write_text(page, encoding="utf-8")
 
 
-def packed(states_thw: States) -> str:
-    """Pack the states of tokens, four to a byte, the first in the lowest bits; as base64."""
-    states_N = np.zeros(math.ceil(states_thw.size / PER_BYTE) * PER_BYTE, np.uint8)
+def pack_states(states_thw: TokenStates) -> str:
+    """Pack four states into a byte, the first in the lowest bits, and encode as base64."""
+    states_N = np.zeros(math.ceil(states_thw.size / STATES_PER_BYTE) * STATES_PER_BYTE, np.uint8)
     states_N[: states_thw.size] = states_thw.ravel()
-    quarters = states_N.reshape(-1, PER_BYTE) << np.arange(0, 8, 2, dtype=np.uint8)
-    return _base64(quarters.sum(axis=1, dtype=np.uint8).tobytes())
+    shifted = states_N.reshape(-1, STATES_PER_BYTE) << np.arange(0, 8, 2, dtype=np.uint8)
+    return _encode_base64(shifted.sum(axis=1, dtype=np.uint8).tobytes())
 
 
-def _data(
-    take: Take,
-    scene: Scene,
-    looks: Sequence[Look],
-    motion: Motion | None,
+def _build_data(
+    clip: ClipView,
+    setup: Setup,
+    masked_clips: Sequence[MaskedClip],
+    motion: MotionMap | None,
     *,
     target_stats: bool,
 ) -> dict[str, Any]:
-    """Return what the page's script draws."""
-    ratios = sorted({*RATIOS, looks[0].spec.ratio})
+    """Return the data of the script in the page."""
+    grid, start = setup.grid, masked_clips[0].spec.ratio
+    ratios = sorted({*RATIOS, start})
     strategies = [
         {
-            "name": name_of(look.spec),
+            "name": format_name(one.spec),
             "views": [
-                _view(look, ratio, take, scene, target_stats=target_stats) for ratio in ratios
+                _build_view(one, ratio, clip, setup, target_stats=target_stats) for ratio in ratios
             ],
         }
-        for look in looks
+        for one in masked_clips
     ]
-    grid = scene.grid
-    original = enlarge(take.frames_THWC)
-    side = original.shape[1] // grid.h
+    token_size = enlarge(clip.frames_THWC).shape[1] // grid.h
+    hidden_states = [state for state in TokenState if state is not TokenState.VISIBLE]
     return {
-        "frames": [_webp(frame_HWC) for frame_HWC in take.frames_THWC],
-        "headings": [heading(take, place) for place in range(grid.frames)],
-        "fps": film_fps(take, scene),
-        "side": side,
+        "frames": [_encode_webp(frame_HWC) for frame_HWC in clip.frames_THWC],
+        "headings": [format_heading(clip, position) for position in range(grid.frames)],
+        "fps": compute_playback_fps(clip, setup),
+        "token_size": token_size,
         "grid": {"h": grid.h, "w": grid.w, "tokens": grid.tokens, "tubelet": grid.tubelet},
-        "tiles": {str(int(s)): _png(tile(s, side)) for s in State if s is not State.VISIBLE},
+        "covers": {str(int(s)): _encode_png(draw_cover(s, token_size)) for s in hidden_states},
         "ratios": ratios,
-        "start": ratios.index(looks[0].spec.ratio),
+        "start": ratios.index(start),
         "strategies": strategies,
-        "heat": None if motion is None else _heat(motion),
+        "heat": None if motion is None else _encode_heat_map(motion),
     }
 
 
-def _view(
-    look: Look, ratio: float, take: Take, scene: Scene, *, target_stats: bool
+def _build_view(
+    masked_clip: MaskedClip, ratio: float, clip: ClipView, setup: Setup, *, target_stats: bool
 ) -> dict[str, Any]:
-    if look.spec.ratio != ratio:
+    """Return states, counts and reconstruction at a ratio, or why the mask does not support it."""
+    if masked_clip.spec.ratio != ratio:
         try:
-            spec: MaskSpec = at_ratio(look.spec, ratio)
-            look = look_at(take, scene, spec, target_stats=target_stats)
+            spec: MaskSpec = replace_ratio(masked_clip.spec, ratio)
+            masked_clip = mask_clip(clip, setup, spec, target_stats=target_stats)
         except (RecipeError, UsageError) as error:
-            return {"why": error.message}
-    states = states_of(look.mask, look.spec, scene.grid)
+            return {"error": error.message}
+    spec, mask, reconstruction = masked_clip
     filled: list[str] = []
-    if look.result is not None:
-        clip_THWC = look.result.clip_BCTHW[0].permute(1, 2, 3, 0).numpy()
-        filled = [_webp(frame_HWC) for frame_HWC in clip_THWC]
+    if reconstruction is not None:
+        clip_THWC = reconstruction.clip_BCTHW[0].permute(1, 2, 3, 0).numpy()
+        filled = [_encode_webp(frame_HWC) for frame_HWC in clip_THWC]
     return {
-        "states": packed(states),
-        "counts": counts_of(look.mask, look.spec, scene.grid).lines(),
-        "filled": filled,
+        "states": pack_states(compute_states(mask, spec, setup.grid)),
+        "counts": count_tokens(mask, spec, setup.grid).describe(),
+        "reconstruction": filled,
     }
 
 
-def _motion_words(motion: Motion) -> dict[str, str]:
+def _describe_motion(motion: MotionMap) -> dict[str, str]:
     return {
-        "title": motion_title(motion),
-        "source": SOURCES[motion.source],
-        "scale": scale_words(motion),
-        "top": f"{top_of(motion.scores_thw):.3g}",
+        "title": format_motion_title(motion),
+        "source": MOTION_SOURCES[motion.source],
+        "label": format_scale_label(motion),
+        "maximum": f"{find_maximum(motion.scores_thw):.3g}",
     }
 
 
-def _heat(motion: Motion) -> dict[str, str]:
+def _encode_heat_map(motion: MotionMap) -> dict[str, str]:
     """Return the scores in 256 steps, and the colour of each step."""
-    steps = np.rint(motion.scores_thw / top_of(motion.scores_thw) * 255).astype(np.uint8)
-    colours: NDArray[np.uint8] = colormaps[HEAT](np.arange(256), bytes=True)[:, :3]
-    return {"steps": _base64(steps.tobytes()), "colours": _base64(colours.tobytes())}
+    relative_thw = motion.scores_thw / find_maximum(motion.scores_thw)
+    steps_thw = np.rint(relative_thw * 255).astype(np.uint8)
+    colours: Pixels = colormaps[MOTION_COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
+    return {
+        "steps": _encode_base64(steps_thw.tobytes()),
+        "colours": _encode_base64(colours.tobytes()),
+    }
 
 
-def _webp(frame_HWC: Frames) -> str:
+def _encode_webp(frame_HWC: Pixels) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(frame_HWC).save(buffer, "WEBP", quality=QUALITY)
-    return f"data:image/webp;base64,{_base64(buffer.getvalue())}"
+    Image.fromarray(frame_HWC).save(buffer, "WEBP", quality=WEBP_QUALITY)
+    return f"data:image/webp;base64,{_encode_base64(buffer.getvalue())}"
 
 
-def _png(tile_HWC: Frames) -> str:
+def _encode_png(image_HWC: Pixels) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(tile_HWC).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{_base64(buffer.getvalue())}"
+    Image.fromarray(image_HWC).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{_encode_base64(buffer.getvalue())}"
 
 
-def _base64(content: bytes) -> str:
+def _encode_base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")

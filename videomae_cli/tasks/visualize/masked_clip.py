@@ -1,4 +1,4 @@
-"""A clip of a video, masked in one way or several, and filled in where there is a model.
+"""Read a clip of a video, mask it, and reconstruct it if there is a model.
 
 Shapes: B batch (always 1 here), C channels, T frames, H W pixels, N tokens, t slices, c candidate
 slices.
@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from videomae_cli.config.model import MaskSpec, Source
-from videomae_cli.data.decode import VideoInfo, read_frames
+from videomae_cli.config.model import MaskSpec, MotionSource
+from videomae_cli.data.decode import read_frames
+from videomae_cli.data.eval_crops import cut_eval_crops
 from videomae_cli.data.frame_sampling import dense_test_indices, segment_test_indices
-from videomae_cli.data.views import test_views
+from videomae_cli.data.video_info import VideoInfo
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import Mask
@@ -24,107 +25,113 @@ from videomae_cli.masking.motion import most_moving, pool_size, scores
 from videomae_cli.models.targets import patchify
 from videomae_cli.rng import stream
 from videomae_cli.tasks.visualize.reconstruct import Reconstruction, reconstruct
-from videomae_cli.tasks.visualize.setup import Scene
+from videomae_cli.tasks.visualize.setup import Setup
 
 
-class Take(NamedTuple):
-    """A clip, cut from its video."""
+class ClipView(NamedTuple):
+    """One view of a video: the frames of a clip, resized and cropped."""
 
     path: Path
     info: VideoInfo
     indices: list[int]
+    """Of the frames in the video."""
     frames_THWC: NDArray[np.uint8]
     noise_B2N: Tensor
-    """Decides all masks; the same for each."""
+    """Uniform noise that determines the masks; all masks use the same."""
 
     @property
     def clip_BCTHW(self) -> Tensor:  # noqa: N802  (a shape)
-        """The frames as a model takes them."""
+        """The frames in the layout of a model's input, uint8."""
         return torch.from_numpy(np.ascontiguousarray(self.frames_THWC)).permute(3, 0, 1, 2)[None]
 
 
-class Look(NamedTuple):
-    """One way of masking a clip, and what a model makes of it."""
+class MaskedClip(NamedTuple):
+    """A mask of the clip, and the reconstruction from its visible tokens."""
 
     spec: MaskSpec
     mask: Mask
-    result: Reconstruction | None
+    reconstruction: Reconstruction | None
 
 
-class Motion(NamedTuple):
-    """How much each token moves, as a strategy that looks at motion sees it."""
+class MotionMap(NamedTuple):
+    """Motion score of each token, as the `motion` strategy computes it."""
 
     scores_thw: NDArray[np.float32]
-    source: Source
+    source: MotionSource
     pool: float
-    """Fraction of the tokens that take part."""
-    least: float
-    """The lowest score among those."""
+    """Fraction of the tokens in the pool."""
+    threshold: float
+    """Lowest score in the pool."""
 
 
-def take_from(video: Path, info: VideoInfo, scene: Scene, *, seed: int) -> Take:
-    """Read the clip in the middle of a video, and draw the noise that masks it.
+def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipView:
+    """Read the clip in the middle of a video, and draw the noise for its masks.
 
     Raises:
         DataError: The video cannot be read.
     """
-    choice = scene.frame_choice
-    grid = scene.grid if choice is None else choice.candidates
-    if scene.sampling == "segment":
+    choice = setup.frame_choice
+    grid = setup.grid if choice is None else choice.candidates
+    if setup.sampling == "segment":
         indices = segment_test_indices(info.frames, grid.frames, 1)[0]
     else:
-        indices = dense_test_indices(info.frames, grid.frames, scene.stride, 1)[0]
-    # PyAV, because what it calls frame 60 is frame 60 in every file
-    frames_THWC = test_views(read_frames(video, indices, decoder="pyav"), grid.height, 1)[0]
-    length = max(scene.grid.tokens, grid.t)
+        indices = dense_test_indices(info.frames, grid.frames, setup.stride, 1)[0]
+    # PyAV, because its frame indices are exact for every file
+    frames_THWC = cut_eval_crops(read_frames(video, indices, decoder="pyav"), grid.height, 1)[0]
+    length = max(setup.grid.tokens, grid.t)
     noise = stream(seed, "visualize").random((1, 2, length), dtype=np.float32)
-    take = Take(video, info, indices, frames_THWC, torch.from_numpy(noise))
+    clip = ClipView(video, info, indices, frames_THWC, torch.from_numpy(noise))
     if choice is None:
-        return take
-    content = Content(patchify(take.clip_BCTHW, grid), _embedding(scene))
-    slices_t = choice.choose(content, take.noise_B2N[:, 1, : grid.t])[0].numpy()
-    places_T = (slices_t[:, None] * grid.tubelet + np.arange(grid.tubelet)).ravel()
-    return take._replace(
-        indices=[indices[place] for place in places_T], frames_THWC=frames_THWC[places_T]
+        return clip
+    content = Content(patchify(clip.clip_BCTHW, grid), _select_embedding(setup))
+    slices_t = choice.choose(content, clip.noise_B2N[:, 1, : grid.t])[0].numpy()
+    positions_T = (slices_t[:, None] * grid.tubelet + np.arange(grid.tubelet)).ravel()
+    return clip._replace(
+        indices=[indices[position] for position in positions_T],
+        frames_THWC=frames_THWC[positions_T],
     )
 
 
 @torch.no_grad()
-def look_at(take: Take, scene: Scene, spec: MaskSpec, *, target_stats: bool = False) -> Look:
-    """Mask a clip, and fill it in if there is a model and room for it.
+def mask_clip(
+    clip: ClipView, setup: Setup, spec: MaskSpec, *, target_stats: bool = False
+) -> MaskedClip:
+    """Mask a clip, and reconstruct it if `setup.reconstructs`.
 
     Raises:
         RecipeError: The ratio hides nothing or everything.
     """
-    masker = masker_for(spec, scene.grid)
-    noise_B2N = take.noise_B2N[:, :, : scene.grid.tokens]
-    if scene.model is None or not scene.fills_in:
-        return Look(spec, masker(noise_B2N, content_of(take, scene)), None)
-    scene.model.masker = masker
-    result, mask = reconstruct(scene.model, take.clip_BCTHW, noise_B2N, target_stats=target_stats)
-    return Look(spec, mask, result)
+    masker = masker_for(spec, setup.grid)
+    noise_B2N = clip.noise_B2N[:, :, : setup.grid.tokens]
+    if setup.model is None or not setup.reconstructs:
+        return MaskedClip(spec, masker(noise_B2N, build_content(clip, setup)), None)
+    setup.model.masker = masker
+    reconstruction, mask = reconstruct(
+        setup.model, clip.clip_BCTHW, noise_B2N, target_stats=target_stats
+    )
+    return MaskedClip(spec, mask, reconstruction)
 
 
-def motion_in(take: Take, scene: Scene) -> Motion | None:
-    """Measure the motion of each token, if a strategy of the scene looks at it."""
-    spec, grid = scene.motion, scene.grid
+def measure_motion(clip: ClipView, setup: Setup) -> MotionMap | None:
+    """Compute the motion score of each token, if a mask depends on motion."""
+    spec, grid = setup.motion_mask, setup.grid
     if spec is None or spec.pool is None or spec.source is None:
         return None
-    scores_BN = scores(content_of(take, scene), grid, spec.source)
+    scores_BN = scores(build_content(clip, setup), grid, spec.source)
     pool_BK = most_moving(scores_BN, pool_size(spec.pool, grid))
-    least = float(scores_BN[0, pool_BK[0]].min())
+    threshold = float(scores_BN[0, pool_BK[0]].min())
     scores_thw = scores_BN[0].numpy().reshape(grid.t, grid.h, grid.w)
-    return Motion(scores_thw, spec.source, spec.pool, least)
+    return MotionMap(scores_thw, spec.source, spec.pool, threshold)
 
 
-def content_of(take: Take, scene: Scene) -> Content:
-    """Return what a strategy may look at in a clip."""
-    return Content(patchify(take.clip_BCTHW, scene.grid), _embedding(scene))
+def build_content(clip: ClipView, setup: Setup) -> Content:
+    """Return the pixels and embeddings of a clip, the input of content-dependent masks."""
+    return Content(patchify(clip.clip_BCTHW, setup.grid), _select_embedding(setup))
 
 
-def _embedding(scene: Scene) -> Callable[[Tensor], Tensor]:
-    return _no_tokens if scene.model is None else scene.model.encoder.embed
+def _select_embedding(setup: Setup) -> Callable[[Tensor], Tensor]:
+    return _refuse_embedding if setup.model is None else setup.model.encoder.embed
 
 
-def _no_tokens(tubelets_BNP: Tensor) -> Tensor:
+def _refuse_embedding(tubelets_BNP: Tensor) -> Tensor:
     raise AssertionError("without a model, motion is measured on pixels")

@@ -1,4 +1,4 @@
-"""Pictures in motion: GIF through Pillow, MP4 (H.264) through PyAV."""
+"""Write images as a GIF (Pillow) or an MP4 (H.264, PyAV)."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -8,8 +8,8 @@ import av
 import numpy as np
 from PIL import Image
 
-SHORTEST_SECONDS = 8.0  # of an MP4; a GIF repeats by itself
-COLOURS = 255
+MIN_SECONDS = 8.0  # of an MP4; a GIF repeats by itself
+PALETTE_SIZE = 255
 
 
 def write_gif(path: Path, images: Sequence[Image.Image], fps: float) -> None:
@@ -18,23 +18,30 @@ def write_gif(path: Path, images: Sequence[Image.Image], fps: float) -> None:
     sample = Image.new("RGB", (width, height * len(images)))
     for number, image in enumerate(images):
         sample.paste(image, (0, number * height))
-    palette = sample.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+    palette = sample.quantize(PALETTE_SIZE, method=Image.Quantize.MEDIANCUT)
     frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
-    duration = max(20, round(1000 / fps))  # players take less than 20 ms for 100
+    duration = max(20, round(1000 / fps))  # many players show less than 20 ms as 100 ms
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0)
 
 
 def write_mp4(path: Path, images: Sequence[Image.Image], fps: float, *, comment: str) -> None:
-    """Write an H.264 video that repeats the images for some seconds; their sides must be even."""
-    rate = Fraction(fps).limit_denominator(1000)
-    rounds = max(1, round(SHORTEST_SECONDS * fps / len(images)))
+    """Write an H.264 video that repeats the images for at least some seconds.
+
+    Args:
+        path: The file.
+        images: Of one size, with an even width and height.
+        fps: Frames per second.
+        comment: Stored in the metadata.
+    """
+    frame_rate = Fraction(fps).limit_denominator(1000)
+    repeats = max(1, round(MIN_SECONDS * fps / len(images)))
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["comment"] = comment
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "16"})
+        stream = container.add_stream("libx264", rate=frame_rate, options={"crf": "16"})
         stream.width, stream.height = images[0].size
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = 1 / rate
-        for number in range(rounds * len(images)):
+        stream.codec_context.time_base = 1 / frame_rate
+        for number in range(repeats * len(images)):
             pixels = np.asarray(images[number % len(images)])
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts = number

@@ -1,98 +1,223 @@
-"""The rows of a picture: frames, frames with their hidden tokens covered, numbers as heat.
+"""Build the panels of a picture: frames, frames with hidden tokens covered, heat maps.
 
-Covers differ in lightness and in pattern, so that they can be told apart without seeing colour.
+Covers differ in lightness and pattern, so that they can be distinguished without colour vision.
 
 Shapes: T frames, H W pixels, C channels; t h w tokens along an axis.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.config.model import MaskSpec, MotionSource
 from videomae_cli.grid import TokenGrid
-from videomae_cli.tasks.visualize.token_states import State, States
+from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap
+from videomae_cli.tasks.visualize.reconstruct import Reconstruction
+from videomae_cli.tasks.visualize.setup import Setup
+from videomae_cli.tasks.visualize.strategies import format_name
+from videomae_cli.tasks.visualize.token_states import (
+    TokenState,
+    TokenStates,
+    compute_states,
+    count_tokens,
+)
 
-Frames = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
+"""RGB pixels of one or several frames; the name of the variable gives the shape."""
 Scalar = TypeVar("Scalar", bound=np.generic)
-COVER, SEAM = (203, 206, 212), (184, 188, 196)  # a hidden token, and the line between two
-STRIPE = (132, 139, 152)  # across a token that is left out
-DARK, DARK_SEAM = (44, 49, 60), (74, 81, 95)  # a dropped token, and the line between two
-SMALLEST = 176  # pixels of a drawn frame; smaller clips are enlarged by whole numbers
+
+TARGET_COVER, TARGET_EDGE = (203, 206, 212), (184, 188, 196)
+LEFT_OUT_STRIPE = (132, 139, 152)  # on the cover of a target
+DROPPED_COVER, DROPPED_EDGE = (44, 49, 60), (74, 81, 95)
+MIN_FRAME_SIZE = 176  # pixels of a drawn frame; smaller clips are enlarged by an integer factor
+MOTION_COLOUR_MAP = "viridis"
+MOTION_NOTES: dict[MotionSource, str] = {
+    "pixels": "measured on pixels (no model):\nmean change, grey levels",
+    "online": "distance of embeddings\nbetween adjacent slices",
+}
 
 
-class Scale(NamedTuple):
-    """What the colours of a heat map mean."""
+class HeatScale(NamedTuple):
+    """Scale of a heat map, from 0 to a maximum."""
 
-    colours: str
-    """A colour map of matplotlib, equally bright steps for equal differences."""
-    top: float
-    """The number its last colour stands for; its first is 0."""
-    mark: float
-    """A number worth a mark."""
-    words: str
-    """What the mark says."""
+    colour_map: str
+    """Name of a perceptually uniform colour map of matplotlib."""
+    maximum: float
+    """Value of the last colour."""
+    threshold: float
+    """Value that is marked on the scale."""
+    label: str
+    """Explains the mark."""
 
 
 class Panel(NamedTuple):
-    """One way of looking at a clip."""
+    """One video of a picture: a row of the PNG, a column of the GIF and the MP4."""
 
     title: str
     note: str
-    """What the viewer must know to read it; lines."""
-    frames_THWC: Frames
-    scale: Scale | None = None
+    """Explanation below the title; may have several lines."""
+    frames_THWC: Pixels
+    scale: HeatScale | None = None
 
 
-def enlarge(frames_THWC: Frames) -> Frames:
-    """Repeat pixels until a frame is large enough to look at."""
-    factor = max(1, -(-SMALLEST // min(frames_THWC.shape[1:3])))
+def build_panels(
+    clip: ClipView,
+    setup: Setup,
+    masked_clips: Sequence[MaskedClip],
+    motion: MotionMap | None,
+    *,
+    error: bool,
+) -> list[Panel]:
+    """Build the panels: original, motion if a mask uses it, each mask with its reconstruction."""
+    grid = setup.grid
+    original = enlarge(clip.frames_THWC)
+    panels = [Panel("original", f"{grid.width} x {grid.height} pixels", original)]
+    if motion is not None:
+        panels.append(_build_motion_panel(motion, original, grid))
+    is_single = len(masked_clips) == 1
+    for masked_clip in masked_clips:
+        panels.append(_build_mask_panel(masked_clip, original, grid, is_single=is_single))
+        if masked_clip.reconstruction is not None:
+            panels.append(_build_reconstruction_panel(masked_clip, grid, is_single=is_single))
+            if error:
+                panels.append(_build_error_panel(masked_clip.reconstruction, original, grid))
+    return panels
+
+
+def find_legend_states(setup: Setup, masked_clips: Sequence[MaskedClip]) -> list[TokenState]:
+    """Return the states that the legend explains; none for one mask that predicts all it hides."""
+    grid = setup.grid
+    states = np.unique([compute_states(one.mask, one.spec, grid) for one in masked_clips])
+    is_plain = len(masked_clips) == 1 and states.max() == TokenState.TARGET
+    return [] if is_plain else [TokenState(state) for state in states]
+
+
+def format_title(spec: MaskSpec) -> str:
+    """Return the name of a mask and its ratio."""
+    return f"{format_name(spec).replace('+', ' + ')}, ratio {spec.ratio:g}"
+
+
+def format_motion_title(motion: MotionMap) -> str:
+    """Return the title of a motion map, with the source of the motion."""
+    return f"motion ({motion.source})"
+
+
+def format_scale_label(motion: MotionMap) -> str:
+    """Return the range of scores of the tokens in the pool."""
+    return f"top {motion.pool:.0%} of tokens: {motion.threshold:.3g} or more"
+
+
+def _build_motion_panel(motion: MotionMap, original: Pixels, grid: TokenGrid) -> Panel:
+    scores = motion.scores_thw
+    frames_THWC = draw_heat_map(scores, original, grid, colour_map=MOTION_COLOUR_MAP)
+    scale = HeatScale(
+        MOTION_COLOUR_MAP, find_maximum(scores), motion.threshold, format_scale_label(motion)
+    )
+    return Panel(format_motion_title(motion), MOTION_NOTES[motion.source], frames_THWC, scale)
+
+
+def _build_mask_panel(
+    masked_clip: MaskedClip, original: Pixels, grid: TokenGrid, *, is_single: bool
+) -> Panel:
+    spec, mask, _ = masked_clip
+    counts = count_tokens(mask, spec, grid)
+    covered = cover_tokens(original, compute_states(mask, spec, grid), grid)
+    if is_single and counts.predicts_all_hidden:
+        return Panel("masked", f"{counts.hidden:,} of {counts.tokens:,}\ntokens hidden", covered)
+    note = "\n".join((*counts.describe(), f"of {counts.tokens:,} tokens"))
+    return Panel(format_title(spec), note, covered)
+
+
+def _build_reconstruction_panel(
+    masked_clip: MaskedClip, grid: TokenGrid, *, is_single: bool
+) -> Panel:
+    spec, mask, reconstruction = masked_clip
+    assert reconstruction is not None
+    states_thw = compute_states(mask, spec, grid)
+    is_unknown_thw = states_thw > TokenState.TARGET
+    note = "hidden tokens predicted,\nvisible tokens copied"
+    if is_unknown_thw.any():
+        note = "targets predicted, visible\ntokens copied, others covered"
+    if reconstruction.predicted_frames < grid.tubelet:
+        note += f";\n{reconstruction.predicted_frames} of {grid.tubelet} frames predicted"
+    if not is_single:
+        note += f"\nPSNR of hidden pixels {reconstruction.psnr:.1f} dB"
+    filled = enlarge(reconstruction.clip_BCTHW[0].permute(1, 2, 3, 0).numpy())
+    return Panel("reconstruction", note, cover_tokens(filled, states_thw * is_unknown_thw, grid))
+
+
+def _build_error_panel(reconstruction: Reconstruction, original: Pixels, grid: TokenGrid) -> Panel:
+    error_thw = reconstruction.error_BN[0].numpy().reshape(grid.t, grid.h, grid.w)
+    note = f"RMS error of each token:\n0 black, {np.nanmax(error_thw):.2f} brightest"
+    return Panel("error", note, draw_heat_map(error_thw, original, grid))
+
+
+def enlarge(frames_THWC: Pixels) -> Pixels:
+    """Repeat pixels until each side of a frame has at least `MIN_FRAME_SIZE`."""
+    factor = max(1, -(-MIN_FRAME_SIZE // min(frames_THWC.shape[1:3])))
     return frames_THWC.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def cover(frames_THWC: Frames, states_thw: States, grid: TokenGrid) -> Frames:
-    """Cover the hidden tokens of enlarged frames, as their `State` asks."""
+def cover_tokens(frames_THWC: Pixels, states_thw: TokenStates, grid: TokenGrid) -> Pixels:
+    """Cover the hidden tokens of enlarged frames, each with the cover of its state."""
     side = grid.patch * (frames_THWC.shape[1] // grid.height)
-    states_THW1 = _per_pixel(states_thw, grid, side)[..., None]
+    states_THW1 = _repeat_per_pixel(states_thw, grid, side)[..., None]
     covered_THWC = frames_THWC
-    for state in (State.TARGET, State.LEFT_OUT, State.DROPPED):
-        tiled = np.tile(tile(state, side), (grid.h, grid.w, 1))
-        covered_THWC = np.where(states_THW1 == state, tiled, covered_THWC)
+    for state in (TokenState.TARGET, TokenState.LEFT_OUT, TokenState.DROPPED):
+        cover_HWC = np.tile(draw_cover(state, side), (grid.h, grid.w, 1))
+        covered_THWC = np.where(states_THW1 == state, cover_HWC, covered_THWC)
     return covered_THWC
 
 
-def tile(state: State, side: int) -> Frames:
-    """Draw what covers a hidden token of this many pixels, with a seam to the next: H, W, C."""
-    flat, seam = (DARK, DARK_SEAM) if state is State.DROPPED else (COVER, SEAM)
-    token = np.full((side, side, 3), flat, np.uint8)
-    if state is State.LEFT_OUT:
+def draw_cover(state: TokenState, side: int) -> Pixels:
+    """Draw the cover of a hidden token, with an edge at the right and the bottom: cover_HWC.
+
+    Args:
+        state: Of the token.
+        side: Height and width, in pixels.
+    """
+    is_dropped = state is TokenState.DROPPED
+    colour, edge = (DROPPED_COVER, DROPPED_EDGE) if is_dropped else (TARGET_COVER, TARGET_EDGE)
+    cover_HWC = np.full((side, side, 3), colour, np.uint8)
+    if state is TokenState.LEFT_OUT:
         steps = np.arange(side)
-        # twice across a token, so that stripes go on in the next one
-        token[(steps[:, None] + steps) * 4 // side % 2 == 1] = STRIPE
-    token[-1, :] = token[:, -1] = seam
-    return token
+        # two stripes across a token, so that stripes continue in the next token
+        cover_HWC[(steps[:, None] + steps) * 4 // side % 2 == 1] = LEFT_OUT_STRIPE
+    cover_HWC[-1, :] = cover_HWC[:, -1] = edge
+    return cover_HWC
 
 
-def heat(
+def draw_heat_map(
     values_thw: NDArray[np.float32],
-    frames_THWC: Frames,
+    frames_THWC: Pixels,
     grid: TokenGrid,
     *,
-    colours: str = "magma",
-) -> Frames:
-    """Colour each token by a number, from 0 to the largest; NaN is covered."""
+    colour_map: str = "magma",
+) -> Pixels:
+    """Colour each token by its value, from 0 to the maximum; tokens of NaN are covered.
+
+    Args:
+        values_thw: One value for each token.
+        frames_THWC: Enlarged frames, whose size the heat map gets.
+        grid: Token grid.
+        colour_map: Name of a colour map of matplotlib.
+    """
     from matplotlib import colormaps
 
     side = grid.patch * (frames_THWC.shape[1] // grid.height)
-    shades = colormaps[colours](np.nan_to_num(values_thw) / top_of(values_thw), bytes=True)
-    shades = np.where(np.isnan(values_thw)[..., None], np.array(COVER, np.uint8), shades[..., :3])
-    return _per_pixel(shades.astype(np.uint8), grid, side)
+    is_missing_thw1 = np.isnan(values_thw)[..., None]
+    relative_thw = np.nan_to_num(values_thw) / find_maximum(values_thw)
+    shades_thwC = colormaps[colour_map](relative_thw, bytes=True)[..., :3]
+    shades_thwC = np.where(is_missing_thw1, np.array(TARGET_COVER, np.uint8), shades_thwC)
+    return _repeat_per_pixel(shades_thwC.astype(np.uint8), grid, side)
 
 
-def top_of(values_thw: NDArray[np.float32]) -> float:
-    """Return what the brightest colour stands for."""
+def find_maximum(values_thw: NDArray[np.float32]) -> float:
+    """Return the value of the brightest colour: the maximum, or 1 if all values are NaN."""
     return max(float(np.nanmax(values_thw)), 1e-6) if np.isfinite(values_thw).any() else 1.0
 
 
-def _per_pixel(values_thw: NDArray[Scalar], grid: TokenGrid, side: int) -> NDArray[Scalar]:
+def _repeat_per_pixel(values_thw: NDArray[Scalar], grid: TokenGrid, side: int) -> NDArray[Scalar]:
     return values_thw.repeat(grid.tubelet, axis=0).repeat(side, axis=1).repeat(side, axis=2)

@@ -1,9 +1,9 @@
-"""How a video to be shown is cut and masked: as the user wishes, else as the checkpoint was."""
+"""Set up a picture: clip, masks and model, from the options, else from the checkpoint."""
 
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from videomae_cli.checkpoints.loading import Loaded
+from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.config.model_config import ModelConfig
@@ -13,38 +13,39 @@ from videomae_cli.masking import masker_for
 from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.tasks.load_model import load_autoencoder, read_run
-from videomae_cli.tasks.visualize.strategies import chosen, name_of
+from videomae_cli.tasks.visualize.strategies import format_name, select_masks
 
-MOST_FILLED_IN = 3  # strategies with a reconstruction each; more rows no longer fit a screen
+MAX_RECONSTRUCTIONS = 3  # masks with a reconstruction each; more rows do not fit a screen
+NO_CHECKPOINT = "No checkpoint given: showing the mask only. Defaults: VideoMAE pretraining."
 
 
-class Wish(NamedTuple):
-    """What to look at. None takes the checkpoint's value, else VideoMAE's pretraining."""
+class Options(NamedTuple):
+    """Options of the user. None means: as in the checkpoint, else as in VideoMAE's pretraining."""
 
     frames: int | None = None
     """Frames in the clip."""
     size: int | None = None
-    """Height and width, pixels."""
+    """Height and width, in pixels."""
     patch: int | None = None
-    """Pixels per token and side."""
+    """Height and width of a token, in pixels."""
     stride: int | None = None
-    """Frames of the video from one frame of the clip to the next."""
+    """Distance between two frames of the clip, in frames of the video."""
     ratio: float | None = None
     """Fraction of tokens masked."""
     strategy: str | None = None
-    """Masking strategies by name, with commas between them."""
+    """Names of masking strategies, separated by commas."""
     seed: int = 0
-    """Decides the masks."""
+    """Random seed of the masks."""
     target_stats: bool = False
-    """Use the hidden patches' own mean and deviation, and say so."""
+    """Use the mean and standard deviation of the hidden patches; the picture is labelled so."""
     error: bool = False
-    """Add a row that shows where the prediction is wrong."""
+    """Add a row with the error of the prediction."""
     columns: int = 8
-    """Most frames on the picture."""
+    """Maximum number of frames on the PNG."""
 
 
-class Scene(NamedTuple):
-    """How a video is cut and masked."""
+class Setup(NamedTuple):
+    """Clip geometry, masks and model of a picture."""
 
     grid: TokenGrid
     stride: int
@@ -52,88 +53,89 @@ class Scene(NamedTuple):
     masks: tuple[MaskSpec, ...]
     """At least one."""
     model: Autoencoder | None
-    about: str
-    """Where all this comes from, in few words."""
+    description: str
+    """Name of the checkpoint, or a note that there is none."""
     frame_choice: FrameChoice | None = None
-    """Which slices of a longer clip are used, where the model was trained so."""
-    remarks: tuple[str, ...] = ()
-    """What became of the weights on the way in."""
+    """Selection of slices from a longer clip, if the model was trained with it."""
+    load_messages: tuple[str, ...] = ()
+    """How the weights were loaded."""
     warning: str = ""
-    """What a user of these weights must know."""
+    """Known defect of these weights."""
 
     @property
-    def fills_in(self) -> bool:
-        """Is there a model, and room for what it makes of each mask?"""
-        return self.model is not None and len(self.masks) <= MOST_FILLED_IN
+    def reconstructs(self) -> bool:
+        """Whether each mask gets a reconstruction."""
+        return self.model is not None and len(self.masks) <= MAX_RECONSTRUCTIONS
 
     @property
-    def motion(self) -> MaskSpec | None:
-        """The mask that looks at motion, if one does."""
+    def motion_mask(self) -> MaskSpec | None:
+        """The first mask that depends on motion."""
         return next((spec for spec in self.masks if spec.strategy == "motion"), None)
 
 
-def scene_for(checkpoint: Path | None, wish: Wish) -> Scene:
-    """Decide how to cut and mask, and load the model if there is one.
+def build_setup(checkpoint: Path | None, options: Options) -> Setup:
+    """Choose clip geometry and masks, and load the model if a checkpoint is given.
 
     Raises:
-        CheckpointError: The weights cannot be read, or are a classifier's.
-        UsageError: A wish contradicts the checkpoint, or names no strategy.
-        RecipeError: Sizes that do not divide, or a mask that cannot be on this grid.
+        CheckpointError: The weights cannot be read, or are those of a classifier.
+        UsageError: An option contradicts the checkpoint, or a strategy is unknown.
+        RecipeError: Sizes do not divide, or a mask is impossible on this token grid.
     """
     if checkpoint is None:
-        size = wish.size or 224
-        grid = TokenGrid(wish.frames or 16, size, size, patch=wish.patch or 16)
-        masks = chosen(wish.strategy, wish.ratio, slices=grid.t)
-        _try(masks, grid)
-        about = "no checkpoint, so the mask alone: VideoMAE's pretraining where not said otherwise"
-        return Scene(grid, wish.stride or 4, "dense", masks, None, about)
+        size = options.size or 224
+        grid = TokenGrid(options.frames or 16, size, size, patch=options.patch or 16)
+        masks = select_masks(options.strategy, options.ratio, slices=grid.t)
+        _check_masks(masks, grid)
+        return Setup(grid, options.stride or 4, "dense", masks, None, NO_CHECKPOINT)
     loaded = read_run(checkpoint)
     config = loaded.config
-    _refuse_contradiction(config, wish)
+    _check_options(config, options)
     model = load_autoencoder(loaded).eval()
-    masks = chosen(wish.strategy, wish.ratio, config.mask_or_default, slices=model.grid.t)
-    _try(masks, model.grid)
-    # the slices are chosen once, for all masks, and before them
+    masks = select_masks(
+        options.strategy, options.ratio, config.mask_or_default, slices=model.grid.t
+    )
+    _check_masks(masks, model.grid)
+    # frames are selected once for all masks, when the clip is read
     frame_choice, model.frame_choice = model.frame_choice, None
     assumed = (f"assumed: {sentence}" for sentence in loaded.report.assumed)
-    return Scene(
+    return Setup(
         model.grid,
-        wish.stride or config.stride_frames,
+        options.stride or config.stride_frames,
         config.sampling,
         masks,
         model,
-        _about(loaded),
+        _describe_checkpoint(loaded),
         frame_choice,
         (loaded.report.summary(), *assumed),
         loaded.warning,
     )
 
 
-def _try(masks: tuple[MaskSpec, ...], grid: TokenGrid) -> None:
+def _check_masks(masks: tuple[MaskSpec, ...], grid: TokenGrid) -> None:
     for spec in masks:
         try:
             masker_for(spec, grid)
         except RecipeError as error:
-            raise RecipeError(f"{name_of(spec)}: {error.message}", error.hint) from error
+            raise RecipeError(f"{format_name(spec)}: {error.message}", error.hint) from error
 
 
-def _about(loaded: Loaded) -> str:
-    file, step = loaded.file, loaded.config.step
-    place = file.parent if file.name == WEIGHTS_FILE else file
-    stack = loaded.config.encoder
-    steps = f", step {step:,}" if step else ""
-    return f"{Path(*place.parts[-3:])}{steps} (encoder {stack.dim} wide, {stack.depth} blocks)"
+def _describe_checkpoint(loaded: Checkpoint) -> str:
+    file, encoder = loaded.file, loaded.config.encoder
+    path = file.parent if file.name == WEIGHTS_FILE else file
+    step = f", step {loaded.config.step:,}" if loaded.config.step else ""
+    size = f"encoder dimension {encoder.dim}, {encoder.depth} blocks"
+    return f"{Path(*path.parts[-3:])}{step} ({size})"
 
 
-def _refuse_contradiction(config: ModelConfig, wish: Wish) -> None:
+def _check_options(config: ModelConfig, options: Options) -> None:
     grid = config.grid
-    for option, told, fact in (
-        ("frames", wish.frames, grid.frames),
-        ("size", wish.size, grid.height),
-        ("patch", wish.patch, grid.patch),
+    for option, value, trained in (
+        ("frames", options.frames, grid.frames),
+        ("size", options.size, grid.height),
+        ("patch", options.patch, grid.patch),
     ):
-        if told is not None and told != fact:
+        if value is not None and value != trained:
             raise UsageError(
-                f"--{option} {told}: the checkpoint was trained with {fact}",
-                f"leave --{option} out, or look at the mask alone without --checkpoint",
+                f"--{option} {value}: the checkpoint was trained with {trained}",
+                f"omit --{option}, or omit --checkpoint to show the mask only",
             )

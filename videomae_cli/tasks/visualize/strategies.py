@@ -1,13 +1,13 @@
-"""Masking strategies by the names that `--strategy` takes, with the numbers their papers chose."""
+"""Masking strategies by the names that `--strategy` accepts, with their papers' parameters."""
 
 import difflib
 
 from pydantic import ValidationError
 
-from videomae_cli.config.model import MaskSpec, Source
+from videomae_cli.config.model import MaskSpec, MotionSource
 from videomae_cli.errors import UsageError
 
-NAMED: dict[str, MaskSpec] = {
+STRATEGIES: dict[str, MaskSpec] = {
     "tube": MaskSpec(strategy="tube", ratio=0.9),
     "random": MaskSpec(strategy="random", ratio=0.9),
     "time": MaskSpec(strategy="time", ratio=0.875),
@@ -18,59 +18,63 @@ NAMED: dict[str, MaskSpec] = {
     "space": MaskSpec(strategy="space", ratio=0.9),
 }
 ALL = "all"
-EVERY = tuple(name for name in NAMED if name != "space")  # which is another word for tube
+ALL_STRATEGIES = tuple(name for name in STRATEGIES if name != "space")  # space is MAE-ST's tube
 
 
-def name_of(spec: MaskSpec) -> str:
-    """Return what a mask is called: its strategy, and what narrows its targets."""
+def format_name(spec: MaskSpec) -> str:
+    """Return the name of a mask: its strategy, and the selection of its targets if there is one."""
     return spec.strategy if spec.targets == "all" else f"{spec.strategy}+{spec.targets}"
 
 
-def chosen(
-    names: str | None, ratio: float | None, own: MaskSpec | None = None, *, slices: int = 8
+def select_masks(
+    names: str | None, ratio: float | None, trained: MaskSpec | None = None, *, slices: int = 8
 ) -> tuple[MaskSpec, ...]:
-    """Return the masks that names with commas between them ask for, each once, in their order.
+    """Return the masks for comma-separated names, each once, in the order of the names.
 
     Args:
-        names: None asks for `own`, or without it for a tube; `all` for every strategy.
-        ratio: Fraction masked, of all of them; None leaves each its own.
-        own: How the model at hand was trained; the strategy of this name keeps these numbers.
-        slices: Of the clip; of few, whole slices can only be hidden by a smaller ratio.
+        names: None selects `trained`, or a tube if that is None; `all` selects every strategy.
+        ratio: Fraction masked, for all masks; None keeps the ratio of each.
+        trained: Mask of the checkpoint; the strategy of the same name gets its parameters.
+        slices: Of the clip; with few slices, the default ratio of `time` is lowered so that one
+            slice stays visible.
 
     Raises:
-        UsageError: A name is unknown, or a strategy cannot have this ratio.
+        UsageError: A name is unknown, or a strategy does not support this ratio.
     """
-    # with a model, what moves is what its embedding says
-    source: Source = "pixels" if own is None else "online"
-    known = {name: _fitted(spec, source, slices) for name, spec in NAMED.items()}
-    if own is not None:
-        known[name_of(own)] = _fitted(own, source, 0)
+    # with a model, motion is measured on its embeddings
+    source: MotionSource = "pixels" if trained is None else "online"
+    known = {name: _adapt_mask(spec, source, slices) for name, spec in STRATEGIES.items()}
+    if trained is not None:
+        known[format_name(trained)] = _adapt_mask(trained, source, 0)
     if names is None:
-        specs = [known[name_of(own) if own else "tube"]]
+        specs = [known[format_name(trained) if trained else "tube"]]
     else:
-        specs = [known[name] for name in _parsed(names, tuple(known))]
-    return tuple(specs if ratio is None else (at_ratio(spec, ratio) for spec in specs))
+        specs = [known[name] for name in _parse_names(names, tuple(known))]
+    return tuple(specs if ratio is None else (replace_ratio(spec, ratio) for spec in specs))
 
 
-def at_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
-    """Return a mask with another ratio.
+def replace_ratio(spec: MaskSpec, ratio: float) -> MaskSpec:
+    """Return the mask with another ratio.
 
     Raises:
-        UsageError: It hides nothing or all, or more than its strategy can show.
+        UsageError: The ratio hides nothing or everything, or the strategy does not support it.
     """
     if not 0 < ratio < 1:
-        raise UsageError(f"--ratio {ratio:g}: masks nothing or all", "for example 0.75 or 0.9")
+        raise UsageError(
+            f"--ratio {ratio:g}: must be greater than 0 and less than 1",
+            "use for example --ratio 0.75 or --ratio 0.9",
+        )
     try:
         return MaskSpec.model_validate({**spec.model_dump(), "ratio": ratio})
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UsageError(
-            f"{name_of(spec)} at ratio {ratio:g}: {reason}",
-            f"take a larger --ratio, or leave {name_of(spec)} out of --strategy",
+            f"{format_name(spec)} at ratio {ratio:g}: {reason}",
+            f"use a larger --ratio, or leave {format_name(spec)} out of --strategy",
         ) from error
 
 
-def _fitted(spec: MaskSpec, source: Source, slices: int) -> MaskSpec:
+def _adapt_mask(spec: MaskSpec, source: MotionSource, slices: int) -> MaskSpec:
     if spec.strategy == "motion" and spec.source is None:
         return spec.model_copy(update={"source": source})
     if spec.strategy == "time" and slices > 1:
@@ -78,18 +82,18 @@ def _fitted(spec: MaskSpec, source: Source, slices: int) -> MaskSpec:
     return spec
 
 
-def _parsed(names: str, known: tuple[str, ...]) -> list[str]:
-    found: dict[str, None] = {}
+def _parse_names(names: str, known: tuple[str, ...]) -> list[str]:
+    selected: dict[str, None] = {}
     for name in (word.strip() for word in names.split(",")):
         if name == ALL:
-            found |= dict.fromkeys(EVERY)
+            selected |= dict.fromkeys(ALL_STRATEGIES)
         elif name in known:
-            found[name] = None
+            selected[name] = None
         else:
             close = difflib.get_close_matches(name, (*known, ALL), n=1)
             guess = f" (did you mean '{close[0]}'?)" if close else ""
             raise UsageError(
                 f"--strategy {names}: '{name}' is not a strategy{guess}",
-                f"take {', '.join(known)}, several with commas between them, or {ALL}",
+                f"choose from {', '.join(known)}, several separated by commas, or {ALL}",
             )
-    return list(found)
+    return list(selected)

@@ -1,4 +1,4 @@
-"""What becomes of each token of a masked clip: the one thing that every picture of a mask shows.
+"""The state of each token of a masked clip, and the number of tokens in each state.
 
 Shapes: N tokens; t h w tokens along an axis.
 """
@@ -13,81 +13,85 @@ from videomae_cli.config.model import MaskSpec
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.mask import Mask
 
-States = NDArray[np.uint8]
+TokenStates = NDArray[np.uint8]
+"""One `TokenState` for each token, of shape t, h, w."""
 
 
-class State(IntEnum):
-    """What becomes of one token. Two bits hold it."""
+class TokenState(IntEnum):
+    """How a mask treats one token. The values fit into two bits."""
 
     VISIBLE = 0
     """The encoder sees it."""
     TARGET = 1
-    """Hidden, and the decoder predicts it."""
+    """Hidden, and predicted by the decoder."""
     LEFT_OUT = 2
-    """Hidden, and the decoder is not asked for it, to save its work (running cell)."""
+    """Hidden, and not predicted, which saves decoder time (running cell)."""
     DROPPED = 3
-    """Hidden, and outside the pool: it moves too little to be worth predicting (motion)."""
+    """Hidden, and outside the pool: it has too little motion to be a target (motion)."""
 
 
-MEANINGS: dict[State, str] = {
-    State.VISIBLE: "visible to the encoder",
-    State.TARGET: "hidden, predicted by the decoder",
-    State.LEFT_OUT: "hidden, left out: the decoder is not asked",
-    State.DROPPED: "dropped: moves too little to be seen or predicted",
+DESCRIPTIONS: dict[TokenState, str] = {
+    TokenState.VISIBLE: "visible to the encoder",
+    TokenState.TARGET: "target: hidden, predicted by the decoder",
+    TokenState.LEFT_OUT: "left out: hidden, not predicted",
+    TokenState.DROPPED: "dropped: too little motion to be visible or a target",
 }
 
 
-class Counts(NamedTuple):
-    """How many tokens of a clip a mask treats in which way."""
+class TokenCounts(NamedTuple):
+    """Numbers of tokens of a masked clip."""
 
     tokens: int
-    """N, all of them."""
+    """N, tokens in the clip."""
     visible: int
-    """Seen by the encoder."""
+    """Tokens that the encoder sees."""
     targets: int
-    """Predicted by the decoder; with a running cell some visible ones too."""
+    """Tokens that the decoder predicts; with a running cell, some of them are visible."""
     counted: int
     """Targets that enter the loss."""
     left_out: int
-    """Hidden, and not asked for."""
+    """Hidden tokens that the running cell leaves out of the targets."""
     dropped: int
-    """Hidden, and out of the pool."""
+    """Hidden tokens outside the pool."""
 
     @property
     def hidden(self) -> int:
-        """Not seen by the encoder."""
+        """Tokens that the encoder does not see."""
         return self.tokens - self.visible
 
     @property
-    def is_plain(self) -> bool:
-        """Is exactly what is hidden predicted and counted?"""
+    def predicts_all_hidden(self) -> bool:
+        """Whether the targets, all of them in the loss, are exactly the hidden tokens."""
         return self.targets == self.counted == self.hidden
 
-    def lines(self) -> list[str]:
-        """Say them, one by one."""
-        narrowed = f", {self.counted:,} counted" if self.counted < self.targets else ""
-        lines = [f"{self.visible:,} visible", f"{self.targets:,} targets{narrowed}"]
+    def describe(self) -> list[str]:
+        """Return the counts as text, one line each, without those that are 0."""
+        counted = f", {self.counted:,} in the loss" if self.counted < self.targets else ""
+        lines = [f"{self.visible:,} visible", f"{self.targets:,} targets{counted}"]
         lines += [f"{self.left_out:,} left out"] if self.left_out else []
         return [*lines, f"{self.dropped:,} dropped"] if self.dropped else lines
 
 
-def states_of(mask: Mask, spec: MaskSpec, grid: TokenGrid) -> States:
-    """Return the `State` of each token of the first clip: states_thw. Visible wins over target."""
-    unasked = State.DROPPED if spec.strategy == "motion" else State.LEFT_OUT
-    states_N = np.full(grid.tokens, unasked, np.uint8)
-    states_N[mask.target_BM[0].cpu().numpy()] = State.TARGET
-    states_N[mask.visible_BV[0].cpu().numpy()] = State.VISIBLE
+def compute_states(mask: Mask, spec: MaskSpec, grid: TokenGrid) -> TokenStates:
+    """Return the state of each token of the first clip: states_thw.
+
+    A target that is visible counts as visible.
+    """
+    others = TokenState.DROPPED if spec.strategy == "motion" else TokenState.LEFT_OUT
+    states_N = np.full(grid.tokens, others, np.uint8)
+    states_N[mask.target_BM[0].cpu().numpy()] = TokenState.TARGET
+    states_N[mask.visible_BV[0].cpu().numpy()] = TokenState.VISIBLE
     return states_N.reshape(grid.t, grid.h, grid.w)
 
 
-def counts_of(mask: Mask, spec: MaskSpec, grid: TokenGrid) -> Counts:
-    """Count the tokens of the first clip."""
-    states = states_of(mask, spec, grid)
-    return Counts(
+def count_tokens(mask: Mask, spec: MaskSpec, grid: TokenGrid) -> TokenCounts:
+    """Count the tokens of the first clip by their state."""
+    states = compute_states(mask, spec, grid)
+    return TokenCounts(
         tokens=grid.tokens,
         visible=mask.visible_BV.shape[1],
         targets=mask.target_BM.shape[1],
         counted=int(mask.counted_BM[0].sum()),
-        left_out=int((states == State.LEFT_OUT).sum()),
-        dropped=int((states == State.DROPPED).sum()),
+        left_out=int((states == TokenState.LEFT_OUT).sum()),
+        dropped=int((states == TokenState.DROPPED).sum()),
     )

@@ -1,8 +1,8 @@
-"""`videomae visualize-mask`: original | masked | reconstruction of one video, as picture and film.
+"""`videomae visualize-mask`: draw original, masked clip and reconstruction as picture and movie.
 
-Source of the honesty rule: the original's demonstration adds each hidden patch's true mean and
-deviation back, and its users took the result for generation. Here that needs `target_stats`, and
-the picture says so.
+The authors' demonstration of VideoMAE adds the true mean and standard deviation of each hidden
+patch to its prediction, and its users mistook the result for generated pixels. Here this requires
+`target_stats`, and the picture is labelled.
 """
 
 from collections.abc import Sequence
@@ -12,55 +12,61 @@ from typing import Any, NamedTuple
 from PIL.PngImagePlugin import PngInfo
 
 from videomae_cli.checkpoints.destination import replacing
-from videomae_cli.data.decode import probe_video
+from videomae_cli.data.video_info import probe_video
 from videomae_cli.errors import UsageError
 from videomae_cli.report import Report
-from videomae_cli.tasks.visualize.captions import caption_of, film_fps, heading
-from videomae_cli.tasks.visualize.html import write_page
+from videomae_cli.tasks.visualize.captions import (
+    compute_playback_fps,
+    format_heading,
+    mask_to_json,
+    report_masks,
+    report_reconstructions,
+    report_setup,
+    write_caption,
+)
+from videomae_cli.tasks.visualize.html import write_html
 from videomae_cli.tasks.visualize.layout import Caption, draw_sheet, draw_strip
 from videomae_cli.tasks.visualize.masked_clip import (
-    Look,
-    Motion,
-    Take,
-    look_at,
-    motion_in,
-    take_from,
+    ClipView,
+    MaskedClip,
+    MotionMap,
+    mask_clip,
+    measure_motion,
+    read_clip,
 )
 from videomae_cli.tasks.visualize.movie import write_gif, write_mp4
-from videomae_cli.tasks.visualize.panels import Panel
-from videomae_cli.tasks.visualize.rows import panels_of
-from videomae_cli.tasks.visualize.setup import Scene, Wish, scene_for
-from videomae_cli.tasks.visualize.telling import look_json, tell, tell_results
+from videomae_cli.tasks.visualize.panels import Panel, build_panels
+from videomae_cli.tasks.visualize.setup import Options, Setup, build_setup
 
-OUT = Path("runs") / "visualize-mask"
-SUFFIXES = (".png", ".gif", ".mp4")
-PAGE = ".html"
-NO_WISH = Wish()
+DEFAULT_OUT = Path("runs") / "visualize-mask"
+DEFAULT_SUFFIXES = (".png", ".gif", ".mp4")
+HTML_SUFFIX = ".html"
+DEFAULTS = Options()
 
 
-class Visualised(NamedTuple):
-    """What was made."""
+class Visualisation(NamedTuple):
+    """A masked clip and the files that show it."""
 
     files: tuple[Path, ...]
-    scene: Scene
-    take: Take
-    looks: tuple[Look, ...]
-    motion: Motion | None
+    setup: Setup
+    clip: ClipView
+    masked_clips: tuple[MaskedClip, ...]
+    motion: MotionMap | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain data; what belongs to one mask stands at the top too."""
-        grid = self.scene.grid
-        strategies = [look_json(look, self.scene) for look in self.looks]
-        alone = strategies[0] if len(strategies) == 1 else {}
+        """Return everything as plain data; with one mask, its entries are also at the top level."""
+        grid = self.setup.grid
+        strategies = [mask_to_json(masked_clip, self.setup) for masked_clip in self.masked_clips]
+        single = strategies[0] if len(strategies) == 1 else {}
         return {
             "files": [str(file) for file in self.files],
-            "source": self.scene.about,
-            "frames": self.take.indices,
-            "stride_frames": self.scene.stride,
+            "source": self.setup.description,
+            "frames": self.clip.indices,
+            "stride_frames": self.setup.stride,
             "size": grid.height,
             "tokens": grid.tokens,
             "motion_source": self.motion.source if self.motion else None,
-            **{key: value for key, value in alone.items() if key != "strategy"},
+            **{key: value for key, value in single.items() if key != "strategy"},
             "strategies": strategies,
         }
 
@@ -71,89 +77,96 @@ def run(
     *,
     checkpoint: Path | None = None,
     out: Path | None = None,
-    wish: Wish = NO_WISH,
-) -> Visualised:
-    """Mask a clip of a video in one way or several, fill it in where there is a model, draw it.
+    options: Options = DEFAULTS,
+) -> Visualisation:
+    """Mask a clip of a video, reconstruct it if there is a model, and draw both.
 
     Args:
         video: A video file.
-        report: Who is told.
-        checkpoint: A pretrained model; None shows the mask alone.
-        out: A directory for picture and films, or one `.png`, `.gif`, `.mp4` or `.html`.
-        wish: What to look at.
+        report: Receives messages.
+        checkpoint: A pretrained model; None shows the masks only.
+        out: A directory for a PNG, a GIF and an MP4, or one `.png`, `.gif`, `.mp4` or `.html`.
+        options: Clip, masks and drawing.
 
     Raises:
         DataError: The video cannot be read.
-        CheckpointError: The weights cannot be read, or are a classifier's.
-        UsageError: A wish contradicts the checkpoint, or names no strategy.
-        RecipeError: Sizes that do not divide, or a mask that cannot be on this grid.
+        CheckpointError: The weights cannot be read, or are those of a classifier.
+        UsageError: An option contradicts the checkpoint, or a strategy is unknown.
+        RecipeError: Sizes do not divide, or a mask is impossible on this token grid.
     """
-    files = _files(video, out)
+    files = _resolve_outputs(video, out)
     info = probe_video(video)
-    scene = scene_for(checkpoint, wish)
-    for line in (scene.about, *scene.remarks):
-        report.say(line)
-    if scene.warning:
-        report.warn(scene.warning)
-    take = take_from(video, info, scene, seed=wish.seed)
-    looks = tuple(
-        look_at(take, scene, spec, target_stats=wish.target_stats) for spec in scene.masks
+    setup = build_setup(checkpoint, options)
+    report_setup(setup, report)
+    clip = read_clip(video, info, setup, seed=options.seed)
+    masked_clips = tuple(
+        mask_clip(clip, setup, spec, target_stats=options.target_stats) for spec in setup.masks
     )
-    made = Visualised(files, scene, take, looks, motion_in(take, scene))
-    tell(take, scene, looks, made.motion, report)
-    tell_results(scene, looks, wish, report)
-    if wish.error and files[0].suffix.lower() == PAGE:
-        report.warn("--error adds nothing to a page: for a row of errors name a .png, .gif or .mp4")
-    for file in files:
-        with replacing(file) as partial:
-            _write(partial, made, wish)
-        report.say(f"wrote {file}")
-    return made
+    motion = measure_motion(clip, setup)
+    report_masks(clip, setup, masked_clips, motion, report)
+    report_reconstructions(setup, masked_clips, options, report)
+    result = Visualisation(files, setup, clip, masked_clips, motion)
+    _write_files(result, options, report)
+    return result
 
 
-def _files(video: Path, out: Path | None) -> tuple[Path, ...]:
-    if out is not None and out.suffix.lower() in (*SUFFIXES, PAGE):
+def _resolve_outputs(video: Path, out: Path | None) -> tuple[Path, ...]:
+    if out is not None and out.suffix.lower() in (*DEFAULT_SUFFIXES, HTML_SUFFIX):
         return (out,)
     if out is not None and out.suffix and not out.is_dir():
         raise UsageError(
-            f"--out {out}: cannot draw a {out.suffix} file",
-            f"name a directory, or a file that ends in {', '.join((*SUFFIXES, PAGE))}",
+            f"--out {out}: {out.suffix} files are not supported",
+            "use a directory, or a file that ends in "
+            + ", ".join((*DEFAULT_SUFFIXES, HTML_SUFFIX)),
         )
-    return tuple((out or OUT) / f"{video.stem}{suffix}" for suffix in SUFFIXES)
+    return tuple((out or DEFAULT_OUT) / f"{video.stem}{suffix}" for suffix in DEFAULT_SUFFIXES)
 
 
-def _write(path: Path, made: Visualised, wish: Wish) -> None:
-    take, scene, looks = made.take, made.scene, made.looks
-    caption = caption_of(take, scene, looks, seed=wish.seed)
-    if path.suffix.lower() == PAGE:
-        write_page(path, caption, take, scene, looks, made.motion, target_stats=wish.target_stats)
+def _write_files(result: Visualisation, options: Options, report: Report) -> None:
+    if options.error and result.files[0].suffix.lower() == HTML_SUFFIX:
+        report.warn("--error has no effect on an HTML page: use it with .png, .gif or .mp4")
+    for file in result.files:
+        with replacing(file) as partial:
+            _write_file(partial, result, options)
+        report.say(f"wrote {file}")
+
+
+def _write_file(path: Path, result: Visualisation, options: Options) -> None:
+    _, setup, clip, masked_clips, motion = result
+    caption = write_caption(clip, setup, masked_clips, seed=options.seed)
+    if path.suffix.lower() == HTML_SUFFIX:
+        target_stats = options.target_stats
+        write_html(path, caption, clip, setup, masked_clips, motion, target_stats=target_stats)
         return
-    panels = panels_of(take, scene, looks, made.motion, error=wish.error)
+    panels = build_panels(clip, setup, masked_clips, motion, error=options.error)
     if path.suffix.lower() == ".png":
-        _write_sheet(path, panels, caption, take, wish.columns)
+        _write_sheet(path, panels, caption, clip, options.columns)
     else:
-        _write_film(path, panels, caption, take, film_fps(take, scene))
+        _write_movie(path, panels, caption, clip, compute_playback_fps(clip, setup))
 
 
 def _write_sheet(
-    path: Path, panels: Sequence[Panel], caption: Caption, take: Take, columns: int
+    path: Path, panels: Sequence[Panel], caption: Caption, clip: ClipView, columns: int
 ) -> None:
-    frames = len(take.indices)
-    shown = min(columns, frames)
-    places = [column * frames // shown for column in range(shown)]
-    sheet = draw_sheet(panels, caption, places, [heading(take, place) for place in places])
-    notes = PngInfo()
-    notes.add_text("Title", caption.title)
-    notes.add_text("Description", " ".join((*caption.lines, caption.notice)).strip())
-    sheet.save(path, pnginfo=notes, optimize=True)
+    frames = len(clip.indices)
+    count = min(columns, frames)
+    positions = [column * frames // count for column in range(count)]
+    headings = [format_heading(clip, position) for position in positions]
+    sheet = draw_sheet(panels, caption, positions, headings)
+    metadata = PngInfo()
+    metadata.add_text("Title", caption.title)
+    metadata.add_text("Description", caption.plain_text)
+    sheet.save(path, pnginfo=metadata, optimize=True)
 
 
-def _write_film(
-    path: Path, panels: Sequence[Panel], caption: Caption, take: Take, fps: float
+def _write_movie(
+    path: Path, panels: Sequence[Panel], caption: Caption, clip: ClipView, fps: float
 ) -> None:
-    places = range(len(take.indices))
-    images = [draw_strip(panels, caption, place, heading(take, place)) for place in places]
+    images = [
+        draw_strip(panels, caption, position, format_heading(clip, position))
+        for position in range(len(clip.indices))
+    ]
     if path.suffix.lower() == ".gif":
         write_gif(path, images, fps)
     else:
-        write_mp4(path, images, fps, comment=" ".join((*caption.lines, caption.notice)).strip())
+        write_mp4(path, images, fps, comment=caption.plain_text)

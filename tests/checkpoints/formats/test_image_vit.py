@@ -1,4 +1,4 @@
-"""Image models become encoders whose tubelets are one frame deep; nothing is dropped in silence."""
+"""Image models become encoders with tubelets of one frame; every dropped tensor is reported."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tests.notes import Notes
-from videomae_cli.checkpoints.infer_config import Hints
-from videomae_cli.checkpoints.loading import load
+from videomae_cli.checkpoints.hints import Hints
+from videomae_cli.checkpoints.loading import load_any_format
 from videomae_cli.cli import app
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.tasks.convert import convert
@@ -28,7 +28,7 @@ def image_weights(name: str = "vit_tiny_patch16_224", **options: object) -> dict
     return {name: torch.randn_like(tensor) for name, tensor in model.state_dict().items()}
 
 
-def test_every_tensor_is_taken_or_dropped_for_a_reason(tmp_path: Path) -> None:
+def test_every_tensor_is_matched_or_dropped_with_a_reason(tmp_path: Path) -> None:
     weights = image_weights()
     save_file(weights, tmp_path / "vit.safetensors")
 
@@ -46,7 +46,7 @@ def test_every_tensor_is_taken_or_dropped_for_a_reason(tmp_path: Path) -> None:
     assert torch.equal(loaded.weights["encoder.blocks.1.attn.v_bias"], fused[48:])
 
 
-def test_an_average_pooled_model_brings_the_norm_after_pooling(tmp_path: Path) -> None:
+def test_the_norm_after_pooling_of_a_model_with_average_pooling_is_read(tmp_path: Path) -> None:
     weights = image_weights(global_pool="avg", class_token=False, fc_norm=True)
     save_file(weights, tmp_path / "vit.safetensors")
 
@@ -57,13 +57,13 @@ def test_an_average_pooled_model_brings_the_norm_after_pooling(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("options", [{"reg_tokens": 2}, {"qk_norm": True}, {"pre_norm": True}])
-def test_a_model_that_computes_otherwise_is_refused(
+def test_a_model_with_another_function_is_refused(
     tmp_path: Path, options: dict[str, object]
 ) -> None:
     save_file(image_weights(**options), tmp_path / "vit.safetensors")
 
     with pytest.raises(CheckpointError, match="no rule for"):
-        load(tmp_path / "vit.safetensors", HINTS)
+        load_any_format(tmp_path / "vit.safetensors", HINTS)
 
 
 def test_image_weights_are_converted_to_native_but_never_written(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_image_weights_are_converted_to_native_but_never_written(tmp_path: Path)
     command = ["convert", f"{tmp_path}/vit.safetensors", f"{tmp_path}/native"]
 
     assert app.run([*command, "--heads", "3"]) == 0
-    with pytest.raises(UsageError, match="no such format to write"):
+    with pytest.raises(UsageError, match="unknown format to write"):
         convert.run(tmp_path / "native", tmp_path / "back.pth", Notes(), to="image")
 
 

@@ -1,0 +1,46 @@
+"""Results of an earlier run are reused for unchanged files only."""
+
+import json
+from pathlib import Path
+
+from videomae_cli.data.ingest.cache import ProbeCache
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+
+
+def test_a_cache_forgets_changed_files_other_versions_and_passing_failures(tmp_path: Path) -> None:
+    good, bad, slow = (tmp_path / name for name in ("good", "bad", "slow"))
+    for path in (good, bad, slow):
+        path.write_bytes(b"1")
+    with ProbeCache(tmp_path, "auto", {"av": "1"}) as cache:
+        cache.put(good, ReadableVideo(5, 25.0, 8, 8, "decord"))
+        cache.put(bad, RejectedVideo("damaged"))
+        cache.put(slow, RejectedVideo("takes longer", is_lasting=False))
+
+    again = ProbeCache(tmp_path, "auto", {"av": "1"})
+
+    assert again.get(good) == ReadableVideo(5, 25.0, 8, 8, "decord")
+    assert again.get(bad) == RejectedVideo("damaged")
+    assert again.get(slow) is None
+    assert ProbeCache(tmp_path, "auto", {"av": "2"}).get(good) is None
+    assert ProbeCache(tmp_path, "pyav", {"av": "1"}).get(good) is None
+    good.write_bytes(b"22")
+    assert again.get(good) is None
+
+
+def test_a_cache_cut_off_in_a_line_keeps_the_others(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.write_bytes(b"1")
+    result = ReadableVideo(5, 25.0, 8, 8, "decord")
+    with ProbeCache(tmp_path, "auto", {}) as cache:
+        cache.put(paths[0], result)
+        cache.put(paths[1], result)
+    file = tmp_path / "probe-cache.jsonl"
+    file.write_bytes(file.read_bytes()[:-9])
+
+    with ProbeCache(tmp_path, "auto", {}) as cache:
+        cache.put(paths[2], result)
+
+    again = ProbeCache(tmp_path, "auto", {})
+    assert [again.get(path) for path in paths] == [result, None, result]
+    assert json.loads(file.read_text().splitlines()[-1])["probe"] == list(result)

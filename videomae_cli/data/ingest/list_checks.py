@@ -1,0 +1,108 @@
+"""Check the list of a data set, and which splits are left after videos were rejected."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from videomae_cli.data.ingest.path_checks import MISSING
+from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.errors import DataError
+
+
+def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], int]:
+    """Drop a test list that repeats the val list, as VideoMAE's own lists do.
+
+    Returns:
+        The remaining entries, and the number of dropped ones.
+    """
+    by_split = {
+        split: {(entry.path, entry.label) for entry in entries if entry.split == split}
+        for split in ("val", "test")
+    }
+    if not by_split["test"] or by_split["val"] != by_split["test"]:
+        return list(entries), 0
+    remaining = [entry for entry in entries if entry.split != "test"]
+    return remaining, len(entries) - len(remaining)
+
+
+def check_no_duplicates(entries: Sequence[VideoEntry], root: Path) -> None:
+    """Check that no video is listed twice.
+
+    Raises:
+        DataError: A video is listed twice; the message names both places.
+    """
+    seen: dict[str, VideoEntry] = {}
+    for entry in entries:
+        first = seen.setdefault(os.path.normpath(root / entry.path), entry)
+        if first is not entry:
+            raise DataError(
+                f"{entry.where}: {entry.path!r} is listed twice, first in {first.where}",
+                "remove one of them; a video in two splits would be used for training and testing",
+            )
+
+
+def check_has_training_videos(entries: Sequence[VideoEntry], *, has_classes: bool) -> None:
+    """Check that there are training videos; if the classes are given, evaluation data are enough.
+
+    Raises:
+        DataError: All videos are in val or test.
+    """
+    splits = sorted({entry.split for entry in entries if entry.split})
+    if "train" in splits or not splits or has_classes:
+        return
+    raise DataError(
+        f"{entries[0].where}: no training videos: the split train is empty, all rows are in "
+        f"{' and '.join(splits)}",
+        "add a train list; for evaluation only, give the classes: --classes",
+    )
+
+
+def check_root(entries: Sequence[VideoEntry], reasons: Sequence[str], root: Path) -> None:
+    """Check that at least one listed file exists.
+
+    Args:
+        entries: All listed videos.
+        reasons: Why each was rejected, "" if it was not.
+        root: The directory that their paths are relative to.
+
+    Raises:
+        DataError: No file exists.
+    """
+    if any(reason != MISSING for reason in reasons):
+        return
+    first = entries[0]
+    hint = f"give the folder that the paths start from: --root (first path: {root / first.path})"
+    if Path(first.path).exists():
+        hint = "the paths start from the working directory: add --root ."
+    raise DataError(
+        f"{first.where}: none of the {len(entries)} listed files exists under {root}", hint
+    )
+
+
+def check_splits_not_empty(
+    entries: Sequence[VideoEntry], reasons: Sequence[str], rejected_file: Path
+) -> None:
+    """Check that no split has lost all its videos.
+
+    Args:
+        entries: All listed videos.
+        reasons: Why each was rejected, "" if it was not.
+        rejected_file: The file with all reasons, for the message.
+
+    Raises:
+        DataError: All videos of a split are rejected; the message names the first of them.
+    """
+    for split in dict.fromkeys(entry.split for entry in entries):
+        in_split = [
+            (entry, reason)
+            for entry, reason in zip(entries, reasons, strict=True)
+            if entry.split == split
+        ]
+        if all(reason for _, reason in in_split):
+            entry, reason = in_split[0]
+            result = f"the split {split} is empty" if split else "no videos are left"
+            raise DataError(
+                f"{entry.where}: {result}: all {len(in_split)} videos are rejected "
+                f"(this one: {reason})",
+                f"all reasons: {rejected_file}",
+            )

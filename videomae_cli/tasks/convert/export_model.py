@@ -1,0 +1,125 @@
+"""The part of a model that is exported, and the comparison of an exported model with the original.
+
+Shapes: B batch, C channels, T frames, H W pixels, N tokens, D embedding dimension, K classes.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from videomae_cli.checkpoints.loading import Checkpoint
+from videomae_cli.errors import CheckpointError
+from videomae_cli.grid import TokenGrid
+from videomae_cli.models.autoencoder import Autoencoder
+from videomae_cli.models.build import BUILDERS, Backbone
+from videomae_cli.models.classifier import Classifier
+from videomae_cli.tasks.convert.export_formats import ModelFunction
+from videomae_cli.tasks.load_model import load_weights
+
+BATCHES = (1, 3)
+TOLERANCE = 1e-4  # relative to the largest value; rounding causes about 1e-6
+MIN_VALUE = 1e-6
+LOGITS = "class logits, before softmax: batch, class"
+FEATURES = "features before the head: batch, embedding dimension"
+LATENTS = (
+    "latents of all tokens, after the encoder's last norm if it has one: batch, token, embedding"
+    " dimension"
+)
+
+
+class Features(nn.Module):
+    """A model without its head: clips in, features_BD out."""
+
+    def __init__(self, model: Classifier | Backbone) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, clip_BCTHW: Tensor) -> Tensor:
+        """Compute the features of clips."""
+        if isinstance(self.model, Classifier):
+            return self.model.features(clip_BCTHW)
+        features_BD: Tensor = self.model.fc_norm(self.model.encoder(clip_BCTHW).mean(dim=1))
+        return features_BD
+
+
+class ExportModel(NamedTuple):
+    """The part of a model that is exported."""
+
+    model: nn.Module
+    """Clips in, one tensor out."""
+    grid: TokenGrid
+    """Geometry of its input clips."""
+    output: str
+    """Name of the output."""
+    meaning: str
+    """Description of the output."""
+
+
+class Parity(NamedTuple):
+    """The difference between the outputs of an exported model and of the original."""
+
+    batches: tuple[int, ...]
+    """Sizes of the batches compared."""
+    largest_difference: float
+    largest_number: float
+    """Largest absolute value in the outputs of the original."""
+
+    @property
+    def relative(self) -> float:
+        """Difference relative to the largest value; NaN if an output is NaN."""
+        return self.largest_difference / max(self.largest_number, MIN_VALUE)
+
+
+def build_export_model(loaded: Checkpoint, *, features: bool) -> ExportModel:
+    """Build the part of a checkpoint's model that is exported.
+
+    Args:
+        loaded: The checkpoint.
+        features: Export a classifier without its head. Models without a head always give features
+            or latents.
+    """
+    config = loaded.config
+    model = BUILDERS[config.kind](config)
+    load_weights(model, loaded.weights)
+    model.eval()
+    if isinstance(model, Classifier):
+        choice = model.frame_choice
+        grid = model.encoder.grid if choice is None else choice.candidates
+        if features:
+            return ExportModel(Features(model).eval(), grid, "features", FEATURES)
+        return ExportModel(model, grid, "logits", LOGITS)
+    assert isinstance(model, Autoencoder | Backbone)
+    if isinstance(model, Backbone) and config.norm_of == "mean":
+        return ExportModel(Features(model).eval(), model.encoder.grid, "features", FEATURES)
+    return ExportModel(model.encoder, model.encoder.grid, "latents", LATENTS)
+
+
+def make_clips(batch: int, grid: TokenGrid) -> Tensor:
+    """Return random clips, the same for each batch size: clip_BCTHW, uint8."""
+    shape = (batch, grid.channels, grid.frames, grid.height, grid.width)
+    generator = torch.Generator().manual_seed(batch)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+@torch.no_grad()
+def compare_outputs(original: ExportModel, exported: ModelFunction) -> Parity:
+    """Compare the outputs of an exported model and of the original for the same clips.
+
+    Raises:
+        CheckpointError: They differ by more than rounding.
+    """
+    clips = [make_clips(batch, original.grid) for batch in BATCHES]
+    pairs = [(original.model(clip_BCTHW), exported(clip_BCTHW)) for clip_BCTHW in clips]
+    expected, actual = (
+        torch.cat([side.flatten() for side in sides]) for sides in zip(*pairs, strict=True)
+    )
+    parity = Parity(BATCHES, (expected - actual).abs().max().item(), expected.abs().max().item())
+    if not parity.relative <= TOLERANCE:  # true for NaN as well
+        raise CheckpointError(
+            f"the {original.output} of the exported model differ from the original's by"
+            f" {parity.largest_difference:.2g}, where the largest value is"
+            f" {parity.largest_number:.2g}; nothing was written",
+            "check that all weights are finite; if they are, please report it",
+        )
+    return parity

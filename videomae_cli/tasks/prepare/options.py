@@ -1,0 +1,62 @@
+"""Options of `prepare`, and the checks of a command line before anything is read or written."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from videomae_cli.data.decode import DECODERS
+from videomae_cli.data.ingest.probe import AUTO
+from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
+from videomae_cli.errors import DataError, UsageError
+
+
+class PrepareOptions(NamedTuple):
+    """The flags of the command."""
+
+    layout: str | None = None
+    """None detects the layout."""
+    root: Path | None = None
+    """The directory that the paths of a list are relative to; None: the directory of the list."""
+    classes: str | None = None
+    """A file with class names, or their number; None: the labels that occur in the list."""
+    val_fraction: float = 0.2
+    """Share of each class for val, if the data set gives no split."""
+    seed: int = 0
+    """Of the random split."""
+    decoder: str = AUTO
+    workers: int = 0
+    """Number of processes that decode; 0: one per usable CPU."""
+    seconds: float = 60.0
+    """Time limit for one file."""
+    is_strict: bool = False
+    """Whether a rejected video is an error."""
+
+
+def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
+    """Check the options, and that `out` can become the prepared directory of `source`.
+
+    Raises:
+        UsageError: A value is out of range, or `out` is the source or belongs to something else.
+        DataError: The source is prepared already.
+    """
+    if not 0 <= options.val_fraction < 1:
+        raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
+    if options.decoder not in (AUTO, *DECODERS):
+        raise UsageError(
+            f"no decoder {options.decoder!r}", f"one of: {', '.join((AUTO, *DECODERS))}"
+        )
+    if (source / DATASET).exists():
+        raise DataError(
+            f"{source} is a prepared data set already",
+            f"train on it: videomae pretrain --recipe small-data-vits --data {source}",
+        )
+    if out.exists() and source.exists() and out.samefile(source):
+        raise UsageError(f"--out {out} is the source itself", "give another directory")
+    if out.is_file():
+        raise UsageError(f"--out {out} is a file", "give a directory")
+    if not (out / DATASET).exists():
+        for name in (MANIFEST, CLASSES):
+            if (out / name).exists():
+                raise UsageError(
+                    f"{out / name} exists and was not written by videomae prepare",
+                    "give another --out, or remove the file",
+                )

@@ -1,0 +1,40 @@
+"""Write to the prepared directory; a refusal of the disk becomes an error that names the file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from videomae_cli.errors import UsageError
+
+
+def create_directory(out: Path) -> None:
+    """Create the prepared directory, if it does not exist.
+
+    Raises:
+        UsageError: It cannot be created.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {out}: {error.strerror}", "give a directory that can be written"
+        ) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error of writing in this block into one that names the file.
+
+    Args:
+        path: The file, or the directory of several files.
+
+    Raises:
+        UsageError: The file cannot be written, or the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or path} cannot be written: {error.strerror or error}",
+            "free some space, make it writable, or choose another --out",
+        ) from error

@@ -1,0 +1,93 @@
+"""Decode every listed video, except those rejected by their path or known from an earlier run."""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from videomae_cli.data.ingest.cache import ProbeCache
+from videomae_cli.data.ingest.list_checks import check_root
+from videomae_cli.data.ingest.path_checks import find_path_problem
+from videomae_cli.data.ingest.pool import probe_videos
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
+from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.errors import Stopped
+from videomae_cli.report import Report
+from videomae_cli.tasks.prepare.options import PrepareOptions
+from videomae_cli.tasks.prepare.output import writing
+
+Results = dict[Path, ReadableVideo | RejectedVideo]
+
+
+def probe_entries(
+    entries: Sequence[VideoEntry], root: Path, out: Path, options: PrepareOptions, report: Report
+) -> list[ReadableVideo | RejectedVideo]:
+    """Return the properties of each listed video, or why it is rejected.
+
+    Args:
+        entries: The listed videos.
+        root: The directory that their paths are relative to.
+        out: The prepared directory, with the results of earlier runs.
+        options: Decoder, workers and time limit.
+        report: Receives the progress.
+
+    Raises:
+        DataError: No listed file exists.
+        UsageError: The results cannot be written.
+        Stopped: Ctrl-C; the results so far are kept.
+    """
+    required_parent = None if options.root is None else root
+    reasons = [
+        entry.rejection or find_path_problem(entry.path, root, required_parent) for entry in entries
+    ]
+    check_root(entries, reasons, root)
+    paths = [Path(os.path.abspath(root / entry.path)) for entry in entries]  # noqa: PTH100
+    results: Results = {
+        path: RejectedVideo(reason) for path, reason in zip(paths, reasons, strict=True) if reason
+    }
+    cache = ProbeCache(out, options.decoder, decoder_versions())
+    for path in paths:
+        known = cache.get(path) if path not in results else None
+        if known is not None:
+            results[path] = known
+    unknown = [path for path in paths if path not in results]
+    reused = len(paths) - len(unknown) - sum(map(bool, reasons))
+    if reused:
+        report.say(f"{reused:,} of {len(paths):,} files are unchanged since an earlier run")
+    if unknown:
+        results.update(_probe(unknown, cache, options, report))
+    return [results[path] for path in paths]
+
+
+def _probe(
+    paths: Sequence[Path], cache: ProbeCache, options: PrepareOptions, report: Report
+) -> Results:
+    """Probe files in child processes, and store each result immediately."""
+    results: Results = {}
+    report.start("probing", total=len(paths), unit="video")
+    try:
+        with ExitStack() as stack:
+            with writing(cache.path):
+                stack.enter_context(cache)
+            for path, result in probe_videos(
+                paths, decoder=options.decoder, seconds=options.seconds, workers=_workers(options)
+            ):
+                results[path] = result
+                with writing(cache.path):
+                    cache.put(path, result)
+                report.advance()
+    except KeyboardInterrupt as error:
+        raise Stopped(
+            f"stopped with {len(results):,} of {len(paths):,} videos probed",
+            "run the same command again to continue",
+            exit_code=130,
+        ) from error
+    finally:
+        report.finish()
+    return results
+
+
+def _workers(options: PrepareOptions) -> int:
+    if options.workers:
+        return options.workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
