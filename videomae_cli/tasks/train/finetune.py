@@ -25,7 +25,7 @@ from videomae_cli.models.build import build_classifier
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
-from videomae_cli.tasks.diagnose.probe_batch import classifier_probe, label_guess_loss
+from videomae_cli.tasks.diagnose.probe_batch import class_frequency_loss, classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
 from videomae_cli.tasks.evaluate.evaluate import score
 from videomae_cli.tasks.evaluate.scores import Protocol
@@ -179,9 +179,9 @@ def _parameter_groups(
 
 
 def _guess_loss(recipe: FinetuneRecipe, manifest: Manifest, classes: int) -> float:
-    """Return the loss of guessing each class as often as it occurs in training."""
+    """Return the loss of predicting the class frequencies of the training videos."""
     labels = [video.label for video in manifest.split("train") if video.label is not None]
-    return label_guess_loss(labels, classes, recipe.augment.smoothing)
+    return class_frequency_loss(labels, classes, recipe.augment.smoothing)
 
 
 def _classifier(
