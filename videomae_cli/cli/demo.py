@@ -30,10 +30,11 @@ def demo(
     """
     from videomae_cli.cli import console
     from videomae_cli.tasks.demo import demo as task
+    from videomae_cli.tasks.demo.plan import make_plan
     from videomae_cli.tasks.run_dir import choose_run_dir
 
     run_dir = out or choose_run_dir("demo", out=None, resume=None, is_fork=False)
-    plan = task.make_plan(seed, quick=quick)
+    plan = make_plan(seed, quick=quick)
     results = task.run(run_dir, console.report(json_output=json_output), plan)
     if json_output:
         console.print_json({"run": str(run_dir), **results.as_json()})

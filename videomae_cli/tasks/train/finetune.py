@@ -27,8 +27,8 @@ from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import class_frequency_loss, classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
-from videomae_cli.tasks.evaluate.evaluate import score
-from videomae_cli.tasks.evaluate.scores import Protocol
+from videomae_cli.tasks.evaluate.scores import EvalProtocol
+from videomae_cli.tasks.evaluate.scoring import score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
 from videomae_cli.tasks.train.job import Job, open_manifest, plan_training
@@ -225,12 +225,12 @@ def _validation(
 
     def validate(step: int) -> dict[str, float]:
         with gathered(classifier):
-            scores = score(
+            scores = score_videos(
                 classifier,
                 manifest,
                 "val",
                 recipe.clip,
-                Protocol(1, 1),
+                EvalProtocol(1, 1),
                 runtime=runtime,
                 report=Silence(),
             )
