@@ -151,13 +151,13 @@ def test_help_fits_a_terminal_of_80_columns(
         assert run([*name.split(), "--help"]) == 0
         shown = capsys.readouterr().out
         if "..." in shown.replace("[ARGS]...", "").replace("|FILE]...", ""):
-            faults.append(f"{name}: a text is cut short")
+            faults.append(f"videomae {name}: a text is cut short")
         if max(map(len, shown.splitlines())) > 80:
-            faults.append(f"{name}: a line is longer than 80 columns")
+            faults.append(f"videomae {name}: a line is longer than 80 columns")
         help_text = COMMANDS[name].help if name else ""
         for example in re.findall(r"^ *(videomae .*)$", help_text, re.MULTILINE):
             if f"    {example}\n" not in shown:
-                faults.append(f"{name}: the example is broken into two lines: {example}")
+                faults.append(f"videomae {name}: the example is broken into two lines: {example}")
 
     assert faults == []
 

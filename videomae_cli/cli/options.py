@@ -117,7 +117,7 @@ PriceOption = Annotated[
         "--price-per-hour",
         min=0.0,
         metavar="PRICE",
-        help="Price of all devices together; --dry-run then estimates the cost of the run.",
+        help="Hourly price of all devices together, for the cost estimate of --dry-run.",
         show_default=False,
     ),
 ]
