@@ -9,7 +9,7 @@ import pytest
 from tests.data.make_clips import write_clip
 from tests.notes import Notes
 from videomae_cli.cli import app
-from videomae_cli.config.recipe_files import dump, load_recipe
+from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.data.loader import Order, SampleKey
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.engine.runtime import Runtime
@@ -155,7 +155,7 @@ def test_report_diagnoses_fine_tuning_runs_and_refuses_other_directories(
     assert f"error: {run} contains no run" in capsys.readouterr().err
 
     recipe = load_recipe(str(recipes / "micro-finetune.yaml"), [f"data={prepared}"], "finetune")
-    (run / "recipe.yaml").write_text(dump(recipe))
+    (run / "recipe.yaml").write_text(dump_recipe(recipe))
     assert app.run(["report", str(run)]) == 2
     assert "has logged nothing yet" in capsys.readouterr().err
 

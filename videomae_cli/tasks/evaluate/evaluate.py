@@ -17,6 +17,7 @@ from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.engine import environment
 from videomae_cli.engine.runtime import Precision, Runtime
 from videomae_cli.errors import DataError
+from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
@@ -41,37 +42,44 @@ def run(
         report: Receives messages and progress.
         data: Prepared dataset; None: that of the training run.
         split: None: `test` if there is one, else `val`.
-        clips: Clips per video; None: as the model configuration states.
-        crops: Crops per clip; None: as the model configuration states.
+        clips: Clips per video; None: that of the model configuration, as for `crops`.
+        crops: Crops per clip.
         out: Output directory; None: a folder beside the weights.
         precision: Of the forward pass.
 
     Raises:
         CheckpointError: The weights are no classifier, or damaged.
-        DataError: There is no such dataset or split, its classes differ, or no video could be
-            decoded.
+        DataError: There is no such dataset or split, its classes differ, or no video is decodable.
     """
     loaded = read_checkpoint(checkpoint)
     config, classifier = loaded.config, load_classifier(loaded)
     manifest, split = _select_videos(config, data, split, report)
-    trained_for = config.protocol_or_default
-    protocol = EvalProtocol(clips or trained_for.clips, crops or trained_for.crops)
-    folder = out or _default_dir(loaded.file, split, protocol)
+    default = config.protocol_or_default
+    protocol = EvalProtocol(clips or default.clips, crops or default.crops)
+    report.say(f"evaluating {checkpoint} on {split} of {data or config.data}")
     with Runtime(precision) as runtime:
-        classifier.to(runtime.device)
-        report.say(f"evaluating {checkpoint} on {split} of {data or config.data}")
-        report.say(f"{protocol} of {config.grid.frames} frames per video; {runtime.summary()}")
-        scores = score_videos(
-            classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
-        )
-    result = _summarize(scores, split, protocol, folder)
+        scores = _score(classifier, config, manifest, split, protocol, runtime, report)
+    result = _summarize(scores, split, protocol, out or _default_dir(loaded.file, split, protocol))
     if runtime.is_main:
         _write(result, scores, manifest, str(loaded.file), runtime.precision)
-    for message in scores.undecodable:
-        report.warn(message)
-    report.say(result.headline())
-    report.say(f"wrote {folder}")
+    _report_result(result, report)
     return result
+
+
+def _score(
+    classifier: Classifier,
+    config: ModelConfig,
+    manifest: Manifest,
+    split: str,
+    protocol: EvalProtocol,
+    runtime: Runtime,
+    report: Report,
+) -> Scores:
+    classifier.to(runtime.device)
+    report.say(f"{protocol} of {config.grid.frames} frames per video; {runtime.summary()}")
+    return score_videos(
+        classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
+    )
 
 
 def _default_dir(weights: Path, split: str, protocol: EvalProtocol) -> Path:
@@ -94,6 +102,13 @@ def _summarize(scores: Scores, split: str, protocol: EvalProtocol, folder: Path)
     return EvalResult(
         scores.metrics(), protocol, split, len(scores.labels), scores.undecodable, folder
     )
+
+
+def _report_result(result: EvalResult, report: Report) -> None:
+    for message in result.undecodable:
+        report.warn(message)
+    report.say(result.headline())
+    report.say(f"wrote {result.folder}")
 
 
 def _select_videos(

@@ -41,9 +41,8 @@ def score_videos(
     Raises:
         Stopped: A signal asked any process to stop; all processes raise it.
     """
-    videos = manifest.split(split)
     views = _make_views(manifest, split, clip, protocol)
-    share = range(runtime.rank, len(videos), runtime.world)
+    share = range(runtime.rank, len(manifest.split(split)), runtime.world)
     rows: list[tuple[int, list[float]]] = []
     failed: list[tuple[int, str]] = []
     classifier.eval()
@@ -61,13 +60,23 @@ def score_videos(
             "nothing was written; run it again",
             exit_code=exit_code(number),
         )
-    rows, failed = sorted(runtime.gather(rows)), sorted(runtime.gather(failed))
+    return _merge(manifest, split, runtime.gather(rows), runtime.gather(failed))
+
+
+def _merge(
+    manifest: Manifest,
+    split: str,
+    rows: Sequence[tuple[int, list[float]]],
+    failed: Sequence[tuple[int, str]],
+) -> Scores:
+    """Sort the results of all processes by the number of the video."""
+    videos, rows = manifest.split(split), sorted(rows)
     indices = np.array([index for index, _ in rows], dtype=np.int64)
     return Scores(
         indices,
         np.array([videos[index].label for index in indices], dtype=np.int64),
         np.array([probability_K for _, probability_K in rows], dtype=np.float32),
-        tuple(message for _, message in failed),
+        tuple(message for _, message in sorted(failed)),
     )
 
 
