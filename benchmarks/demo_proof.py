@@ -22,8 +22,9 @@ import numpy as np
 from videomae_cli.data.manifest import read_manifest
 from videomae_cli.report import Silence
 from videomae_cli.tasks.demo import demo
-from videomae_cli.tasks.demo.results import CHANCE, TOSS, Outcome
-from videomae_cli.tasks.demo.videos import MOTIONS, motion_of
+from videomae_cli.tasks.demo.plan import make_plan
+from videomae_cli.tasks.demo.results import CHANCE, PAIR_CHANCE, DemoResults
+from videomae_cli.tasks.demo.videos import MOTIONS, motion_index
 
 LEAST_GAIN, MOST_AWAY = 30.0, 5.0  # points of accuracy
 
@@ -51,7 +52,7 @@ def size_accuracy(run_dir: Path) -> float:
     manifest = read_manifest(run_dir / "data" / "natural")
     sizes = {
         split: [
-            (motion_of(int(Path(video.path).stem)), manifest.video_path(video).stat().st_size)
+            (motion_index(int(Path(video.path).stem)), manifest.video_path(video).stat().st_size)
             for video in manifest.split(split)
         ]
         for split in ("train", "test")
@@ -78,7 +79,7 @@ def size_accuracy(run_dir: Path) -> float:
     return float(np.mean(hits))
 
 
-def checks(outcomes: Sequence[Outcome], file_sizes: Sequence[float]) -> list[Check]:
+def checks(outcomes: Sequence[DemoResults], file_sizes: Sequence[float]) -> list[Check]:
     """Compare what was found with what must hold on average."""
     fewest = outcomes[0].budgets[0]
     gains = tuple(outcome.gain(fewest) for outcome in outcomes)
@@ -93,12 +94,12 @@ def checks(outcomes: Sequence[Outcome], file_sizes: Sequence[float]) -> list[Che
             statistics.mean(gains) >= LEAST_GAIN,
         ),
         _near("single frames, top-1 %", still, 100 * CHANCE),
-        _near("shuffled frames, % right within pairs", shuffled, 100 * TOSS),
-        _near("file size alone, % right within pairs", sizes, 100 * TOSS),
+        _near("shuffled frames, % right within pairs", shuffled, 100 * PAIR_CHANCE),
+        _near("file size alone, % right within pairs", sizes, 100 * PAIR_CHANCE),
     ]
 
 
-def curve(outcomes: Sequence[Outcome], seeds: Sequence[int]) -> str:
+def curve(outcomes: Sequence[DemoResults], seeds: Sequence[int]) -> str:
     """Return the accuracies of all seeds as a Markdown table."""
     lines = [
         f"| labels | start | {' | '.join(f'seed {seed}' for seed in seeds)} | mean |",
@@ -122,7 +123,7 @@ def main() -> int:
     outcomes, sizes = [], []
     for seed in given.seeds:
         run_dir = given.out / f"seed-{seed}"
-        outcomes.append(demo.run(run_dir, Silence(), demo.make_plan(seed, quick=given.quick)))
+        outcomes.append(demo.run(run_dir, Silence(), make_plan(seed, quick=given.quick)))
         sizes.append(size_accuracy(run_dir))
         spent = sum(outcomes[-1].seconds.values())
         print(f"seed {seed}: {spent:.0f} s, {outcomes[-1].rows()}", file=sys.stderr, flush=True)

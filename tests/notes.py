@@ -1,4 +1,4 @@
-"""A report that remembers, and the smallest cards and weights of both kinds."""
+"""A report that records its messages, and the smallest model configurations of both kinds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ CLASSIFIER = ModelConfig(
 
 
 def learned(config: ModelConfig) -> ModelConfig:
-    """Return the card of a MAE-ST model of the same size."""
+    """Return the configuration of a MAE-ST model of the same size."""
     parts = {"positions": "separable", "class_token": True, "biases": "all"}
     update: dict[str, object] = {"encoder": config.encoder.model_copy(update=parts)}
     if config.decoder is not None:
@@ -40,7 +40,7 @@ def learned(config: ModelConfig) -> ModelConfig:
 
 
 class Notes(Silence):
-    """Keeps what it is told."""
+    """Records messages, warnings and tables."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -61,7 +61,7 @@ class Notes(Silence):
 
 
 def written(directory: Path, config: ModelConfig, seed: int = 0) -> Path:
-    """Write a model of this card with fresh weights."""
+    """Write a model of this configuration with random weights; return the directory."""
     torch.manual_seed(seed)
     write_native(directory, BUILDERS[config.kind](config).state_dict(), config)
     return directory

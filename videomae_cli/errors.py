@@ -1,15 +1,15 @@
-"""What can go wrong because of the outside world, as seven exceptions with an exit code each.
+"""The exceptions for problems that the user can solve, each with an exit code.
 
-A `VideoMAEError` says what is wrong (with the value), where (file, key, line) and, in `hint`, what
-to do next. Anything else that escapes is a bug of ours. Exit codes: 0 done, 1 our bug, 2 command
-line or recipe, 3 data, 4 checkpoint, 5 training, 75 stopped by a signal and resumable, 130 stopped
-by Ctrl-C and resumable.
+The message of a `VideoMAEError` names the problem (with the value) and the place (file, key, line);
+its `hint` names the next step. Any other exception is a bug of this program. Exit codes: 0 done,
+1 our bug, 2 command line or recipe, 3 data, 4 checkpoint, 5 training, 75 stopped by a signal and
+resumable, 130 stopped by Ctrl-C and resumable.
 """
 
 import errno
 
-# what the machine says no to, whatever the program: not our bugs
-_REFUSALS = frozenset(
+# system errors that the user can solve: permissions, disk space, names, broken disks
+_USER_ERRNOS = frozenset(
     {
         errno.EACCES,
         errno.EPERM,
@@ -26,16 +26,16 @@ _REFUSALS = frozenset(
 
 
 class VideoMAEError(Exception):
-    """A problem a user can cause and cure.
+    """A problem that the user can solve.
 
     Args:
-        message: What is wrong, with the value, and where.
-        hint: What to do next; may be empty.
+        message: The problem, with the value, and the place.
+        hint: The next step; may be empty.
     """
 
     exit_code = 2
     is_shared = False
-    """All processes of a run raise it together, so one of them says so."""
+    """Whether all processes of a run raise it together, so that only one needs to print it."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -43,26 +43,26 @@ class VideoMAEError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type["VideoMAEError"], tuple[str, str]]:
-        """Survive the trip home from a worker process with the hint intact."""
+        """Keep the hint when the error is sent from a worker process to its parent."""
         return type(self), (self.message, self.hint)
 
 
 class UsageError(VideoMAEError):
-    """A command line that cannot be followed."""
+    """A command line that is wrong or contradicts itself."""
 
 
-def refusal(error: OSError) -> UsageError | None:
-    """Return what the machine refused as an error of ours; `None` where it may be a bug."""
-    if error.errno not in _REFUSALS or error.filename is None:
+def convert_os_error(error: OSError) -> UsageError | None:
+    """Convert a system error that the user can solve; return None if it may be a bug."""
+    if error.errno not in _USER_ERRNOS or error.filename is None:
         return None
     return UsageError(
         f"{error.filename}: {error.strerror}",
-        "may you use this path and the folders above it, and is there room on the disk?",
+        "check the permissions of this path and of its parent folders, and the free disk space",
     )
 
 
 class RecipeError(VideoMAEError):
-    """A recipe that cannot be read or bound, or asks for the impossible."""
+    """A recipe that cannot be read, has wrong keys or values, or cannot be run."""
 
 
 class DataError(VideoMAEError):
@@ -72,19 +72,19 @@ class DataError(VideoMAEError):
 
 
 class CheckpointError(VideoMAEError):
-    """Weights that are missing, damaged, unsafe or do not fit."""
+    """Weights that are missing, damaged, unsafe or do not fit the model."""
 
     exit_code = 4
 
 
 class TrainingError(VideoMAEError):
-    """A run that cannot go on: non-finite loss, a refused resume, a failed save."""
+    """A run that cannot continue: non-finite loss, refused resume, unwritable checkpoint."""
 
     exit_code = 5
 
 
-class Stopped(VideoMAEError):  # noqa: N818  (not an error: the run was asked to stop, and saved)
-    """The run was asked to stop, has saved, and can be resumed."""
+class Stopped(VideoMAEError):  # noqa: N818  (a requested stop, not an error)
+    """A run that was asked to stop; it has written a checkpoint and can be resumed."""
 
     is_shared = True
 

@@ -1,4 +1,4 @@
-"""The completion scripts are fresh, and the program answers the tab key quickly and well."""
+"""The completion scripts are up to date, and the program completes what is typed."""
 
 import os
 import shutil
@@ -11,7 +11,10 @@ import pytest
 from videomae_cli.config import recipe_paths as library
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-VERBS = ["prepare", "pretrain", "finetune", "eval", "visualize-mask", "convert", "demo", "recipes"]
+COMMANDS = [
+    *("prepare", "pretrain", "finetune", "eval", "report", "visualize-mask", "convert", "demo"),
+    "recipes",
+]
 
 
 def complete(line: str, cwd: Path | None = None) -> list[str]:
@@ -31,7 +34,7 @@ def complete(line: str, cwd: Path | None = None) -> list[str]:
     return done.stdout.split()
 
 
-def test_the_scripts_are_fresh() -> None:
+def test_the_scripts_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "completions" / "generate.py", "--check"],
         capture_output=True,
@@ -42,41 +45,45 @@ def test_the_scripts_are_fresh() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_verbs_are_offered() -> None:
-    assert complete("videomae ") == VERBS
+def test_the_commands_are_offered() -> None:
+    assert complete("videomae ") == COMMANDS
 
 
-def test_the_flags_of_a_verb_are_offered() -> None:
+def test_the_flags_of_a_command_are_offered_without_hidden_ones() -> None:
     flags = {"--recipe", "--data", "--out", "--resume", "--set", "--devices", "--seed", "--json"}
 
-    assert flags <= set(complete("videomae pretrain --"))
+    offered = set(complete("videomae pretrain --"))
+
+    assert flags <= offered
+    assert "--report" not in offered
 
 
-@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
-def test_recipes_of_the_right_kind_are_offered_after_the_flag(verb: str) -> None:
-    assert complete(f"videomae {verb} --recipe ") == list(library.list_names(verb))
+@pytest.mark.parametrize("kind", ["pretrain", "finetune"])
+def test_recipes_of_the_right_kind_are_offered_after_the_flag(kind: str) -> None:
+    assert complete(f"videomae {kind} --recipe ") == list(library.list_names(kind))
 
 
-def test_recipes_are_narrowed_by_what_is_typed() -> None:
-    wanted = [name for name in library.list_names("pretrain") if name.startswith("ucf101")]
+def test_recipes_that_begin_with_the_typed_text_are_offered() -> None:
+    expected = [name for name in library.list_names("pretrain") if name.startswith("ucf101")]
 
-    assert complete("videomae pretrain --recipe ucf101") == wanted
-
-
-@pytest.mark.parametrize("verb", ["show", "cp", "check"])
-def test_all_recipes_are_offered_where_one_is_looked_at(verb: str) -> None:
-    assert complete(f"videomae recipes {verb} ") == list(library.list_names())
+    assert complete("videomae pretrain --recipe ucf101") == expected
 
 
-def test_the_verbs_of_recipes_are_offered() -> None:
+@pytest.mark.parametrize("command", ["show", "cp", "check"])
+def test_all_recipes_are_offered_where_a_recipe_is_shown(command: str) -> None:
+    assert complete(f"videomae recipes {command} ") == list(library.list_names())
+
+
+def test_the_commands_of_recipes_are_offered() -> None:
     assert complete("videomae recipes ") == ["ls", "show", "cp", "check"]
 
 
-def test_runs_are_offered_newest_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("typed", ["eval --checkpoint", "report"])
+def test_runs_are_offered_newest_first(typed: str, tmp_path: Path) -> None:
     for name in ("k400-vitb-20260101-0000", "k400-vitb-20260201-0000"):
         (tmp_path / "runs" / name).mkdir(parents=True)
 
-    assert complete("videomae eval --checkpoint runs/k400", tmp_path) == [
+    assert complete(f"videomae {typed} runs/k400", tmp_path) == [
         "runs/k400-vitb-20260201-0000",
         "runs/k400-vitb-20260101-0000",
     ]

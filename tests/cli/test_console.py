@@ -1,4 +1,4 @@
-"""What is shown on a terminal, in a log file, and for programs."""
+"""The output on a terminal, in a log file, and as JSON."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from videomae_cli.report import Silence
 
 
 class Lines(list[str]):
-    """Collects lines, and tells the time that a test sets."""
+    """Collects lines, and is a clock that the test sets."""
 
     now = 0.0
 
@@ -60,7 +60,7 @@ def test_plain_progress_is_a_line_every_ten_seconds_and_the_last(lines: Lines) -
     ]
 
 
-def test_plain_progress_counts_time_from_where_a_resumed_run_went_on(lines: Lines) -> None:
+def test_plain_progress_of_a_resumed_run_counts_time_from_its_resume(lines: Lines) -> None:
     report = plain(lines)
 
     report.start("pretrain", total=1000, done=900)
@@ -121,7 +121,7 @@ def test_results_go_to_stdout_whole_and_warnings_to_stderr() -> None:
     assert "slow [disk]" in err.getvalue()
 
 
-def test_what_is_said_while_a_bar_moves_still_reaches_a_piped_stdout() -> None:
+def test_results_reach_a_piped_stdout_while_a_bar_is_shown() -> None:
     report, out, _ = terminal()
 
     report.start("pretrain", total=2)
@@ -142,7 +142,7 @@ def test_log_warnings_become_lines_of_the_report(capsys: pytest.CaptureFixture[s
     assert (captured.out, captured.err) == ("", "warning: a.mp4: read with pyav\n")
 
 
-def test_with_json_stdout_holds_one_document_and_nothing_else(
+def test_with_json_stdout_contains_one_document_and_nothing_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     report = console.report(json_output=True)
@@ -178,7 +178,7 @@ def test_an_error_shows_message_and_hint(capsys: pytest.CaptureFixture[str]) -> 
     )
 
 
-def test_an_error_of_another_rank_says_which(
+def test_an_error_of_another_rank_names_the_rank(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "3")
@@ -188,7 +188,7 @@ def test_an_error_of_another_rank_says_which(
     assert capsys.readouterr().err == "rank 3: error: a.mp4: truncated\n"
 
 
-def test_only_one_rank_says_that_the_run_was_stopped(
+def test_only_rank_0_prints_that_the_run_was_stopped(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "1")
@@ -205,7 +205,7 @@ def test_a_stop_is_not_called_an_error(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_forked_worker_can_warn_while_a_bar_moves() -> None:
+def test_a_forked_worker_can_warn_while_a_bar_is_shown() -> None:
     code = """
 import io, logging, os, sys
 from rich.console import Console
@@ -231,7 +231,7 @@ report.finish()
     assert (done.returncode, done.stderr) == (0, "warning: from the child\n")
 
 
-def test_a_table_wider_than_the_terminal_loses_no_letter() -> None:
+def test_a_table_wider_than_the_terminal_is_not_cut() -> None:
     report, out, _ = terminal()
     name = "a-name-without-any-blank-" * 4
 

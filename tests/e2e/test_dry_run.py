@@ -107,7 +107,7 @@ def test_without_data_a_pretraining_is_measured_and_what_is_not_known_is_said(
     ("more", "code", "message"),
     [
         (["--dry-run", "--data", "nowhere"], 3, "nowhere contains no prepared videos"),
-        (["--price-per-hour", "3"], 2, "only a dry run says what a run costs"),
+        (["--price-per-hour", "3"], 2, "has no effect without --dry-run"),
     ],
 )
 def test_a_dry_run_refuses_what_the_run_would(

@@ -91,9 +91,9 @@ def test_evaluation_never_replaces_a_video_that_cannot_be_decoded(
     ("command", "code", "message"),
     [
         (["pretrain", "--recipe", "k400-vitb"], 3, "data/k400 contains no prepared videos"),
-        (["pretrain"], 2, "which recipe?"),
+        (["pretrain"], 2, "no recipe given"),
         (["finetune", "--recipe", "micro.yaml", "--checkpoint", "scratch"], 2, "a pretrain recipe"),
-        (["pretrain", "--resume", "nowhere"], 2, "holds no run"),
+        (["pretrain", "--resume", "nowhere"], 2, "contains no run"),
         (["pretrain", "--recipe", "micro.yaml", "--set", "train.batch=99"], 3, "do not fill"),
         (["eval"], 4, "no finished `videomae finetune` run"),
         (["eval", "--checkpoint", "nowhere"], 4, "nowhere"),

@@ -1,8 +1,8 @@
-"""The front door: the commands, and what becomes of an error.
+"""The command line: all commands, and the handling of errors.
 
-A `VideoMAEError` is the user's to cure: one sentence, a hint, and its exit code. Anything else that
-gets this far is our bug: a traceback and exit code 1. Nothing here or in a command's file imports
-torch at module level, for help and tab completion pay for every import.
+A `VideoMAEError` is printed as one sentence and a hint, and sets the exit code. Any other exception
+is a bug: it is printed as a traceback, with exit code 1. Neither this file nor the files of the
+commands import torch at module level, so that help and tab completion are fast.
 """
 
 import os
@@ -21,22 +21,23 @@ from videomae_cli.cli import (
     prepare,
     pretrain,
     recipes,
+    report,
     visualize,
 )
-from videomae_cli.errors import VideoMAEError, refusal
+from videomae_cli.errors import VideoMAEError, convert_os_error
 
 app = typer.Typer(
     name="videomae",
     no_args_is_help=True,
-    rich_markup_mode=None,  # plain help: rich would double what it costs
+    rich_markup_mode=None,  # plain help; rich would double its time
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"videomae {__version__}")
         raise typer.Exit
 
@@ -45,16 +46,19 @@ def _show_version(wanted: bool) -> None:
 def videomae(
     _version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version."),
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
     ] = False,
     _debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback with every error; stands anywhere.")
+        bool,
+        typer.Option("--debug", help="Print a traceback with every error; may stand anywhere."),
     ] = False,
 ) -> None:
-    """Pretrain, fine-tune, evaluate, look at and convert masked video autoencoders.
+    """Pretrain, fine-tune, evaluate, visualise and convert masked video autoencoders.
 
-    Start with `videomae demo`: it shows in minutes, offline and on the CPU,
-    what pretraining is worth. Each command has its own --help with examples.
+    Start with `videomae demo`: it takes minutes, offline and on the CPU, and
+    measures how much pretraining helps. Each command has --help with examples.
     """
 
 
@@ -62,6 +66,7 @@ app.command()(prepare.prepare)
 app.command()(pretrain.pretrain)
 app.command()(finetune.finetune)
 app.command("eval")(evaluate.evaluate)
+app.command()(report.report)
 app.command("visualize-mask")(visualize.visualize_mask)
 app.command()(convert.convert)
 app.command()(demo.demo)
@@ -69,21 +74,21 @@ app.add_typer(recipes.app, name="recipes")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what a command line says.
+    """Run a command line.
 
     Args:
-        arguments: The command line without the program's name.
+        arguments: The command line without the name of the program.
 
     Returns:
-        The exit code; see `videomae_cli.errors` for their meaning.
+        The exit code; `videomae_cli.errors` lists their meanings.
     """
     is_debug = "--debug" in arguments or bool(os.environ.get("VIDEOMAE_DEBUG"))
     try:
-        app(args=[word for word in arguments if word != "--debug"], prog_name="videomae")
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        app(args=[one for one in arguments if one != "--debug"], prog_name="videomae")
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
     except (VideoMAEError, OSError) as error:
-        problem = refusal(error) if isinstance(error, OSError) else error
+        problem = convert_os_error(error) if isinstance(error, OSError) else error
         if problem is None:
             raise
         from videomae_cli.cli import console
@@ -94,9 +99,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Run the command line of this process and leave with its exit code."""
-    # read once, when torch starts its threads: threads that wait for work sleep, and leave the
-    # cores to the processes that decode
+    """Run the command line of this process and exit with its exit code."""
+    # torch reads it once, when it starts its threads: waiting threads then sleep, which leaves the
+    # cores to the processes that decode videos
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = run(sys.argv[1:])

@@ -1,8 +1,8 @@
-"""What people see: the only file that knows rich. Results go to stdout, all else to stderr.
+"""All output to the user; the only file that uses rich. Results go to stdout, the rest to stderr.
 
-On a terminal progress is a moving bar with the time left; elsewhere (a pipe, a log file, CI) it is
-a plain line now and then, so that logs stay readable. Ranks other than the first show only errors
-and logged warnings.
+On a terminal, progress is a bar with the remaining time. Elsewhere (a pipe, a log file, CI) it is a
+plain line now and then, so that logs stay readable. Ranks other than 0 print only errors and logged
+warnings.
 """
 
 import json
@@ -32,40 +32,40 @@ from videomae_cli.report import Report, Silence
 
 
 def report(*, json_output: bool = False) -> Report:
-    """Make the report that fits where output goes, and let log warnings through it.
+    """Create the report that fits the output, and send logged warnings to it.
 
     Args:
-        json_output: The command prints JSON to stdout, so all else must go to stderr.
+        json_output: Whether the command prints JSON to stdout; then all else goes to stderr.
     """
     rank = _rank()
-    made = _choose(json_output) if rank == 0 else Silence()
-    warn = made.warn if rank == 0 else lambda text: _print_error(f"rank {rank}: warning: {text}")
+    created = _create(json_output) if rank == 0 else Silence()
+    warn = created.warn if rank == 0 else lambda text: _print_error(f"rank {rank}: warning: {text}")
     logger = logging.getLogger("videomae")
     for old in [handler for handler in logger.handlers if isinstance(handler, _LogLines)]:
         logger.removeHandler(old)
     logger.addHandler(_LogLines(warn))
-    return made
+    return created
 
 
 def print_text(text: str) -> None:
-    """Print text as it is on stdout, such as a resolved recipe."""
+    """Print text to stdout unchanged, such as a resolved recipe."""
     print(text, flush=True)
 
 
 def print_json(value: object) -> None:
-    """Print a result for programs: one JSON document on stdout, from the first rank."""
+    """Print a result as one JSON document to stdout; only rank 0 prints."""
     if _rank() == 0:
         print_text(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:
-    """Say what is wrong in red, and what to do below it; on request, after a traceback."""
+    """Print the message of an error in red and its hint below, optionally after a traceback."""
     if with_trace:
         traceback.print_exception(error)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     is_stop = isinstance(error, Stopped)
     if error.is_shared and _rank():
-        return  # one says so
+        return  # rank 0 prints it
     label, style = ("stopped: ", "yellow") if is_stop else ("error: ", "red")
     where = f"rank {_rank()}: " if _rank() else ""
     console.print(Text(where + label, style=f"bold {style}") + Text(error.message, style=style))
@@ -74,11 +74,11 @@ def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:
 
 
 def show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback without locals (they are tensors), and ask for a report."""
+    """Print a traceback without local variables (they are tensors), and ask for a bug report."""
     traceback.print_exception(kind, error, trace)
     print(
-        "This is a bug in videomae, not a mistake of yours. Please report it with the lines above,"
-        " the command and the output of `pip freeze`.",
+        "This is a bug in videomae. Please report it with the lines above, the command and the"
+        " output of `pip freeze`.",
         file=sys.stderr,
     )
 
@@ -87,8 +87,8 @@ class ConsoleReport:
     """A report for a terminal.
 
     Args:
-        out: Where results go.
-        err: Where warnings and progress go.
+        out: Console for results.
+        err: Console for warnings and progress.
     """
 
     def __init__(self, out: Console, err: Console) -> None:
@@ -98,15 +98,15 @@ class ConsoleReport:
         self._task = TaskID(0)
 
     def say(self, text: str) -> None:
-        """One event, one line of results."""
+        """Print one line of results."""
         self._results().print(Text(text), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """One line in yellow."""
+        """Print one line with a yellow label."""
         self._err.print(Text("warning: ", style="yellow") + Text(text), soft_wrap=True)
 
     def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
-        """Draw a bar with the count, time spent, time left and figures."""
+        """Show a bar with the count, elapsed and remaining time, and figures."""
         self.finish()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -114,7 +114,7 @@ class ConsoleReport:
             MofNCompleteColumn(),
             TextColumn(f"{unit}s", markup=False),
             TimeElapsedColumn(),
-            TextColumn("gone,"),
+            TextColumn("elapsed,"),
             TimeRemainingColumn(),
             TextColumn("left"),
             TextColumn("{task.fields[figures]}", markup=False),
@@ -125,34 +125,34 @@ class ConsoleReport:
         self._progress.start()
 
     def advance(self, amount: int = 1, *, figures: str = "") -> None:
-        """Move the bar."""
+        """Advance the bar."""
         assert self._progress is not None, "advance before start"
         self._progress.advance(self._task, amount)
         if figures:
             self._progress.update(self._task, figures=figures)
 
     def finish(self) -> None:
-        """Leave the bar as it stands."""
+        """Stop the bar; it stays visible."""
         if self._progress is not None:
             self._progress.stop()
         self._progress = None
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Draw a table."""
-        drawn = Table(title=Text(title), title_justify="left")
+        """Print a table."""
+        grid = Table(title=Text(title), title_justify="left")
         for column in columns:
-            drawn.add_column(Text(column), overflow="fold")  # rather two lines than half a name
+            grid.add_column(Text(column), overflow="fold")  # wrap long cells, do not cut
         for row in rows:
-            drawn.add_row(*(Text(cell) for cell in row))
-        self._results().print(drawn)
+            grid.add_row(*(Text(cell) for cell in row))
+        self._results().print(grid)
 
     def _results(self) -> Console:
-        # while a bar moves on the same terminal, only its own console prints without tearing it
+        # while a bar is shown on this terminal, other consoles would break its line
         return self._err if self._progress is not None and self._out.is_terminal else self._out
 
 
 class _LogLines(logging.Handler):
-    """Warnings of the floors below, which know no report, as lines of the report."""
+    """Prints logged warnings, from code without access to a report, as lines of the report."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
@@ -163,7 +163,7 @@ class _LogLines(logging.Handler):
         if os.getpid() == self._process:
             self._warn(record.getMessage())
             return
-        # a forked decoding process: the bar's lock may have been held when it was born
+        # a forked decoding process may have inherited the lock of the bar in locked state
         os.write(2, f"warning: {record.getMessage()}\n".encode())
 
 
@@ -171,7 +171,7 @@ def _rank() -> int:
     return int(os.environ.get("RANK") or 0)
 
 
-def _choose(json_output: bool) -> Report:
+def _create(json_output: bool) -> Report:
     if sys.stderr.isatty():
         err = Console(stderr=True, highlight=False)
         return ConsoleReport(err if json_output else Console(highlight=False), err)

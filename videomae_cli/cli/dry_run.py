@@ -1,4 +1,4 @@
-"""What a training command does without training: forecast a run, or judge one."""
+"""Show the result of a dry run, for `pretrain` and `finetune`."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from videomae_cli.cli import console
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 
 
-def forecast(
+def show_estimate(
     recipe: PretrainRecipe | FinetuneRecipe,
     run_dir: Path,
     *,
@@ -15,10 +15,10 @@ def forecast(
     without_data: bool,
     json_output: bool,
 ) -> None:
-    """Do a dry run and show what it found."""
+    """Do a dry run and print its estimate."""
     from videomae_cli.tasks.dry_run import dry_run
 
-    found = dry_run.run(
+    estimate = dry_run.run(
         recipe,
         run_dir,
         console.report(json_output=json_output),
@@ -27,15 +27,4 @@ def forecast(
         without_data=without_data,
     )
     if json_output:
-        console.print_json({**found.as_json(), "notes": found.notes()})
-
-
-def judge(run_dir: Path, *, json_output: bool) -> None:
-    """Show the verdict on a run and draw its curves."""
-    from videomae_cli.tasks.diagnose import report as run_report
-
-    report = console.report(json_output=json_output)
-    verdict = run_report.run(run_dir, report)
-    report.say(f"wrote {run_dir / run_report.CURVES}")
-    if json_output:
-        console.print_json({"run": str(run_dir), **verdict._asdict()})
+        console.print_json({**estimate.as_json(), "notes": estimate.notes()})

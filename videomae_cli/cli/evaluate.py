@@ -1,16 +1,11 @@
 """`videomae eval`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from videomae_cli.cli.options import (
-    CheckpointOption,
-    DataOption,
-    DevicesOption,
-    JsonOption,
-    OutOption,
-)
+from videomae_cli.cli.options import CheckpointOption, DataOption, DevicesOption, JsonOption
 
 
 def evaluate(
@@ -18,28 +13,34 @@ def evaluate(
     data: DataOption = None,
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Which videos.", show_default="test, else val"),
+        typer.Option(metavar="NAME", help="Split to evaluate.", show_default="test, else val"),
     ] = None,
     clips: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Clips per video.", show_default="the recipe's"),
+        typer.Option(
+            min=1, metavar="N", help="Clips per video.", show_default="from the checkpoint"
+        ),
     ] = None,
     crops: Annotated[
         int | None,
         typer.Option(
-            min=1, max=3, metavar="N", help="Crops per clip.", show_default="the recipe's"
+            min=1, max=3, metavar="N", help="Crops per clip.", show_default="from the checkpoint"
         ),
     ] = None,
     precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Of the forward pass.")
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
     ] = "auto",
-    out: OutOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Output directory.", show_default="beside the weights"),
+    ] = None,
     devices: DevicesOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Evaluate a classifier over several views of every video.
+    """Evaluate a classifier on several views of each video.
 
-    Without --checkpoint it takes the newest finished fine-tuning under runs/, and says which.
+    Without --checkpoint, the newest finished fine-tuning run under runs/ is
+    evaluated, and its name is printed.
 
     Examples:
 
@@ -55,11 +56,11 @@ def evaluate(
 
     join_step()
     report = console.report(json_output=json_output)
-    chosen = checkpoint or newest_final_weights("classifier", report)
+    weights = checkpoint or newest_final_weights("classifier", report)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
     result = task.run(
-        chosen,
+        weights,
         report,
         data=data,
         split=split,

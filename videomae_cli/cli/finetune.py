@@ -24,8 +24,8 @@ StartOption = Annotated[
     typer.Option(
         "--checkpoint",
         metavar="PATH|scratch",
-        help="Pretrained weights to start from; `scratch` for none.",
-        show_default="newest pretraining",
+        help="Pretrained weights to start from; `scratch` for random initialisation.",
+        show_default="newest pretraining run",
         autocompletion=complete_run,
     ),
 ]
@@ -47,7 +47,8 @@ def finetune(
 ) -> None:
     """Fine-tune a pretrained encoder on labelled videos.
 
-    Without --checkpoint it starts from the newest finished pretraining under runs/, and says so.
+    Without --checkpoint, training starts from the newest finished pretraining run
+    under runs/, and its name is printed.
 
     Examples:
 
@@ -56,30 +57,35 @@ def finetune(
       videomae finetune --recipe small-data-vits-finetune --checkpoint scratch
     """
     from videomae_cli.cli import console
-    from videomae_cli.cli import dry_run as without_training
-    from videomae_cli.cli.recipe_options import Flags, chosen_recipe, require_dry_run, run_name
+    from videomae_cli.cli.dry_run import show_estimate
+    from videomae_cli.cli.recipe_options import (
+        RecipeOptions,
+        load_chosen_recipe,
+        require_dry_run,
+        run_name,
+    )
     from videomae_cli.engine.distributed.slurm import join_step
 
     join_step()
     require_dry_run(price_per_hour, dry_run=dry_run)
-    flags = Flags(recipe, changes, data, seed, resume, start=checkpoint)
-    chosen = chosen_recipe(flags, "finetune")
+    options = RecipeOptions(recipe, changes, data, seed, resume, start=checkpoint)
+    resolved = load_chosen_recipe(options, "finetune")
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.tasks.run_dir import choose_run_dir, newest_final_weights
     from videomae_cli.tasks.train import finetune as task
     from videomae_cli.tasks.train.job import open_manifest
 
-    open_manifest(chosen)
+    open_manifest(resolved)
     report = console.report(json_output=json_output)
-    if chosen.start is None:
+    if resolved.start is None:
         newest = newest_final_weights("autoencoder", report)
-        chosen = chosen.model_copy(update={"start": str(newest)})
+        resolved = resolved.model_copy(update={"start": str(newest)})
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = choose_run_dir(run_name(flags), out=out, resume=resume, is_fork=fork)
+    run_dir = choose_run_dir(run_name(options), out=out, resume=resume, is_fork=fork)
     if dry_run:
-        without_training.forecast(
-            chosen,
+        show_estimate(
+            resolved,
             run_dir,
             resume=resume,
             price_per_hour=price_per_hour,
@@ -87,6 +93,6 @@ def finetune(
             json_output=json_output,
         )
         return
-    final = task.run(chosen, run_dir, report, resume if fork else None)
+    final = task.run(resolved, run_dir, report, resume if fork else None)
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

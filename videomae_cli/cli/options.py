@@ -12,7 +12,7 @@ RUNS = Path("runs")
 
 
 def complete_recipe(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
-    """Offer the built-in recipes that the command at hand can use, with their first line."""
+    """Complete the built-in recipes of the right kind for this command, with their titles."""
     kind = ctx.info_name if ctx.info_name in ("pretrain", "finetune") else None
     for name in library.list_names(kind):
         if name.startswith(incomplete):
@@ -20,7 +20,7 @@ def complete_recipe(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, 
 
 
 def complete_run(incomplete: str) -> Iterator[str]:
-    """Offer the run directories under `runs/`, newest first."""
+    """Complete the run directories under `runs/`, newest first."""
     if RUNS.is_dir():
         runs = sorted((path for path in RUNS.iterdir() if path.is_dir()), reverse=True)
         yield from (path.as_posix() for path in runs if path.as_posix().startswith(incomplete))
@@ -31,7 +31,7 @@ RecipeOption = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME|FILE",
-        help="Built-in recipe by name, or a YAML file.",
+        help="Name of a built-in recipe, or a YAML file.",
         autocompletion=complete_recipe,
     ),
 ]
@@ -40,7 +40,7 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change one key of the recipe, such as mask.ratio=0.85. Repeat for more.",
+        help="Change one key of the recipe, such as mask.ratio=0.85. May be repeated.",
     ),
 ]
 DataOption = Annotated[
@@ -48,20 +48,20 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="What `videomae prepare` wrote.",
-        show_default="the recipe's",
+        help="Prepared dataset (the --out of `videomae prepare`).",
+        show_default="from the recipe",
     ),
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="PATH", help="Where results go.", show_default="under runs/"),
+    typer.Option("--out", metavar="PATH", help="Output directory.", show_default="under runs/"),
 ]
 ResumeOption = Annotated[
     Path | None,
     typer.Option(
         "--resume",
         metavar="RUN",
-        help="Go on with this run directory, exactly where it stopped.",
+        help="Resume this run directory exactly where it stopped.",
         show_default=False,
         autocompletion=complete_run,
     ),
@@ -70,8 +70,8 @@ ForkOption = Annotated[
     bool,
     typer.Option(
         "--fork",
-        help="With --resume RUN and --out NEW: take RUN's newest save into a new run, which may"
-        " differ in recipe and data. RUN is left alone.",
+        help="With --resume RUN and --out NEW: start a new run from RUN's newest checkpoint; recipe"
+        " and data may differ. RUN is not changed.",
     ),
 ]
 CheckpointOption = Annotated[
@@ -90,7 +90,7 @@ DevicesOption = Annotated[
         "--devices",
         min=1,
         metavar="N",
-        help="Devices of this machine to use.",
+        help="Number of devices of this machine to use.",
         show_default="all GPUs, else the CPU",
     ),
 ]
@@ -100,14 +100,15 @@ SeedOption = Annotated[
         "--seed",
         min=0,
         metavar="N",
-        help="Everything random follows from it.",
-        show_default="the recipe's",
+        help="Random seed.",
+        show_default="from the recipe",
     ),
 ]
 DryRunOption = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Take a few steps, say what the run will take, and leave nothing."
+        "--dry-run",
+        help="Estimate time, memory, disk and cost from a few steps; write nothing.",
     ),
 ]
 PriceOption = Annotated[
@@ -116,7 +117,7 @@ PriceOption = Annotated[
         "--price-per-hour",
         min=0.0,
         metavar="PRICE",
-        help="Of all devices together: a dry run then says what the run costs.",
+        help="Hourly price of all devices together, for the cost estimate of --dry-run.",
         show_default=False,
     ),
 ]
@@ -125,11 +126,12 @@ ReportOption = Annotated[
     typer.Option(
         "--report",
         metavar="RUN",
-        help="Judge that run as it stands (a fine-tuning too), draw its curves, train nothing.",
+        help="Deprecated; use: videomae report RUN",
+        hidden=True,
         show_default=False,
         autocompletion=complete_run,
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON; everything else goes to stderr.")
+    bool, typer.Option("--json", help="Print the result as JSON; all other output goes to stderr.")
 ]

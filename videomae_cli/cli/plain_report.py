@@ -1,4 +1,4 @@
-"""A report for pipes, log files and CI: whole lines, and progress only now and then."""
+"""A report for pipes, log files and CI: whole lines, with progress only now and then."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,33 +15,33 @@ class _Progress:
     total: int
     first: int
     done: int
-    began: float
-    shown_at: float
+    started_at: float
+    printed_at: float
     figures: str = ""
-    shown_done: int = -1
+    printed_done: int = -1
 
     def line(self, now: float) -> str:
         share = f"{100 * self.done / self.total:.0f} %" if self.total else "0 %"
         parts = [f"{self.title} {self.done:,}/{self.total:,} {self.unit}s ({share})"]
-        moved = self.done - self.first
-        if moved > 0 and self.done < self.total:
-            left = (now - self.began) / moved * (self.total - self.done)
+        advanced = self.done - self.first
+        if advanced > 0 and self.done < self.total:
+            left = (now - self.started_at) / advanced * (self.total - self.done)
             parts.append(f"{timedelta(seconds=round(left))} left")
         elif self.done >= self.total:
-            parts.append(f"in {timedelta(seconds=round(now - self.began))}")
+            parts.append(f"in {timedelta(seconds=round(now - self.started_at))}")
         if self.figures:
             parts.append(self.figures)
         return ", ".join(parts)
 
 
 class PlainReport:
-    """A report made of plain lines.
+    """A report that prints plain lines.
 
     Args:
-        out: Writes one line of results.
-        err: Writes one line of warnings or progress.
-        every_seconds: Least time between two lines of progress; the last one always comes.
-        clock: Seconds that only go forward.
+        out: Prints one line of results.
+        err: Prints one line of warnings or progress.
+        every_seconds: Minimum time between two lines of progress; the last one is always printed.
+        clock: Returns monotonic time in seconds.
     """
 
     def __init__(
@@ -59,35 +59,35 @@ class PlainReport:
         self._progress: _Progress | None = None
 
     def say(self, text: str) -> None:
-        """One event, one line of results."""
+        """Print one line of results."""
         self._out(text)
 
     def warn(self, text: str) -> None:
-        """One line among the warnings."""
+        """Print one line of warnings."""
         self._err(f"warning: {text}")
 
     def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
-        """Begin progress; nothing is shown yet."""
+        """Start progress; nothing is printed yet."""
         self.finish()
         now = self._clock()
         self._progress = _Progress(title, unit, total, done, done, now, now)
 
     def advance(self, amount: int = 1, *, figures: str = "") -> None:
-        """Move on, and show a line if the last one is old enough."""
+        """Advance, and print a line if the last one is old enough."""
         assert self._progress is not None, "advance before start"
         self._progress.done += amount
         self._progress.figures = figures or self._progress.figures
-        if self._clock() - self._progress.shown_at >= self._every:
-            self._show(self._progress)
+        if self._clock() - self._progress.printed_at >= self._every:
+            self._print(self._progress)
 
     def finish(self) -> None:
-        """Show the last line, unless it has just been shown."""
-        if self._progress is not None and self._progress.shown_done != self._progress.done:
-            self._show(self._progress)
+        """Print the last line, unless it has just been printed."""
+        if self._progress is not None and self._progress.printed_done != self._progress.done:
+            self._print(self._progress)
         self._progress = None
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show a table with aligned columns."""
+        """Print a table with aligned columns."""
         lines = [list(columns), *(list(row) for row in rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
         self._out(title)
@@ -95,7 +95,7 @@ class PlainReport:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self._out(("  " + "  ".join(cells)).rstrip())
 
-    def _show(self, progress: _Progress) -> None:
+    def _print(self, progress: _Progress) -> None:
         now = self._clock()
         self._err(progress.line(now))
-        progress.shown_at, progress.shown_done = now, progress.done
+        progress.printed_at, progress.printed_done = now, progress.done

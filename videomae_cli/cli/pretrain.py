@@ -32,7 +32,8 @@ def pretrain(
 ) -> None:
     """Pretrain a masked autoencoder on videos without labels.
 
-    Ctrl-C or SIGTERM saves and leaves; --resume goes on exactly where the run stopped.
+    Ctrl-C or SIGTERM writes a checkpoint and exits; --resume continues the run
+    exactly where it stopped.
 
     Examples:
 
@@ -47,31 +48,40 @@ def pretrain(
     import typer
 
     from videomae_cli.cli import console
-    from videomae_cli.cli import dry_run as without_training
-    from videomae_cli.cli.recipe_options import Flags, chosen_recipe, require_dry_run, run_name
+    from videomae_cli.cli.dry_run import show_estimate
+    from videomae_cli.cli.recipe_options import (
+        RecipeOptions,
+        load_chosen_recipe,
+        require_dry_run,
+        run_name,
+    )
+    from videomae_cli.cli.report import report as report_command
     from videomae_cli.engine.distributed.slurm import join_step
 
     if report is not None:
-        without_training.judge(report, json_output=json_output)
+        console.report(json_output=json_output).warn(
+            f"--report is deprecated; use: videomae report {report}"
+        )
+        report_command(report, json_output=json_output)
         return
     join_step()
     require_dry_run(price_per_hour, dry_run=dry_run)
-    flags = Flags(recipe, changes, data, seed, resume)
-    chosen = chosen_recipe(flags, "pretrain")
+    options = RecipeOptions(recipe, changes, data, seed, resume)
+    resolved = load_chosen_recipe(options, "pretrain")
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.tasks.run_dir import choose_run_dir
     from videomae_cli.tasks.train import pretrain as task
     from videomae_cli.tasks.train.job import open_manifest
 
-    may_lack_data = dry_run and data is None  # data that were asked for must be there
+    may_lack_data = dry_run and data is None  # data given by --data must exist
     if not may_lack_data:
-        open_manifest(chosen)
+        open_manifest(resolved)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = choose_run_dir(run_name(flags), out=out, resume=resume, is_fork=fork)
+    run_dir = choose_run_dir(run_name(options), out=out, resume=resume, is_fork=fork)
     if dry_run:
-        without_training.forecast(
-            chosen,
+        show_estimate(
+            resolved,
             run_dir,
             resume=resume,
             price_per_hour=price_per_hour,
@@ -80,7 +90,7 @@ def pretrain(
         )
         return
     final = task.run(
-        chosen, run_dir, console.report(json_output=json_output), resume if fork else None
+        resolved, run_dir, console.report(json_output=json_output), resume if fork else None
     )
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

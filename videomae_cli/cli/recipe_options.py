@@ -1,4 +1,4 @@
-"""What a training command line comes to: which recipe, in which directory."""
+"""Load the recipe that the options of a training command choose."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import UsageError
 
 
-class Flags(NamedTuple):
-    """The flags that choose a recipe."""
+class RecipeOptions(NamedTuple):
+    """The options that choose and change a recipe."""
 
     recipe: str | None
     changes: Sequence[str] | None
@@ -21,51 +21,52 @@ class Flags(NamedTuple):
 
 
 @overload
-def chosen_recipe(flags: Flags, kind: Literal["pretrain"]) -> PretrainRecipe: ...
+def load_chosen_recipe(options: RecipeOptions, kind: Literal["pretrain"]) -> PretrainRecipe: ...
 @overload
-def chosen_recipe(flags: Flags, kind: Literal["finetune"]) -> FinetuneRecipe: ...
-def chosen_recipe(
-    flags: Flags, kind: Literal["pretrain", "finetune"]
+def load_chosen_recipe(options: RecipeOptions, kind: Literal["finetune"]) -> FinetuneRecipe: ...
+def load_chosen_recipe(
+    options: RecipeOptions, kind: Literal["pretrain", "finetune"]
 ) -> PretrainRecipe | FinetuneRecipe:
-    """Load the recipe that the flags name: the resumed run's own, unless another is given.
+    """Load the recipe given by --recipe, else that of the resumed run, with all overrides applied.
 
     Raises:
-        UsageError: No flag names one.
-        RecipeError: It cannot be read or bound.
+        UsageError: No recipe is given.
+        RecipeError: It cannot be read, or has wrong keys or values.
     """
-    overrides = list(flags.changes or [])
-    overrides += [] if flags.data is None else [f"data={_quoted(flags.data)}"]
-    overrides += [] if flags.seed is None else [f"seed={flags.seed}"]
-    overrides += [] if flags.start is None else [f"start={_quoted(flags.start)}"]
-    if flags.recipe is not None:
-        return load_recipe(flags.recipe, overrides, kind)
-    if flags.resume is not None and (flags.resume / "recipe.yaml").is_file():
-        return load_recipe(str(flags.resume / "recipe.yaml"), overrides, kind)
-    if flags.resume is not None:
+    overrides = list(options.changes or [])
+    overrides += [] if options.data is None else [f"data={_quote(options.data)}"]
+    overrides += [] if options.seed is None else [f"seed={options.seed}"]
+    overrides += [] if options.start is None else [f"start={_quote(options.start)}"]
+    if options.recipe is not None:
+        return load_recipe(options.recipe, overrides, kind)
+    if options.resume is not None and (options.resume / "recipe.yaml").is_file():
+        return load_recipe(str(options.resume / "recipe.yaml"), overrides, kind)
+    if options.resume is not None:
         raise UsageError(
-            f"--resume {flags.resume}: holds no run", "name a directory under runs/ of your own"
+            f"--resume {options.resume} contains no run",
+            "give a run directory, such as one in runs/",
         )
     raise UsageError(
-        "which recipe?",
-        f"videomae {kind} --recipe NAME, a file or one that `videomae recipes ls {kind}` lists",
+        "no recipe given",
+        f"add --recipe with a YAML file or with a name from `videomae recipes ls {kind}`",
     )
 
 
 def require_dry_run(price_per_hour: float | None, *, dry_run: bool) -> None:
-    """Refuse a price where nothing is priced.
+    """Refuse --price-per-hour without --dry-run.
 
     Raises:
-        UsageError: There is a price, and no dry run.
+        UsageError: A price is given without a dry run.
     """
     if price_per_hour is not None and not dry_run:
-        raise UsageError("--price-per-hour: only a dry run says what a run costs", "add --dry-run")
+        raise UsageError("--price-per-hour has no effect without --dry-run", "add --dry-run")
 
 
-def run_name(flags: Flags) -> str:
-    """Return what a fresh run is named after."""
-    return Path(flags.recipe or "run").stem
+def run_name(options: RecipeOptions) -> str:
+    """Return the first part of the name of a new run directory."""
+    return Path(options.recipe or "run").stem
 
 
-def _quoted(path: Path | str) -> str:
+def _quote(path: Path | str) -> str:
     escaped = str(path).replace("'", "''")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""The demonstration's videos: nothing but the order of frames tells opposite classes apart."""
+"""The videos of the demonstration: opposite classes differ only in the order of their frames."""
 
 from pathlib import Path
 
@@ -10,29 +10,29 @@ from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.data.video_info import probe_video
 from videomae_cli.rng import stream
 from videomae_cli.tasks.demo import videos as demo_videos
-from videomae_cli.tasks.demo.results import opposite
+from videomae_cli.tasks.demo.results import opposite_motion
 from videomae_cli.tasks.demo.videos import (
     FRAMES,
     MOTIONS,
     SIDE,
-    draw_scene,
-    film,
-    motion_of,
-    name_of,
-    reorder,
+    draw_parameters,
+    motion_index,
+    render_clip,
+    reorder_frames,
+    video_name,
     write_video,
     write_videos,
 )
 
-SCENE = draw_scene(stream(0, "test"))
+PARAMETERS = draw_parameters(stream(0, "test"))
 
 
 @pytest.mark.parametrize("motion", range(0, len(MOTIONS), 2))
 def test_opposite_classes_of_a_scene_are_the_same_frames_in_reverse(motion: int) -> None:
-    assert opposite(MOTIONS[motion]) == MOTIONS[motion + 1]
-    assert opposite(MOTIONS[motion + 1]) == MOTIONS[motion]
+    assert opposite_motion(MOTIONS[motion]) == MOTIONS[motion + 1]
+    assert opposite_motion(MOTIONS[motion + 1]) == MOTIONS[motion]
 
-    forward, backward = film(SCENE, motion), film(SCENE, motion + 1)
+    forward, backward = render_clip(PARAMETERS, motion), render_clip(PARAMETERS, motion + 1)
 
     assert np.array_equal(forward, backward[::-1])
     assert not np.array_equal(forward, backward)
@@ -42,10 +42,10 @@ def test_opposite_classes_of_a_scene_are_the_same_frames_in_reverse(motion: int)
 def test_files_of_opposite_classes_are_as_large_and_decode_to_reversed_frames(
     motion: int, tmp_path: Path
 ) -> None:
-    paths = [tmp_path / name_of(number) for number in (motion, motion + 1)]
+    paths = [tmp_path / video_name(number) for number in (motion, motion + 1)]
 
     for path, number in zip(paths, (motion, motion + 1), strict=True):
-        write_video(path, film(SCENE, number))
+        write_video(path, render_clip(PARAMETERS, number))
 
     forward, backward = (read_frames(path, range(FRAMES)) for path in paths)
     assert np.array_equal(forward, backward[::-1])
@@ -54,20 +54,20 @@ def test_files_of_opposite_classes_are_as_large_and_decode_to_reversed_frames(
     assert probe_video(paths[0]) == probe_video(paths[1])
 
 
-def test_motions_go_where_their_names_say() -> None:
-    def moved(motion: str, down: int, right: int) -> bool:
-        """Tell whether frame 5 looks more like frame 4 shifted so than shifted the other way."""
-        before, after = film(SCENE, MOTIONS.index(motion))[4:6].astype(float)
+def test_shifts_have_the_direction_of_their_name() -> None:
+    def moves(motion: str, down: int, right: int) -> bool:
+        """Return whether frame 5 is closer to frame 4 shifted this way than the other way."""
+        before, after = render_clip(PARAMETERS, MOTIONS.index(motion))[4:6].astype(float)
         ways = [np.roll(before, (s * down, s * right), (0, 1)) for s in (1, -1)]
         inner = slice(8, -8)
         with_it, against = (np.abs(way - after)[inner, inner].mean() for way in ways)
         return bool(with_it < against)
 
-    pixels = round(SCENE.speed * SIDE)
-    assert moved("left", 0, -pixels)
-    assert moved("right", 0, pixels)
-    assert moved("up", -pixels, 0)
-    assert moved("down", pixels, 0)
+    pixels = round(PARAMETERS.speed * SIDE)
+    assert moves("left", 0, -pixels)
+    assert moves("right", 0, pixels)
+    assert moves("up", -pixels, 0)
+    assert moves("down", pixels, 0)
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,16 @@ def test_motions_go_where_their_names_say() -> None:
     # what lies right of the middle goes outward, inward, downward, upward
     [("zoom-in", 0, 1), ("zoom-out", 0, -1), ("clockwise", 1, 0), ("counterclockwise", -1, 0)],
 )
-def test_zooms_and_turns_go_where_their_names_say(motion: str, down: int, right: int) -> None:
+def test_zooms_and_rotations_have_the_direction_of_their_name(
+    motion: str, down: int, right: int
+) -> None:
     part = slice(24, 40), slice(44, 56)
     votes = 0
 
     for number in range(8):
-        frames = film(draw_scene(stream(number, "turn")), MOTIONS.index(motion)).astype(float)
+        frames = render_clip(draw_parameters(stream(number, "turn")), MOTIONS.index(motion)).astype(
+            float
+        )
         ways = [np.roll(frames[3], (s * down, s * right), (0, 1))[part] for s in (2, -2)]
         with_it, against = (np.abs(way - frames[4][part]).mean() for way in ways)
         votes += with_it < against
@@ -89,25 +93,25 @@ def test_zooms_and_turns_go_where_their_names_say(motion: str, down: int, right:
 
 
 def test_a_frame_of_a_clip_without_zoom_is_as_near_as_one_of_a_zooming_clip() -> None:
-    """In law, over all frames: here for the spread of fine detail, which distance changes."""
+    """Compare distributions over all frames: of fine detail, which depends on the distance."""
     detail: dict[int, list[float]] = {0: [], 4: [], 6: []}
-    for motion, found in detail.items():
+    for motion, values in detail.items():
         for number in range(120):
-            frames = film(draw_scene(stream(number, "detail")), motion).astype(float)
-            found += np.abs(np.diff(frames, axis=2)).mean(axis=(1, 2, 3)).tolist()
+            frames = render_clip(draw_parameters(stream(number, "detail")), motion).astype(float)
+            values += np.abs(np.diff(frames, axis=2)).mean(axis=(1, 2, 3)).tolist()
 
     spreads = {motion: (np.mean(f), np.std(f)) for motion, f in detail.items()}
 
-    for mean, deviation in spreads.values():
+    for mean, std in spreads.values():
         assert mean == pytest.approx(spreads[4][0], rel=0.08)
-        assert deviation == pytest.approx(spreads[4][1], rel=0.2)
+        assert std == pytest.approx(spreads[4][1], rel=0.2)
 
 
 def test_a_still_clip_repeats_one_of_its_frames_and_a_shuffled_one_keeps_them_all() -> None:
-    frames = film(SCENE, 0)
+    frames = render_clip(PARAMETERS, 0)
 
-    still = reorder(frames, "still", stream(1, "still"))
-    shuffled = reorder(frames, "shuffled", stream(1, "shuffled"))
+    still = reorder_frames(frames, "still", stream(1, "still"))
+    shuffled = reorder_frames(frames, "shuffled", stream(1, "shuffled"))
 
     assert all(np.array_equal(frame, still[0]) for frame in still)
     assert any(np.array_equal(still[0], frame) for frame in frames)
@@ -115,43 +119,48 @@ def test_a_still_clip_repeats_one_of_its_frames_and_a_shuffled_one_keeps_them_al
     assert sorted(map(bytes, shuffled)) == sorted(map(bytes, frames))
 
 
-def test_every_moment_is_kept_still_equally_often() -> None:
+def test_every_frame_is_repeated_equally_often() -> None:
     numbered = np.arange(FRAMES, dtype=np.uint8).reshape(-1, 1, 1, 1)
 
-    chosen = [int(reorder(numbered, "still", stream(n, "moment"))[0, 0, 0, 0]) for n in range(400)]
+    chosen = [
+        int(reorder_frames(numbered, "still", stream(n, "moment"))[0, 0, 0, 0]) for n in range(400)
+    ]
 
     assert np.bincount(chosen, minlength=FRAMES).min() > 400 / FRAMES / 2
 
 
-def test_children_write_what_the_seed_says(tmp_path: Path) -> None:
+def test_videos_depend_only_on_seed_and_number(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
 
     done = list(write_videos(one, range(4), seed=3, order="natural", workers=1))
     list(write_videos(two, [3, 2], seed=3, order="natural", workers=1))
 
     assert sum(done) == 4
-    assert sorted(path.name for path in one.iterdir()) == [name_of(n) for n in range(4)]
+    assert sorted(path.name for path in one.iterdir()) == [video_name(n) for n in range(4)]
     for number in (2, 3):
-        assert (one / name_of(number)).read_bytes() == (two / name_of(number)).read_bytes()
-    assert {motion_of(number) for number in range(8)} == set(range(8))
+        assert (one / video_name(number)).read_bytes() == (two / video_name(number)).read_bytes()
+    assert {motion_index(number) for number in range(8)} == set(range(8))
 
 
 def test_decord_reads_the_files_like_pyav(tmp_path: Path) -> None:
     path = tmp_path / "0.mp4"
-    write_video(path, film(SCENE, 2))
+    write_video(path, render_clip(PARAMETERS, 2))
 
     info = probe_video(path)
 
     assert (info.frames, info.width, info.height) == (FRAMES, SIDE, SIDE)
     assert choose_decoder(path, info) == "decord"
-    assert np.abs(read_frames(path, range(FRAMES)).astype(float) - film(SCENE, 2)).mean() < 6
+    assert (
+        np.abs(read_frames(path, range(FRAMES)).astype(float) - render_clip(PARAMETERS, 2)).mean()
+        < 6
+    )
 
 
-def test_the_plain_guess_is_the_variance_inside_frames(tmp_path: Path) -> None:
+def test_the_loss_of_the_mean_colour_is_the_variance_inside_frames(tmp_path: Path) -> None:
     path = tmp_path / "0.mp4"
-    write_video(path, film(SCENE, 2))
+    write_video(path, render_clip(PARAMETERS, 2))
     frames = read_frames(path, range(FRAMES)).astype(float) / 255
 
     expected = np.mean([frame[..., c].var() for frame in frames for c in range(3)])
 
-    assert demo_videos.plain_guess_loss([path]) == pytest.approx(expected)
+    assert demo_videos.frame_mean_loss([path]) == pytest.approx(expected)

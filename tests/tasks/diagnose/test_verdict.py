@@ -1,13 +1,14 @@
-"""Made-up courses of runs: what is called what, and that the reason names the fault."""
+"""Synthetic training curves: each fault gets its verdict, and the reason names the fault."""
 
 import math
 import re
 
 import pytest
 
-from videomae_cli.tasks.diagnose.verdict import Line, TrainingCurve, diagnose
+from videomae_cli.tasks.diagnose.training_curve import Line, TrainingCurve
+from videomae_cli.tasks.diagnose.verdict import diagnose
 
-HEALTHY_LOOK = {
+HEALTHY_PROBE = {
     "trivial_loss": 0.99,
     "rank": 9.0,
     "spread": 0.3,
@@ -18,10 +19,10 @@ HEALTHY_LOOK = {
 }
 
 
-def course(
-    losses: list[float], *, lr: float = 1e-3, norms: list[float] | None = None, **look: float
+def curve(
+    losses: list[float], *, lr: float = 1e-3, norms: list[float] | None = None, **probe: float
 ) -> TrainingCurve:
-    """A run of 10 steps a line whose every line carries a look."""
+    """Return a curve with a line every 10 steps, each with a probe."""
     norms = norms or [0.5] * len(losses)
     lines: list[Line] = [
         {
@@ -33,8 +34,8 @@ def course(
             "grad_norm": norm,
             "grad_norm_max": 2 * norm,
             "order": float(number),
-            **HEALTHY_LOOK,
-            **look,
+            **HEALTHY_PROBE,
+            **probe,
         }
         for number, (loss, norm) in enumerate(zip(losses, norms, strict=True))
     ]
@@ -45,15 +46,15 @@ FALLING = [0.6 + 0.6 * math.exp(-number / 5) for number in range(30)]
 
 
 def test_a_falling_loss_is_normal_and_the_reason_says_how_far_it_fell() -> None:
-    verdict = diagnose(course(FALLING))
+    verdict = diagnose(curve(FALLING))
 
     assert verdict.word == "normal"
     assert "1.2 to 0.60" in verdict.headline()
     assert "predicting the mean gives 0.99" in verdict.headline()
 
 
-def test_a_fall_from_far_above_is_no_jump() -> None:
-    assert diagnose(course([40.0, 12.0, 4.0, 1.5, *FALLING])).word == "normal"
+def test_a_loss_that_falls_from_a_high_start_is_no_jump() -> None:
+    assert diagnose(curve([40.0, 12.0, 4.0, 1.5, *FALLING])).word == "normal"
 
 
 @pytest.mark.parametrize(
@@ -68,31 +69,33 @@ def test_a_fall_from_far_above_is_no_jump() -> None:
     ],
 )
 def test_a_loss_that_goes_wrong_is_named(losses: list[float], word: str, reason: str) -> None:
-    verdict = diagnose(course(losses))
+    verdict = diagnose(curve(losses))
 
     assert verdict.word == word
     assert reason in verdict.headline()
 
 
-def test_a_wild_rate_is_blamed_for_what_it_does() -> None:
-    verdict = diagnose(course([*FALLING, *[3.0] * 10], lr=2.0))
+def test_an_excessive_learning_rate_is_named_as_the_cause() -> None:
+    verdict = diagnose(curve([*FALLING, *[3.0] * 10], lr=2.0))
 
-    assert "the rate, up to 2, is far too high; lower optim.base_lr" in verdict.headline()
+    assert "the learning rate (up to 2) is far too high; lower optim.base_lr" in verdict.headline()
 
 
 @pytest.mark.parametrize(
-    ("look", "reason"),
+    ("probe", "reason"),
     [
-        ({"flat": 1.0, "brightness": 0.0, "rank": 0.0, "spread": 0.0}, "100% .* all black"),
+        ({"flat": 1.0, "brightness": 0.0, "rank": 0.0, "spread": 0.0}, "100% .* entirely black"),
         ({"input_std": 0.002, "spread": 1e-5}, "clip.mean and clip.std are for pixels from 0"),
-        ({"input_mean": -40.0}, "after normalisation pixels have mean -40"),
+        ({"input_mean": -40.0}, "normalised pixels have mean -40"),
         ({"rank": 1.1}, "features have collapsed: effective rank 1.1"),
         ({"spread": 1e-5}, "features have collapsed"),
-        ({"order": 7.0}, "data order is frozen"),
+        ({"order": 7.0}, "not shuffled anew each epoch"),
     ],
 )
-def test_what_a_look_finds_is_named_and_named_alone(look: dict[str, float], reason: str) -> None:
-    verdict = diagnose(course(FALLING, **look))
+def test_a_fault_that_a_probe_finds_is_the_only_reason(
+    probe: dict[str, float], reason: str
+) -> None:
+    verdict = diagnose(curve(FALLING, **probe))
 
     assert verdict.word == "suspicious"
     assert len(verdict.reasons) == 1
@@ -100,40 +103,40 @@ def test_what_a_look_finds_is_named_and_named_alone(look: dict[str, float], reas
 
 
 def test_gradients_that_vanish_or_grow_are_named() -> None:
-    vanished = diagnose(course(FALLING, norms=[0.0] * 30))
-    grown = diagnose(course(FALLING, norms=[0.1 * 1.3**number for number in range(30)]))
+    vanished = diagnose(curve(FALLING, norms=[0.0] * 30))
+    grown = diagnose(curve(FALLING, norms=[0.1 * 1.3**number for number in range(30)]))
 
-    assert "nothing in the clips is left to learn from" in vanished.headline()
+    assert "the model can learn nothing from these clips" in vanished.headline()
     assert "the gradient norm grew from" in grown.headline()
 
 
-def test_a_run_that_has_hardly_begun_is_normal_and_says_so() -> None:
-    verdict = diagnose(course([1.2, 1.1, 1.05]))
+def test_a_run_with_few_steps_is_normal_with_a_caveat() -> None:
+    verdict = diagnose(curve([1.2, 1.1, 1.05]))
 
     assert verdict.word == "normal"
     assert "too few steps" in verdict.headline()
 
 
-def test_two_epochs_that_begin_alike_are_not_yet_frozen() -> None:
-    assert diagnose(course(FALLING[:2], order=7.0)).word == "normal"
+def test_two_epochs_that_begin_alike_are_no_fault_yet() -> None:
+    assert diagnose(curve(FALLING[:2], order=7.0)).word == "normal"
 
 
-def test_a_run_that_ended_with_a_loss_that_is_no_number_has_diverged() -> None:
-    ended = course(FALLING, lr=2.0)._replace(failure="step 300: loss nan")
+def test_a_run_that_ended_with_a_nan_loss_has_diverged() -> None:
+    ended = curve(FALLING, lr=2.0)._replace(failure="step 300: loss nan")
 
     assert diagnose(ended).word == "diverged"
     assert diagnose(ended).reasons[0] == "step 300: loss nan"
 
 
 def test_skipped_steps_are_counted() -> None:
-    falling = course(FALLING)
+    falling = curve(FALLING)
     skipped = falling._replace(lines=[*falling.lines, {"step": 305.0, "skipped": 2.0}])
 
     assert diagnose(skipped).word == "suspicious"
-    assert "2 steps were skipped" in diagnose(skipped).reasons[0]
+    assert "2 steps were skipped because" in diagnose(skipped).reasons[0]
 
 
-def test_a_run_without_a_line_says_so() -> None:
+def test_a_run_without_logged_lines_is_normal() -> None:
     assert diagnose(TrainingCurve("finetune", 10, 1, [])).reasons == (
         "nothing has been logged yet",
     )

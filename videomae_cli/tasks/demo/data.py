@@ -1,10 +1,10 @@
-"""The data sets of the demonstration: made, then prepared by the same code as anybody's videos.
+"""The datasets of the demonstration: generated videos, prepared as `videomae prepare` does.
 
 Below the run directory:
 
 videos/unlabelled/000000.mp4 ...            for pretraining
-videos/natural/  still/  shuffled/          labelled: the same scenes, frames in three orders
-data/unlabelled/                            as `videomae prepare` leaves them
+videos/natural/  still/  shuffled/          labelled: the same clips with frames in three orders
+data/unlabelled/                            the prepared pretraining videos
 data/natural-48/  natural-160/  ...         the first 48, 160, ... training videos and all of test
 """
 
@@ -18,82 +18,94 @@ from videomae_cli import __version__
 from videomae_cli.data.manifest import DATASET, Manifest, read_manifest, write_manifest
 from videomae_cli.report import Report
 from videomae_cli.rng import stream_seed
-from videomae_cli.tasks.demo.videos import MOTIONS, Order, motion_of, name_of, write_videos
+from videomae_cli.tasks.demo.videos import (
+    MOTIONS,
+    FrameOrder,
+    motion_index,
+    video_name,
+    write_videos,
+)
 from videomae_cli.tasks.prepare import prepare
 from videomae_cli.tasks.prepare.options import PrepareOptions
 
-LIST = "list.csv"
-FIRST_TEST = 1_000_000  # numbers of test videos, far from those of training
-# made here and a moment ago: every frame is counted, but the decoders need not be compared
-AS_MADE = PrepareOptions(decoder="decord")
+LIST_FILE = "list.csv"
+FIRST_TEST = 1_000_000  # number of the first test video, far above those for training
+# the decoders need not be compared on videos that this program has just encoded
+PREPARE_OPTIONS = PrepareOptions(decoder="decord")
 
 
-class Scale(NamedTuple):
-    """How many videos of each kind."""
+class VideoCounts(NamedTuple):
+    """The number of videos of each kind."""
 
     unlabelled: int
     """For pretraining."""
     budgets: tuple[int, ...]
-    """Labelled videos for fine-tuning, one contest each, fewest first; multiples of 8."""
+    """Labelled videos for fine-tuning, one comparison each, in ascending multiples of 8."""
     control: int
-    """Labelled videos for the two controls."""
+    """Labelled videos for each of the two controls."""
     test: int
-    """For the accuracies of the contests; a multiple of 8."""
+    """Test videos of the comparisons; a multiple of 8."""
     control_test: int
-    """For those of the controls; a multiple of 8."""
+    """Test videos of the controls; a multiple of 8."""
 
     @property
     def videos(self) -> int:
-        """All video files."""
-        contests = max(self.budgets) + self.test
-        return self.unlabelled + contests + 2 * (self.control + self.control_test)
+        """Total number of video files."""
+        comparisons = max(self.budgets) + self.test
+        return self.unlabelled + comparisons + 2 * (self.control + self.control_test)
 
 
-def unlabelled_data(folder: Path) -> Path:
-    """Return where the prepared pretraining videos are, or will be."""
-    return folder / "data" / "unlabelled"
+def unlabelled_dir(run_dir: Path) -> Path:
+    """Return the directory of the prepared pretraining videos."""
+    return run_dir / "data" / "unlabelled"
 
 
-def labelled_data(folder: Path, order: Order, labels: int) -> Path:
-    """Return where so many prepared labelled videos are, or will be."""
-    return folder / "data" / f"{order}-{labels}"
+def labelled_dir(run_dir: Path, order: FrameOrder, labels: int) -> Path:
+    """Return the directory of the prepared dataset with this number of labelled videos."""
+    return run_dir / "data" / f"{order}-{labels}"
 
 
-def make_unlabelled(folder: Path, scale: Scale, *, seed: int, report: Report) -> None:
-    """Make and prepare the pretraining videos."""
-    videos = folder / "videos" / "unlabelled"
-    numbers = range(scale.unlabelled)
-    _make(videos, numbers, seed=stream_seed(seed, "unlabelled"), order="natural", report=report)
-    prepared = unlabelled_data(folder)
+def make_unlabelled(run_dir: Path, counts: VideoCounts, *, seed: int, report: Report) -> None:
+    """Generate and prepare the pretraining videos, unless they exist."""
+    folder = run_dir / "videos" / "unlabelled"
+    numbers = range(counts.unlabelled)
+    seed = stream_seed(seed, "unlabelled")
+    _write_missing(folder, numbers, seed=seed, order="natural", report=report)
+    prepared = unlabelled_dir(run_dir)
     if not _is_prepared(prepared):
-        prepare.run(videos, prepared, report, AS_MADE)
+        prepare.run(folder, prepared, report, PREPARE_OPTIONS)
 
 
-def make_labelled(folder: Path, order: Order, scale: Scale, *, seed: int, report: Report) -> None:
-    """Make and prepare labelled videos, a prepared directory for each budget of labels."""
-    budgets = scale.budgets if order == "natural" else (scale.control,)
-    videos, prepared = folder / "videos" / order, folder / "data" / order
+def make_labelled(
+    run_dir: Path, order: FrameOrder, counts: VideoCounts, *, seed: int, report: Report
+) -> None:
+    """Generate and prepare the labelled videos: one dataset for each number of labels."""
+    budgets = counts.budgets if order == "natural" else (counts.control,)
+    folder, prepared = run_dir / "videos" / order, run_dir / "data" / order
     train = range(max(budgets))
-    # the test scenes are the same for all orders and budgets, but fewer for the controls
-    tests = scale.test if order == "natural" else scale.control_test
+    # the test clips are the same in all orders and budgets, but there are fewer for the controls
+    tests = counts.test if order == "natural" else counts.control_test
     test = range(FIRST_TEST, FIRST_TEST + tests)
-    _make(videos, [*train, *test], seed=stream_seed(seed, "labelled"), order=order, report=report)
-    if not (videos / LIST).is_file():
-        _write_list(videos / LIST, train, test)
+    seed = stream_seed(seed, "labelled")
+    _write_missing(folder, [*train, *test], seed=seed, order=order, report=report)
+    if not (folder / LIST_FILE).is_file():
+        _write_list(folder / LIST_FILE, train, test)
     if not _is_prepared(prepared):
-        prepare.run(videos / LIST, prepared, report, AS_MADE)
+        prepare.run(folder / LIST_FILE, prepared, report, PREPARE_OPTIONS)
     manifest = read_manifest(prepared)
     for labels in budgets:
-        _cut(manifest, labelled_data(folder, order, labels), labels)
+        _write_subset(manifest, labelled_dir(run_dir, order, labels), labels)
 
 
-def _make(folder: Path, numbers: Sequence[int], *, seed: int, order: Order, report: Report) -> None:
-    """Write the videos that are not there yet."""
-    missing = [number for number in numbers if not (folder / name_of(number)).is_file()]
+def _write_missing(
+    folder: Path, numbers: Sequence[int], *, seed: int, order: FrameOrder, report: Report
+) -> None:
+    """Write the videos that do not exist yet."""
+    missing = [number for number in numbers if not (folder / video_name(number)).is_file()]
     if not missing:
         return
-    report.start(f"making {folder.name} videos", total=len(missing), unit="video")
-    for count in write_videos(folder, missing, seed=seed, order=order, workers=_workers()):
+    report.start(f"generating {folder.name} videos", total=len(missing), unit="video")
+    for count in write_videos(folder, missing, seed=seed, order=order, workers=_count_cpus()):
         report.advance(count)
     report.finish()
 
@@ -104,12 +116,12 @@ def _write_list(path: Path, train: Sequence[int], test: Sequence[int]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("path", "label", "split"))
         for split, numbers in (("train", train), ("test", test)):
-            writer.writerows((name_of(n), MOTIONS[motion_of(n)], split) for n in numbers)
+            writer.writerows((video_name(n), MOTIONS[motion_index(n)], split) for n in numbers)
     partial.replace(path)
 
 
-def _cut(manifest: Manifest, directory: Path, labels: int) -> None:
-    """Keep the first `labels` training videos (every class equally often) and all test videos."""
+def _write_subset(manifest: Manifest, directory: Path, labels: int) -> None:
+    """Write a dataset of the first `labels` training videos, balanced by class, and all of test."""
     if not _is_prepared(directory):
         videos = [*manifest.split("train")[:labels], *manifest.split("test")]
         write_manifest(
@@ -125,5 +137,5 @@ def _is_prepared(directory: Path) -> bool:
     return (directory / DATASET).is_file()
 
 
-def _workers() -> int:
+def _count_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

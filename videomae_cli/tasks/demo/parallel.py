@@ -1,11 +1,11 @@
-"""Parts of a larger work side by side: in each lane a process with one thread, and one part a time.
+"""Run tasks in parallel, each in a worker process with one thread.
 
-A small model does not fill a second core, so two parts with a thread each end sooner than one after
-the other with two. A lane takes the first part whose needs are done. Not promised: the same numbers
-on another number of cores.
+A small model does not use a second core well, so two tasks with one thread each finish sooner than
+one after the other with two. A worker starts the first task whose requirements are finished.
+Results may differ between machines with different numbers of cores.
 
-A signal, like the failure of one part, reaches the parts under way, which save and leave. Lanes end
-with the process that started them, however that ends.
+A signal, or the failure of one task, is sent to the running tasks, which write a checkpoint and
+exit. Workers end when the process that started them ends, for whatever reason.
 """
 
 import multiprocessing
@@ -24,78 +24,81 @@ import torch
 from videomae_cli.engine.distributed.launch import GRACE_SECONDS
 from videomae_cli.engine.distributed.signals import STOP_SIGNALS, SignalHandler, exit_code
 from videomae_cli.errors import Stopped, TrainingError
-from videomae_cli.report import Report
+from videomae_cli.report import Report, Silence
 
-LOOK_SECONDS = 0.1
-Words = Any  # a SimpleQueue of (method of a report, its arguments); its class has no public name
-_words: Words = None  # in a lane: what it says
+POLL_SECONDS = 0.1
+MessageQueue = Any  # a SimpleQueue of (method of a report, arguments); its class is not public
+_messages: MessageQueue = None  # in a worker process: its queue
 
 
-class Part(NamedTuple):
-    """Something to be done once, in a process of its own."""
+class ParallelTask(NamedTuple):
+    """A task that runs once, in a worker process."""
 
     name: str
-    work: Callable[[Report], Any]
-    """Picklable, as its result is. Of its progress, only steps are passed on."""
+    function: Callable[[Report], Any]
+    """Picklable, as its result must be. Of its progress, only steps are shown."""
     steps: int = 0
-    """Of the whole progress."""
-    needs: tuple[str, ...] = ()
-    """Names of parts that must be done before."""
+    """Its steps in the total progress."""
+    requires: tuple[str, ...] = ()
+    """Names of the tasks that must be finished before it starts."""
 
 
-def side_by_side(
-    parts: Sequence[Part], report: Report, *, lanes: int, title: str
+def run_in_parallel(
+    tasks: Sequence[ParallelTask], report: Report, *, workers: int, title: str
 ) -> dict[str, Any]:
-    """Do all parts; return their results by name.
+    """Run all tasks; return their results by name.
 
     Args:
-        parts: First come, first served, as far as needs allow.
-        report: Hears what the parts say, and one progress over the steps of all.
-        lanes: Parts at once.
+        tasks: Started in this order, as far as their requirements allow.
+        report: Receives the messages of the tasks, and one progress over the steps of all.
+        workers: Maximum number of tasks that run at the same time.
         title: Of the progress.
 
     Raises:
-        Stopped: A signal asked to stop; the parts under way have left.
-        TrainingError: A lane died.
-        VideoMAEError: What a part raised, once the others have left.
+        Stopped: A signal asked to stop; the running tasks have ended.
+        TrainingError: A worker process died.
+        VideoMAEError: A task failed; the others have ended.
     """
-    context = multiprocessing.get_context("spawn")  # the parent may hold threads
-    words = context.SimpleQueue()
-    report.start(title, total=sum(part.steps for part in parts))
+    context = multiprocessing.get_context("spawn")  # not forked: the parent may have threads
+    messages = context.SimpleQueue()
+    report.start(title, total=sum(task.steps for task in tasks))
     with SignalHandler() as signals:
-        pool = ProcessPoolExecutor(lanes, context, initializer=_enter, initargs=(words,))
+        pool = ProcessPoolExecutor(
+            workers, context, initializer=_set_up_worker, initargs=(messages,)
+        )
         try:
-            return _do_all(parts, pool, lanes, signals, lambda: _pass_on(words, report))
+            return _run_all(tasks, pool, workers, signals, lambda: _forward(messages, report))
         except BrokenProcessPool as error:
             raise TrainingError(
-                "a process of several died", "memory ran out, most likely: free some"
+                "a worker process of the demonstration died",
+                "it most likely ran out of memory: free some",
             ) from error
         finally:
-            _ask_to_stop(signal.SIGTERM)  # those whom an error leaves at work
+            _signal_workers(signal.SIGTERM)  # those that still run after an error
             pool.shutdown(cancel_futures=True)
-            _pass_on(words, report)
+            _forward(messages, report)
             report.finish()
 
 
-def _do_all(
-    parts: Sequence[Part],
+def _run_all(
+    tasks: Sequence[ParallelTask],
     pool: ProcessPoolExecutor,
-    lanes: int,
+    workers: int,
     signals: SignalHandler,
-    listen: Callable[[], None],
+    forward: Callable[[], None],
 ) -> dict[str, Any]:
     results: dict[str, Any] = {}
-    waiting, running = list(parts), dict[Future[Any], str]()
+    waiting, running = list(tasks), dict[Future[Any], str]()
     while waiting or running:
-        ready = [part for part in waiting if results.keys() >= set(part.needs)]
-        for part in ready[: lanes - len(running)]:
-            waiting.remove(part)
-            running[pool.submit(_do, part.work)] = part.name
-        assert running, f"nothing that {[part.name for part in waiting]} need will ever be done"
-        finished, _ = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
-        listen()
+        ready = [task for task in waiting if results.keys() >= set(task.requires)]
+        for task in ready[: workers - len(running)]:
+            waiting.remove(task)
+            running[pool.submit(_run_task, task.function)] = task.name
+        assert running, f"a requirement of {[task.name for task in waiting]} is not among the tasks"
+        finished, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
+        forward()
         if signals.received is not None:
-            _ask_to_stop(signals.received)
+            _signal_workers(signals.received)
             wait(running)
             raise Stopped("asked to stop", exit_code=exit_code(signals.received))
         for future in finished:
@@ -103,39 +106,38 @@ def _do_all(
     return results
 
 
-def _ask_to_stop(number: int) -> None:
+def _signal_workers(number: int) -> None:
     for child in multiprocessing.active_children():
         if child.pid is not None:
             os.kill(child.pid, number)
 
 
-def _pass_on(words: Words, report: Report) -> None:
-    while not words.empty():
-        method, arguments, options = words.get()
+def _forward(messages: MessageQueue, report: Report) -> None:
+    """Call the report with all queued messages."""
+    while not messages.empty():
+        method, arguments, options = messages.get()
         getattr(report, method)(*arguments, **options)
 
 
-def _enter(words: Words) -> None:
-    """Make this process a lane."""
-    global _words
-    _words = words
+def _set_up_worker(messages: MessageQueue) -> None:
+    global _messages
+    _messages = messages
     torch.set_num_threads(1)
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # there is nothing to stop between two parts
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _ignore_signals()  # between two tasks there is nothing to stop
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _do(work: Callable[[Report], Any]) -> Any:
+def _run_task(function: Callable[[Report], Any]) -> Any:
     for number in STOP_SIGNALS:
-        signal.signal(number, _stop)  # where training listens, `Signals` takes over
+        signal.signal(number, _raise_stopped)  # training replaces it by `SignalHandler`
     try:
-        return work(_Lane(_words))
+        return function(_QueueReport(_messages))
     finally:
         _ignore_signals()
 
 
-def _stop(number: int, frame: types.FrameType | None) -> None:
-    _ignore_signals()  # asked twice is asked
+def _raise_stopped(number: int, frame: types.FrameType | None) -> None:
+    _ignore_signals()  # a second signal has no further effect
     raise Stopped("asked to stop", exit_code=exit_code(number))
 
 
@@ -144,7 +146,7 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -153,34 +155,31 @@ def _leave_with_parent() -> None:
     os._exit(exit_code(signal.SIGTERM))
 
 
-class _Lane:
-    """A report whose words are heard in the process that started the lane."""
+class _QueueReport(Silence):
+    """A report that sends its messages and steps to the process that started the worker.
 
-    def __init__(self, words: Words) -> None:
-        self._words = words
-        self._counts = False
+    Args:
+        messages: Receives them.
+    """
+
+    def __init__(self, messages: MessageQueue) -> None:
+        self._messages = messages
+        self._counts_steps = False
 
     def say(self, text: str) -> None:
-        """Pass it on."""
-        self._words.put(("say", (text,), {}))
+        """Send the line."""
+        self._messages.put(("say", (text,), {}))
 
     def warn(self, text: str) -> None:
-        """Pass it on."""
-        self._words.put(("warn", (text,), {}))
+        """Send the warning."""
+        self._messages.put(("warn", (text,), {}))
 
     def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
-        """Count steps only: those of the whole."""
-        self._counts = unit == "step"
+        """Start sending the progress if its unit is a step."""
+        self._counts_steps = unit == "step"
         self.advance(done)
 
     def advance(self, amount: int = 1, *, figures: str = "") -> None:
-        """Pass steps on."""
-        if self._counts:
-            self._words.put(("advance", (amount,), {"figures": figures}))
-
-    def finish(self) -> None:
-        """Drop it: the whole goes on."""
-
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Pass it on."""
-        self._words.put(("table", (title, columns, rows), {}))
+        """Send the steps."""
+        if self._counts_steps:
+            self._messages.put(("advance", (amount,), {"figures": figures}))

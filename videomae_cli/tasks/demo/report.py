@@ -1,4 +1,4 @@
-"""The page a demonstration leaves behind: one HTML file, no network, every picture inside."""
+"""The report of a demonstration: one HTML file with all pictures inside."""
 
 import base64
 import io
@@ -18,75 +18,82 @@ from videomae_cli.data.manifest import read_manifest
 from videomae_cli.engine.environment import software
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.report import Silence
-from videomae_cli.tasks.demo.data import Scale
-from videomae_cli.tasks.demo.results import CHANCE, Outcome
-from videomae_cli.tasks.demo.videos import FRAMES, MOTIONS, motion_of, plain_guess_loss
+from videomae_cli.tasks.demo.data import VideoCounts
+from videomae_cli.tasks.demo.results import CHANCE, DemoResults
+from videomae_cli.tasks.demo.videos import FRAMES, MOTIONS, frame_mean_loss, motion_index
 from videomae_cli.tasks.visualize import visualize
 from videomae_cli.tasks.visualize.setup import Options
 
 PAGE = "report.html"
 PRETRAINED, SCRATCH = "#2563eb", "#9aa3b2"
-SHOWN = (0, 6)  # a shift and a turn
+SHOWN_MOTIONS = (0, 6)  # a shift and a rotation
 
 
 def write_report(
-    run_dir: Path, outcome: Outcome, scale: Scale, pretrained: Path, seed: int
+    run_dir: Path, results: DemoResults, counts: VideoCounts, pretrained: Path, seed: int
 ) -> Path:
-    """Write `report.html`; return its path."""
+    """Write `report.html`; return its path.
+
+    Args:
+        run_dir: Of the demonstration.
+        results: Its scores.
+        counts: Its numbers of videos.
+        pretrained: Directory of the pretrained weights.
+        seed: Its random seed.
+    """
     source = files("videomae_cli.tasks.demo").joinpath("report.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    fewest, most = outcome.budgets[0], outcome.budgets[-1]
-    versions = software()
+    fewest, most = results.budgets[0], results.budgets[-1]
     page = environment.from_string(source).render(
-        outcome=outcome,
-        scale=scale,
+        results=results,
+        counts=counts,
         fewest=fewest,
         most=most,
         seed=seed,
-        classes=_classes(run_dir),
-        accuracy=_accuracy(outcome),
-        loss=_pretraining(run_dir),
-        tuning=_tuning(run_dir, fewest),
-        pictures=_reconstructions(run_dir, pretrained),
+        classes=_plot_classes(run_dir),
+        accuracy=_plot_accuracy(results),
+        pretraining_loss=_plot_pretraining(run_dir),
+        finetuning_loss=_plot_finetuning(run_dir, fewest),
+        pictures=_draw_reconstructions(run_dir, pretrained),
         command=shlex.join(["videomae", *sys.argv[1:]]),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        software=versions,
+        software=software(),
     )
     path = run_dir / PAGE
     path.write_text(page, encoding="utf-8")
     return path
 
 
-def _test_videos(run_dir: Path) -> dict[int, Path]:
+def _find_test_videos(run_dir: Path) -> dict[int, Path]:
     """Return one natural test video of each class."""
     manifest = read_manifest(run_dir / "data" / "natural")
-    found: dict[int, Path] = {}
+    paths: dict[int, Path] = {}
     for video in manifest.split("test"):
-        found.setdefault(motion_of(int(Path(video.path).stem)), manifest.video_path(video))
-    return found
+        paths.setdefault(motion_index(int(Path(video.path).stem)), manifest.video_path(video))
+    return paths
 
 
-def _classes(run_dir: Path) -> str:
+def _plot_classes(run_dir: Path) -> str:
     figure = Figure(figsize=(9.6, 9.4), layout="constrained")
     axes = figure.subplots(len(MOTIONS), FRAMES)
-    for motion, path in sorted(_test_videos(run_dir).items()):
+    for motion, path in sorted(_find_test_videos(run_dir).items()):
         for number, frame_HWC in enumerate(read_frames(path, range(FRAMES))):
-            one: Axes = axes[motion][number]
-            one.imshow(frame_HWC)
-            one.set_xticks([])
-            one.set_yticks([])
-            for edge in one.spines.values():
+            cell: Axes = axes[motion][number]
+            cell.imshow(frame_HWC)
+            cell.set_xticks([])
+            cell.set_yticks([])
+            for edge in cell.spines.values():
                 edge.set_visible(False)
         axes[motion][0].set_ylabel(
             MOTIONS[motion], rotation=0, ha="right", va="center", fontsize=11
         )
-    return _inline(figure)
+    return _encode_figure(figure)
 
 
-def _accuracy(outcome: Outcome) -> str:
-    figure, axes = _axes("labelled videos", "top-1, %")
+def _plot_accuracy(results: DemoResults) -> str:
+    figure, axes = _new_axes("labelled videos", "top-1, %")
     for start, colour in (("pretrained", PRETRAINED), ("scratch", SCRATCH)):
-        scores = [s for s in outcome.contests if s.start == start]
+        scores = [s for s in results.comparisons if s.start == start]
         scores.sort(key=lambda score: score.labels)
         axes.plot(
             [score.labels for score in scores],
@@ -97,27 +104,27 @@ def _accuracy(outcome: Outcome) -> str:
             linewidth=2,
         )
     axes.axhline(100 * CHANCE, color="#c4c9d4", linestyle="--", linewidth=1)
-    axes.text(outcome.budgets[0], 100 * CHANCE + 1.5, "chance", color="#8a93a5", fontsize=9)
+    axes.text(results.budgets[0], 100 * CHANCE + 1.5, "chance", color="#8a93a5", fontsize=9)
     axes.set_xscale("log")
-    axes.set_xticks(outcome.budgets, [str(labels) for labels in outcome.budgets])
+    axes.set_xticks(results.budgets, [str(labels) for labels in results.budgets])
     axes.minorticks_off()
     axes.set_ylim(0, 100)
     axes.legend(frameon=False)
-    return _inline(figure)
+    return _encode_figure(figure)
 
 
-def _pretraining(run_dir: Path) -> str:
-    figure, axes = _axes("pretraining step", "loss")
+def _plot_pretraining(run_dir: Path) -> str:
+    figure, axes = _new_axes("pretraining step", "loss")
     lines = read_metrics(run_dir / "pretrain" / "metrics.jsonl")
     axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], color=PRETRAINED)
-    guess = plain_guess_loss(list(_test_videos(run_dir).values()))
-    axes.axhline(guess, color="#8a93a5", linestyle="--", linewidth=1)
+    baseline = frame_mean_loss(list(_find_test_videos(run_dir).values()))
+    axes.axhline(baseline, color="#8a93a5", linestyle="--", linewidth=1)
     axes.set_yscale("log")
-    return _inline(figure)
+    return _encode_figure(figure)
 
 
-def _tuning(run_dir: Path, labels: int) -> str:
-    figure, axes = _axes("fine-tuning step", "loss")
+def _plot_finetuning(run_dir: Path, labels: int) -> str:
+    figure, axes = _new_axes("fine-tuning step", "loss")
     for start, colour in (("pretrained", PRETRAINED), ("scratch", SCRATCH)):
         lines = read_metrics(run_dir / f"natural-{start}-{labels}" / "metrics.jsonl")
         axes.plot(
@@ -128,12 +135,12 @@ def _tuning(run_dir: Path, labels: int) -> str:
         )
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
-    return _inline(figure)
+    return _encode_figure(figure)
 
 
-def _reconstructions(run_dir: Path, pretrained: Path) -> list[str]:
-    videos, pictures = _test_videos(run_dir), []
-    for motion in SHOWN:
+def _draw_reconstructions(run_dir: Path, pretrained: Path) -> list[str]:
+    videos, pictures = _find_test_videos(run_dir), []
+    for motion in SHOWN_MOTIONS:
         out = run_dir / "pictures" / f"{MOTIONS[motion]}.png"
         visualize.run(
             videos[motion], Silence(), checkpoint=pretrained, out=out, options=Options(error=True)
@@ -142,17 +149,17 @@ def _reconstructions(run_dir: Path, pretrained: Path) -> list[str]:
     return pictures
 
 
-def _axes(across: str, up: str) -> tuple[Figure, Axes]:
+def _new_axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5.2, 3.6), layout="constrained")
     axes = figure.subplots()
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eceff4")
     return figure, axes
 
 
-def _inline(figure: Figure) -> str:
+def _encode_figure(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=144)
     return _data_uri(buffer.getvalue())

@@ -1,4 +1,4 @@
-"""What the demonstration measured: one score per trained classifier, and what follows from them."""
+"""The results of the demonstration: one score per trained classifier, and a summary."""
 
 import math
 from collections.abc import Sequence
@@ -7,100 +7,102 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from videomae_cli.tasks.demo.videos import MOTIONS, Order
-from videomae_cli.tasks.evaluate.scores import Result
+from videomae_cli.tasks.demo.videos import MOTIONS, FrameOrder
+from videomae_cli.tasks.evaluate.scores import EvalResult
 
-Start = Literal["pretrained", "scratch"]
+InitialWeights = Literal["pretrained", "scratch"]
 CHANCE = 1 / len(MOTIONS)
-TOSS = 1 / 2
+PAIR_CHANCE = 1 / 2
 
 
-class Score(NamedTuple):
-    """One classifier on the test videos. Accuracies in 0..1."""
+class DemoScore(NamedTuple):
+    """The accuracy of one classifier on the test videos, in 0..1."""
 
-    order: Order
-    start: Start
+    order: FrameOrder
+    start: InitialWeights
     labels: int
-    """Labelled videos it was fine-tuned on."""
+    """Number of labelled training videos."""
     top1: float
     pair: float
-    """The same, when told which of the four pairs it is: of two opposite classes the likelier."""
+    """Accuracy if the pair of opposite classes is given and only the likelier of the two counts."""
     videos: int
-    """Test videos."""
+    """Number of test videos."""
 
     def margin(self, expected: float) -> float:
-        """Return 1.96 standard errors of a share of the test videos, were `expected` the truth."""
+        """Return 1.96 standard errors of an accuracy on the test videos, if `expected` is true."""
         return 1.96 * math.sqrt(expected * (1 - expected) / self.videos)
 
 
-class Outcome(NamedTuple):
-    """Everything the report and the table say."""
+class DemoResults(NamedTuple):
+    """All scores of a demonstration."""
 
-    contests: tuple[Score, ...]
-    """Natural order: from pretrained weights and from scratch, for each budget of labels."""
-    controls: tuple[Score, ...]
+    comparisons: tuple[DemoScore, ...]
+    """Natural order: from pretrained weights and from scratch, for each number of labels."""
+    controls: tuple[DemoScore, ...]
     """Still and shuffled frames, each from pretrained weights."""
     seconds: dict[str, float]
-    """Wall-clock time of each part."""
+    """Wall-clock time of each stage."""
 
     @property
     def budgets(self) -> list[int]:
-        """Numbers of labels, fewest first."""
-        return sorted({score.labels for score in self.contests})
+        """Numbers of labels, in ascending order."""
+        return sorted({score.labels for score in self.comparisons})
 
-    def contest(self, labels: int, start: Start) -> Score:
-        """Return the score of one classifier of the contests."""
-        return next(s for s in self.contests if (s.labels, s.start) == (labels, start))
+    def find_score(self, labels: int, start: InitialWeights) -> DemoScore:
+        """Return the score of one classifier of the comparisons."""
+        return next(s for s in self.comparisons if (s.labels, s.start) == (labels, start))
 
     def gain(self, labels: int) -> float:
-        """Return by how much the pretrained one is better, in points of top-1."""
-        pretrained, scratch = (self.contest(labels, s).top1 for s in ("pretrained", "scratch"))
+        """Return the gain in top-1 by pretraining, in percentage points."""
+        pretrained, scratch = (self.find_score(labels, s).top1 for s in ("pretrained", "scratch"))
         return 100 * (pretrained - scratch)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Return the table: labels, accuracy of both, gain."""
+        """Return the rows of the table: labels, both accuracies, gain."""
         return [
             (
                 f"{labels:,}",
-                f"{100 * self.contest(labels, 'pretrained').top1:.1f} %",
-                f"{100 * self.contest(labels, 'scratch').top1:.1f} %",
+                f"{100 * self.find_score(labels, 'pretrained').top1:.1f} %",
+                f"{100 * self.find_score(labels, 'scratch').top1:.1f} %",
                 f"{self.gain(labels):+.1f} points",
             )
             for labels in self.budgets
         ]
 
-    def lesson(self) -> str:
-        """Say what the curve shows, whatever that is."""
+    def conclusion(self) -> str:
+        """Return one sentence about the gain at the lowest and the highest number of labels."""
         fewest, most = self.budgets[0], self.budgets[-1]
         first, last = self.gain(fewest), self.gain(most)
-        found = (
-            f"pretraining is worth {first:+.1f} points with {fewest} labels and {last:+.1f} with "
-            f"{most}, after the same number of fine-tuning steps"
+        figures = (
+            f"pretraining changes top-1 by {first:+.1f} points with {fewest} labels and by "
+            f"{last:+.1f} with {most}, after the same number of fine-tuning steps"
         )
         if first <= 0:
-            return f"{found}: it did not help here"
+            return f"{figures}: it does not help here"
+        if last <= 0:
+            return f"{figures}: with {most} labels, training from scratch has caught up"
         if last < first:
-            return f"{found}: it pays most where labels are few"
-        return f"{found}: over this range more labels do not make up for it"
+            return f"{figures}: it helps most where labels are few"
+        return f"{figures}: up to {most} labels, more labels do not replace it"
 
-    def notes(self) -> list[str]:
-        """Say what the curve and the controls come to, one line each."""
-        lines = [self.lesson()]
+    def summary(self) -> list[str]:
+        """Return the conclusion and the results of the controls, one line each."""
+        lines = [self.conclusion()]
         for score in self.controls:
             if score.order == "still":
-                found, expected, what = score.top1, CHANCE, "one frame repeated, top-1"
+                value, expected, name = score.top1, CHANCE, "one frame repeated, top-1"
             else:
-                found, expected, what = score.pair, TOSS, "frames shuffled, right one of each pair"
+                value, expected, name = score.pair, PAIR_CHANCE, "frames shuffled, pair accuracy"
             lines.append(
-                f"control, {what}: {100 * found:.1f} %, expected {100 * expected:.1f} "
-                f"± {100 * score.margin(expected):.1f} % if only the order of frames counts"
+                f"control, {name}: {100 * value:.1f} %, expected {100 * expected:.1f} "
+                f"± {100 * score.margin(expected):.1f} % if only the order of frames matters"
             )
         return lines
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the results as a JSON document."""
         return {
-            "contests": [score._asdict() for score in self.contests],
+            "contests": [score._asdict() for score in self.comparisons],
             "controls": [score._asdict() for score in self.controls],
             "gain_points": {str(labels): self.gain(labels) for labels in self.budgets},
             "chance": CHANCE,
@@ -108,16 +110,18 @@ class Outcome(NamedTuple):
         }
 
 
-def score_of(result: Result, order: Order, start: Start, labels: int) -> Score:
-    """Read a score from what an evaluation wrote."""
+def read_score(
+    result: EvalResult, order: FrameOrder, start: InitialWeights, labels: int
+) -> DemoScore:
+    """Compute the score of a classifier from the files of its evaluation."""
     with np.load(result.folder / "scores.npz") as scores:
         label_V, probability_VK = scores["label"], scores["probability"]
         classes = [str(name) for name in scores["classes"]]
     pair = _pair_accuracy(label_V, probability_VK, classes)
-    return Score(order, start, labels, result.metrics["top1"], pair, len(label_V))
+    return DemoScore(order, start, labels, result.metrics["top1"], pair, len(label_V))
 
 
-def opposite(motion: str) -> str:
+def opposite_motion(motion: str) -> str:
     """Return the class that shows the same frames in reverse order."""
     return MOTIONS[MOTIONS.index(motion) ^ 1]
 
@@ -125,8 +129,9 @@ def opposite(motion: str) -> str:
 def _pair_accuracy(
     label_V: NDArray[np.int64], probability_VK: NDArray[np.float32], classes: Sequence[str]
 ) -> float:
-    rival = np.array([classes.index(opposite(name)) for name in classes])
-    each = np.arange(len(label_V))
-    own, other = probability_VK[each, label_V], probability_VK[each, rival[label_V]]
-    # a tie is half a hit: a model that never decides scores exactly a coin's toss
-    return float((own > other).mean() + (own == other).mean() / 2)
+    opposite_K = np.array([classes.index(opposite_motion(name)) for name in classes])
+    index_V = np.arange(len(label_V))
+    right_V = probability_VK[index_V, label_V]
+    wrong_V = probability_VK[index_V, opposite_K[label_V]]
+    # a tie counts half, so a model that never decides has exactly the accuracy of chance
+    return float((right_V > wrong_V).mean() + (right_V == wrong_V).mean() / 2)

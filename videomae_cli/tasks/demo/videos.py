@@ -1,16 +1,17 @@
-"""The videos of the demonstration: a textured plane that moves, and only its motion to learn.
+"""The videos of the demonstration: a moving textured plane, with one class per motion.
 
-Eight classes in four opposite pairs. A clip is a random scene (texture, pose, speeds) filmed while
-the plane moves one way, symmetrically about the middle of the clip. So the opposite class of the
-same scene is, bit for bit, the same frames in reverse order, and no statistic that ignores order
-can tell the two apart. Nor can a single frame tell the pairs apart: wherever the plane does not
-zoom, it stands still at a distance that a zooming one would have in a random frame; shift and turn
-are uniform in all classes. Motion is not blurred.
+There are eight classes in four opposite pairs. The parameters of a clip (texture, pose, speeds) are
+drawn independently of its class. The motion is symmetric in time about the middle of the clip, so
+the opposite class with the same parameters has exactly the same frames in reverse order: no
+statistic that ignores the order of frames can distinguish the two. A single frame cannot
+distinguish the pairs either: a plane that does not zoom has the constant distance that a zooming
+plane has in a random frame, and shift and rotation are uniform in all classes. There is no motion
+blur.
 
-Files are encoded with key frames only at a constant quantiser: each frame by itself, so that file
-size and compression marks know no direction either. Names are numbers.
+Files have only key frames, encoded at a constant quantiser, so file size and compression artefacts
+do not depend on the direction either. File names are numbers.
 
-Shapes: T frames, H height, W width, C = 3 colours. Lengths are in frame widths, times in frames.
+Shapes: T frames, H height, W width, C = 3 channels. Lengths are in frame widths, times in frames.
 """
 
 import signal
@@ -29,73 +30,76 @@ from videomae_cli.data.decode import read_frames
 from videomae_cli.rng import stream
 
 MOTIONS = ("left", "right", "up", "down", "zoom-in", "zoom-out", "clockwise", "counterclockwise")
-Order = Literal["natural", "still", "shuffled"]
-Frames = NDArray[np.uint8]
+FrameOrder = Literal["natural", "still", "shuffled"]
+FrameArray = NDArray[np.uint8]
 
 FRAMES, SIDE, FPS = 8, 64, 8
 SPEED = (0.042, 0.104)  # frame widths per frame
 ZOOM = (0.04, 0.10)  # logarithm of the magnification, per frame
-TURN = (0.06, 0.15)  # radians per frame
+ROTATION = (0.06, 0.15)  # radians per frame
 DISTANCE = (-0.2, 0.2)  # logarithm of the scale of the texture
-CELL = 128  # side of a texture, in its own pixels; it repeats
-IN_VIEW = 64  # of which a frame shows about this many
-WAVES = (1.5, 12.0)  # slowest and fastest waves in a texture
-STEEPNESS = 1.0  # amplitude falls with frequency to this power
-CONTRAST, TINT = 50.0, 20.0  # deviation of a texture about its colour, and of that colour
+TEXTURE_SIDE = 128  # pixels of a texture, which repeats
+VISIBLE_SIDE = 64  # pixels of the texture in a frame, about
+FREQUENCIES = (1.5, 12.0)  # lowest and highest frequency in a texture, in waves per texture
+AMPLITUDE_EXPONENT = 1.0  # amplitude falls with the frequency to this power
+CONTRAST = 50.0  # standard deviation of a texture about its mean colour
+COLOUR_STD = 20.0  # standard deviation of the mean colour
 QUANTISER = 22
-PER_TASK = 25  # videos a child process makes before it reports back
+VIDEOS_PER_JOB = 25  # videos that a child process writes per job
 
 
-class Scene(NamedTuple):
-    """Everything about a clip but the way it moves."""
+class ClipParameters(NamedTuple):
+    """All parameters of a clip except its motion."""
 
     texture_HWC: NDArray[np.float32]
-    place: tuple[float, float]
+    origin: tuple[float, float]
+    """Coordinates of the centre of the frame in the texture, in pixels."""
     angle: float
     distance: float
-    still_at: float
-    """Moment of the zoom, in frames from the middle, at which a clip without zoom stands still."""
+    zoom_time: float
+    """Time, from the middle of the clip, whose zoom is used by the classes without zoom."""
     speed: float
     zoom: float
-    turn: float
+    rotation: float
 
 
-def draw_scene(rng: np.random.Generator) -> Scene:
-    """Draw a scene; its law knows nothing of the motion that will be filmed."""
-    return Scene(
+def draw_parameters(rng: np.random.Generator) -> ClipParameters:
+    """Draw the parameters of a clip, independently of its motion."""
+    return ClipParameters(
         texture_HWC=_draw_texture(rng),
-        place=(rng.uniform(0, CELL), rng.uniform(0, CELL)),
+        origin=(rng.uniform(0, TEXTURE_SIDE), rng.uniform(0, TEXTURE_SIDE)),
         angle=rng.uniform(0, 2 * np.pi),
         distance=rng.uniform(*DISTANCE),
-        still_at=float(rng.choice(_moments())),
+        zoom_time=float(rng.choice(_frame_times())),
         speed=rng.uniform(*SPEED),
         zoom=rng.uniform(*ZOOM),
-        turn=rng.uniform(*TURN),
+        rotation=rng.uniform(*ROTATION),
     )
 
 
-def film(scene: Scene, motion: int) -> Frames:
-    """Film a scene while it moves as `MOTIONS[motion]`: frames_THWC."""
-    moments_T = _moments()
-    way = 1.0 if motion % 2 == 0 else -1.0
-    kind = motion // 2
-    moved_T = way * moments_T
-    right_T = scene.speed * moved_T if kind == 0 else 0 * moved_T
-    down_T = scene.speed * moved_T if kind == 1 else 0 * moved_T
-    zoomed_T = -moved_T if kind == 2 else np.full_like(moved_T, scene.still_at)
-    angle_T = scene.angle - (scene.turn * moved_T if kind == 3 else 0 * moved_T)
-    scale_T = np.exp(scene.distance + scene.zoom * zoomed_T) * IN_VIEW
+def render_clip(parameters: ClipParameters, motion: int) -> FrameArray:
+    """Render a clip with the motion `MOTIONS[motion]`; return frames_THWC."""
+    sign = 1.0 if motion % 2 == 0 else -1.0
+    pair = motion // 2
+    time_T = sign * _frame_times()
+    shift_x_T = parameters.speed * time_T if pair == 0 else 0 * time_T
+    shift_y_T = parameters.speed * time_T if pair == 1 else 0 * time_T
+    zoom_T = -time_T if pair == 2 else np.full_like(time_T, parameters.zoom_time)
+    angle_T = parameters.angle - (parameters.rotation * time_T if pair == 3 else 0 * time_T)
+    scale_T = np.exp(parameters.distance + parameters.zoom * zoom_T) * VISIBLE_SIDE
 
-    steps = (np.arange(SIDE) + 0.5) / SIDE - 0.5
-    x_THW = steps[None, None, :] + right_T[:, None, None]
-    y_THW = steps[None, :, None] + down_T[:, None, None]
+    centres = (np.arange(SIDE) + 0.5) / SIDE - 0.5
+    x_THW = centres[None, None, :] + shift_x_T[:, None, None]
+    y_THW = centres[None, :, None] + shift_y_T[:, None, None]
     cosine, sine = (np.asarray(f(angle_T) * scale_T)[:, None, None] for f in (np.cos, np.sin))
-    u_THW = cosine * x_THW - sine * y_THW + scene.place[0]
-    v_THW = sine * x_THW + cosine * y_THW + scene.place[1]
-    return _sample(scene.texture_HWC, u_THW, v_THW)
+    u_THW = cosine * x_THW - sine * y_THW + parameters.origin[0]
+    v_THW = sine * x_THW + cosine * y_THW + parameters.origin[1]
+    return _interpolate(parameters.texture_HWC, u_THW, v_THW)
 
 
-def reorder(frames_THWC: Frames, order: Order, rng: np.random.Generator) -> Frames:
+def reorder_frames(
+    frames_THWC: FrameArray, order: FrameOrder, rng: np.random.Generator
+) -> FrameArray:
     """Keep the frames, repeat a random one of them, or shuffle them."""
     if order == "still":
         return frames_THWC[np.full(len(frames_THWC), rng.integers(len(frames_THWC)))]
@@ -104,8 +108,8 @@ def reorder(frames_THWC: Frames, order: Order, rng: np.random.Generator) -> Fram
     return frames_THWC
 
 
-def write_video(path: Path, frames_THWC: Frames) -> None:
-    """Encode frames as H.264 in MP4, each by itself, without any metadata of our own."""
+def write_video(path: Path, frames_THWC: FrameArray) -> None:
+    """Encode frames as H.264 in MP4, as key frames only and without metadata of our own."""
     with av.open(str(path), "w", format="mp4") as container:
         track = container.add_stream("libx264", rate=FPS)
         track.height, track.width = frames_THWC.shape[1:3]
@@ -119,52 +123,53 @@ def write_video(path: Path, frames_THWC: Frames) -> None:
         container.mux(track.encode())
 
 
-def motion_of(number: int) -> int:
-    """Return the class of a video by its number: every class comes once in eight."""
+def motion_index(number: int) -> int:
+    """Return the class of a video with this number; consecutive numbers cycle through all eight."""
     return number % len(MOTIONS)
 
 
-def write_videos(
-    folder: Path, numbers: Sequence[int], *, seed: int, order: Order, workers: int
-) -> Iterator[int]:
-    """Write `folder/000042.mp4` for each number, in child processes; yield counts as they are done.
+def video_name(number: int) -> str:
+    """Return the file name of a video with this number."""
+    return f"{number:06d}.mp4"
 
-    A number means the same scene in every order of frames. Different folders need different seeds
-    or numbers.
+
+def write_videos(
+    folder: Path, numbers: Sequence[int], *, seed: int, order: FrameOrder, workers: int
+) -> Iterator[int]:
+    """Write `folder/000042.mp4` for each number, in child processes; yield counts of new videos.
+
+    A number has the same clip parameters in every order of frames. Different folders need different
+    seeds or numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # not forked: the parent may hold threads, of torch for one
+    # not forked, because the parent may have threads, for example those of torch
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ignore_interrupts)
     with pool:
-        tasks = [
-            pool.submit(_write_some, folder, numbers[first : first + PER_TASK], seed, order)
-            for first in range(0, len(numbers), PER_TASK)
+        jobs = [
+            pool.submit(_write_some, folder, numbers[first : first + VIDEOS_PER_JOB], seed, order)
+            for first in range(0, len(numbers), VIDEOS_PER_JOB)
         ]
         try:
-            for task in as_completed(tasks):
-                yield task.result()
+            for job in as_completed(jobs):
+                yield job.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def name_of(number: int) -> str:
-    """Return a video's file name, which says nothing of what is in it."""
-    return f"{number:06d}.mp4"
-
-
-def plain_guess_loss(videos: Sequence[Path]) -> float:
-    """Return the squared error, pixels in 0..1, of guessing each frame's own mean colour."""
+def frame_mean_loss(videos: Sequence[Path]) -> float:
+    """Return the mean squared error, pixels in 0..1, of predicting each frame's mean colour."""
     frames_THWC = np.concatenate([read_frames(path, range(FRAMES)) for path in videos]) / 255
     return float(frames_THWC.var(axis=(1, 2)).mean())
 
 
-def _write_some(folder: Path, numbers: Sequence[int], seed: int, order: Order) -> int:
+def _write_some(folder: Path, numbers: Sequence[int], seed: int, order: FrameOrder) -> int:
     for number in numbers:
-        frames_THWC = film(draw_scene(stream(seed, "scene", number)), motion_of(number))
-        frames_THWC = reorder(frames_THWC, order, stream(seed, order, number))
+        parameters = draw_parameters(stream(seed, "scene", number))
+        frames_THWC = render_clip(parameters, motion_index(number))
+        frames_THWC = reorder_frames(frames_THWC, order, stream(seed, order, number))
         partial = folder / f"{number:06d}.partial"
         write_video(partial, frames_THWC)
-        partial.replace(folder / name_of(number))
+        partial.replace(folder / video_name(number))
     return len(numbers)
 
 
@@ -172,41 +177,42 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _moments() -> NDArray[np.float64]:
-    """Return the times of the frames, symmetric about 0: reversing them only changes signs."""
+def _frame_times() -> NDArray[np.float64]:
+    """Return the times of the frames, symmetric about 0, so that a sign change reverses them."""
     return np.arange(FRAMES, dtype=np.float64) - (FRAMES - 1) / 2
 
 
 def _draw_texture(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw noise on a torus, in three mixed colours, without direction: texture_HWC in 0..255."""
-    along = np.fft.fftfreq(CELL, 1 / CELL)[:, None]
-    across = np.fft.rfftfreq(CELL, 1 / CELL)[None, :]
-    frequency = np.hypot(along, across)
-    inside = (frequency >= WAVES[0]) & (frequency <= WAVES[1])
-    amplitude = np.where(inside, np.maximum(frequency, 1) ** -STEEPNESS, 0)
-    spectrum_CHW = np.fft.rfft2(rng.standard_normal((3, CELL, CELL))) * amplitude
-    waves_CHW = np.fft.irfft2(spectrum_CHW, s=(CELL, CELL))
+    """Draw periodic isotropic noise in three mixed colours: texture_HWC in 0..255."""
+    vertical = np.fft.fftfreq(TEXTURE_SIDE, 1 / TEXTURE_SIDE)[:, None]
+    horizontal = np.fft.rfftfreq(TEXTURE_SIDE, 1 / TEXTURE_SIDE)[None, :]
+    frequency = np.hypot(vertical, horizontal)
+    is_inside = (frequency >= FREQUENCIES[0]) & (frequency <= FREQUENCIES[1])
+    amplitude = np.where(is_inside, np.maximum(frequency, 1) ** -AMPLITUDE_EXPONENT, 0)
+    noise_CHW = rng.standard_normal((3, TEXTURE_SIDE, TEXTURE_SIDE))
+    spectrum_CHW = np.fft.rfft2(noise_CHW) * amplitude
+    waves_CHW = np.fft.irfft2(spectrum_CHW, s=(TEXTURE_SIDE, TEXTURE_SIDE))
     waves_CHW /= waves_CHW.std(axis=(1, 2), keepdims=True)
     mixture = np.eye(3) + 0.5 * rng.standard_normal((3, 3))
     mixture *= CONTRAST / np.linalg.norm(mixture, axis=1, keepdims=True)
-    colour_C = 127.5 + TINT * rng.standard_normal(3)
+    colour_C = 127.5 + COLOUR_STD * rng.standard_normal(3)
     texture_HWC = np.einsum("kc,chw->hwk", mixture, waves_CHW) + colour_C
     clipped: NDArray[np.float32] = np.clip(texture_HWC, 0, 255).astype(np.float32)
     return clipped
 
 
-def _sample(
+def _interpolate(
     texture_HWC: NDArray[np.float32], u_THW: NDArray[np.float64], v_THW: NDArray[np.float64]
-) -> Frames:
-    """Read a texture that repeats, between its pixels."""
+) -> FrameArray:
+    """Sample a periodic texture at coordinates in pixels, by bilinear interpolation."""
     left, top = np.floor(u_THW).astype(np.int64), np.floor(v_THW).astype(np.int64)
     part_u, part_v = ((u_THW - left)[..., None], (v_THW - top)[..., None])
     part_u, part_v = part_u.astype(np.float32), part_v.astype(np.float32)
     pixels = texture_HWC.reshape(-1, 3)
-    columns = left % CELL, (left + 1) % CELL
-    rows = (top % CELL) * CELL, ((top + 1) % CELL) * CELL
+    columns = left % TEXTURE_SIDE, (left + 1) % TEXTURE_SIDE
+    rows = (top % TEXTURE_SIDE) * TEXTURE_SIDE, ((top + 1) % TEXTURE_SIDE) * TEXTURE_SIDE
     upper, lower = (
         pixels[row + columns[0]] * (1 - part_u) + pixels[row + columns[1]] * part_u for row in rows
     )
-    frames_THWC: Frames = (upper * (1 - part_v) + lower * part_v + 0.5).astype(np.uint8)
+    frames_THWC: FrameArray = (upper * (1 - part_v) + lower * part_v + 0.5).astype(np.uint8)
     return frames_THWC

@@ -1,1 +1,1 @@
-"""Judge a run by its log: verdict and curves."""
+"""Diagnose a run from its logged metrics: verdict and curves."""

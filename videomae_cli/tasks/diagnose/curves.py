@@ -1,4 +1,4 @@
-"""The course of a run as a picture: loss, rate, gradient norm."""
+"""Plot the curves of a run: loss, learning rate, gradient norm."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,33 +6,33 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from videomae_cli.tasks.diagnose.verdict import Line
+from videomae_cli.tasks.diagnose.training_curve import Line
 
-LOSS, GUESS, VALIDATION, QUIET = "#2563eb", "#9aa3b2", "#d97706", "#475569"
+BLUE, GREY, ORANGE, SLATE = "#2563eb", "#9aa3b2", "#d97706", "#475569"
 
 
-def draw_course(lines: Sequence[Line], title: str, path: Path, *, guess: str) -> None:
-    """Draw three panels over the steps, and validation accuracy beside the loss where there is any.
+def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str) -> None:
+    """Plot loss, learning rate and gradient norm over the steps, as a PNG with three panels.
 
     Args:
         lines: Of `metrics.jsonl`.
-        title: Above the picture.
+        title: Title of the figure.
         path: The PNG to write.
-        guess: What the dashed line is: the loss of a guess that has seen no clip.
+        baseline: Name of the prediction whose loss is `trivial_loss`, a dashed line.
     """
     figure = Figure(figsize=(8, 7.5), layout="constrained")
-    loss, rate, norm = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1.4])
-    _losses(loss, lines, guess)
-    _line(rate, lines, "lr", QUIET)
-    rate.set_ylabel("rate")
-    _line(norm, lines, "grad_norm", QUIET, label="mean")
-    _line(norm, lines, "grad_norm_max", GUESS, label="worst step")
+    loss, lr, norm = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1.4])
+    _plot_losses(loss, lines, baseline)
+    _plot(lr, lines, "lr", SLATE)
+    lr.set_ylabel("learning rate")
+    _plot(norm, lines, "grad_norm", SLATE, label="mean")
+    _plot(norm, lines, "grad_norm_max", GREY, label="maximum")
     if any(line.get("grad_norm", 0.0) > 0 for line in lines):
         norm.set_yscale("log")
     norm.set_ylabel("gradient norm")
     norm.legend(frameon=False, fontsize=9)
     norm.set_xlabel("step")
-    for axes in (loss, rate, norm):
+    for axes in (loss, lr, norm):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e5e7eb", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -40,12 +40,12 @@ def draw_course(lines: Sequence[Line], title: str, path: Path, *, guess: str) ->
     figure.savefig(path, dpi=120)
 
 
-def _losses(axes: Axes, lines: Sequence[Line], guess: str) -> None:
-    _line(axes, lines, "loss", LOSS, label="training loss")
-    _line(axes, lines, "val_loss", VALIDATION, label="validation loss")
+def _plot_losses(axes: Axes, lines: Sequence[Line], baseline: str) -> None:
+    _plot(axes, lines, "loss", BLUE, label="training loss")
+    _plot(axes, lines, "val_loss", ORANGE, label="validation loss")
     trivial = [line["trivial_loss"] for line in lines if "trivial_loss" in line]
     if trivial:
-        axes.axhline(trivial[-1], color=GUESS, linestyle="--", label=guess)
+        axes.axhline(trivial[-1], color=GREY, linestyle="--", label=baseline)
     losses = [line["loss"] for line in lines if "loss" in line]
     if losses and min(losses) > 0 and max(losses) > 10 * min(losses):
         axes.set_yscale("log")
@@ -53,7 +53,7 @@ def _losses(axes: Axes, lines: Sequence[Line], guess: str) -> None:
     axes.legend(frameon=False, fontsize=9)
 
 
-def _line(
+def _plot(
     axes: Axes, lines: Sequence[Line], name: str, color: str, *, label: str | None = None
 ) -> None:
     points = [(line["step"], line[name]) for line in lines if name in line]

@@ -1,16 +1,17 @@
-"""A look at the model now and then, on the same few training clips, without training on them.
+"""Measure a model now and then during training, on the same few training clips, without training.
 
-Recorded are what the loss is to be compared with, how varied the features are, and what the pixels
-look like before and after normalisation: what `tasks/verdict.py` needs beside loss and gradient.
-Nothing here draws random numbers or touches a gradient, so training goes on to the bit as without.
+The diagnosis needs these measurements beside the training loss and the gradient norm: the loss of a
+trivial prediction, how varied the features are, and the pixel values before and after
+normalisation. Nothing here draws random numbers or changes a gradient, so training gives the same
+weights, to the bit, with and without probes.
 
-Shapes: B clips, C channels, T frames, H W pixels, N tokens, M targets, P numbers in a tubelet,
-D width, K classes.
+Shapes: B clips, C channels, T frames, H W pixels, M target tokens, R rows of targets,
+P values per target token, D embedding dimension, K classes.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,20 +25,22 @@ from videomae_cli.engine.distributed.fsdp import gather_weights
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.masking.clip_content import Content
-from videomae_cli.models.autoencoder import Autoencoder
-from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.targets import patchify, unpatchify
 
-CLIPS = 32  # looked at
-LEAST_STEPS = 50  # between two looks, for a batch of CLIPS; a look costs about a third of a step
-LOOKS = 20  # of a long run
-FLAT = 2 / 255  # a clip whose pixels deviate less is one flat colour
+if TYPE_CHECKING:
+    from videomae_cli.models.autoencoder import Autoencoder
+    from videomae_cli.models.classifier import Classifier
+
+CLIPS = 32  # clips in the probe batch
+MIN_STEPS_BETWEEN = 50  # steps of CLIPS clips between two probes; one costs about a third of a step
+PROBES_PER_RUN = 20  # in a long run
+FLAT_STD = 2 / 255  # a clip whose pixels have a smaller standard deviation is one flat colour
 Probe = Callable[[Any], tuple[Tensor, Tensor]]
-"""Micro-batch on the device to features_BD and what the loss is measured against, rows of it."""
+"""Maps a micro-batch on the device to features_BD and target_RP, the targets of the loss."""
 
 
-def autoencoder_probe(model: Autoencoder) -> Probe:
-    """Look at mean latents, all clips masked alike, and at the pixels that are targets."""
+def autoencoder_probe(model: "Autoencoder") -> Probe:
+    """Return a probe of the mean latents, with one mask for all clips, and of the pixel targets."""
 
     def probe(batch: AnyBatch) -> tuple[Tensor, Tensor]:
         noise_B2N = batch.noise[:1].expand_as(batch.noise)
@@ -50,8 +53,8 @@ def autoencoder_probe(model: Autoencoder) -> Probe:
     return probe
 
 
-def classifier_probe(model: Classifier) -> Probe:
-    """Look at the features before the head; labels are compared elsewhere."""
+def classifier_probe(model: "Classifier") -> Probe:
+    """Return a probe of the features before the head; it has no targets."""
 
     def probe(batch: AnyBatch) -> tuple[Tensor, Tensor]:
         features_BD = model.features(batch.clip)
@@ -61,17 +64,18 @@ def classifier_probe(model: Classifier) -> Probe:
 
 
 class ProbeBatch:
-    """The fixed clips, and when to look.
+    """A fixed batch of clips, and the steps at which the model is measured on it.
 
     Args:
-        batch: The clips, as the data set gives them.
-        look: What is looked at.
-        model: What `look` looks through; put into evaluation mode for it.
-        clip: Says how pixels are normalised.
-        plan: Length of the run and batch.
-        runtime: Where the model is.
-        log_every: Steps between two logged lines, which is when we are asked.
-        trivial_loss: Loss of a guess that has seen no clip; None where `look` gives the targets.
+        batch: The clips, as the data set returns them; the first `CLIPS` are used.
+        probe: Returns features and targets.
+        model: The model that `probe` calls; put into evaluation mode for it.
+        clip: Mean and standard deviation of its pixels are those of the normalisation.
+        plan: Length of the run, and batch.
+        runtime: Device and processes.
+        log_every: Steps between two logged lines; this object is called once for each.
+        trivial_loss: Loss of a prediction that ignores the clip; None where `probe` returns the
+            targets.
     """
 
     def __init__(
@@ -89,25 +93,25 @@ class ProbeBatch:
         self._batch = _slice(batch, 0, CLIPS)
         self._probe, self._model, self._runtime = probe, model, runtime
         self._plan, self._trivial, self._log_every = plan, trivial_loss, log_every
-        self._pixels = pixel_figures(self._batch.clip, clip)
-        scarce = math.ceil(LEAST_STEPS * len(self._batch.clip) / plan.batch / plan.repeats)
-        self._every = max(scarce, plan.steps // LOOKS, 1)
+        self._pixels = pixel_statistics(self._batch.clip, clip)
+        least = math.ceil(MIN_STEPS_BETWEEN * len(self._batch.clip) / plan.batch / plan.repeats)
+        self._every = max(least, plan.steps // PROBES_PER_RUN, 1)
 
     def __call__(self, step: int) -> dict[str, float]:
-        """Return the figures of a look if one is due before the line of this step, else nothing.
+        """Return the measurements if they are due before the line of this step, else nothing.
 
-        The main process looks; a sharded model is there on all, so all are to call.
+        Only rank 0 measures; a sharded model needs all processes, so all must call this.
         """
         before = step - self._log_every
         is_due = before <= 0 or step // self._every > before // self._every
         if not (is_due or step == self._plan.steps):
             return {}
         with gather_weights(self._model):
-            return self.figures() if self._runtime.is_main else {}
+            return self.measure() if self._runtime.is_main else {}
 
     @torch.no_grad()
-    def figures(self) -> dict[str, float]:
-        """Look; return `trivial_loss`, `rank`, `spread` and what the pixels are like."""
+    def measure(self) -> dict[str, float]:
+        """Return `trivial_loss`, `rank`, `spread` and pixel statistics, those that are finite."""
         self._model.eval()
         features, targets = [], RunningVariance()
         with self._runtime.accelerator.autocast():
@@ -117,14 +121,14 @@ class ProbeBatch:
                 features_BD, target_RP = self._probe(self._runtime.to_device(part))
                 features.append(features_BD.cpu().double())
                 targets.add(target_RP)
-        rank, spread = variety(torch.cat(features))
+        rank, spread = rank_and_spread(torch.cat(features))
         trivial = targets.variance() if self._trivial is None else self._trivial
         figures = {"trivial_loss": trivial, "rank": rank, "spread": spread, **self._pixels}
         return {n: float(f"{v:.5g}") for n, v in figures.items() if math.isfinite(v)}
 
 
 class RunningVariance:
-    """The mean variance of columns whose rows come in parts, in double precision."""
+    """The mean variance of columns whose rows are added in parts, in double precision."""
 
     def __init__(self) -> None:
         self._rows = 0
@@ -132,7 +136,7 @@ class RunningVariance:
         self._squares: Tensor | float = 0.0
 
     def add(self, rows_RP: Tensor) -> None:
-        """Take in some rows."""
+        """Add some rows."""
         if not rows_RP.numel():
             return
         self._rows += len(rows_RP)
@@ -140,22 +144,22 @@ class RunningVariance:
         self._squares = self._squares + rows_RP.square().sum(dim=0).cpu().double()
 
     def variance(self) -> float:
-        """Return the loss of predicting each column's mean; 0 without rows."""
+        """Return the mean squared error of predicting each column's mean; 0 without rows."""
         if not isinstance(self._sum, Tensor) or not isinstance(self._squares, Tensor):
             return 0.0
         variance_P = self._squares / self._rows - (self._sum / self._rows).square()
         return max(0.0, float(variance_P.mean()))
 
 
-def variety(features_BD: Tensor) -> tuple[float, float]:
+def rank_and_spread(features_BD: Tensor) -> tuple[float, float]:
     """Return effective rank and spread of features.
 
-    The rank is the exponential of the entropy of the normalised singular values, features centred,
-    so at most B - 1; equal features have rank 0. The spread is the share of the features' length
-    that differs from clip to clip: 0 for equal features, at most 1. Features that are not finite
-    have neither: nan.
+    The rank is the exponential of the entropy of the normalised singular values of the centred
+    features, so it is at most B - 1; equal features have rank 0. The spread is the norm of the
+    centred features divided by the norm of the features: 0 for equal features, at most 1. Both are
+    nan if a feature is not finite.
 
-    Source: effective rank as in RankMe, arXiv 2210.02885, there without centring.
+    Source: effective rank as in RankMe, arXiv 2210.02885, which does not centre.
     """
     if not bool(torch.isfinite(features_BD).all()):
         return math.nan, math.nan
@@ -169,17 +173,18 @@ def variety(features_BD: Tensor) -> tuple[float, float]:
     return float(torch.special.entr(share).sum().exp()), spread
 
 
-def pixel_figures(clip_BCTHW: Tensor, clip: ClipSpec) -> dict[str, float]:
-    """Say what pixels are like: `brightness`, `flat`, and `input_mean`, `input_std` normalised.
+def pixel_statistics(clip_BCTHW: Tensor, clip: ClipSpec) -> dict[str, float]:
+    """Return `brightness`, `flat`, `input_mean` and `input_std` of clips of uint8 pixels.
 
-    The last two are those of the channel that is furthest from 0 and from 1.
+    `brightness` is the mean of pixels in 0..1, `flat` the fraction of clips of one colour. The last
+    two are of normalised pixels, in the channel that is furthest from 0 and from 1, respectively.
     """
     pixels_BCX = clip_BCTHW.flatten(2).float() / 255
     mean_C, std_C = (torch.tensor(x) for x in (clip.mean, clip.std))
     input_mean_C = (pixels_BCX.mean(dim=(0, 2)) - mean_C) / std_C
     input_std_C = pixels_BCX.std(dim=(0, 2)) / std_C
     furthest = input_std_C.clamp(min=1e-9).log().abs().argmax()
-    flat_B = pixels_BCX.std(dim=2).amax(dim=1) < FLAT
+    flat_B = pixels_BCX.std(dim=2).amax(dim=1) < FLAT_STD
     return {
         "brightness": float(pixels_BCX.mean()),
         "flat": float(flat_B.float().mean()),
@@ -188,19 +193,19 @@ def pixel_figures(clip_BCTHW: Tensor, clip: ClipSpec) -> dict[str, float]:
     }
 
 
-def label_guess_loss(labels: Sequence[int], classes: int, smoothing: float) -> float:
-    """Return the cross entropy of guessing each class as often as it occurs, labels smoothed."""
+def class_frequency_loss(labels: Sequence[int], classes: int, smoothing: float) -> float:
+    """Return the cross entropy of predicting the class frequencies, with smoothed labels."""
     counts_K = torch.bincount(torch.tensor(labels), minlength=classes).double()
     target_K = (1 - smoothing) * counts_K / counts_K.sum() + smoothing / classes
     return float(torch.special.entr(target_K).sum())
 
 
+def read_clips(clips: Clips, samples: Sequence[SampleKey], *, workers: int) -> AnyBatch:
+    """Read the clips of some samples, as training does."""
+    batch: AnyBatch = collate(list(load_each(clips, samples, workers=workers)))
+    return batch
+
+
 def _slice(batch: AnyBatch, first: int, last: int) -> AnyBatch:
     part: AnyBatch = type(batch)(*(tensor[first:last] for tensor in batch))
     return part
-
-
-def read_clips(clips: Clips, samples: Sequence[SampleKey], *, workers: int) -> AnyBatch:
-    """Read the clips to look at, as training reads them."""
-    batch: AnyBatch = collate(list(load_each(clips, samples, workers=workers)))
-    return batch

@@ -1,10 +1,10 @@
-"""What a run leaves for the eye, at its end and on demand: `verdict.json` and `curves.png`."""
+"""Diagnose a run, at its end or on demand: writes `verdict.json` and `curves.png`."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videomae_cli import atomic
 from videomae_cli.config.recipe_files import load_recipe
@@ -15,23 +15,24 @@ from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.step import NonFiniteError
 from videomae_cli.errors import Stopped, UsageError
 from videomae_cli.report import Report
-from videomae_cli.tasks.diagnose.curves import draw_course
-from videomae_cli.tasks.diagnose.verdict import GUESSES, TrainingCurve, Verdict, diagnose
-from videomae_cli.tasks.run_dir import RECIPE
+from videomae_cli.tasks.run_dir import METRICS, RECIPE
+
+if TYPE_CHECKING:
+    from videomae_cli.tasks.diagnose.verdict import Verdict
 
 VERDICT, CURVES = "verdict.json", "curves.png"
 
 
-def run(run_dir: Path, report: Report) -> Verdict:
-    """Judge a run as it stands and draw its course; trains nothing, and may be asked while it runs.
+def run(run_dir: Path, report: Report) -> "Verdict":
+    """Diagnose a pretraining or fine-tuning run as it stands, also while it is training.
 
     Raises:
-        UsageError: The directory holds no run, or one that has logged nothing.
+        UsageError: The directory is no run, or the run has logged nothing.
     """
     if not (run_dir / RECIPE).is_file():
-        raise UsageError(f"{run_dir}: holds no run", "name a directory under runs/ of your own")
-    if not (run_dir / "metrics.jsonl").is_file():
-        raise UsageError(f"{run_dir} has logged nothing yet", "wait for its first lines")
+        raise UsageError(f"{run_dir} contains no run", "give a run directory, such as one in runs/")
+    if not (run_dir / METRICS).is_file():
+        raise UsageError(f"{run_dir} has logged nothing yet", "try again after its first steps")
     return write_diagnosis(run_dir, load_recipe(str(run_dir / RECIPE)), report)
 
 
@@ -39,42 +40,49 @@ def run(run_dir: Path, report: Report) -> Verdict:
 def diagnose_at_end(
     run_dir: Path, recipe: Recipe, runtime: Runtime, report: Report
 ) -> Iterator[None]:
-    """Judge a run when the block ends: finished, stopped, or with a loss that is not finite."""
+    """Diagnose a run when the block ends: finished, stopped, or with a loss that is not finite."""
     try:
         yield
-    except (NonFiniteError, Stopped) as ending:
+    except (NonFiniteError, Stopped) as error:
         if runtime.is_main:
-            failure = ending.message if isinstance(ending, NonFiniteError) else ""
+            failure = error.message if isinstance(error, NonFiniteError) else ""
             write_diagnosis(run_dir, recipe, report, failure=failure)
         raise
     runtime.run_on_rank0(lambda: write_diagnosis(run_dir, recipe, report))
 
 
-def write_diagnosis(run_dir: Path, recipe: Recipe, report: Report, *, failure: str = "") -> Verdict:
-    """Judge a run, draw its course, say both.
+def write_diagnosis(
+    run_dir: Path, recipe: Recipe, report: Report, *, failure: str = ""
+) -> "Verdict":
+    """Diagnose a run, report the verdict, and write it with the curves.
 
     Args:
-        run_dir: The run.
-        recipe: Its recipe.
-        report: Who is told.
-        failure: What made the run fail, if it was the loss.
+        run_dir: Directory of the run.
+        recipe: Of the run.
+        report: Receives the verdict.
+        failure: Error message, if the run was ended by its loss.
     """
-    path = run_dir / "metrics.jsonl"
+    # imported here because a run needs them only at its end, and matplotlib is slow to import
+    from videomae_cli.tasks.diagnose.curves import plot_curves
+    from videomae_cli.tasks.diagnose.training_curve import BASELINES, TrainingCurve
+    from videomae_cli.tasks.diagnose.verdict import diagnose
+
+    path = run_dir / METRICS
     lines = read_metrics(path) if path.is_file() else []
-    steps, warmup = _length(recipe.schedule, lines)
+    steps, warmup = _planned_steps(recipe.schedule, lines)
     verdict = diagnose(TrainingCurve(recipe.kind, steps, warmup, lines, failure))
     report.say(verdict.headline())
     step = int(lines[-1]["step"]) if lines else 0
-    written: dict[str, Any] = {**verdict._asdict(), "step": step, "steps": steps}
-    atomic.write_text(run_dir / VERDICT, json.dumps(written, indent=1) + "\n")
+    content: dict[str, Any] = {**verdict._asdict(), "step": step, "steps": steps}
+    atomic.write_text(run_dir / VERDICT, json.dumps(content, indent=1) + "\n")
     title = f"{run_dir.name}: step {step:,} of {steps:,}: {verdict.word}"
     if lines:
-        draw_course(lines, title, run_dir / CURVES, guess=GUESSES[recipe.kind])
+        plot_curves(lines, title, run_dir / CURVES, baseline=BASELINES[recipe.kind])
     return verdict
 
 
-def _length(schedule: ScheduleSpec, lines: list[dict[str, float]]) -> tuple[int, int]:
-    """Return steps and warm-up; what is given in epochs follows from what an epoch took so far."""
+def _planned_steps(schedule: ScheduleSpec, lines: list[dict[str, float]]) -> tuple[int, int]:
+    """Return the steps of a run and of its warm-up; epochs are converted by the logged epochs."""
     if schedule.steps is not None and schedule.warmup_steps is not None:
         return schedule.steps, schedule.warmup_steps
     known = next((line for line in lines if line.get("epoch")), None)

@@ -1,4 +1,4 @@
-"""What an evaluation finds: probabilities of every video, and the numbers that follow from them."""
+"""The results of an evaluation: the probabilities of every video, and the metrics."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,27 +17,28 @@ class Scores(NamedTuple):
     probabilities: NDArray[np.float32]
     """(V, K) Mean over the views."""
     undecodable: tuple[str, ...]
-    """What could not be decoded, one message each."""
+    """One message for each video that could not be decoded."""
 
     def metrics(self) -> dict[str, float]:
         """Return top-1, top-5 (from six classes on), mean per-class accuracy and mean log loss."""
         if not len(self.labels):
             return {"top1": 0.0, "loss": float("nan")}
-        ranks = _ranks(self.probabilities, self.labels)
+        ranks = _rank_labels(self.probabilities, self.labels)
         classes = np.unique(self.labels)
-        chosen = self.probabilities[np.arange(len(self.labels)), self.labels]
-        found = {
+        probability_V = self.probabilities[np.arange(len(self.labels)), self.labels]
+        log_V = np.log(np.maximum(probability_V.astype(np.float64), 1e-12))
+        metrics = {
             "top1": float((ranks < 1).mean()),
             "mean_class": float(np.mean([(ranks[self.labels == k] < 1).mean() for k in classes])),
-            "loss": float(-np.log(np.maximum(chosen.astype(np.float64), 1e-12)).mean()),
+            "loss": float(-log_V.mean()),
         }
         if self.probabilities.shape[1] > 5:
-            found["top5"] = float((ranks < 5).mean())
-        return found
+            metrics["top5"] = float((ranks < 5).mean())
+        return metrics
 
 
-class Protocol(NamedTuple):
-    """Views per video."""
+class EvalProtocol(NamedTuple):
+    """The views of each video: temporal clips times spatial crops."""
 
     clips: int
     crops: int
@@ -51,18 +52,20 @@ class Protocol(NamedTuple):
         return f"{self.clips} x {self.crops} view{'s' if self.views > 1 else ''}"
 
 
-class Result(NamedTuple):
-    """What an evaluation found, and under which protocol."""
+class EvalResult(NamedTuple):
+    """The metrics of an evaluation, and its protocol."""
 
     metrics: dict[str, float]
-    protocol: Protocol
+    protocol: EvalProtocol
     split: str
     videos: int
+    """Number of videos that could be decoded."""
     undecodable: tuple[str, ...]
     folder: Path
+    """Directory of `result.json` and `scores.npz`."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the result as a JSON document."""
         return {
             **self.metrics,
             "clips": self.protocol.clips,
@@ -73,7 +76,7 @@ class Result(NamedTuple):
         }
 
     def headline(self) -> str:
-        """Say it in one line, protocol and counts included."""
+        """Format the result as one line, with protocol and counts."""
         top5 = f", top-5 {100 * self.metrics['top5']:.1f} %" if "top5" in self.metrics else ""
         return (
             f"top-1 {100 * self.metrics['top1']:.1f} %{top5} ({self.protocol}, "
@@ -81,8 +84,10 @@ class Result(NamedTuple):
         )
 
 
-def _ranks(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many classes come before the right one; of equals the lowest label comes first."""
+def _rank_labels(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the rank of each label, 0 for the most probable; ties rank the lower label first."""
     order = np.argsort(-probabilities, axis=1, kind="stable")
-    found: NDArray[np.int64] = np.argmax(order == labels[:, None], axis=1)
-    return found
+    ranks: NDArray[np.int64] = np.argmax(order == labels[:, None], axis=1)
+    return ranks

@@ -25,10 +25,10 @@ from videomae_cli.models.build import build_classifier
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
-from videomae_cli.tasks.diagnose.probe_batch import classifier_probe, label_guess_loss
+from videomae_cli.tasks.diagnose.probe_batch import class_frequency_loss, classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
-from videomae_cli.tasks.evaluate.evaluate import score
-from videomae_cli.tasks.evaluate.scores import Protocol
+from videomae_cli.tasks.evaluate.scores import EvalProtocol
+from videomae_cli.tasks.evaluate.scoring import score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
 from videomae_cli.tasks.train.job import Job, open_manifest, plan_training
@@ -179,9 +179,9 @@ def _parameter_groups(
 
 
 def _guess_loss(recipe: FinetuneRecipe, manifest: Manifest, classes: int) -> float:
-    """Return the loss of guessing each class as often as it occurs in training."""
+    """Return the loss of predicting the class frequencies of the training videos."""
     labels = [video.label for video in manifest.split("train") if video.label is not None]
-    return label_guess_loss(labels, classes, recipe.augment.smoothing)
+    return class_frequency_loss(labels, classes, recipe.augment.smoothing)
 
 
 def _classifier(
@@ -225,12 +225,12 @@ def _validation(
 
     def validate(step: int) -> dict[str, float]:
         with gather_weights(classifier):
-            scores = score(
+            scores = score_videos(
                 classifier,
                 manifest,
                 "val",
                 recipe.clip,
-                Protocol(1, 1),
+                EvalProtocol(1, 1),
                 runtime=runtime,
                 report=Silence(),
             )

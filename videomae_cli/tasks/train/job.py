@@ -1,7 +1,7 @@
 """What one run trains: model, data, plan and callbacks, whatever kind of training it is."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
 
@@ -16,9 +16,11 @@ from videomae_cli.engine.plan import TrainingPlan, make_training_plan
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.step import PrepareInputs
 from videomae_cli.errors import DataError
-from videomae_cli.models.autoencoder import Autoencoder
-from videomae_cli.models.classifier import Classifier
 from videomae_cli.tasks.diagnose.probe_batch import Probe
+
+if TYPE_CHECKING:
+    from videomae_cli.models.autoencoder import Autoencoder
+    from videomae_cli.models.classifier import Classifier
 
 
 class Job(NamedTuple):
@@ -28,7 +30,7 @@ class Job(NamedTuple):
     """Resolved; `train.micro_batch` is a number."""
     objective: nn.Module
     """What is trained; its output has a scalar `loss`."""
-    model: Autoencoder | Classifier
+    model: "Autoencoder | Classifier"
     """The part of it whose weights are kept."""
     config: ModelConfig
     """Of the model."""

@@ -1,0 +1,64 @@
+"""The metrics of an evaluation, compared with values computed by hand."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.notes import CLASSIFIER, Notes
+from videomae_cli.data.manifest import Manifest
+from videomae_cli.errors import DataError
+from videomae_cli.tasks.evaluate import evaluate
+from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
+
+
+def scores(probabilities: list[list[float]], labels: list[int]) -> Scores:
+    return Scores(
+        np.arange(len(labels)),
+        np.array(labels, dtype=np.int64),
+        np.array(probabilities, dtype=np.float32),
+        (),
+    )
+
+
+def test_metrics_count_ranks_classes_and_log_loss() -> None:
+    metrics = scores([[0.5, 0.3, 0.2], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]], [0, 1, 1]).metrics()
+
+    assert metrics["top1"] == pytest.approx(2 / 3)
+    assert metrics["mean_class"] == pytest.approx((1 + 1 / 2) / 2)
+    assert metrics["loss"] == pytest.approx(-math.log(0.5 * 0.7 * 0.3) / 3)
+    assert "top5" not in metrics
+
+
+def test_a_tie_counts_for_the_lower_label() -> None:
+    uniform = scores([[1 / 6] * 6] * 6, list(range(6)))
+
+    assert uniform.metrics()["top1"] == pytest.approx(1 / 6)
+    assert uniform.metrics()["top5"] == pytest.approx(5 / 6)
+
+
+def test_the_headline_has_protocol_and_counts() -> None:
+    result = EvalResult({"top1": 0.5}, EvalProtocol(5, 3), "test", 1234, ("a.mp4",), Path("x"))
+
+    assert result.headline() == "top-1 50.0 % (5 x 3 views, 1,234 test videos, 1 undecodable)"
+
+
+def check(classes: tuple[str, ...], expected: tuple[str, ...]) -> Notes:
+    notes = Notes()
+    config = CLASSIFIER.model_copy(update={"classes": expected})
+    manifest = Manifest(Path("videos"), (), classes, "digest")
+    evaluate._check_classes(config, manifest, Path("data"), notes)
+    return notes
+
+
+def test_classes_that_differ_are_refused_and_the_first_difference_is_named() -> None:
+    with pytest.raises(DataError, match="label 1 is 'up' instead of 'right'"):
+        check(("left", "up"), ("left", "right"))
+    with pytest.raises(DataError, match="1 classes instead of 2"):
+        check(("left",), ("left", "right"))
+
+
+def test_numbered_classes_are_assumed_to_be_those_of_the_dataset_with_a_warning() -> None:
+    assert check(("left", "right"), ("left", "right")).warned == []
+    assert "only numbers its 2 classes" in check(("left", "right"), ("0", "1")).warned[0]

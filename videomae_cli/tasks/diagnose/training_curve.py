@@ -1,0 +1,65 @@
+"""The logged metrics of a run, as the rules of the diagnosis read them."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Literal, NamedTuple
+
+Line = Mapping[str, float]
+"""One line of `metrics.jsonl`."""
+MAX_LR = 0.02  # AdamW moves every weight by about the learning rate; weights are about this large
+BASELINES = {"pretrain": "predicting the mean", "finetune": "predicting the class frequencies"}
+"""The prediction whose loss is logged as `trivial_loss`; it ignores the input clip."""
+
+
+class TrainingCurve(NamedTuple):
+    """The logged metrics of a run, and its planned length."""
+
+    kind: Literal["pretrain", "finetune"]
+    steps: int
+    """Planned optimizer steps."""
+    warmup: int
+    """Warm-up steps among them."""
+    lines: Sequence[Line]
+    """Lines of `metrics.jsonl`, in order."""
+    failure: str = ""
+    """Error message, if the run was ended by its loss."""
+
+    def column(self, name: str) -> list[float]:
+        """Return all logged values of a metric, in order."""
+        return [line[name] for line in self.lines if name in line]
+
+    def last(self, name: str) -> float | None:
+        """Return the newest logged value of a metric; None if there is none."""
+        return next(iter(self.column(name)[::-1]), None)
+
+    @property
+    def step(self) -> int:
+        """Steps completed."""
+        return int(self.lines[-1]["step"]) if self.lines else 0
+
+    @property
+    def end_loss(self) -> float:
+        """Median loss of the last tenth of the lines, and of at least three."""
+        losses = self.column("loss")
+        return median(losses[-max(3, len(losses) // 10) :])
+
+    @property
+    def best_loss(self) -> float:
+        """Lowest median loss of three consecutive lines."""
+        losses = self.column("loss")
+        return min(median(losses[first : first + 3]) for first in range(max(1, len(losses) - 2)))
+
+    @property
+    def peak_lr(self) -> float:
+        """Highest learning rate; 0 if none is logged."""
+        return max(self.column("lr"), default=0.0)
+
+    @property
+    def has_excessive_lr(self) -> bool:
+        """Whether the learning rate was too high for AdamW."""
+        return self.peak_lr > MAX_LR
+
+    @property
+    def baseline(self) -> str:
+        """Name of the prediction whose loss is `trivial_loss`."""
+        return BASELINES[self.kind]
