@@ -44,7 +44,7 @@ def test_another_seed_changes_weights_masks_and_metrics_but_not_the_data(first: 
     changed += [f"{run}/checkpoints/step-000000005/optimizer.safetensors"]
     assert done.returncode == 1
     assert {result[name] for name in changed} == {"DIFFERS"}
-    assert result["data/manifest.csv"] == result[f"{run}/final/model.json"] == "same"
+    assert result["data/manifest.csv"] == "same"
 
 
 def test_new_words_are_reported_and_do_not_fail(first: Path, tmp_path: Path) -> None:

@@ -58,19 +58,9 @@ def infer_model_config(
     """
     sources = (side_info.hints, hints) if hints.is_guess else (hints, side_info.hints)
     values = _Values(_merge_hints(*sources), training_args or {})
-    channels, tubelet, patch = _read_patch_embed(weights)
-    size = values.choose("size", "input_size", SIZE)
     fields: dict[str, Any] = {
         "kind": kind,
-        "encoder": _infer_transformer(weights, "encoder.", values),
-        "grid": _make_grid(
-            frames=values.choose("frames", "num_frames", FRAMES),
-            height=size,
-            width=size,
-            tubelet=tubelet,
-            patch=patch,
-            channels=channels,
-        ),
+        **_infer_input(weights, values),
         "stride_frames": values.choose("stride_frames", "sampling_rate", STRIDE),
     }
     values.assumed.append(
@@ -82,6 +72,22 @@ def infer_model_config(
         fields |= _infer_classes(weights, values, side_info)
     config = ModelConfig(**(fields | dict(side_info.fields)))
     return InferredConfig(config, (*values.assumed, *side_info.assumed))
+
+
+def _infer_input(weights: Weights, values: "_Values") -> dict[str, Any]:
+    """Return encoder configuration and clip geometry."""
+    channels, tubelet, patch = _read_patch_embed(weights)
+    size = values.choose("size", "input_size", SIZE)
+    encoder = _infer_transformer(weights, "encoder.", values)
+    grid = _make_grid(
+        frames=values.choose("frames", "num_frames", FRAMES),
+        height=size,
+        width=size,
+        tubelet=tubelet,
+        patch=patch,
+        channels=channels,
+    )
+    return {"encoder": encoder, "grid": grid}
 
 
 class _Values:

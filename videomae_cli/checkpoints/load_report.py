@@ -62,7 +62,7 @@ def match_tensors(
     allow_dropped: Mapping[str, str] | None = None,
     origins: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Tensor], LoadReport]:
-    """Match the tensors of a source with those of a model.
+    """Return those tensors of a source that a model uses, and the load report.
 
     Args:
         weights: Native names to tensors.
@@ -70,9 +70,6 @@ def match_tensors(
         allow_initialised: Patterns (`head.*`) of names that the source may lack.
         allow_dropped: Patterns of source names that the model may not use, each with the reason.
         origins: Native names to names in the source, for messages.
-
-    Returns:
-        The weights that the model uses, and the report.
 
     Raises:
         CheckpointError: Tensors are missing, unknown or of another shape; all of them are named.

@@ -21,7 +21,6 @@ from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data import transforms
 from videomae_cli.data.batches import FinetuneBatch, PretrainBatch, concatenate
-from videomae_cli.data.erasing import NOTHING, draw_erase_box
 from videomae_cli.data.frame_sampling import (
     dense_end_range,
     dense_train_indices,
@@ -37,6 +36,7 @@ from videomae_cli.rng import stream
 
 PRETRAIN_AREA = (0.5, 1.0)  # of a random resized crop (MAE-ST)
 SampleKey = tuple[int, int]  # epoch, number of the video in its split
+NO_BOX = (0, 0, 0, 0)  # nothing to erase
 
 
 class PretrainClips:
@@ -165,8 +165,10 @@ class FinetuneClips:
         frames_THWC = _crop(frames_THWC, spec.crop, size, spec.area, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
-        box = NOTHING
+        box = NO_BOX
         if rng.random() < spec.erasing:
+            from videomae_cli.data.erasing import draw_erase_box  # pretraining never needs it
+
             box = draw_erase_box(rng, size, size)
         return to_clip(frames_THWC), (*box, int(rng.integers(2**62)))
 

@@ -1,4 +1,4 @@
-"""`videomae convert --to onnx`: export a trained model, and compare it with the original.
+"""`convert --to onnx`: export a trained model, and compare it with the original.
 
 The exported model takes pixels as uint8 and normalises them inside, so that callers cannot
 normalise differently. A JSON file beside it describes the preprocessing before that. Files are left
@@ -106,14 +106,18 @@ def run(
     original = build_export_model(loaded, features=request.features)
     report.say(f"{loaded.file}: exporting to {export_format.title}; output: {original.meaning}")
     parity, metadata = _write(out, metadata_file, loaded, original, request.to)
-    batches = " and ".join(map(str, BATCHES))
-    report.say(
-        f"wrote {out} and {metadata_file.name}; read back, its {original.output} agree with the"
-        f" original's within {parity.largest_difference:.1g} (batch sizes {batches})"
-    )
+    report.say(f"wrote {out} and {metadata_file.name}; {_describe_parity(original, parity)}")
     print_assumptions(loaded, report)
     print_warnings(loaded, report)
     return Export(out, metadata)
+
+
+def _describe_parity(original: ExportModel, parity: Parity) -> str:
+    batches = " and ".join(map(str, BATCHES))
+    return (
+        f"read back, its {original.output} agree with the original's within"
+        f" {parity.largest_difference:.1g} (batch sizes {batches})"
+    )
 
 
 def _check_destination(

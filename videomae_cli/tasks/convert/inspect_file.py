@@ -1,4 +1,4 @@
-"""`videomae convert --inspect`: describe a file from the names and shapes of its tensors.
+"""`convert --inspect`: describe a file from the names and shapes of its tensors.
 
 No code is run. Values are not read, except those of torch files from before 1.6 and the few that
 show known defects. A file of an unknown format is described as far as possible, then refused.

@@ -1,4 +1,4 @@
-"""`videomae recipes ls | show | cp`: list recipes, resolve one, copy one. Imports no torch."""
+"""`recipes ls`, `show` and `cp`: list recipes, resolve one, copy one. Imports no torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
