@@ -53,6 +53,6 @@ def test_fine_tuning_starts_from_another_format_at_another_geometry(
     told = " ".join(capsys.readouterr().out.split())
     assert code == 0
     assert "1 tensor adapted to this recipe: tubelets 2 to 4 frames" in told
-    assert "positions computed for 2x6x6 tokens" in told
+    assert "position embeddings computed for 2x6x6 tokens" in told
     config = json.loads((tmp_path / "tuned/final/model.json").read_text())
     assert "(autoencoder, hf)" in config["derived_from"][-1]

@@ -84,6 +84,7 @@ def ends(tasks: list[subprocess.Popen[bytes]]) -> list[int]:
             task.terminate()  # and a launcher its processes
 
 
+@pytest.mark.slow
 def test_tasks_of_slurm_make_one_run(
     twin: Path, recipes: Path, prepared: Path, tmp_path: Path
 ) -> None:

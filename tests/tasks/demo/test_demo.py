@@ -98,6 +98,7 @@ def test_the_results_are_written_as_json(finished: tuple[Path, DemoResults, Note
     assert set(written["seconds"]) == {"videos", "training"}
 
 
+@pytest.mark.slow
 def test_a_second_run_in_the_same_directory_trains_nothing(
     finished: tuple[Path, DemoResults, Notes],
 ) -> None:

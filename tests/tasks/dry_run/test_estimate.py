@@ -51,11 +51,11 @@ def test_a_decode_bound_run_is_told_with_every_cure_that_applies() -> None:
     assert slow.is_decode_bound
     assert note.startswith("decoding limits training")
     assert "--set train.workers=7" in note
-    assert "they are 720 pixels high, clips 112" in note
+    assert "their short side is 720 pixels, that of a clip 112" in note
     assert "--set augment.repeats=2" in note
     (shorter,) = FOUND._replace(data_wait=0.6).notes()
     assert "train.workers" not in shorter
-    assert "pixels high" not in shorter
+    assert "short side" not in shorter
 
 
 def test_a_disk_too_small_for_one_save_more_is_told() -> None:

@@ -75,7 +75,7 @@ def test_states_at_every_ratio_are_those_of_the_mask(result: visualize.Visualisa
 def test_an_unsupported_ratio_has_an_error_text(result: visualize.Visualisation) -> None:
     views = {one["name"]: one["views"] for one in _read_data(result.files[0])["strategies"]}
 
-    assert "pool 0.3 is no more than the visible 0.5" in views["motion"][0]["error"]
+    assert "pool 0.3 is not larger than the visible fraction 0.5" in views["motion"][0]["error"]
     assert "hides 4 of the 4 slices" in views["time"][-1]["error"]
 
 

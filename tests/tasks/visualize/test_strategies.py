@@ -83,7 +83,7 @@ def test_an_unknown_name_is_refused_with_the_list(names: str, message: str) -> N
 
 
 def test_a_ratio_that_a_strategy_does_not_support_is_refused_by_name() -> None:
-    with pytest.raises(UsageError, match=r"motion at ratio 0.5: pool 0.3 is no more") as caught:
+    with pytest.raises(UsageError, match=r"motion at ratio 0.5: pool 0.3 is not larger") as caught:
         select_masks("all", 0.5)
     with pytest.raises(UsageError, match="must be greater than 0 and less than 1"):
         replace_ratio(STRATEGIES["tube"], 1.0)

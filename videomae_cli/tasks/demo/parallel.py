@@ -8,6 +8,7 @@ A signal, or the failure of one task, is sent to the running tasks, which write 
 exit. Workers end when the process that started them ends, for whatever reason.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -109,7 +110,8 @@ def _run_all(
 def _signal_workers(number: int) -> None:
     for child in multiprocessing.active_children():
         if child.pid is not None:
-            os.kill(child.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(child.pid, number)
 
 
 def _forward(messages: MessageQueue, report: Report) -> None:
