@@ -161,7 +161,7 @@ def record(seed: int, *, quick: bool) -> Digests:
     _write_videos(Path("videos"), 20)
     Path("list.csv").write_text("path,label,split\nslow/0.mkv,4,train\nfast/1.mkv,2,val\n")
     _run(made, "prepare videos --out data --workers 1")
-    _run(made, "prepare list.csv --root videos --classes 6 --decoder pyav --out listed")
+    _run(made, "prepare list.csv --root videos --classes 6 --decoder pyav --out listed --workers 1")
     _train(made, ["tube"] if quick else list(RUNS), seed)
     if quick:
         return made
@@ -174,9 +174,9 @@ def record(seed: int, *, quick: bool) -> Digests:
             if _run(made, f"convert runs/{source} {out} --to {to}") and to in FORMATS:
                 _run(made, f"convert {out} converted/{source}-{to}-back")
     _run(made, "convert converted/mixup-v1.pth --inspect")
-    names = [recipe["name"] for recipe in videomae("recipes ls --json")["json"]]
-    shown = {name: videomae(f"recipes show {name} --json") for name in names}
-    _add(made, "recipes show", value_digests(shown))
+    for recipe in videomae("recipes ls --json")["json"]:
+        shown = videomae(f"recipes show {recipe['name']} --json")["json"]
+        _add(made, f"videomae recipes show {recipe['name']}", value_digests([shown, recipe]))
     return made
 
 

@@ -11,6 +11,7 @@ import io
 import json
 import runpy
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -38,6 +39,9 @@ def videomae(words: str) -> dict[str, Any]:
             runpy.run_module("videomae_cli", run_name="__main__", alter_sys=False)
     except SystemExit as leaving:
         code = int(leaving.code or 0)
+    except Exception:  # noqa: BLE001  (a fault of the version that is run is a result, too)
+        traceback.print_exc()
+        code = 1
     finally:
         Image.Image.paste = paste
     result = {"exit code": code, "json": json.loads(output.getvalue() or "null")}

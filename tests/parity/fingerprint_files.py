@@ -16,7 +16,7 @@ from typing import Any
 Digests = dict[str, str]
 
 WORDS = ".words"
-IGNORED_KEYS = {"software", "versions", "bytes"}  # a .pth holds the name it had while written
+IGNORED_KEYS = {"software", "versions", "file", "bytes"}  # in a .pth stands a temporary name
 PAYLOAD = re.compile(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', re.DOTALL)
 
 
