@@ -46,16 +46,6 @@ def fit(
 ) -> None:
     """Train from the step of `state` to the end of the plan; `state` is updated in place.
 
-    Args:
-        inputs: Model, optimizer, data and callbacks.
-        plan: Steps, learning rates, batch.
-        intervals: When to log, write checkpoints and validate.
-        state: Where the run stands.
-        runtime: Device and processes.
-        report: Receives progress and warnings.
-        run_dir: Where logs and checkpoints are written.
-        seed: The run's random seed.
-
     Raises:
         NonFiniteError: More steps than allowed had no finite loss or gradient.
         TrainingError: A checkpoint could not be written.

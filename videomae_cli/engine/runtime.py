@@ -80,12 +80,7 @@ def keep_freed_memory() -> None:
 
 
 class Runtime:
-    """Device and processes of a run. A context manager: it handles signals only inside the block.
-
-    Args:
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
-        cpu: Stay on the CPU even where there is an accelerator.
-    """
+    """Device and processes of a run; as a context manager it handles signals inside the block."""
 
     def __init__(
         self, precision: Precision | Literal["auto"] = "auto", *, cpu: bool = False

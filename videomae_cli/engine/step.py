@@ -95,16 +95,7 @@ class NonFiniteError(TrainingError):
 
 
 class Stepper:
-    """Takes one optimizer step after the other.
-
-    Args:
-        inputs: Model, optimizer, data and callbacks.
-        plan: Learning rates and micro-batches.
-        runtime: Device and processes.
-        throughput: Measures every wait and every step.
-        seed: The run's random seed.
-        budget: Number of steps that may be skipped.
-    """
+    """Takes one optimizer step after the other; at most `budget` steps may be skipped."""
 
     def __init__(
         self,
@@ -149,11 +140,7 @@ class Stepper:
         return result
 
     def _wait(self) -> Iterator[MicroBatch]:
-        """Wait for the next step's first micro-batch; return an iterator over all of them.
-
-        Raises:
-            Stopped: A signal asked to stop.
-        """
+        """Wait for the next step's first micro-batch; return an iterator over all of them."""
         first: list[MicroBatch] = []
         try:
             with self.throughput.measure_wait(), self.runtime.signals.interruptible():

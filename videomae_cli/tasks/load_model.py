@@ -91,12 +91,7 @@ def load_classifier(loaded: Checkpoint) -> Classifier:
 def load_weights(
     model: nn.Module, weights: Mapping[str, Tensor], *, initialised: Sequence[str] = ()
 ) -> None:
-    """Put native weights into a model.
-
-    Args:
-        model: Changed in place.
-        weights: Tensors by native name.
-        initialised: Names that the weights may lack; the model keeps its own values there.
+    """Put native weights into a model; those named `initialised` may be missing.
 
     Raises:
         CheckpointError: A tensor is missing, unknown or of another shape.
@@ -110,18 +105,11 @@ def load_weights(
 def init_from_pretrained(
     loaded: Checkpoint, classifier: Classifier, config: ModelConfig, *, norm: Norm = "fresh"
 ) -> tuple[dict[str, Tensor], LoadReport]:
-    """Initialise a classifier from a pretrained encoder.
+    """Initialise a classifier from a pretrained encoder; return the weights used and the load report.
 
     The tubelet embedding and learned position embeddings are adapted to another clip geometry.
-
-    Args:
-        loaded: Pretrained weights, or those of another classifier.
-        classifier: Changed in place; tensors that the checkpoint lacks keep their initial values.
-        config: Of the classifier.
-        norm: Source of the norm after pooling.
-
-    Returns:
-        The weights used, and the load report.
+    Tensors that the checkpoint lacks keep their initial values. `norm` is the source of the norm
+    after pooling.
 
     Raises:
         CheckpointError: The encoders differ.

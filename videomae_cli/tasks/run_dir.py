@@ -39,10 +39,8 @@ FINAL = "final"
 class RunDir:
     """The directory of one run, locked for this process while the context is entered.
 
-    Args:
-        path: The directory; created on entry. All processes use the path of rank 0.
-        runtime: Of the run.
-        fork_of: Directory of the run that this one continues under a changed recipe.
+    All processes use the path of rank 0. `fork_of` is the run that this one continues under a
+    changed recipe.
     """
 
     def __init__(self, path: Path, runtime: Runtime, fork_of: Path | None = None) -> None:
@@ -96,15 +94,7 @@ class RunDir:
                 atomic.write_text(self.path / name, content)
 
     def write_final(self, model: nn.Module, config: ModelConfig, state: TrainingState) -> Path:
-        """Write the final weights; called by all processes.
-
-        Args:
-            model: Its weights are written; it may be sharded.
-            config: Of the model.
-            state: At the end of training.
-
-        Returns:
-            The directory of the weights.
+        """Write the final weights; called by all processes. Return their directory.
 
         Raises:
             CheckpointError: They cannot be written.
@@ -155,13 +145,7 @@ def is_finished(run_dir: Path) -> bool:
 
 
 def choose_run_dir(name: str, *, out: Path | None, resume: Path | None, is_fork: bool) -> Path:
-    """Return the run directory that a command line asks for.
-
-    Args:
-        name: Of the recipe; a new directory is named after it.
-        out: `--out`.
-        resume: `--resume`.
-        is_fork: `--fork`.
+    """Return the run directory that --out, --resume and --fork ask for; `name` is the recipe's.
 
     Raises:
         UsageError: The flags contradict each other, or the directory contains another run.
@@ -180,10 +164,6 @@ def choose_run_dir(name: str, *, out: Path | None, resume: Path | None, is_fork:
 
 def newest_final_weights(kind: str, report: Report) -> Path:
     """Return `final/` of the newest finished run under `runs/`, and report which it is.
-
-    Args:
-        kind: `autoencoder` or `classifier`.
-        report: Receives the choice.
 
     Raises:
         CheckpointError: There is none.
@@ -206,11 +186,7 @@ def newest_final_weights(kind: str, report: Report) -> Path:
 
 
 def _new_run_dir(name: str, out: Path | None) -> Path:
-    """Return `out`, or `runs/<recipe>-<time>`.
-
-    Raises:
-        UsageError: The directory contains a run already.
-    """
+    """Return `out`, or `runs/<recipe>-<time>`."""
     if out is None:
         first = RUNS / time.strftime(f"{name}-%Y%m%d-%H%M")
         existing = len(list(RUNS.glob(f"{first.name}*")))

@@ -30,14 +30,10 @@ def shard(
     device: torch.device,
     world: int,
 ) -> list[Group]:
-    """Shard a model over all processes; return parameter groups of its new parameters.
+    """Shard a model in place over `world` processes; return parameter groups of its new parameters.
 
-    Args:
-        model: On its device, with the same weights on all processes; changed in place.
-        blocks: Its modules that are gathered one at a time.
-        groups: Its parameter groups; sharding replaces the parameters in them.
-        device: The device of this process.
-        world: Number of processes.
+    The model is on its device, with the same weights on all processes. Its `blocks` are gathered
+    one at a time.
     """
     name_of = {id(parameter): name for name, parameter in model.named_parameters()}
     names = [[name_of[id(parameter)] for parameter in group["params"]] for group in groups]

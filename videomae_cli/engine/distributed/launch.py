@@ -26,10 +26,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def process_count(devices: int | None) -> int:
-    """Return the number of processes to start.
-
-    Args:
-        devices: Of the command line; None for all GPUs, or one process on a CPU.
+    """Return how many processes to start; None stands for all GPUs, or one process on a CPU.
 
     Raises:
         UsageError: There are fewer devices.
@@ -53,13 +50,9 @@ def is_launched() -> bool:
 
 
 def relaunch(devices: int | None) -> int | None:
-    """Run this command once per device and wait for the processes.
+    """Run this command once per device (None: per GPU) and wait; return the exit code.
 
-    Args:
-        devices: Number of processes; None for all GPUs, or one process on a CPU.
-
-    Returns:
-        The exit code; None if this process is to run the command itself.
+    Returns None if this process is to run the command itself.
 
     Raises:
         UsageError: There are fewer devices, or a launcher has started another number of processes.
@@ -86,11 +79,7 @@ def relaunch(devices: int | None) -> int | None:
 
 
 def _set_up_rank(devices: int | None) -> None:
-    """Set the variables that `_start` would have set for this process of another launcher.
-
-    Raises:
-        UsageError: The launcher has started another number of processes than `devices`.
-    """
+    """Set the variables that `_start` would have set for this process of another launcher."""
     count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if devices not in (None, count):
         raise UsageError(
@@ -142,11 +131,7 @@ def _stop_with_parent(parent: int) -> Callable[[], None]:
 
 
 def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
-    """Wait for all ranks; kill those that are left `GRACE_SECONDS` after one has failed.
-
-    Returns:
-        The highest exit code, 128 + its number for a signal.
-    """
+    """Wait for all ranks; kill those that are left `GRACE_SECONDS` after one has failed."""
     deadline = float("inf")
     while any(rank.poll() is None for rank in ranks):
         failed = [rank for rank in ranks if rank.returncode]

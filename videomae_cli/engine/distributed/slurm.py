@@ -55,10 +55,6 @@ def rank_variables(environment: Mapping[str, str], *, gpus: int) -> dict[str, st
     Accelerate uses LOCAL_RANK as the number of the GPU. A task with GPUs of its own sees no others
     and numbers them from 0, so its number on the node is taken modulo the GPUs that it sees.
 
-    Args:
-        environment: The environment variables of the task.
-        gpus: Number of GPUs that the task sees.
-
     Raises:
         UsageError: A variable is missing or malformed, or variables contradict each other.
     """
@@ -107,11 +103,7 @@ def expand_task_counts(text: str) -> list[int]:
 
 
 def _master_address(environment: Mapping[str, str], *, nodes: int) -> str:
-    """Return the address of rank 0.
-
-    Raises:
-        UsageError: There are several nodes, and the batch script has not set it.
-    """
+    """Return the address of rank 0."""
     if "MASTER_ADDR" in environment:
         return environment["MASTER_ADDR"]
     if nodes == 1:

@@ -24,12 +24,7 @@ _AVERAGED = ("loss", "grad_norm")
 
 
 class Metric(NamedTuple):
-    """The value returned by a validation that decides which checkpoint is the best.
-
-    Args:
-        name: Its key, such as `top1` or `loss`.
-        higher_is_better: False for losses and errors.
-    """
+    """The value returned by a validation that decides which checkpoint is the best."""
 
     name: str
     higher_is_better: bool = True
@@ -44,10 +39,7 @@ class Metric(NamedTuple):
 class MetricsLog:
     """Appends lines to a log; removes the later ones when a run is resumed.
 
-    Args:
-        path: The file.
-        active: Whether anything is written; false on all ranks but 0.
-        callback: Also called with every line that is written.
+    Only an `active` log, that of rank 0, is written. `callback` receives every written line.
     """
 
     def __init__(
@@ -136,11 +128,7 @@ def record_order(stats: RunningStats, indices: Sequence[int]) -> None:
 
 
 def pop_averages(stats: RunningStats) -> dict[str, float]:
-    """Return the values of one line and clear the running statistics.
-
-    Returns:
-        Means over the steps by name, maxima as `<name>_max`, and `order` if an epoch began.
-    """
+    """Return means, maxima (`<name>_max`) and, if an epoch began, `order`; clear the statistics."""
     steps = stats.pop("steps", 0.0)  # 0 if all steps were skipped; then there are no sums
     values = {name: value / steps if name in _AVERAGED else value for name, value in stats.items()}
     stats.clear()

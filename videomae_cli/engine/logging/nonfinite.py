@@ -27,18 +27,9 @@ def record_nonfinite_step(
     runtime: Runtime,
     run_dir: Path,
 ) -> NonFiniteError:
-    """Write `crash-step-*.json` into the run directory; called by all processes.
+    """Write `crash-step-*.json` into the run directory; return an error that summarises it.
 
-    Args:
-        inputs: Model and data of the run.
-        results: The micro-batches of this process.
-        result: The outcome of the step.
-        state: Where the run stands.
-        runtime: Device and processes.
-        run_dir: The run directory.
-
-    Returns:
-        An error that summarises the record.
+    Called by all processes, each with its own micro-batches.
 
     Raises:
         TrainingError: The record cannot be written.

@@ -15,13 +15,7 @@ _PROCESS_STATUS = Path("/proc/self/status")
 
 
 class Throughput:
-    """Measures the time of steps and of waiting for data, and logs both.
-
-    Args:
-        log: Receives the lines.
-        batch: Clips per step, over all processes.
-        device: Its peak memory is logged too.
-    """
+    """Measures the time of steps of `batch` clips and of waiting for data, and logs both."""
 
     def __init__(self, log: MetricsLog, batch: int, device: torch.device) -> None:
         self.log = log

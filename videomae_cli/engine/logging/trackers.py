@@ -42,12 +42,7 @@ def open_trackers(
     """Open trackers for a run and yield a function that sends metrics to all of them.
 
     To be entered on rank 0 only. The trackers are closed when the block ends, also by an exception.
-
-    Args:
-        names: Which trackers.
-        run_dir: Where TensorBoard and offline W&B write.
-        settings: The recipe, shown by W&B beside the curves.
-        step: Where the run stands.
+    W&B shows the `settings`, the recipe, beside the curves.
 
     Raises:
         TrainingError: W&B does not start.

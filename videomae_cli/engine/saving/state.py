@@ -76,11 +76,7 @@ def collect_tensors(
 ) -> Files:
     """Return the tensors of a checkpoint by file name; called by all processes.
 
-    Args:
-        model: Not wrapped; it may be sharded.
-        optimizer: Its optimizer.
-        ema: Moving average of its weights.
-        is_writer: Whether this process writes the checkpoint; the others get no tensors.
+    The model is not wrapped, but may be sharded. Processes other than the writer get no tensors.
     """
     files: dict[str, Mapping[str, Tensor]] = {
         MODEL: model.state_dict(),
@@ -119,11 +115,7 @@ def restore_tensors(
 ) -> None:
     """Load model, optimizer and average from a checkpoint; called by all processes.
 
-    Args:
-        path: A checkpoint; without an average, the average starts from its weights.
-        model: Not wrapped; it may be sharded.
-        optimizer: Its optimizer.
-        ema: Moving average of its weights.
+    The model is not wrapped, but may be sharded. Without a saved average, the saved weights are it.
 
     Raises:
         TrainingError: The checkpoint belongs to another model.

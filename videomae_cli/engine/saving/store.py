@@ -37,15 +37,9 @@ class Retention(NamedTuple):
 
 
 def publish(folder: Path, step: int, contents: Mapping[str, Mapping[str, Tensor] | str]) -> Path:
-    """Write the checkpoint of a step under `folder`, in place of one of the same step.
+    """Write the checkpoint of a step under `folder`, in place of one of that step; return its path.
 
-    Args:
-        folder: Contains all checkpoints of the run; created as needed.
-        step: Number of optimizer steps taken.
-        contents: Tensors or text by file name.
-
-    Returns:
-        The directory of the checkpoint.
+    `contents` are tensors or text by file name.
 
     Raises:
         TrainingError: It cannot be written; earlier checkpoints are unchanged.
@@ -66,16 +60,10 @@ def publish(folder: Path, step: int, contents: Mapping[str, Mapping[str, Tensor]
 
 
 def prune(folder: Path, step: int, keep: Retention, *, always: Collection[int] = ()) -> None:
-    """Remove checkpoints before `step`, oldest first.
+    """Remove checkpoints before `step`, oldest first, except for those of the steps `always`.
 
     Checkpoints after `step` were damaged when this run was resumed. They do not count towards
     `keep.last`, and are replaced when the run reaches their steps.
-
-    Args:
-        folder: Contains all checkpoints of the run.
-        step: The step of the newest checkpoint.
-        keep: Which checkpoints are kept.
-        always: Steps whose checkpoints are kept too.
     """
     older = [path for path in _checkpoints(folder) if _step(path) <= step]
     for path in older[: -keep.last]:

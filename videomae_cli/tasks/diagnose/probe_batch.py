@@ -64,18 +64,12 @@ def classifier_probe(model: "Classifier") -> Probe:
 
 
 class ProbeBatch:
-    """A fixed batch of clips, and the steps at which the model is measured on it.
+    """The first `CLIPS` clips of a batch, and the steps at which the model is measured on them.
 
-    Args:
-        batch: The clips, as the data set returns them; the first `CLIPS` are used.
-        probe: Returns features and targets.
-        model: The model that `probe` calls; put into evaluation mode for it.
-        clip: Mean and standard deviation of its pixels are those of the normalisation.
-        plan: Length of the run, and batch.
-        runtime: Device and processes.
-        log_every: Steps between two logged lines; this object is called once for each.
-        trivial_loss: Loss of a prediction that ignores the clip; None where `probe` returns the
-            targets.
+    `probe` calls `model`, which is put into evaluation mode for it. `clip` has the mean and the
+    standard deviation of the normalisation. The object is called every `log_every` steps.
+    `trivial_loss` is the loss of a prediction that ignores the clip; None where `probe` returns the
+    targets.
     """
 
     def __init__(

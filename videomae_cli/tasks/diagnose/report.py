@@ -56,11 +56,7 @@ def write_diagnosis(
 ) -> "Verdict":
     """Diagnose a run, report the verdict, and write it with the curves.
 
-    Args:
-        run_dir: Directory of the run.
-        recipe: Of the run.
-        report: Receives the verdict.
-        failure: Error message, if the run was ended by its loss.
+    `failure` is the error message of a run that was ended by its loss.
     """
     # imported here because a run needs them only at its end, and matplotlib is slow to import
     from videomae_cli.tasks.diagnose.curves import plot_curves

@@ -52,15 +52,10 @@ def run(
     price_per_hour: float | None = None,
     without_data: bool = False,
 ) -> Estimate:
-    """Measure the first steps of a run and estimate the whole of it.
+    """Measure the first steps of a run and estimate the whole of it; nothing is left in `run_dir`.
 
-    Args:
-        recipe: The resolved recipe.
-        run_dir: The directory that the run would use; nothing is left there.
-        report: Receives the progress and the estimate.
-        resume: The run that would be resumed, if any.
-        price_per_hour: Of all devices together.
-        without_data: Use synthetic clips if the data of a pretraining recipe do not exist.
+    The price is that of all devices together. `without_data` allows synthetic clips if the data of
+    a pretraining recipe do not exist.
 
     Raises:
         VideoMAEError: Whatever the run itself would raise by then.

@@ -48,12 +48,8 @@ def measure_steps(
 ) -> Measurement:
     """Train a few steps, with fewer micro-batches than a whole step if that takes too long.
 
-    Args:
-        job: What the run trains.
-        runtime: Device and processes.
-        report: Receives the progress.
-        beside: Directory for temporary files, on the disk of the run.
-        expected: Expected seconds per micro-batch.
+    Temporary files are written into `beside`, on the disk of the run. `expected` is the expected
+    number of seconds per micro-batch.
     """
     affordable = runtime.broadcast(max(MIN_STEPS, min(MAX_STEPS, round(SECONDS / expected))))
     accumulation = max(1, min(job.plan.accumulation, affordable // MIN_STEPS))

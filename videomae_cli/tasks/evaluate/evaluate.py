@@ -37,15 +37,8 @@ def run(
 ) -> EvalResult:
     """Evaluate a classifier; write `result.json` and `scores.npz`.
 
-    Args:
-        checkpoint: Run directory, or directory or file of weights.
-        report: Receives messages and progress.
-        data: Prepared dataset; None: that of the training run.
-        split: None: `test` if there is one, else `val`.
-        clips: Clips per video; None: that of the model configuration, as for `crops`.
-        crops: Crops per clip.
-        out: Output directory; None: a folder beside the weights.
-        precision: Of the forward pass.
+    Defaults: the data of the training run, its split `test` if there is one, else `val`, clips and
+    crops of the model configuration, and an output directory beside the weights.
 
     Raises:
         CheckpointError: The weights are no classifier, or damaged.
@@ -89,11 +82,7 @@ def _default_dir(weights: Path, split: str, protocol: EvalProtocol) -> Path:
 
 
 def _summarize(scores: Scores, split: str, protocol: EvalProtocol, folder: Path) -> EvalResult:
-    """Compute the metrics.
-
-    Raises:
-        DataError: No video could be decoded.
-    """
+    """Compute the metrics."""
     if not len(scores.labels):
         raise DataError(
             f"none of {len(scores.undecodable):,} videos could be decoded: {scores.undecodable[0]}",
@@ -114,12 +103,7 @@ def _report_result(result: EvalResult, report: Report) -> None:
 def _select_videos(
     config: ModelConfig, data: Path | None, split: str | None, report: Report
 ) -> tuple[Manifest, str]:
-    """Return the manifest, and the split of it to evaluate.
-
-    Raises:
-        DataError: No dataset is given, the split does not exist or has no labels, or the classes
-            are not those of the model configuration.
-    """
+    """Return the manifest, and the split of it to evaluate."""
     folder = data or (Path(config.data) if config.data else None)
     if folder is None:
         raise DataError("the checkpoint does not record its dataset", "give --data DIR")
@@ -136,11 +120,7 @@ def _select_videos(
 
 
 def _check_classes(config: ModelConfig, manifest: Manifest, folder: Path, report: Report) -> None:
-    """Compare the classes; numbered classes of a checkpoint are taken to be those of the dataset.
-
-    Raises:
-        DataError: The classes differ.
-    """
+    """Compare the classes; a checkpoint that only numbers them is taken to mean the dataset's."""
     classes, expected = manifest.classes or (), config.classes or ()
     if classes == expected:
         return

@@ -48,11 +48,7 @@ class Loss(NamedTuple):
 
 
 class Objective(nn.Module):
-    """A classifier with its training loss: soft-target cross entropy, in float32.
-
-    Args:
-        classifier: The model that is trained.
-    """
+    """A classifier with its training loss: soft-target cross entropy, in float32."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
@@ -66,14 +62,8 @@ class Objective(nn.Module):
 def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None = None) -> Path:
     """Fine-tune, or resume: a run in `path` continues from its newest complete checkpoint.
 
-    Args:
-        recipe: The resolved recipe; `start` names the pretrained weights, or is `scratch`.
-        path: The run directory.
-        report: Receives messages and progress.
-        fork_of: Continue from the newest checkpoint of this other run, in `path`.
-
-    Returns:
-        The directory of the final weights.
+    With `fork_of`, it continues from the newest checkpoint of that other run. Returns the directory
+    of the final weights.
 
     Raises:
         DataError: There are no prepared data where the recipe says, or they have no labels.

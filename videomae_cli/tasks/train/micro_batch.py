@@ -34,14 +34,7 @@ def resolve_micro_batch(
     report: Report,
     build: Callable[[AnyRecipe], Job],
 ) -> AnyRecipe:
-    """Return the recipe with a number for `train.micro_batch`.
-
-    Args:
-        recipe: The resolved recipe.
-        run_dir: Directory of a run that may have started already.
-        runtime: Device and processes.
-        report: Receives the number.
-        build: Builds the job of a recipe; used for the search only.
+    """Return the recipe with a number for `train.micro_batch`; `build` is used for the search only.
 
     Raises:
         RecipeError: The batch does not divide among the processes.

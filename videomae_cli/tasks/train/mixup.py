@@ -22,13 +22,7 @@ from videomae_cli.rng import stream_seed
 
 
 class MixedBatches:
-    """Prepares micro-batches for the objective.
-
-    Args:
-        recipe: Decides erasing, mixing and label smoothing.
-        classes: Number of classes, K.
-        rank: Rank of this process; each mixes differently.
-    """
+    """Prepares micro-batches of K classes for the objective; each rank mixes differently."""
 
     def __init__(self, recipe: FinetuneRecipe, classes: int, *, rank: int) -> None:
         self.clip = recipe.clip

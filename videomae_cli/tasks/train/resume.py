@@ -60,12 +60,8 @@ def identity(
 ) -> dict[str, str]:
     """Return everything that decides the numbers of a run, as digests and versions by name.
 
-    Args:
-        recipe: The resolved recipe.
-        data: Digest of the manifest.
-        decoders: Names and versions.
-        precision: The precision that `train.precision` resolved to on this machine.
-        init: Digest of the pretrained weights; empty for none.
+    `data` is the digest of the manifest, `precision` the resolved one, and `init` the digest of the
+    pretrained weights, if any.
     """
     text = json.dumps(_fixed_values(recipe), sort_keys=True)
     return {
@@ -164,12 +160,7 @@ def report_differences(
 
 
 def _record_fork(parent: Path, run_dir: Path, recipe: Recipe, report: Report) -> None:
-    """Write `fork.json`.
-
-    Raises:
-        TrainingError: `parent` has no checkpoint.
-        OSError: The file cannot be written.
-    """
+    """Write `fork.json`."""
     checkpoint = newest_complete_checkpoint(parent, report)
     if checkpoint is None:
         raise TrainingError(f"{parent} has no checkpoint yet", "start a new run instead")
@@ -179,16 +170,7 @@ def _record_fork(parent: Path, run_dir: Path, recipe: Recipe, report: Report) ->
 
 
 def _copy_fork(run_dir: Path, identity: Mapping[str, str], report: Report) -> Path | None:
-    """Copy the checkpoint that a forked run continues from, and its log, into its directory.
-
-    Args:
-        run_dir: Of the forked run, which has no checkpoint yet.
-        identity: Under which the forked run continues.
-        report: Receives what changed.
-
-    Returns:
-        The copy; None if the run is no fork.
-    """
+    """Copy the checkpoint that a forked run continues from, and its log, into its directory."""
     if not (run_dir / FORK).is_file():
         return None
     fork = Fork(**json.loads((run_dir / FORK).read_text()))

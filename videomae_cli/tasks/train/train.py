@@ -37,17 +37,8 @@ def train(
 ) -> TrainingState:
     """Train a job from where its run stands to the end; called by all processes.
 
-    Afterwards `job.model` has the weights to keep: those of the last step, or their average.
-
-    Args:
-        job: What is trained.
-        run_dir: Where logs and checkpoints are, and go.
-        runtime: Device and processes.
-        report: Receives progress and warnings.
-        limit: Stop after this step, while data are read ahead as if the run went on.
-
-    Returns:
-        Where the run ended.
+    Afterwards `job.model` has the weights to keep: those of the last step, or their average. With a
+    `limit`, training stops after that step, while data are read ahead as if it went on.
 
     Raises:
         RecipeError: A tracker is not installed, or fp16 is to be sharded.
