@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from videomae_cli.cli.options import CheckpointOption, DataOption, DevicesOption, JsonOption
+from videomae_cli.cli.options import (
+    CheckpointOption,
+    DataOption,
+    DevicesOption,
+    JsonOption,
+    count_option,
+)
 
 
 def evaluate(
@@ -15,17 +21,9 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="Split to evaluate.", show_default="test, else val"),
     ] = None,
-    clips: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Clips per video.", show_default="from the checkpoint"
-        ),
-    ] = None,
+    clips: Annotated[int | None, count_option("Clips per video.", "from the checkpoint")] = None,
     crops: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=3, metavar="N", help="Crops per clip.", show_default="from the checkpoint"
-        ),
+        int | None, count_option("Crops per clip.", "from the checkpoint", most=3)
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")

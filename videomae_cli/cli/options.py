@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +24,11 @@ def complete_run(incomplete: str) -> Iterator[str]:
     if RUNS.is_dir():
         runs = sorted((path for path in RUNS.iterdir() if path.is_dir()), reverse=True)
         yield from (path.as_posix() for path in runs if path.as_posix().startswith(incomplete))
+
+
+def count_option(help_text: str, default: str, *, most: int | None = None) -> Any:
+    """Describe an optional number from 1 on, and what stands for it if it is not given."""
+    return typer.Option(min=1, max=most, metavar="N", help=help_text, show_default=default)
 
 
 RecipeOption = Annotated[
@@ -86,13 +91,7 @@ CheckpointOption = Annotated[
 ]
 DevicesOption = Annotated[
     int | None,
-    typer.Option(
-        "--devices",
-        min=1,
-        metavar="N",
-        help="Number of devices of this machine to use.",
-        show_default="all GPUs, else the CPU",
-    ),
+    count_option("Number of devices of this machine to use.", "all GPUs, else the CPU"),
 ]
 SeedOption = Annotated[
     int | None,

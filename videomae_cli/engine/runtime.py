@@ -10,7 +10,7 @@ import os
 import platform
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -131,21 +131,15 @@ class Runtime:
         )
         return [float(value) for value in total.tolist()]
 
-    def wait(self) -> None:
-        """Wait for all processes."""
-        self.accelerator.wait_for_everyone()
-
     def prepare(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, *, is_sharded: bool = False
     ) -> tuple[nn.Module, AcceleratedOptimizer]:
         """Wrap a model for mixed precision and, unless it is sharded, for data parallelism."""
-        prepared: tuple[nn.Module, AcceleratedOptimizer] = (
-            (
-                self.accelerator.prepare_model(model, evaluation_mode=True),
-                self.accelerator.prepare_optimizer(optimizer),
-            )
-            if is_sharded
-            else self.accelerator.prepare(model, optimizer)
+        if is_sharded:
+            wrapped: nn.Module = self.accelerator.prepare_model(model, evaluation_mode=True)
+            return wrapped, self.accelerator.prepare_optimizer(optimizer)
+        prepared: tuple[nn.Module, AcceleratedOptimizer] = self.accelerator.prepare(
+            model, optimizer
         )
         return prepared
 
@@ -168,10 +162,7 @@ class Runtime:
     def accumulate_gradients(self, model: nn.Module, *, is_last: bool) -> Iterator[None]:
         """Exchange gradients between processes only for the last micro-batch of a step."""
         set_gradient_sync(model, enabled=is_last)
-        if is_last:
-            yield
-            return
-        with self.accelerator.no_sync(model):
+        with nullcontext() if is_last else self.accelerator.no_sync(model):
             yield
 
     def to_device(self, batch: Batch) -> Batch:

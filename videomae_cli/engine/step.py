@@ -31,12 +31,10 @@ class MicroBatch(Protocol):
     @property
     def indices(self) -> Tensor:
         """Sample numbers, int64 (B,)."""
-        ...
 
     @property
     def failed(self) -> Tensor:
         """Number of videos that were replaced for each sample, int64 (B,)."""
-        ...
 
 
 PrepareInputs = Callable[[Any, int, int], dict[str, Tensor]]
@@ -71,7 +69,6 @@ class MicroBatchResult(NamedTuple):
     """One micro-batch of a step, after its backward pass."""
 
     samples: list[int]
-    """Sample numbers."""
     loss: Tensor
     """Scalar, on the device; already divided by the number of micro-batches."""
     failed: int
@@ -86,7 +83,6 @@ class StepResult(NamedTuple):
     norm: float
     """Gradient norm before clipping; not finite if the step was skipped."""
     failed: int
-    """Number of videos that were replaced."""
     is_skipped: bool
 
 

@@ -105,7 +105,7 @@ def load_weights(
 def init_from_pretrained(
     loaded: Checkpoint, classifier: Classifier, config: ModelConfig, *, norm: Norm = "fresh"
 ) -> tuple[dict[str, Tensor], LoadReport]:
-    """Initialise a classifier from a pretrained encoder; return the weights used and the load report.
+    """Initialise a classifier from a pretrained encoder; return its weights and the load report.
 
     The tubelet embedding and learned position embeddings are adapted to another clip geometry.
     Tensors that the checkpoint lacks keep their initial values. `norm` is the source of the norm

@@ -66,21 +66,6 @@ class RunDir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._locked.enter_context(lock_directory(self.path))
 
-    @property
-    def recipe_file(self) -> Path:
-        """The recipe of the run; a directory that has one is a run."""
-        return self.path / RECIPE
-
-    @property
-    def checkpoints(self) -> Path:
-        """The directory of the training checkpoints."""
-        return self.path / CHECKPOINTS
-
-    @property
-    def final(self) -> Path:
-        """The directory of the final weights."""
-        return self.path / FINAL
-
     def write_recipe(self, recipe: Recipe) -> None:
         """Write the recipe and the software environment.
 
@@ -103,8 +88,9 @@ class RunDir:
 
         config = config.model_copy(update={"step": state.step, "software": environment.software()})
         weights = gather_to_cpu(model.state_dict(), is_writer=self._runtime.is_main)
-        self._runtime.run_on_rank0(lambda: write_native(self.final, weights, config))
-        return self.final
+        final = self.path / FINAL
+        self._runtime.run_on_rank0(lambda: write_native(final, weights, config))
+        return final
 
     @contextmanager
     def writing(self, file: Path) -> Iterator[None]:

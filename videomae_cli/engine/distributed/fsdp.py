@@ -89,12 +89,12 @@ def gather_to_cpu(tensors: Mapping[str, Tensor], *, is_writer: bool) -> dict[str
     Sharded tensors are gathered and moved to main memory one at a time, so that no device ever
     contains all of them.
     """
-    gather_weights = {}
+    gathered = {}
     for name, tensor in tensors.items():
         full = full_tensor(tensor)
         if is_writer:
-            gather_weights[name] = full.cpu() if full is not tensor else full
-    return gather_weights
+            gathered[name] = full.cpu() if full is not tensor else full
+    return gathered
 
 
 def shard_like(value: Tensor, reference: Tensor) -> Tensor:

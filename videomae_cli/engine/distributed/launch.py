@@ -44,11 +44,6 @@ def process_count(devices: int | None) -> int:
     return devices
 
 
-def is_launched() -> bool:
-    """Return whether a launcher has started this process."""
-    return "LOCAL_RANK" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
-
-
 def relaunch(devices: int | None) -> int | None:
     """Run this command once per device (None: per GPU) and wait; return the exit code.
 
@@ -57,7 +52,7 @@ def relaunch(devices: int | None) -> int | None:
     Raises:
         UsageError: There are fewer devices, or a launcher has started another number of processes.
     """
-    if is_launched():
+    if "LOCAL_RANK" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ:
         _set_up_rank(devices)
         return None
     count = process_count(devices)
@@ -67,7 +62,9 @@ def relaunch(devices: int | None) -> int | None:
     ranks: list[subprocess.Popen[bytes]] = []
 
     def forward(number: int, frame: types.FrameType | None) -> None:
-        _send(ranks, number)
+        for rank in ranks:
+            if rank.poll() is None:
+                rank.send_signal(number)
 
     former = {number: signal.signal(number, forward) for number in STOP_SIGNALS}
     try:
@@ -143,12 +140,6 @@ def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
         time.sleep(0.1)
     codes = [rank.returncode for rank in ranks]
     return max((abs(code) if code > 0 else 128 - code for code in codes if code), default=0)
-
-
-def _send(ranks: list[subprocess.Popen[bytes]], number: int) -> None:
-    for rank in ranks:
-        if rank.poll() is None:
-            rank.send_signal(number)
 
 
 def _free_port() -> int:

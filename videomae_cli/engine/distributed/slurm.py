@@ -18,7 +18,6 @@ from videomae_cli.errors import UsageError
 # below the ports that Linux gives to outgoing connections; neighbouring jobs are far apart
 _FIRST_PORT, _PORTS, _PORTS_PER_JOB = 12_000, 20_000, 61
 _TASKS = r"(\d+)(?:\(x(\d+)\))?"
-_LOCALHOST = "127.0.0.1"
 MASTER_ADDR_LINE = 'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
 _HINT = (
     "start the tasks with srun, and pass all SLURM_* variables on to containers;"
@@ -107,7 +106,7 @@ def _master_address(environment: Mapping[str, str], *, nodes: int) -> str:
     if "MASTER_ADDR" in environment:
         return environment["MASTER_ADDR"]
     if nodes == 1:
-        return _LOCALHOST
+        return "127.0.0.1"
     raise UsageError(
         f"MASTER_ADDR is not set, but this Slurm step has tasks on {nodes} nodes",
         f"add this line to the batch script, before srun:\n  {MASTER_ADDR_LINE}",

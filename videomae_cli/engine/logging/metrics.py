@@ -62,7 +62,7 @@ class MetricsLog:
         complete = [
             line for line in self.path.read_text().splitlines(keepends=True) if _is_complete(line)
         ]
-        kept = [line for line in complete if _step(line) <= step][:lines]
+        kept = [line for line in complete if json.loads(line)["step"] <= step][:lines]
         with self._name_file_in_errors():
             atomic.remove_leftovers(self.path)
             atomic.write_text(self.path, "".join(kept))
@@ -140,7 +140,3 @@ def _is_complete(line: str) -> bool:
         return line.endswith("\n") and "step" in json.loads(line)
     except ValueError:
         return False
-
-
-def _step(line: str) -> float:
-    return float(json.loads(line)["step"])

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def _not_finite(tensors: Any) -> list[str]:
     names = (
         name for name, tensor in tensors if not bool(torch.isfinite(full_tensor(tensor)).all())
     )
-    return [name for name, _ in zip(names, range(_MAX_NAMES), strict=False)]
+    return list(islice(names, _MAX_NAMES))
 
 
 def _explain(has_bad_weights: bool, has_bad_loss: bool, precision: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from videomae_cli.engine.saving.writer import write_bytes, write_tensors
 from videomae_cli.errors import TrainingError
 
 MANIFEST = "manifest.json"
-_NAME = re.compile(r"step-(\d{9,})")
+_NAME = re.compile(r"step-\d{9,}")
 logger = logging.getLogger("videomae")
 
 Entry = dict[str, Any]
@@ -119,9 +119,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _step(path: Path) -> int:
-    match = _NAME.fullmatch(path.name)
-    assert match is not None
-    return int(match[1])
+    return int(path.name.removeprefix("step-"))
 
 
 def _problem(path: Path) -> str | None:

@@ -126,8 +126,7 @@ class RunningVariance:
 
     def __init__(self) -> None:
         self._rows = 0
-        self._sum: Tensor | float = 0.0
-        self._squares: Tensor | float = 0.0
+        self._sum = self._squares = torch.zeros((), dtype=torch.float64)
 
     def add(self, rows_RP: Tensor) -> None:
         """Add some rows."""
@@ -139,7 +138,7 @@ class RunningVariance:
 
     def variance(self) -> float:
         """Return the mean squared error of predicting each column's mean; 0 without rows."""
-        if not isinstance(self._sum, Tensor) or not isinstance(self._squares, Tensor):
+        if not self._rows:
             return 0.0
         variance_P = self._squares / self._rows - (self._sum / self._rows).square()
         return max(0.0, float(variance_P.mean()))

@@ -90,21 +90,15 @@ def _build(
         build = partial(finetune.build_from_scratch, manifest=few, runtime=runtime)
         recipe = resolve_micro_batch(recipe, resume, runtime, report, build)
         return finetune.build_job(recipe, few, runtime, ProgressOnly(report)), manifest
-    videos = _manifest_if_any(recipe, without_data=without_data)
-    if videos is None:
-        recipe = with_train(recipe, workers=0)
-    build_pretraining = partial(_build_pretraining, videos=videos, runtime=runtime)
-    recipe = resolve_micro_batch(recipe, resume, runtime, report, build_pretraining)
-    return build_pretraining(recipe), videos
-
-
-def _manifest_if_any(recipe: PretrainRecipe, *, without_data: bool) -> Manifest | None:
     try:
-        return open_manifest(recipe)
+        videos = open_manifest(recipe)
     except DataError:
         if not without_data:
             raise
-        return None
+        videos, recipe = None, with_train(recipe, workers=0)
+    build_pretraining = partial(_build_pretraining, videos=videos, runtime=runtime)
+    recipe = resolve_micro_batch(recipe, resume, runtime, report, build_pretraining)
+    return build_pretraining(recipe), videos
 
 
 def _build_pretraining(recipe: PretrainRecipe, videos: Manifest | None, runtime: Runtime) -> Job:

@@ -22,6 +22,7 @@ from videomae_cli.tasks.train.train import train
 SECONDS = 25.0  # of measured steps, about
 MIN_STEPS, MAX_STEPS = 3, 40  # measured steps
 WARM_UP_STEPS = 2  # steps before them, at least; a quarter of the measured ones if that is more
+Validation = Callable[[int], dict[str, float]]
 ENDLESS = 10**9  # steps: the data must not run out during the measurement
 
 
@@ -55,15 +56,15 @@ def measure_steps(
     accumulation = max(1, min(job.plan.accumulation, affordable // MIN_STEPS))
     measured = max(MIN_STEPS, affordable // accumulation)
     warm_up = max(WARM_UP_STEPS, measured // 4)
-    timed = _Timed(job.validate)
+    validation_seconds = [0.0]
     job = _shortened(job, accumulation)
     if job.validate is not None:
-        job = job._replace(validate=timed)
+        job = job._replace(validate=_timed(job.validate, validation_seconds))
     with _temporary_run(beside, runtime) as run_dir:
         train(job, run_dir, runtime, report, limit=warm_up + measured)
         ended = time.time()
         measurement = (
-            _read(run_dir.path, ended, timed.seconds, job.plan.batch, measured)
+            _read(run_dir.path, ended, validation_seconds[-1], job.plan.batch, measured)
             if runtime.is_main
             else None
         )
@@ -111,19 +112,16 @@ def _read(
     )
 
 
-class _Timed:
-    """A validation that measures its own time."""
+def _timed(validate: Validation, seconds: list[float]) -> Validation:
+    """Return a validation that appends its own time to `seconds`."""
 
-    def __init__(self, validate: Callable[[int], dict[str, float]] | None) -> None:
-        self._validate = validate
-        self.seconds = 0.0
-
-    def __call__(self, step: int) -> dict[str, float]:
-        assert self._validate is not None
+    def measure(step: int) -> dict[str, float]:
         began = time.perf_counter()
-        figures = self._validate(step)
-        self.seconds = time.perf_counter() - began
+        figures = validate(step)
+        seconds.append(time.perf_counter() - began)
         return figures
+
+    return measure
 
 
 @contextmanager

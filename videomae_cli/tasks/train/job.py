@@ -33,15 +33,10 @@ class Job(NamedTuple):
     model: "Autoencoder | Classifier"
     """The part of it whose weights are kept."""
     config: ModelConfig
-    """Of the model."""
     groups: list[Group]
-    """Parameter groups of the optimizer."""
     clips: Clips
-    """The training data."""
     order: Order
-    """Which samples make which step."""
     plan: TrainingPlan
-    """Steps, learning rates, batch."""
     prepare: PrepareInputs
     """Turns a batch into the inputs of the objective."""
     probe: Probe

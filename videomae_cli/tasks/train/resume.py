@@ -87,8 +87,8 @@ def check_recipe(run_dir: RunDir, recipe: Recipe, report: Report) -> None:
         with run_dir.writing(run_dir.path / FORK):
             _record_fork(run_dir.fork_of, run_dir.path, recipe, report)
         run_dir.write_recipe(recipe)
-    elif run_dir.recipe_file.is_file():
-        require_same_recipe(run_dir.recipe_file, recipe)
+    elif (run_dir.path / RECIPE).is_file():
+        require_same_recipe(run_dir.path / RECIPE, recipe)
 
 
 def require_same_recipe(file: Path, recipe: Recipe) -> None:

@@ -4,8 +4,6 @@ from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
-from torch import nn
-
 from videomae_cli.data.batches import AnyBatch
 from videomae_cli.data.loader import Share, load_train_batches
 from videomae_cli.data.workers import explain_worker_death
@@ -142,9 +140,7 @@ def _shard(job: Job, runtime: Runtime, report: Report) -> list[Group]:
             f" (train.precision: {job.recipe.train.precision} resolved to fp16 on this GPU)",
             "--set train.precision=fp32",
         )
-    blocks: list[nn.Module] = [
-        module for module in job.model.modules() if isinstance(module, Block)
-    ]
+    blocks = [module for module in job.model.modules() if isinstance(module, Block)]
     return shard(job.model, blocks, job.groups, device=runtime.device, world=runtime.world)
 
 
