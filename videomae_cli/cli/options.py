@@ -31,6 +31,20 @@ def count_option(help_text: str, default: str, *, most: int | None = None) -> An
     return typer.Option(min=1, max=most, metavar="N", help=help_text, show_default=default)
 
 
+def run_option(
+    flag: str, metavar: str, help_text: str, default: str | bool = False, *, hidden: bool = False
+) -> Any:
+    """Describe an option whose values are completed from the run directories."""
+    return typer.Option(
+        flag,
+        metavar=metavar,
+        help=help_text,
+        show_default=default,
+        hidden=hidden,
+        autocompletion=complete_run,
+    )
+
+
 RecipeOption = Annotated[
     str | None,
     typer.Option(
@@ -63,13 +77,7 @@ OutOption = Annotated[
 ]
 ResumeOption = Annotated[
     Path | None,
-    typer.Option(
-        "--resume",
-        metavar="RUN",
-        help="Resume this run directory exactly where it stopped.",
-        show_default=False,
-        autocompletion=complete_run,
-    ),
+    run_option("--resume", "RUN", "Resume this run directory exactly where it stopped."),
 ]
 ForkOption = Annotated[
     bool,
@@ -81,13 +89,7 @@ ForkOption = Annotated[
 ]
 CheckpointOption = Annotated[
     Path | None,
-    typer.Option(
-        "--checkpoint",
-        metavar="PATH",
-        help="Run directory, or file or directory of weights.",
-        show_default=False,
-        autocompletion=complete_run,
-    ),
+    run_option("--checkpoint", "PATH", "Run directory, or file or directory of weights."),
 ]
 DevicesOption = Annotated[
     int | None,
@@ -122,14 +124,7 @@ PriceOption = Annotated[
 ]
 ReportOption = Annotated[
     Path | None,
-    typer.Option(
-        "--report",
-        metavar="RUN",
-        help="Deprecated; use: videomae report RUN",
-        hidden=True,
-        show_default=False,
-        autocompletion=complete_run,
-    ),
+    run_option("--report", "RUN", "Deprecated; use: videomae report RUN", hidden=True),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON; all other output goes to stderr.")

@@ -53,11 +53,7 @@ def load_chosen_recipe(
 
 
 def require_dry_run(price_per_hour: float | None, *, dry_run: bool) -> None:
-    """Refuse --price-per-hour without --dry-run.
-
-    Raises:
-        UsageError: A price is given without a dry run.
-    """
+    """Refuse --price-per-hour without --dry-run."""
     if price_per_hour is not None and not dry_run:
         raise UsageError("--price-per-hour has no effect without --dry-run", "add --dry-run")
 

@@ -1,9 +1,8 @@
 """The training loop, shared by all kinds of training; independent of models and data.
 
-Order of one round: validate if due, write a checkpoint if due, leave if finished; then one
-optimizer step (see `step.py`), then log. Validation and checkpoint belong to the step before them
-but are done at the start of a round, so that a run resumed from any checkpoint first does what was
-still to be done after that checkpoint's step, and repeats nothing.
+Order of one round: validate if due, write a checkpoint if due, leave if finished; then one step,
+then log. Validation and checkpoint belong to the step before them, so that a run resumed from any
+checkpoint first does what was still to be done after that step, and repeats nothing.
 """
 
 import math

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 _TOKENS = re.compile(r"(.+\.)?(positions\..+|class_token|mask_token)")
 _FIRST_LAYER = re.compile(r"patch_embed\..+|positions\..+|class_token|mask_token")
@@ -42,7 +42,8 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         layers_above = 0 if depth is None else depth + 1 - _layer(name, depth)
-        decays = _decays(name, parameter, tokens_decay)
+        is_matrix = parameter.ndim > 1 and not name.endswith(".bias")
+        decays = tokens_decay if _TOKENS.fullmatch(name) else is_matrix
         group = groups.setdefault(
             (-layers_above, decays),
             {
@@ -78,9 +79,3 @@ def _layer(name: str, depth: int) -> int:
         return 0
     block = re.match(r"blocks\.(\d+)\.", native)
     return int(block[1]) + 1 if block else depth + 1
-
-
-def _decays(name: str, parameter: Tensor, tokens_decay: bool) -> bool:
-    if _TOKENS.fullmatch(name):
-        return tokens_decay
-    return parameter.ndim > 1 and not name.endswith(".bias")

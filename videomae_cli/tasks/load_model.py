@@ -67,22 +67,14 @@ def read_run(path: Path) -> Checkpoint:
 
 
 def load_autoencoder(loaded: Checkpoint) -> Autoencoder:
-    """Build the autoencoder that a checkpoint describes, with its weights.
-
-    Raises:
-        CheckpointError: It is a checkpoint of another kind of model.
-    """
+    """Build the autoencoder that a checkpoint describes; a `CheckpointError` if it is none."""
     model = build_autoencoder(loaded.config)
     load_weights(model, loaded.weights)
     return model
 
 
 def load_classifier(loaded: Checkpoint) -> Classifier:
-    """Build the classifier that a checkpoint describes, with its weights.
-
-    Raises:
-        CheckpointError: It is a checkpoint of another kind of model.
-    """
+    """Build the classifier that a checkpoint describes; a `CheckpointError` if it is none."""
     model = build_classifier(loaded.config)
     load_weights(model, loaded.weights)
     return model

@@ -50,11 +50,7 @@ class RunDir:
         self._locked = ExitStack()
 
     def __enter__(self) -> "RunDir":
-        """Create and lock the directory.
-
-        Raises:
-            TrainingError: It cannot be written, or another run is using it.
-        """
+        """Create and lock it; a `TrainingError` if it is not writable, or in use by another run."""
         self._runtime.run_on_rank0(self._lock)
         return self
 
@@ -67,11 +63,7 @@ class RunDir:
             self._locked.enter_context(lock_directory(self.path))
 
     def write_recipe(self, recipe: Recipe) -> None:
-        """Write the recipe and the software environment.
-
-        Raises:
-            TrainingError: A file cannot be written.
-        """
+        """Write the recipe and the software environment."""
         text = json.dumps(environment.describe(), indent=1) + "\n"
         files = {ENVIRONMENT: text, RECIPE: dump_recipe(recipe)}  # the recipe last
         for name, content in files.items():
@@ -79,11 +71,7 @@ class RunDir:
                 atomic.write_text(self.path / name, content)
 
     def write_final(self, model: nn.Module, config: ModelConfig, state: TrainingState) -> Path:
-        """Write the final weights; called by all processes. Return their directory.
-
-        Raises:
-            CheckpointError: They cannot be written.
-        """
+        """Write the final weights; called by all processes. Return their directory."""
         from videomae_cli.checkpoints.native import write_native
 
         config = config.model_copy(update={"step": state.step, "software": environment.software()})
@@ -94,11 +82,7 @@ class RunDir:
 
     @contextmanager
     def writing(self, file: Path) -> Iterator[None]:
-        """Turn a refusal of the disk inside this block into an error that names the file.
-
-        Raises:
-            TrainingError: The file cannot be written.
-        """
+        """Turn a refusal of the disk inside this block into an error that names the file."""
         try:
             yield
         except OSError as error:

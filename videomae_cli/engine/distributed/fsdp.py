@@ -1,13 +1,8 @@
 """FSDP2: shard the weights, gradients and optimizer state of a model over the processes.
 
 Every block is a unit, and everything around the blocks is another. The weights of a unit are
-gathered before it runs and freed afterwards; each process receives the gradients of the weights it
-owns. The results are those of an unsharded model, except for the order of sums. Checkpoints and
-`final/` contain full tensors, so a run can be resumed on any number of processes, sharded or not.
-
-All functions accept models and tensors that are not sharded, and leave them as they are.
-
-Source: torch's `fully_shard`; ZeRO stage 3, arXiv 1910.02054.
+gathered before it runs and freed afterwards (ZeRO stage 3, arXiv 1910.02054). Checkpoints contain
+full tensors. All functions accept models and tensors that are not sharded.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

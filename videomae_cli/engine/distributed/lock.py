@@ -1,9 +1,8 @@
 """Lock a run directory, so that only one run uses it.
 
-The kernel releases the lock when the process ends, in whatever way. It is a record lock, not
-`flock`, so decoding processes that outlive a killed run for a moment do not keep it. The file
-`.lock` is never removed; it names the last process. On Windows, and on file systems without locks,
-nothing is checked.
+The kernel releases the lock when the process ends. It is a record lock, not `flock`, so decoding
+processes that outlive a killed run do not keep it. The file `.lock` names the last process. On
+Windows, and on file systems without locks, nothing is checked.
 """
 
 import errno

@@ -1,11 +1,7 @@
 """Join the tasks of a Slurm step into one run: set torch's rank variables from Slurm's.
 
-Only a step of several tasks, started by `srun`, becomes a run of several processes. Batch scripts
-and `srun --pty bash` are single processes, where `--devices` starts processes as on any machine.
-Rank variables set by another launcher are kept.
-
-On several nodes MASTER_ADDR comes from the batch script. Heterogeneous jobs are not supported.
-
+Only a step of several tasks, started by `srun`, becomes a run of several processes. On several
+nodes MASTER_ADDR comes from the batch script. Heterogeneous jobs are not supported.
 Source: srun(1), OUTPUT ENVIRONMENT VARIABLES.
 """
 
@@ -81,11 +77,7 @@ def rank_variables(environment: Mapping[str, str], *, gpus: int) -> dict[str, st
 
 
 def cores_per_task() -> int | None:
-    """Return the CPU cores per task that `--cpus-per-task` requested; None without the option.
-
-    Raises:
-        UsageError: Slurm's variable is not a number.
-    """
+    """Return the CPU cores per task that `--cpus-per-task` requested; None without the option."""
     name = "SLURM_CPUS_PER_TASK"
     return _number(os.environ, name) if name in os.environ else None
 

@@ -40,6 +40,7 @@ class MetricsLog:
     """Appends lines to a log; removes the later ones when a run is resumed.
 
     Only an `active` log, that of rank 0, is written. `callback` receives every written line.
+    All methods raise a `TrainingError` if the file cannot be written.
     """
 
     def __init__(
@@ -52,11 +53,7 @@ class MetricsLog:
         """Number of lines in the file, counted from `truncate` on."""
 
     def truncate(self, step: int, *, lines: int | None = None) -> None:
-        """Remove all lines after `step`, all but the first `lines`, and an incomplete last line.
-
-        Raises:
-            TrainingError: The file cannot be written.
-        """
+        """Remove all lines after `step`, all but the first `lines`, and an incomplete last line."""
         if not (self.active and self.path.is_file()):
             return
         complete = [
@@ -69,11 +66,7 @@ class MetricsLog:
         self.lines = len(kept)
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """Append one line.
-
-        Raises:
-            TrainingError: The file cannot be written.
-        """
+        """Append one line."""
         if self.active:
             with self._name_file_in_errors(), self.path.open("a") as file:
                 file.write(json.dumps({"step": step, **values}) + "\n")
@@ -82,11 +75,7 @@ class MetricsLog:
                 self.callback(step, values)
 
     def sync(self) -> None:
-        """Flush the lines to the disk.
-
-        Raises:
-            TrainingError: The file cannot be written.
-        """
+        """Flush the lines to the disk."""
         if self.active and self.path.is_file():
             with self._name_file_in_errors():
                 atomic.sync(self.path)

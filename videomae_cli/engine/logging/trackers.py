@@ -21,11 +21,7 @@ WANDB_PROJECT = "videomae"
 
 
 def require_installed(names: Sequence[Tracker]) -> None:
-    """Check that the packages of these trackers are installed.
-
-    Raises:
-        RecipeError: One is not.
-    """
+    """Raise a `RecipeError` if the package of a tracker is not installed."""
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise RecipeError(

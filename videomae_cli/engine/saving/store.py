@@ -1,9 +1,8 @@
 """Training checkpoints on disk: each is complete or absent, and damage is detected.
 
-A checkpoint is a directory `step-000012500`. It is written under a hidden name, flushed to the disk
-and renamed (see `atomic.py`); older checkpoints are removed after that. `manifest.json`, written
-last, contains size and SHA-256 of every other file, and a SHA-256 of these entries. A checkpoint
-that was damaged later does not match its manifest and is skipped.
+A checkpoint is a directory `step-000012500`, written under a hidden name, flushed to the disk and
+renamed (see `atomic.py`). `manifest.json`, written last, contains size and SHA-256 of every other
+file, and a SHA-256 of these entries.
 """
 
 import hashlib
@@ -46,10 +45,14 @@ def publish(folder: Path, step: int, contents: Mapping[str, Mapping[str, Tensor]
     """
     path = folder / f"step-{step:09d}"
     try:
-        _remove_leftovers(folder)
+        # incomplete checkpoints of killed processes; the run directory is locked by us
+        atomic.remove_leftovers(folder / "step-*")
+        for leftover in folder.glob("step-*.partial"):  # as earlier versions named them
+            shutil.rmtree(leftover)
         with atomic.replacing_directory(path) as partial:
             entries = {name: _write(partial / name, content) for name, content in contents.items()}
-            _write(partial / MANIFEST, _manifest(entries))
+            manifest = {"files": entries, "sha256": _digest_of(entries)}
+            _write(partial / MANIFEST, json.dumps(manifest, separators=(",", ":")))
     except OSError as error:
         raise TrainingError(
             f"{path}: the checkpoint of step {step} cannot be written: {error.strerror or error}",
@@ -87,13 +90,6 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     return None, problems
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove incomplete checkpoints of killed processes; the run directory is locked by us."""
-    atomic.remove_leftovers(folder / "step-*")
-    for leftover in folder.glob("step-*.partial"):  # as earlier versions named them
-        shutil.rmtree(leftover)
-
-
 def _write(path: Path, content: Mapping[str, Tensor] | str) -> Entry:
     """Write one file; return its entry in the manifest."""
     if isinstance(content, str):
@@ -101,10 +97,6 @@ def _write(path: Path, content: Mapping[str, Tensor] | str) -> Entry:
     else:
         sha256 = write_tensors(path, content)
     return {"bytes": path.stat().st_size, "sha256": sha256}
-
-
-def _manifest(entries: Mapping[str, Entry]) -> str:
-    return json.dumps({"files": entries, "sha256": _digest_of(entries)}, separators=(",", ":"))
 
 
 def _digest_of(entries: object) -> str:

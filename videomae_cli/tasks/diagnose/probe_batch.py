@@ -1,9 +1,7 @@
 """Measure a model now and then during training, on the same few training clips, without training.
 
-The diagnosis needs these measurements beside the training loss and the gradient norm: the loss of a
-trivial prediction, how varied the features are, and the pixel values before and after
-normalisation. Nothing here draws random numbers or changes a gradient, so training gives the same
-weights, to the bit, with and without probes.
+Nothing here draws random numbers or changes a gradient, so training gives the same weights, to the
+bit, with and without probes.
 
 Shapes: B clips, C channels, T frames, H W pixels, M target tokens, R rows of targets,
 P values per target token, D embedding dimension, K classes.

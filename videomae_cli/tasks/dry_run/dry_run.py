@@ -1,9 +1,8 @@
 """`--dry-run`: estimate time, memory, disk space and cost of a run from its first steps.
 
-The job is built as the run builds it, from the same recipe and data, and `train` itself takes a few
-steps in a temporary directory. So step time, peak memory and checkpoint size are those of the run.
-Not covered: decoded videos that small data sets keep in memory from the second epoch on, other
-programs on this machine, and interruptions.
+The job is built as the run builds it, and `train` itself takes a few steps in a temporary
+directory. Not covered: decoded videos that small data sets keep in memory from the second epoch on,
+other programs on this machine, and interruptions.
 """
 
 import math
@@ -68,7 +67,7 @@ def run(
         estimate = _estimate(
             job, videos, runtime, ProgressOnly(report), run_dir, steps_done, price_per_hour
         )
-    report.table(f"dry run of {recipe.kind}", ("what", "measured"), estimate.rows())
+    report.table(f"dry run of {recipe.kind}", ("what", "measured"), list(estimate.rows()))
     for note in estimate.notes():
         report.warn(note)
     return estimate

@@ -34,10 +34,8 @@ class Measurement(NamedTuple):
     data_wait: float
     """Share of the time spent waiting for data."""
     steps: int
-    """Number of measured steps."""
     peak_bytes: int | None
     save_seconds: float
-    """Seconds to write a checkpoint."""
     validation_seconds: float
     """Seconds to validate on the videos of the job."""
     checkpoint_bytes: int

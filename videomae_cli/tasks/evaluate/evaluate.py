@@ -17,7 +17,6 @@ from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.engine import environment
 from videomae_cli.engine.runtime import Precision, Runtime
 from videomae_cli.errors import DataError
-from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
@@ -51,28 +50,19 @@ def run(
     protocol = EvalProtocol(clips or default.clips, crops or default.crops)
     report.say(f"evaluating {checkpoint} on {split} of {data or config.data}")
     with Runtime(precision) as runtime:
-        scores = _score(classifier, config, manifest, split, protocol, runtime, report)
+        classifier.to(runtime.device)
+        report.say(f"{protocol} of {config.grid.frames} frames per video; {runtime.summary()}")
+        scores = score_videos(
+            classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
+        )
     result = _summarize(scores, split, protocol, out or _default_dir(loaded.file, split, protocol))
     if runtime.is_main:
         _write(result, scores, manifest, str(loaded.file), runtime.precision)
-    _report_result(result, report)
+    for message in result.undecodable:
+        report.warn(message)
+    report.say(result.headline())
+    report.say(f"wrote {result.folder}")
     return result
-
-
-def _score(
-    classifier: Classifier,
-    config: ModelConfig,
-    manifest: Manifest,
-    split: str,
-    protocol: EvalProtocol,
-    runtime: Runtime,
-    report: Report,
-) -> Scores:
-    classifier.to(runtime.device)
-    report.say(f"{protocol} of {config.grid.frames} frames per video; {runtime.summary()}")
-    return score_videos(
-        classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
-    )
 
 
 def _default_dir(weights: Path, split: str, protocol: EvalProtocol) -> Path:
@@ -91,13 +81,6 @@ def _summarize(scores: Scores, split: str, protocol: EvalProtocol, folder: Path)
     return EvalResult(
         scores.metrics(), protocol, split, len(scores.labels), scores.undecodable, folder
     )
-
-
-def _report_result(result: EvalResult, report: Report) -> None:
-    for message in result.undecodable:
-        report.warn(message)
-    report.say(result.headline())
-    report.say(f"wrote {result.folder}")
 
 
 def _select_videos(

@@ -1,9 +1,8 @@
 """`train.micro_batch: auto`: find how many clips fit into GPU memory per backward pass.
 
-On CUDA the search starts with a device's whole share of the batch and halves it until two training
-steps run without an out-of-memory error. On other devices nothing is searched and `DEFAULT` is
-used: larger micro-batches are not faster on a CPU. The number is written into the run's
-`recipe.yaml`, and a resumed run reads it from there.
+On CUDA a device's whole share of the batch is halved until two training steps run without an
+out-of-memory error. On other devices `DEFAULT` is used: larger micro-batches are not faster on a
+CPU. A resumed run reads the number from its `recipe.yaml`.
 """
 
 from collections.abc import Callable
@@ -65,11 +64,7 @@ def saved_micro_batch(run_dir: Path | None) -> int | None:
 
 
 def halve_until_fit(size: int, fits: Callable[[int], bool]) -> int:
-    """Return the first of `size`, half of it, a quarter of it, ... that fits.
-
-    Raises:
-        TrainingError: Not even 1 fits.
-    """
+    """Return the first of `size`, half of it, ... that fits; a `TrainingError` if 1 does not."""
     while not fits(size):
         if size == 1:
             raise TrainingError(

@@ -62,11 +62,7 @@ class MixedBatches:
 
 
 def require_pairs(recipe: FinetuneRecipe, plan: TrainingPlan) -> None:
-    """Check that every clip of a micro-batch has a partner to be mixed with.
-
-    Raises:
-        RecipeError: Clips are mixed, and their number per micro-batch is odd.
-    """
+    """Raise a `RecipeError` if clips are mixed and their number per micro-batch is odd."""
     augment = recipe.augment
     if (augment.mixup or augment.cutmix) and plan.micro_batch * augment.repeats % 2:
         raise RecipeError(

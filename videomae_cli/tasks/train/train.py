@@ -1,10 +1,8 @@
 """Train a job: what pretraining and fine-tuning share."""
 
-from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
-from videomae_cli.data.batches import AnyBatch
 from videomae_cli.data.loader import Share, load_train_batches
 from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine import environment
@@ -49,7 +47,15 @@ def train(
     if not is_finished:
         runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
     plan = job.plan if limit is None else job.plan._replace(steps=limit)
-    batches = _batches(job, runtime, state.step)
+    batches = load_train_batches(
+        job.clips,
+        job.order,
+        Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
+        start_step=state.step,
+        stop_step=job.plan.steps,
+        workers=runtime.worker_count(job.recipe.train.workers),
+        pin_memory=runtime.device.type == "cuda",
+    )
     with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
         probe = None if is_finished else _probe(job, runtime)
         inputs = inputs._replace(batches=batches, probe=probe, track=track)
@@ -111,22 +117,6 @@ def _restore(
         )
     state.world, state.software = runtime.world, software
     return state
-
-
-def _batches(
-    job: Job, runtime: Runtime, start_step: int
-) -> Generator[Iterator[AnyBatch], None, None]:
-    """Return the micro-batches of this rank, step by step."""
-    plan = job.plan
-    return load_train_batches(
-        job.clips,
-        job.order,
-        Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
-        start_step=start_step,
-        stop_step=plan.steps,
-        workers=runtime.worker_count(job.recipe.train.workers),
-        pin_memory=runtime.device.type == "cuda",
-    )
 
 
 def _shard(job: Job, runtime: Runtime, report: Report) -> list[Group]:
