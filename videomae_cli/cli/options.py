@@ -48,7 +48,6 @@ def run_option(
 RecipeOption = Annotated[
     str | None,
     typer.Option(
-        "--recipe",
         metavar="NAME|FILE",
         help="Name of a built-in recipe, or a YAML file.",
         autocompletion=complete_recipe,
@@ -65,7 +64,6 @@ SetOption = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data",
         metavar="DIR",
         help="Prepared dataset (the --out of `videomae prepare`).",
         show_default="from the recipe",
@@ -98,7 +96,6 @@ DevicesOption = Annotated[
 SeedOption = Annotated[
     int | None,
     typer.Option(
-        "--seed",
         min=0,
         metavar="N",
         help="Random seed.",
@@ -115,7 +112,6 @@ DryRunOption = Annotated[
 PriceOption = Annotated[
     float | None,
     typer.Option(
-        "--price-per-hour",
         min=0.0,
         metavar="PRICE",
         help="Hourly price of all devices together, for the cost estimate of --dry-run.",

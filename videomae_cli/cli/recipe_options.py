@@ -27,12 +27,7 @@ def load_chosen_recipe(options: RecipeOptions, kind: Literal["finetune"]) -> Fin
 def load_chosen_recipe(
     options: RecipeOptions, kind: Literal["pretrain", "finetune"]
 ) -> PretrainRecipe | FinetuneRecipe:
-    """Load the recipe given by --recipe, else that of the resumed run, with all overrides applied.
-
-    Raises:
-        UsageError: No recipe is given.
-        RecipeError: It cannot be read, or has wrong keys or values.
-    """
+    """Load the recipe of --recipe, else that of the resumed run, with all overrides applied."""
     overrides = list(options.changes or [])
     overrides += [] if options.data is None else [f"data={_quote(options.data)}"]
     overrides += [] if options.seed is None else [f"seed={options.seed}"]

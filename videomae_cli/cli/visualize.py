@@ -14,7 +14,6 @@ def visualize_mask(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="PATH",
             help="Directory for PNG, GIF and MP4, or one file: .png, .gif, .mp4 or .html.",
             show_default="runs/visualize-mask",
@@ -23,7 +22,6 @@ def visualize_mask(
     strategy: Annotated[
         str | None,
         typer.Option(
-            "--strategy",
             metavar="NAMES",
             help="tube, random, time, motion, tube+running-cell; several, with commas; or all.",
             show_default="as in the checkpoint, else tube",

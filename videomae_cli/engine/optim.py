@@ -25,14 +25,9 @@ def parameter_groups(
 ) -> list[Group]:
     """Return the trainable parameters in one group per layer and weight decay.
 
-    Each group has an `lr_scale`, the factor on the scheduled learning rate.
-
-    Args:
-        model: The layer of a parameter follows from its name.
-        weight_decay: For matrices; vectors and biases get 0.
-        layer_decay: Factor on the learning rate per layer below the head.
-        depth: Number of encoder blocks; None for no layers.
-        tokens_decay: Whether mask token, class tokens and learned positions decay too.
+    Each group has an `lr_scale`, the factor on the scheduled learning rate: `layer_decay` for each
+    layer below the head, of `depth` encoder blocks. Matrices decay, vectors and biases do not; mask
+    token, class tokens and learned positions only with `tokens_decay`.
 
     Source: BEiT's rule as in VideoMAE V1; MAE-ST, where tokens decay in pretraining.
     """

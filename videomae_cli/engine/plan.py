@@ -67,11 +67,7 @@ def make_training_plan(
     world: int,
     repeats: int = 1,
 ) -> TrainingPlan:
-    """Return the plan of a run on `world` processes that takes `repeats` clips from each video.
-
-    Raises:
-        RecipeError: The batch does not divide among the processes, or the run has no step.
-    """
+    """Return the plan of a run; a `RecipeError` if its batch does not divide, or it has no step."""
     steps, warmup = _count_steps(schedule, steps_per_epoch)
     micro_batch, accumulation = _split_batch(train, world)
     scale = train.batch / REFERENCE_BATCH
@@ -92,11 +88,7 @@ def make_training_plan(
 
 
 def share_of(batch: int, world: int) -> int:
-    """Return the number of videos of each batch that one process trains on.
-
-    Raises:
-        RecipeError: The batch does not divide among the processes.
-    """
+    """Return the share of one process of each batch; a `RecipeError` if it does not divide."""
     if batch % world:
         down, up = batch - batch % world, batch + world - batch % world
         raise RecipeError(

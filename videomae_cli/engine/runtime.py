@@ -37,10 +37,8 @@ _ACCELERATE_NAME = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 def resolve_precision(precision: Precision | Literal["auto"], device_type: str) -> Precision:
     """Resolve `auto` to the fastest safe precision of a device: bf16 where it is native.
 
-    On a CPU, native means AVX-512 bf16, AMX or ARM bf16 instructions, as the kernel lists them.
-
-    Raises:
-        RecipeError: fp16 on a CPU.
+    On a CPU, native means AVX-512 bf16, AMX or ARM bf16 instructions, as the kernel lists them, and
+    fp16 is a `RecipeError`.
     """
     if precision == "fp16" and device_type == "cpu":
         raise RecipeError(
@@ -212,8 +210,7 @@ class Runtime:
     def run_on_rank0(self, work: Callable[[], Value]) -> Value:
         """Run a function on rank 0 while the others wait; return its result on every process.
 
-        Raises:
-            VideoMAEError: The function raised it; every process raises it, so none is left waiting.
+        Every process raises the `VideoMAEError` of the function, so none is left waiting.
         """
         outcome: Value | VideoMAEError = TrainingError("the process of rank 0 failed", "see above")
         try:

@@ -110,10 +110,8 @@ class Stepper:
     def take_step(self, state: TrainingState, run_dir: Path) -> StepResult:
         """Take the next step and count it in the state.
 
-        Raises:
-            Stopped: A signal asked to stop; nothing has changed.
-            NonFiniteError: Loss or gradient is not finite, and no more steps may be skipped;
-                nothing has changed.
+        Raises `Stopped` after a signal, and `NonFiniteError` if loss or gradient is not finite and
+        no more steps may be skipped; nothing has changed then.
         """
         step, optimizer = state.step, self.inputs.optimizer
         micro_batches = self._wait()

@@ -28,12 +28,9 @@ from videomae_cli.tasks.run_dir import CHECKPOINTS, RECIPE, is_finished
 def read_checkpoint(
     path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, read_values: bool = True
 ) -> Checkpoint:
-    """Read a checkpoint and check that it has exactly the tensors that its model needs.
+    """Read a checkpoint with `load_any_format`; check that it has exactly the tensors of its model.
 
-    Args: see `checkpoints.loading.load_any_format`.
-
-    Raises:
-        CheckpointError: As `load_any_format`, or tensors are missing, unknown or of another shape.
+    Raises a `CheckpointError` if tensors are missing, unknown or of another shape.
     """
     loaded = load_any_format(path, hints, ema=ema, read_values=read_values)
     try:
@@ -47,8 +44,7 @@ def read_checkpoint(
 def read_run(path: Path) -> Checkpoint:
     """Read a checkpoint, or the newest complete checkpoint of an unfinished pretraining run.
 
-    Raises:
-        CheckpointError: As `read_checkpoint`, or the run has no complete checkpoint yet.
+    Raises a `CheckpointError` as `read_checkpoint`, or if there is no complete checkpoint yet.
     """
     if not (path / RECIPE).is_file() or is_finished(path):
         return read_checkpoint(path)
@@ -85,8 +81,7 @@ def load_weights(
 ) -> None:
     """Put native weights into a model; those named `initialised` may be missing.
 
-    Raises:
-        CheckpointError: A tensor is missing, unknown or of another shape.
+    Raises a `CheckpointError` if a tensor is missing, unknown or of another shape.
     """
     own = model.state_dict()
     shapes = {name: tensor.shape for name, tensor in own.items()}
@@ -101,10 +96,7 @@ def init_from_pretrained(
 
     The tubelet embedding and learned position embeddings are adapted to another clip geometry.
     Tensors that the checkpoint lacks keep their initial values. `norm` is the source of the norm
-    after pooling.
-
-    Raises:
-        CheckpointError: The encoders differ.
+    after pooling. Raises a `CheckpointError` if the encoders differ.
     """
     source = loaded.config
     if source.encoder != config.encoder:

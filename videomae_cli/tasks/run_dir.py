@@ -40,7 +40,7 @@ class RunDir:
     """The directory of one run, locked for this process while the context is entered.
 
     All processes use the path of rank 0. `fork_of` is the run that this one continues under a
-    changed recipe.
+    changed recipe. All methods raise an error that names the file if they cannot write it.
     """
 
     def __init__(self, path: Path, runtime: Runtime, fork_of: Path | None = None) -> None:
@@ -95,8 +95,7 @@ class RunDir:
 def newest_complete_checkpoint(run_dir: Path, report: Report) -> Path | None:
     """Return the newest complete checkpoint of a run; report newer ones that are damaged.
 
-    Raises:
-        TrainingError: There are checkpoints, and all are damaged.
+    Raises a `TrainingError` if there are checkpoints, and all are damaged.
     """
     newest, problems = newest_checkpoint(run_dir / CHECKPOINTS)
     if newest is None and problems:
@@ -117,8 +116,7 @@ def is_finished(run_dir: Path) -> bool:
 def choose_run_dir(name: str, *, out: Path | None, resume: Path | None, is_fork: bool) -> Path:
     """Return the run directory that --out, --resume and --fork ask for; `name` is the recipe's.
 
-    Raises:
-        UsageError: The flags contradict each other, or the directory contains another run.
+    Raises a `UsageError` if the flags contradict each other, or the directory contains another run.
     """
     if is_fork and (resume is None or out is None):
         raise UsageError(
@@ -133,11 +131,7 @@ def choose_run_dir(name: str, *, out: Path | None, resume: Path | None, is_fork:
 
 
 def newest_final_weights(kind: str, report: Report) -> Path:
-    """Return `final/` of the newest finished run under `runs/`, and report which it is.
-
-    Raises:
-        CheckpointError: There is none.
-    """
+    """Report and return `final/` of the newest finished run of a kind, else a `CheckpointError`."""
     finals = [
         config.parent
         for config in RUNS.glob(f"*/{FINAL}/model.json")

@@ -26,11 +26,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def process_count(devices: int | None) -> int:
-    """Return how many processes to start; None stands for all GPUs, or one process on a CPU.
-
-    Raises:
-        UsageError: There are fewer devices.
-    """
+    """Return how many processes to start; a `UsageError` if there are fewer devices."""
     gpus = torch.cuda.device_count()
     available = gpus or os.cpu_count() or 1
     if devices is None:

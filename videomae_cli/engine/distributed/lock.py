@@ -21,12 +21,7 @@ LOCK_FILE = ".lock"
 
 @contextmanager
 def lock_directory(run_dir: Path) -> Iterator[None]:
-    """Lock a directory for this process inside the block.
-
-    Raises:
-        TrainingError: Another process has locked it.
-        OSError: The lock file cannot be written.
-    """
+    """Lock a directory inside the block; a `TrainingError` if another process has locked it."""
     with (run_dir / LOCK_FILE).open("a+") as file:
         if not _lock(file):
             file.seek(0)

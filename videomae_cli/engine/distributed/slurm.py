@@ -25,10 +25,7 @@ def join_step() -> None:
     """Make this task a rank of the run that its step is: set the variables that torch reads.
 
     Does nothing outside a step of several tasks, or under another launcher. MASTER_ADDR and
-    MASTER_PORT are kept if they are set.
-
-    Raises:
-        UsageError: A variable is missing or malformed, or variables contradict each other.
+    MASTER_PORT are kept if they are set. Raises a `UsageError` if variables contradict each other.
     """
     if "LOCAL_RANK" in os.environ or "SLURM_STEP_NUM_TASKS" not in os.environ:
         return
@@ -45,13 +42,10 @@ def join_step() -> None:
 
 
 def rank_variables(environment: Mapping[str, str], *, gpus: int) -> dict[str, str]:
-    """Return the rank variables of one task.
+    """Return the rank variables of one task; a `UsageError` if its variables contradict each other.
 
     Accelerate uses LOCAL_RANK as the number of the GPU. A task with GPUs of its own sees no others
     and numbers them from 0, so its number on the node is taken modulo the GPUs that it sees.
-
-    Raises:
-        UsageError: A variable is missing or malformed, or variables contradict each other.
     """
     world = _number(environment, "SLURM_STEP_NUM_TASKS")
     rank = _number(environment, "SLURM_PROCID")
@@ -83,11 +77,7 @@ def cores_per_task() -> int | None:
 
 
 def expand_task_counts(text: str) -> list[int]:
-    """Return the number of tasks on each node: `8(x2),4` gives 8, 8, 4.
-
-    Raises:
-        UsageError: The text has another format.
-    """
+    """Return the tasks on each node, `8(x2),4` gives 8, 8, 4; a `UsageError` for another format."""
     if not re.fullmatch(rf"{_TASKS}(?:,{_TASKS})*", text):
         raise UsageError(f"SLURM_STEP_TASKS_PER_NODE={text}: not a list of task counts", _HINT)
     return [int(n) for n, times in re.findall(_TASKS, text) for _ in range(int(times or 1))]

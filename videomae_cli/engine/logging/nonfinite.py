@@ -31,9 +31,6 @@ def record_nonfinite_step(
     """Write `crash-step-*.json` into the run directory; return an error that summarises it.
 
     Called by all processes, each with its own micro-batches.
-
-    Raises:
-        TrainingError: The record cannot be written.
     """
     record, advice = _collect(inputs, results, result, state, runtime)
     path = run_dir / f"crash-step-{state.step:09d}.json"

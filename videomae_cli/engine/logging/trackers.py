@@ -38,10 +38,7 @@ def open_trackers(
     """Open trackers for a run and yield a function that sends metrics to all of them.
 
     To be entered on rank 0 only. The trackers are closed when the block ends, also by an exception.
-    W&B shows the `settings`, the recipe, beside the curves.
-
-    Raises:
-        TrainingError: W&B does not start.
+    W&B shows the `settings`, the recipe; a `TrainingError` if it does not start.
     """
     trackers = [_create(name, run_dir, step) for name in names]
 

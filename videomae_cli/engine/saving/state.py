@@ -36,17 +36,14 @@ class TrainingState:
     """Where a run stands; the content of `state.json`.
 
     Args:
-        step: Number of optimizer steps taken.
         identity: Digests and versions by name that a resumed run must have in common.
         window: Running statistics since the last logged line.
-        lines: Number of lines in `metrics.jsonl`.
         is_due: Whether the validation after `step` is still to be done.
         best: Best validation so far, `{"step": ..., "top1": ...}`; empty before the first.
         failed: Number of videos so far that were replaced because they could not be decoded.
         skipped: Number of steps so far that were skipped because loss or gradient was not finite.
         scaler: State of the fp16 loss scaler; empty in other precisions.
         world: Number of processes that wrote the state.
-        software: Package versions under which the state was written.
     """
 
     step: int = 0
@@ -83,11 +80,7 @@ def collect_tensors(
 
 
 def write_checkpoint(folder: Path, state: TrainingState, files: Files, *, keep: Retention) -> Path:
-    """Write a checkpoint under `folder` and remove older ones; the best one so far is kept.
-
-    Raises:
-        TrainingError: The checkpoint cannot be written.
-    """
+    """Write a checkpoint under `folder` and remove older ones; the best one so far is kept."""
     path = store.publish(folder, state.step, {**files, STATE: to_json(state)})
     best = [int(state.best["step"])] if state.best else []
     store.prune(folder, state.step, keep, always=best)
@@ -111,9 +104,7 @@ def restore_tensors(
     """Load model, optimizer and average from a checkpoint; called by all processes.
 
     The model is not wrapped, but may be sharded. Without a saved average, the saved weights are it.
-
-    Raises:
-        TrainingError: The checkpoint belongs to another model.
+    Raises a `TrainingError` if the checkpoint belongs to another model.
     """
     numbers = {name: number for number, name in enumerate(_parameter_names(model, optimizer))}
     optimizer_state: dict[int, dict[str, Tensor]] = {}

@@ -38,10 +38,8 @@ class Retention(NamedTuple):
 def publish(folder: Path, step: int, contents: Mapping[str, Mapping[str, Tensor] | str]) -> Path:
     """Write the checkpoint of a step under `folder`, in place of one of that step; return its path.
 
-    `contents` are tensors or text by file name.
-
-    Raises:
-        TrainingError: It cannot be written; earlier checkpoints are unchanged.
+    `contents` are tensors or text by file name. Raises a `TrainingError` if they cannot be written;
+    earlier checkpoints are unchanged.
     """
     path = folder / f"step-{step:09d}"
     try:

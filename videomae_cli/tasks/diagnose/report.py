@@ -26,8 +26,7 @@ VERDICT, CURVES = "verdict.json", "curves.png"
 def run(run_dir: Path, report: Report) -> "Verdict":
     """Diagnose a pretraining or fine-tuning run as it stands, also while it is training.
 
-    Raises:
-        UsageError: The directory is no run, or the run has logged nothing.
+    Raises a `UsageError` if the directory is no run, or the run has logged nothing.
     """
     if not (run_dir / RECIPE).is_file():
         raise UsageError(f"{run_dir} contains no run", "give a run directory, such as one in runs/")

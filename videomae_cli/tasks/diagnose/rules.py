@@ -123,10 +123,8 @@ def _abnormal_gradient(curve: TrainingCurve) -> Finding | None:
 
 def _collapsed_features(curve: TrainingCurve) -> Finding | None:
     rank, spread = curve.last("rank"), curve.last("spread")
-    if rank is None or spread is None:
-        return None
-    if _flat_clips(curve) or _wrong_normalisation(curve):
-        return None  # the cause is reported already
+    if rank is None or spread is None or _flat_clips(curve) or _wrong_normalisation(curve):
+        return None  # not measured, or the cause is reported already
     if spread >= MIN_SPREAD and rank >= MIN_RANK:
         return None
     return Finding(

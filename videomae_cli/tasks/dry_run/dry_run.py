@@ -54,10 +54,7 @@ def run(
     """Measure the first steps of a run and estimate the whole of it; nothing is left in `run_dir`.
 
     The price is that of all devices together. `without_data` allows synthetic clips if the data of
-    a pretraining recipe do not exist.
-
-    Raises:
-        VideoMAEError: Whatever the run itself would raise by then.
+    a pretraining recipe do not exist. Raises whatever the run itself would raise by then.
     """
     require_installed(recipe.train.track)
     with Runtime(recipe.train.precision) as runtime:

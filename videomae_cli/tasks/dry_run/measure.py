@@ -61,13 +61,9 @@ def measure_steps(
     with _temporary_run(beside, runtime) as run_dir:
         train(job, run_dir, runtime, report, limit=warm_up + measured)
         ended = time.time()
-        measurement = (
-            _read(run_dir.path, ended, validation_seconds[-1], job.plan.batch, measured)
-            if runtime.is_main
-            else None
+        shared = runtime.run_on_rank0(
+            lambda: _read(run_dir.path, ended, validation_seconds[-1], job.plan.batch, measured)
         )
-    shared = runtime.broadcast(measurement)
-    assert shared is not None
     return shared._replace(micro_seconds=shared.micro_seconds / accumulation)
 
 

@@ -98,13 +98,11 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
 def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, report: Report) -> Job:
     """Build everything that is trained, from the weights that the recipe starts from.
 
-    Raises:
-        DataError: A training video has no label, or there are fewer videos than one batch.
-        CheckpointError: The pretrained weights do not fit.
-        RecipeError: The batch does not divide among the processes, or into pairs to be mixed.
+    Raises what `class_names`, `plan_training`, `require_pairs` and `init_from_pretrained` raise.
     """
     classes = class_names(manifest, recipe)
     videos = manifest.split("train")
+    labels = [video.label for video in videos if video.label is not None]
     order, plan = plan_training(recipe, len(videos), runtime)
     require_pairs(recipe, plan)
     torch.manual_seed(stream_seed(recipe.seed, "init"))
@@ -132,7 +130,8 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
         validate=_validation(recipe, manifest, classifier, runtime),
         metric=TOP1,
         validate_every_epochs=recipe.eval.every_epochs,
-        trivial_loss=_guess_loss(recipe, manifest, len(classes)),
+        # of predicting the class frequencies of the training videos
+        trivial_loss=class_frequency_loss(labels, len(classes), recipe.augment.smoothing),
     )
 
 
@@ -144,11 +143,7 @@ def build_from_scratch(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runt
 
 
 def class_names(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
-    """Return the class names by label.
-
-    Raises:
-        DataError: There are none, or a training video has no label.
-    """
+    """Return the class names by label; a `DataError` if a training video has none."""
     if manifest.classes is None or any(v.label is None for v in manifest.split("train")):
         raise DataError(
             f"{recipe.data}: the training videos have no labels",
@@ -166,12 +161,6 @@ def _parameter_groups(
         layer_decay=recipe.optim.layer_decay,
         depth=config.encoder.depth,
     )
-
-
-def _guess_loss(recipe: FinetuneRecipe, manifest: Manifest, classes: int) -> float:
-    """Return the loss of predicting the class frequencies of the training videos."""
-    labels = [video.label for video in manifest.split("train") if video.label is not None]
-    return class_frequency_loss(labels, classes, recipe.augment.smoothing)
 
 
 def _classifier(

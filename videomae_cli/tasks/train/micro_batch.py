@@ -35,9 +35,7 @@ def resolve_micro_batch(
 ) -> AnyRecipe:
     """Return the recipe with a number for `train.micro_batch`; `build` is used for the search only.
 
-    Raises:
-        RecipeError: The batch does not divide among the processes.
-        TrainingError: Not even one clip fits.
+    Raises a `TrainingError` if not even one clip fits.
     """
     if recipe.train.micro_batch != "auto":
         return recipe

@@ -78,10 +78,6 @@ def check_recipe(run_dir: RunDir, recipe: Recipe, report: Report) -> None:
 
     Recipe and environment of a new run are written later, when nothing can refuse the run any
     more, so that a refused start leaves no run behind. A fork's are written here.
-
-    Raises:
-        TrainingError: The directory contains a run with another recipe, or cannot be written, or
-            the run to fork has no checkpoint.
     """
     if run_dir.fork_of is not None:
         with run_dir.writing(run_dir.path / FORK):
@@ -92,11 +88,7 @@ def check_recipe(run_dir: RunDir, recipe: Recipe, report: Report) -> None:
 
 
 def require_same_recipe(file: Path, recipe: Recipe) -> None:
-    """Check that the recipe of a run is still the one it was started with.
-
-    Raises:
-        TrainingError: Keys differ that decide numbers; they are named.
-    """
+    """Raise a `TrainingError` that names the keys that decide numbers and differ from the run's."""
     changed = [key for key in _changed_values(file, recipe) if key not in FREE]
     if changed:
         raise TrainingError(
@@ -107,11 +99,7 @@ def require_same_recipe(file: Path, recipe: Recipe) -> None:
 def require_same_identity(
     saved: Mapping[str, str], current: Mapping[str, str], checkpoint: Path
 ) -> None:
-    """Refuse to resume a run whose numbers would change.
-
-    Raises:
-        TrainingError: Recipe, data, decoders, precision or pretrained weights differ.
-    """
+    """Raise a `TrainingError` if something differs that decides the numbers of a run."""
     for name, value in current.items():
         if saved.get(name) != value:
             raise TrainingError(
