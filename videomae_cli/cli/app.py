@@ -74,14 +74,7 @@ app.add_typer(recipes.app, name="recipes")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line.
-
-    Args:
-        arguments: The command line without the name of the program.
-
-    Returns:
-        The exit code; `videomae_cli.errors` lists their meanings.
-    """
+    """Run a command line, given without the program's name; return its exit code (see `errors`)."""
     is_debug = "--debug" in arguments or bool(os.environ.get("VIDEOMAE_DEBUG"))
     try:
         app(args=[one for one in arguments if one != "--debug"], prog_name="videomae")

@@ -34,8 +34,7 @@ from videomae_cli.report import Report, Silence
 def report(*, json_output: bool = False) -> Report:
     """Create the report that fits the output, and send logged warnings to it.
 
-    Args:
-        json_output: Whether the command prints JSON to stdout; then all else goes to stderr.
+    With `json_output`, stdout is for the JSON, and all else goes to stderr.
     """
     rank = _rank()
     created = _create(json_output) if rank == 0 else Silence()
@@ -84,12 +83,7 @@ def show_bug(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
 
 class ConsoleReport:
-    """A report for a terminal.
-
-    Args:
-        out: Console for results.
-        err: Console for warnings and progress.
-    """
+    """A report for a terminal: results go to `out`, warnings and progress to `err`."""
 
     def __init__(self, out: Console, err: Console) -> None:
         self._out = out

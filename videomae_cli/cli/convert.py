@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from videomae_cli.cli.options import JsonOption
+from videomae_cli.cli.options import JsonOption, count_option
 
 
 def convert(
@@ -47,34 +47,17 @@ def convert(
         ),
     ] = None,
     heads: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Encoder heads.", show_default="from the embedding dimension"
-        ),
+        int | None, count_option("Encoder heads.", "from the embedding dimension")
     ] = None,
     decoder_heads: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Decoder heads.", show_default="from the embedding dimension"
-        ),
+        int | None, count_option("Decoder heads.", "from the embedding dimension")
     ] = None,
     frames: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Frames in a clip, if SRC does not state them.",
-            show_default="16",
-        ),
+        int | None, count_option("Frames in a clip, if SRC does not state them.", "16")
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Height and width of a clip, if SRC does not state them.",
-            show_default="224",
-        ),
+        count_option("Height and width of a clip, if SRC does not state them.", "224"),
     ] = None,
     ema: Annotated[
         bool, typer.Option("--ema", help="Read the moving average (model_ema) of SRC.")

@@ -5,27 +5,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from videomae_cli.cli.options import CheckpointOption, DataOption, DevicesOption, JsonOption
+from videomae_cli.cli import options
 
 
 def evaluate(
-    checkpoint: CheckpointOption = None,
-    data: DataOption = None,
+    checkpoint: options.CheckpointOption = None,
+    data: options.DataOption = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Split to evaluate.", show_default="test, else val"),
     ] = None,
     clips: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Clips per video.", show_default="from the checkpoint"
-        ),
+        int | None, options.count_option("Clips per video.", "from the checkpoint")
     ] = None,
     crops: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=3, metavar="N", help="Crops per clip.", show_default="from the checkpoint"
-        ),
+        int | None, options.count_option("Crops per clip.", "from the checkpoint", most=3)
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
@@ -34,8 +28,8 @@ def evaluate(
         Path | None,
         typer.Option(metavar="PATH", help="Output directory.", show_default="beside the weights"),
     ] = None,
-    devices: DevicesOption = None,
-    json_output: JsonOption = False,
+    devices: options.DevicesOption = None,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Evaluate a classifier on several views of each video.
 

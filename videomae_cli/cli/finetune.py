@@ -4,46 +4,32 @@ from typing import Annotated
 
 import typer
 
-from videomae_cli.cli.options import (
-    DataOption,
-    DevicesOption,
-    DryRunOption,
-    ForkOption,
-    JsonOption,
-    OutOption,
-    PriceOption,
-    RecipeOption,
-    ResumeOption,
-    SeedOption,
-    SetOption,
-    complete_run,
-)
+from videomae_cli.cli import options
 
 StartOption = Annotated[
     str | None,
-    typer.Option(
+    options.run_option(
         "--checkpoint",
-        metavar="PATH|scratch",
-        help="Pretrained weights to start from; `scratch` for random initialisation.",
-        show_default="newest pretraining run",
-        autocompletion=complete_run,
+        "PATH|scratch",
+        "Pretrained weights to start from; `scratch` for random initialisation.",
+        "newest pretraining run",
     ),
 ]
 
 
 def finetune(
-    recipe: RecipeOption = None,
-    data: DataOption = None,
+    recipe: options.RecipeOption = None,
+    data: options.DataOption = None,
     checkpoint: StartOption = None,
-    out: OutOption = None,
-    resume: ResumeOption = None,
-    changes: SetOption = None,
-    fork: ForkOption = False,
-    devices: DevicesOption = None,
-    seed: SeedOption = None,
-    dry_run: DryRunOption = False,
-    price_per_hour: PriceOption = None,
-    json_output: JsonOption = False,
+    out: options.OutOption = None,
+    resume: options.ResumeOption = None,
+    changes: options.SetOption = None,
+    fork: options.ForkOption = False,
+    devices: options.DevicesOption = None,
+    seed: options.SeedOption = None,
+    dry_run: options.DryRunOption = False,
+    price_per_hour: options.PriceOption = None,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Fine-tune a pretrained encoder on labelled videos.
 
@@ -56,20 +42,14 @@ def finetune(
 
       videomae finetune --recipe small-data-vits-finetune --checkpoint scratch
     """
-    from videomae_cli.cli import console
+    from videomae_cli.cli import console, recipe_options
     from videomae_cli.cli.dry_run import show_estimate
-    from videomae_cli.cli.recipe_options import (
-        RecipeOptions,
-        load_chosen_recipe,
-        require_dry_run,
-        run_name,
-    )
     from videomae_cli.engine.distributed.slurm import join_step
 
     join_step()
-    require_dry_run(price_per_hour, dry_run=dry_run)
-    options = RecipeOptions(recipe, changes, data, seed, resume, start=checkpoint)
-    resolved = load_chosen_recipe(options, "finetune")
+    recipe_options.require_dry_run(price_per_hour, dry_run=dry_run)
+    chosen = recipe_options.RecipeOptions(recipe, changes, data, seed, resume, start=checkpoint)
+    resolved = recipe_options.load_chosen_recipe(chosen, "finetune")
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.tasks.run_dir import choose_run_dir, newest_final_weights
     from videomae_cli.tasks.train import finetune as task
@@ -82,7 +62,7 @@ def finetune(
         resolved = resolved.model_copy(update={"start": str(newest)})
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = choose_run_dir(run_name(options), out=out, resume=resume, is_fork=fork)
+    run_dir = choose_run_dir(recipe_options.run_name(chosen), out=out, resume=resume, is_fork=fork)
     if dry_run:
         show_estimate(
             resolved,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,10 +26,28 @@ def complete_run(incomplete: str) -> Iterator[str]:
         yield from (path.as_posix() for path in runs if path.as_posix().startswith(incomplete))
 
 
+def count_option(help_text: str, default: str, *, most: int | None = None) -> Any:
+    """Describe an optional number from 1 on, and what stands for it if it is not given."""
+    return typer.Option(min=1, max=most, metavar="N", help=help_text, show_default=default)
+
+
+def run_option(
+    flag: str, metavar: str, help_text: str, default: str | bool = False, *, hidden: bool = False
+) -> Any:
+    """Describe an option whose values are completed from the run directories."""
+    return typer.Option(
+        flag,
+        metavar=metavar,
+        help=help_text,
+        show_default=default,
+        hidden=hidden,
+        autocompletion=complete_run,
+    )
+
+
 RecipeOption = Annotated[
     str | None,
     typer.Option(
-        "--recipe",
         metavar="NAME|FILE",
         help="Name of a built-in recipe, or a YAML file.",
         autocompletion=complete_recipe,
@@ -46,7 +64,6 @@ SetOption = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data",
         metavar="DIR",
         help="Prepared dataset (the --out of `videomae prepare`).",
         show_default="from the recipe",
@@ -58,13 +75,7 @@ OutOption = Annotated[
 ]
 ResumeOption = Annotated[
     Path | None,
-    typer.Option(
-        "--resume",
-        metavar="RUN",
-        help="Resume this run directory exactly where it stopped.",
-        show_default=False,
-        autocompletion=complete_run,
-    ),
+    run_option("--resume", "RUN", "Resume this run directory exactly where it stopped."),
 ]
 ForkOption = Annotated[
     bool,
@@ -76,28 +87,15 @@ ForkOption = Annotated[
 ]
 CheckpointOption = Annotated[
     Path | None,
-    typer.Option(
-        "--checkpoint",
-        metavar="PATH",
-        help="Run directory, or file or directory of weights.",
-        show_default=False,
-        autocompletion=complete_run,
-    ),
+    run_option("--checkpoint", "PATH", "Run directory, or file or directory of weights."),
 ]
 DevicesOption = Annotated[
     int | None,
-    typer.Option(
-        "--devices",
-        min=1,
-        metavar="N",
-        help="Number of devices of this machine to use.",
-        show_default="all GPUs, else the CPU",
-    ),
+    count_option("Number of devices of this machine to use.", "all GPUs, else the CPU"),
 ]
 SeedOption = Annotated[
     int | None,
     typer.Option(
-        "--seed",
         min=0,
         metavar="N",
         help="Random seed.",
@@ -114,7 +112,6 @@ DryRunOption = Annotated[
 PriceOption = Annotated[
     float | None,
     typer.Option(
-        "--price-per-hour",
         min=0.0,
         metavar="PRICE",
         help="Hourly price of all devices together, for the cost estimate of --dry-run.",
@@ -123,14 +120,7 @@ PriceOption = Annotated[
 ]
 ReportOption = Annotated[
     Path | None,
-    typer.Option(
-        "--report",
-        metavar="RUN",
-        help="Deprecated; use: videomae report RUN",
-        hidden=True,
-        show_default=False,
-        autocompletion=complete_run,
-    ),
+    run_option("--report", "RUN", "Deprecated; use: videomae report RUN", hidden=True),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON; all other output goes to stderr.")

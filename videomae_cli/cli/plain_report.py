@@ -35,13 +35,10 @@ class _Progress:
 
 
 class PlainReport:
-    """A report that prints plain lines.
+    """A report that prints plain lines: results with `out`, warnings and progress with `err`.
 
-    Args:
-        out: Prints one line of results.
-        err: Prints one line of warnings or progress.
-        every_seconds: Minimum time between two lines of progress; the last one is always printed.
-        clock: Returns monotonic time in seconds.
+    Lines of progress are at least `every_seconds` apart; the last one is always printed. `clock`
+    returns monotonic seconds.
     """
 
     def __init__(

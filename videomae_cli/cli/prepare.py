@@ -22,7 +22,6 @@ def prepare(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="DIR",
             help="Prepared directory to write.",
             show_default="data/ and the name of the source",
@@ -31,7 +30,6 @@ def prepare(
     layout: Annotated[
         str | None,
         typer.Option(
-            "--layout",
             metavar="NAME",
             help="Layout of the data set on disk.",
             show_default="detected and printed",
@@ -41,7 +39,6 @@ def prepare(
     root: Annotated[
         Path | None,
         typer.Option(
-            "--root",
             metavar="DIR",
             help="Directory that the paths of a list are relative to.",
             show_default="directory of the list",
@@ -50,7 +47,6 @@ def prepare(
     classes: Annotated[
         str | None,
         typer.Option(
-            "--classes",
             metavar="FILE|NUMBER",
             help="File with the class names in order, or the number of classes.",
             show_default="from the labels",

@@ -1,34 +1,21 @@
 """`videomae pretrain`."""
 
-from videomae_cli.cli.options import (
-    DataOption,
-    DevicesOption,
-    DryRunOption,
-    ForkOption,
-    JsonOption,
-    OutOption,
-    PriceOption,
-    RecipeOption,
-    ReportOption,
-    ResumeOption,
-    SeedOption,
-    SetOption,
-)
+from videomae_cli.cli import options
 
 
 def pretrain(
-    recipe: RecipeOption = None,
-    data: DataOption = None,
-    out: OutOption = None,
-    resume: ResumeOption = None,
-    changes: SetOption = None,
-    fork: ForkOption = False,
-    devices: DevicesOption = None,
-    seed: SeedOption = None,
-    dry_run: DryRunOption = False,
-    price_per_hour: PriceOption = None,
-    report: ReportOption = None,
-    json_output: JsonOption = False,
+    recipe: options.RecipeOption = None,
+    data: options.DataOption = None,
+    out: options.OutOption = None,
+    resume: options.ResumeOption = None,
+    changes: options.SetOption = None,
+    fork: options.ForkOption = False,
+    devices: options.DevicesOption = None,
+    seed: options.SeedOption = None,
+    dry_run: options.DryRunOption = False,
+    price_per_hour: options.PriceOption = None,
+    report: options.ReportOption = None,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Pretrain a masked autoencoder on videos without labels.
 
@@ -47,14 +34,8 @@ def pretrain(
     """
     import typer
 
-    from videomae_cli.cli import console
+    from videomae_cli.cli import console, recipe_options
     from videomae_cli.cli.dry_run import show_estimate
-    from videomae_cli.cli.recipe_options import (
-        RecipeOptions,
-        load_chosen_recipe,
-        require_dry_run,
-        run_name,
-    )
     from videomae_cli.cli.report import report as report_command
     from videomae_cli.engine.distributed.slurm import join_step
 
@@ -65,9 +46,9 @@ def pretrain(
         report_command(report, json_output=json_output)
         return
     join_step()
-    require_dry_run(price_per_hour, dry_run=dry_run)
-    options = RecipeOptions(recipe, changes, data, seed, resume)
-    resolved = load_chosen_recipe(options, "pretrain")
+    recipe_options.require_dry_run(price_per_hour, dry_run=dry_run)
+    chosen = recipe_options.RecipeOptions(recipe, changes, data, seed, resume)
+    resolved = recipe_options.load_chosen_recipe(chosen, "pretrain")
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.tasks.run_dir import choose_run_dir
     from videomae_cli.tasks.train import pretrain as task
@@ -78,7 +59,7 @@ def pretrain(
         open_manifest(resolved)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = choose_run_dir(run_name(options), out=out, resume=resume, is_fork=fork)
+    run_dir = choose_run_dir(recipe_options.run_name(chosen), out=out, resume=resume, is_fork=fork)
     if dry_run:
         show_estimate(
             resolved,

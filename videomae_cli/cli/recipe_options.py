@@ -27,12 +27,7 @@ def load_chosen_recipe(options: RecipeOptions, kind: Literal["finetune"]) -> Fin
 def load_chosen_recipe(
     options: RecipeOptions, kind: Literal["pretrain", "finetune"]
 ) -> PretrainRecipe | FinetuneRecipe:
-    """Load the recipe given by --recipe, else that of the resumed run, with all overrides applied.
-
-    Raises:
-        UsageError: No recipe is given.
-        RecipeError: It cannot be read, or has wrong keys or values.
-    """
+    """Load the recipe of --recipe, else that of the resumed run, with all overrides applied."""
     overrides = list(options.changes or [])
     overrides += [] if options.data is None else [f"data={_quote(options.data)}"]
     overrides += [] if options.seed is None else [f"seed={options.seed}"]
@@ -53,11 +48,7 @@ def load_chosen_recipe(
 
 
 def require_dry_run(price_per_hour: float | None, *, dry_run: bool) -> None:
-    """Refuse --price-per-hour without --dry-run.
-
-    Raises:
-        UsageError: A price is given without a dry run.
-    """
+    """Refuse --price-per-hour without --dry-run."""
     if price_per_hour is not None and not dry_run:
         raise UsageError("--price-per-hour has no effect without --dry-run", "add --dry-run")
 

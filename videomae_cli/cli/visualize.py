@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from videomae_cli.cli.options import CheckpointOption, JsonOption
+from videomae_cli.cli.options import CheckpointOption, JsonOption, count_option
 
 
 def visualize_mask(
@@ -14,7 +14,6 @@ def visualize_mask(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="PATH",
             help="Directory for PNG, GIF and MP4, or one file: .png, .gif, .mp4 or .html.",
             show_default="runs/visualize-mask",
@@ -23,7 +22,6 @@ def visualize_mask(
     strategy: Annotated[
         str | None,
         typer.Option(
-            "--strategy",
             metavar="NAMES",
             help="tube, random, time, motion, tube+running-cell; several, with commas; or all.",
             show_default="as in the checkpoint, else tube",
@@ -43,30 +41,16 @@ def visualize_mask(
         int, typer.Option("--seed", min=0, metavar="N", help="Random seed of the masks.")
     ] = 0,
     frames: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Frames in the clip.",
-            show_default="as in the checkpoint, else 16",
-        ),
+        int | None, count_option("Frames in the clip.", "as in the checkpoint, else 16")
     ] = None,
     size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Height and width, in pixels.",
-            show_default="as in the checkpoint, else 224",
-        ),
+        int | None, count_option("Height and width, in pixels.", "as in the checkpoint, else 224")
     ] = None,
     stride: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Distance between two frames of the clip, in frames of the video.",
-            show_default="as in the checkpoint, else 4",
+        count_option(
+            "Distance between two frames of the clip, in frames of the video.",
+            "as in the checkpoint, else 4",
         ),
     ] = None,
     columns: Annotated[

@@ -14,12 +14,7 @@ from torch import Tensor, nn
 
 
 class EMA:
-    """A moving average of a model's weights.
-
-    Args:
-        model: Not wrapped; its weights are the initial average.
-        limit: Decay after the ramp, below 1.
-    """
+    """A moving average of the weights of a model; its decay rises to `limit`, below 1."""
 
     def __init__(self, model: nn.Module, limit: float) -> None:
         self.limit = limit

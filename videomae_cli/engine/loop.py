@@ -1,13 +1,13 @@
 """The training loop, shared by all kinds of training; independent of models and data.
 
-Order of one round: validate if due, write a checkpoint if due, leave if finished; then one
-optimizer step (see `step.py`), then log. Validation and checkpoint belong to the step before them
-but are done at the start of a round, so that a run resumed from any checkpoint first does what was
-still to be done after that checkpoint's step, and repeats nothing.
+Order of one round: validate if due, write a checkpoint if due, leave if finished; then one step,
+then log. Validation and checkpoint belong to the step before them, so that a run resumed from any
+checkpoint first does what was still to be done after that step, and repeats nothing.
 """
 
 import math
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,16 +46,6 @@ def fit(
 ) -> None:
     """Train from the step of `state` to the end of the plan; `state` is updated in place.
 
-    Args:
-        inputs: Model, optimizer, data and callbacks.
-        plan: Steps, learning rates, batch.
-        intervals: When to log, write checkpoints and validate.
-        state: Where the run stands.
-        runtime: Device and processes.
-        report: Receives progress and warnings.
-        run_dir: Where logs and checkpoints are written.
-        seed: The run's random seed.
-
     Raises:
         NonFiniteError: More steps than allowed had no finite loss or gradient.
         TrainingError: A checkpoint could not be written.
@@ -63,49 +53,43 @@ def fit(
     """
     loop = _Loop(inputs, plan, intervals, state, runtime, report, run_dir)
     budget = intervals.nonfinite_budget
-    loop.run(Stepper(inputs, plan, runtime, loop.throughput, seed=seed, budget=budget))
+    stepper = Stepper(inputs, plan, runtime, loop.throughput, seed=seed, budget=budget)
+    report.start("training", total=plan.steps, done=state.step, unit="step")
+    try:
+        while loop.before_step():
+            loop.after_step(stepper.take_step(state, run_dir))
+    except Stopped as stopped:
+        loop.save_if_newer()
+        raise Stopped(
+            f"stopped at step {state.step:,} of {plan.steps:,}; saved in {run_dir}",
+            f"resume with: --resume {run_dir}",
+            exit_code=stopped.exit_code,
+        ) from None
+    finally:
+        report.finish()
 
 
+@dataclass
 class _Loop:
     """Validates, writes checkpoints and logs around the steps."""
 
-    def __init__(
-        self,
-        inputs: FitInputs,
-        plan: TrainingPlan,
-        intervals: Intervals,
-        state: TrainingState,
-        runtime: Runtime,
-        report: Report,
-        run_dir: Path,
-    ) -> None:
-        self.inputs, self.plan, self.intervals, self.state = inputs, plan, intervals, state
-        self.runtime, self.report, self.run_dir = runtime, report, run_dir
-        self.metrics = MetricsLog(
-            run_dir / "metrics.jsonl", active=runtime.is_main, callback=inputs.track
-        )
-        speed = MetricsLog(run_dir / "speed.jsonl", active=runtime.is_main, callback=inputs.track)
-        self.throughput = Throughput(speed, plan.batch, runtime.device)
-        self.metrics.truncate(state.step, lines=state.lines)
-        speed.truncate(state.step)
-        self._saved_step = state.step
+    inputs: FitInputs
+    plan: TrainingPlan
+    intervals: Intervals
+    state: TrainingState
+    runtime: Runtime
+    report: Report
+    run_dir: Path
 
-    def run(self, stepper: Stepper) -> None:
-        """Take all steps that are left; `fit` has the exceptions."""
-        state, plan, run_dir = self.state, self.plan, self.run_dir
-        self.report.start("training", total=plan.steps, done=state.step, unit="step")
-        try:
-            while self.before_step():
-                self.after_step(stepper.take_step(state, run_dir))
-        except Stopped as stopped:
-            self.save_if_newer()
-            raise Stopped(
-                f"stopped at step {state.step:,} of {plan.steps:,}; saved in {run_dir}",
-                f"resume with: --resume {run_dir}",
-                exit_code=stopped.exit_code,
-            ) from None
-        finally:
-            self.report.finish()
+    def __post_init__(self) -> None:
+        self.metrics, speed = (
+            MetricsLog(self.run_dir / name, active=self.runtime.is_main, callback=self.inputs.track)
+            for name in ("metrics.jsonl", "speed.jsonl")
+        )
+        self.throughput = Throughput(speed, self.plan.batch, self.runtime.device)
+        self.metrics.truncate(self.state.step, lines=self.state.lines)
+        speed.truncate(self.state.step)
+        self._saved_step = self.state.step
 
     def before_step(self) -> bool:
         """Validate and save if due; return whether there is another step to take."""
@@ -133,7 +117,7 @@ class _Loop:
                 f"step {state.step - 1}: loss {result.loss}, gradient norm {result.norm}; "
                 f"skipped, {state.skipped} of {self.intervals.nonfinite_budget} allowed"
             )
-        self.report.advance(figures=f"loss {result.loss:.4f}  {self.throughput.figures()}")
+        self.report.advance(figures=f"loss {result.loss:.4f}  {self.throughput.figures}")
         is_due = is_last or bool(interval and state.step % interval == 0)
         state.is_due = self.inputs.validate is not None and is_due
 

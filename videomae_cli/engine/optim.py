@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 _TOKENS = re.compile(r"(.+\.)?(positions\..+|class_token|mask_token)")
 _FIRST_LAYER = re.compile(r"patch_embed\..+|positions\..+|class_token|mask_token")
@@ -25,14 +25,9 @@ def parameter_groups(
 ) -> list[Group]:
     """Return the trainable parameters in one group per layer and weight decay.
 
-    Each group has an `lr_scale`, the factor on the scheduled learning rate.
-
-    Args:
-        model: The layer of a parameter follows from its name.
-        weight_decay: For matrices; vectors and biases get 0.
-        layer_decay: Factor on the learning rate per layer below the head.
-        depth: Number of encoder blocks; None for no layers.
-        tokens_decay: Whether mask token, class tokens and learned positions decay too.
+    Each group has an `lr_scale`, the factor on the scheduled learning rate: `layer_decay` for each
+    layer below the head, of `depth` encoder blocks. Matrices decay, vectors and biases do not; mask
+    token, class tokens and learned positions only with `tokens_decay`.
 
     Source: BEiT's rule as in VideoMAE V1; MAE-ST, where tokens decay in pretraining.
     """
@@ -42,7 +37,8 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         layers_above = 0 if depth is None else depth + 1 - _layer(name, depth)
-        decays = _decays(name, parameter, tokens_decay)
+        is_matrix = parameter.ndim > 1 and not name.endswith(".bias")
+        decays = tokens_decay if _TOKENS.fullmatch(name) else is_matrix
         group = groups.setdefault(
             (-layers_above, decays),
             {
@@ -78,9 +74,3 @@ def _layer(name: str, depth: int) -> int:
         return 0
     block = re.match(r"blocks\.(\d+)\.", native)
     return int(block[1]) + 1 if block else depth + 1
-
-
-def _decays(name: str, parameter: Tensor, tokens_decay: bool) -> bool:
-    if _TOKENS.fullmatch(name):
-        return tokens_decay
-    return parameter.ndim > 1 and not name.endswith(".bias")

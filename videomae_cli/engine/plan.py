@@ -67,19 +67,7 @@ def make_training_plan(
     world: int,
     repeats: int = 1,
 ) -> TrainingPlan:
-    """Return the plan of a run on `world` processes.
-
-    Args:
-        schedule: Length and warm-up, in steps or in epochs.
-        train: Batch size and largest micro-batch.
-        optim: Learning rates for a batch of 256, and gradient clipping.
-        steps_per_epoch: Full batches in the training data.
-        world: Number of processes.
-        repeats: Clips taken from each video of a batch.
-
-    Raises:
-        RecipeError: The batch does not divide among the processes, or the run has no step.
-    """
+    """Return the plan of a run; a `RecipeError` if its batch does not divide, or it has no step."""
     steps, warmup = _count_steps(schedule, steps_per_epoch)
     micro_batch, accumulation = _split_batch(train, world)
     scale = train.batch / REFERENCE_BATCH
@@ -100,11 +88,7 @@ def make_training_plan(
 
 
 def share_of(batch: int, world: int) -> int:
-    """Return the number of videos of each batch that one process trains on.
-
-    Raises:
-        RecipeError: The batch does not divide among the processes.
-    """
+    """Return the share of one process of each batch; a `RecipeError` if it does not divide."""
     if batch % world:
         down, up = batch - batch % world, batch + world - batch % world
         raise RecipeError(
@@ -123,14 +107,6 @@ def lr_at(
     step `warmup` on it falls from `peak` along half a cosine; it would reach `floor` at step
     `total`.
 
-    Args:
-        step: Optimizer step.
-        total: Number of steps of the run.
-        warmup: Number of steps of linear warm-up.
-        peak: Highest learning rate.
-        floor: Learning rate from step `total` on.
-        start: Learning rate of the first step, if there is a warm-up.
-
     Source: VideoMAE V1.
     """
     if step < warmup:
@@ -142,11 +118,7 @@ def lr_at(
 
 
 def _count_steps(schedule: ScheduleSpec, steps_per_epoch: int) -> tuple[int, int]:
-    """Return the number of steps and of warm-up steps.
-
-    Raises:
-        RecipeError: The run has no step.
-    """
+    """Return the number of steps and of warm-up steps."""
     if schedule.steps is not None and schedule.warmup_steps is not None:
         return schedule.steps, schedule.warmup_steps
     steps = round((schedule.epochs or 0) * steps_per_epoch)
@@ -159,10 +131,7 @@ def _count_steps(schedule: ScheduleSpec, steps_per_epoch: int) -> tuple[int, int
 
 
 def _split_batch(train: TrainSpec, world: int) -> tuple[int, int]:
-    """Return micro-batch and accumulation of one process's share of a batch.
-
-    The micro-batch is the largest divisor of the share that does not exceed `train.micro_batch`.
-    """
+    """Return the largest micro-batch that divides one process's share, and the accumulation."""
     assert train.micro_batch != "auto", "`resolve_micro_batch` comes before the plan"
     share = share_of(train.batch, world)
     accumulation = -(-share // train.micro_batch)

@@ -10,7 +10,7 @@ import os
 import platform
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -37,10 +37,8 @@ _ACCELERATE_NAME = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 def resolve_precision(precision: Precision | Literal["auto"], device_type: str) -> Precision:
     """Resolve `auto` to the fastest safe precision of a device: bf16 where it is native.
 
-    On a CPU, native means AVX-512 bf16, AMX or ARM bf16 instructions, as the kernel lists them.
-
-    Raises:
-        RecipeError: fp16 on a CPU.
+    On a CPU, native means AVX-512 bf16, AMX or ARM bf16 instructions, as the kernel lists them, and
+    fp16 is a `RecipeError`.
     """
     if precision == "fp16" and device_type == "cpu":
         raise RecipeError(
@@ -80,12 +78,7 @@ def keep_freed_memory() -> None:
 
 
 class Runtime:
-    """Device and processes of a run. A context manager: it handles signals only inside the block.
-
-    Args:
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
-        cpu: Stay on the CPU even where there is an accelerator.
-    """
+    """Device and processes of a run; as a context manager it handles signals inside the block."""
 
     def __init__(
         self, precision: Precision | Literal["auto"] = "auto", *, cpu: bool = False
@@ -136,21 +129,15 @@ class Runtime:
         )
         return [float(value) for value in total.tolist()]
 
-    def wait(self) -> None:
-        """Wait for all processes."""
-        self.accelerator.wait_for_everyone()
-
     def prepare(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, *, is_sharded: bool = False
     ) -> tuple[nn.Module, AcceleratedOptimizer]:
         """Wrap a model for mixed precision and, unless it is sharded, for data parallelism."""
-        prepared: tuple[nn.Module, AcceleratedOptimizer] = (
-            (
-                self.accelerator.prepare_model(model, evaluation_mode=True),
-                self.accelerator.prepare_optimizer(optimizer),
-            )
-            if is_sharded
-            else self.accelerator.prepare(model, optimizer)
+        if is_sharded:
+            wrapped: nn.Module = self.accelerator.prepare_model(model, evaluation_mode=True)
+            return wrapped, self.accelerator.prepare_optimizer(optimizer)
+        prepared: tuple[nn.Module, AcceleratedOptimizer] = self.accelerator.prepare(
+            model, optimizer
         )
         return prepared
 
@@ -173,10 +160,7 @@ class Runtime:
     def accumulate_gradients(self, model: nn.Module, *, is_last: bool) -> Iterator[None]:
         """Exchange gradients between processes only for the last micro-batch of a step."""
         set_gradient_sync(model, enabled=is_last)
-        if is_last:
-            yield
-            return
-        with self.accelerator.no_sync(model):
+        with nullcontext() if is_last else self.accelerator.no_sync(model):
             yield
 
     def to_device(self, batch: Batch) -> Batch:
@@ -226,8 +210,7 @@ class Runtime:
     def run_on_rank0(self, work: Callable[[], Value]) -> Value:
         """Run a function on rank 0 while the others wait; return its result on every process.
 
-        Raises:
-            VideoMAEError: The function raised it; every process raises it, so none is left waiting.
+        Every process raises the `VideoMAEError` of the function, so none is left waiting.
         """
         outcome: Value | VideoMAEError = TrainingError("the process of rank 0 failed", "see above")
         try:

@@ -31,12 +31,10 @@ class MicroBatch(Protocol):
     @property
     def indices(self) -> Tensor:
         """Sample numbers, int64 (B,)."""
-        ...
 
     @property
     def failed(self) -> Tensor:
         """Number of videos that were replaced for each sample, int64 (B,)."""
-        ...
 
 
 PrepareInputs = Callable[[Any, int, int], dict[str, Tensor]]
@@ -71,7 +69,6 @@ class MicroBatchResult(NamedTuple):
     """One micro-batch of a step, after its backward pass."""
 
     samples: list[int]
-    """Sample numbers."""
     loss: Tensor
     """Scalar, on the device; already divided by the number of micro-batches."""
     failed: int
@@ -86,7 +83,6 @@ class StepResult(NamedTuple):
     norm: float
     """Gradient norm before clipping; not finite if the step was skipped."""
     failed: int
-    """Number of videos that were replaced."""
     is_skipped: bool
 
 
@@ -95,16 +91,7 @@ class NonFiniteError(TrainingError):
 
 
 class Stepper:
-    """Takes one optimizer step after the other.
-
-    Args:
-        inputs: Model, optimizer, data and callbacks.
-        plan: Learning rates and micro-batches.
-        runtime: Device and processes.
-        throughput: Measures every wait and every step.
-        seed: The run's random seed.
-        budget: Number of steps that may be skipped.
-    """
+    """Takes one optimizer step after the other; at most `budget` steps may be skipped."""
 
     def __init__(
         self,
@@ -123,10 +110,8 @@ class Stepper:
     def take_step(self, state: TrainingState, run_dir: Path) -> StepResult:
         """Take the next step and count it in the state.
 
-        Raises:
-            Stopped: A signal asked to stop; nothing has changed.
-            NonFiniteError: Loss or gradient is not finite, and no more steps may be skipped;
-                nothing has changed.
+        Raises `Stopped` after a signal, and `NonFiniteError` if loss or gradient is not finite and
+        no more steps may be skipped; nothing has changed then.
         """
         step, optimizer = state.step, self.inputs.optimizer
         micro_batches = self._wait()
@@ -149,11 +134,7 @@ class Stepper:
         return result
 
     def _wait(self) -> Iterator[MicroBatch]:
-        """Wait for the next step's first micro-batch; return an iterator over all of them.
-
-        Raises:
-            Stopped: A signal asked to stop.
-        """
+        """Wait for the next step's first micro-batch; return an iterator over all of them."""
         first: list[MicroBatch] = []
         try:
             with self.throughput.measure_wait(), self.runtime.signals.interruptible():

@@ -28,12 +28,9 @@ from videomae_cli.tasks.run_dir import CHECKPOINTS, RECIPE, is_finished
 def read_checkpoint(
     path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, read_values: bool = True
 ) -> Checkpoint:
-    """Read a checkpoint and check that it has exactly the tensors that its model needs.
+    """Read a checkpoint with `load_any_format`; check that it has exactly the tensors of its model.
 
-    Args: see `checkpoints.loading.load_any_format`.
-
-    Raises:
-        CheckpointError: As `load_any_format`, or tensors are missing, unknown or of another shape.
+    Raises a `CheckpointError` if tensors are missing, unknown or of another shape.
     """
     loaded = load_any_format(path, hints, ema=ema, read_values=read_values)
     try:
@@ -47,8 +44,7 @@ def read_checkpoint(
 def read_run(path: Path) -> Checkpoint:
     """Read a checkpoint, or the newest complete checkpoint of an unfinished pretraining run.
 
-    Raises:
-        CheckpointError: As `read_checkpoint`, or the run has no complete checkpoint yet.
+    Raises a `CheckpointError` as `read_checkpoint`, or if there is no complete checkpoint yet.
     """
     if not (path / RECIPE).is_file() or is_finished(path):
         return read_checkpoint(path)
@@ -67,22 +63,14 @@ def read_run(path: Path) -> Checkpoint:
 
 
 def load_autoencoder(loaded: Checkpoint) -> Autoencoder:
-    """Build the autoencoder that a checkpoint describes, with its weights.
-
-    Raises:
-        CheckpointError: It is a checkpoint of another kind of model.
-    """
+    """Build the autoencoder that a checkpoint describes; a `CheckpointError` if it is none."""
     model = build_autoencoder(loaded.config)
     load_weights(model, loaded.weights)
     return model
 
 
 def load_classifier(loaded: Checkpoint) -> Classifier:
-    """Build the classifier that a checkpoint describes, with its weights.
-
-    Raises:
-        CheckpointError: It is a checkpoint of another kind of model.
-    """
+    """Build the classifier that a checkpoint describes; a `CheckpointError` if it is none."""
     model = build_classifier(loaded.config)
     load_weights(model, loaded.weights)
     return model
@@ -91,15 +79,9 @@ def load_classifier(loaded: Checkpoint) -> Classifier:
 def load_weights(
     model: nn.Module, weights: Mapping[str, Tensor], *, initialised: Sequence[str] = ()
 ) -> None:
-    """Put native weights into a model.
+    """Put native weights into a model; those named `initialised` may be missing.
 
-    Args:
-        model: Changed in place.
-        weights: Tensors by native name.
-        initialised: Names that the weights may lack; the model keeps its own values there.
-
-    Raises:
-        CheckpointError: A tensor is missing, unknown or of another shape.
+    Raises a `CheckpointError` if a tensor is missing, unknown or of another shape.
     """
     own = model.state_dict()
     shapes = {name: tensor.shape for name, tensor in own.items()}
@@ -110,21 +92,11 @@ def load_weights(
 def init_from_pretrained(
     loaded: Checkpoint, classifier: Classifier, config: ModelConfig, *, norm: Norm = "fresh"
 ) -> tuple[dict[str, Tensor], LoadReport]:
-    """Initialise a classifier from a pretrained encoder.
+    """Initialise a classifier from a pretrained encoder; return its weights and the load report.
 
     The tubelet embedding and learned position embeddings are adapted to another clip geometry.
-
-    Args:
-        loaded: Pretrained weights, or those of another classifier.
-        classifier: Changed in place; tensors that the checkpoint lacks keep their initial values.
-        config: Of the classifier.
-        norm: Source of the norm after pooling.
-
-    Returns:
-        The weights used, and the load report.
-
-    Raises:
-        CheckpointError: The encoders differ.
+    Tensors that the checkpoint lacks keep their initial values. `norm` is the source of the norm
+    after pooling. Raises a `CheckpointError` if the encoders differ.
     """
     source = loaded.config
     if source.encoder != config.encoder:

@@ -39,10 +39,8 @@ FINAL = "final"
 class RunDir:
     """The directory of one run, locked for this process while the context is entered.
 
-    Args:
-        path: The directory; created on entry. All processes use the path of rank 0.
-        runtime: Of the run.
-        fork_of: Directory of the run that this one continues under a changed recipe.
+    All processes use the path of rank 0. `fork_of` is the run that this one continues under a
+    changed recipe. All methods raise an error that names the file if they cannot write it.
     """
 
     def __init__(self, path: Path, runtime: Runtime, fork_of: Path | None = None) -> None:
@@ -52,11 +50,7 @@ class RunDir:
         self._locked = ExitStack()
 
     def __enter__(self) -> "RunDir":
-        """Create and lock the directory.
-
-        Raises:
-            TrainingError: It cannot be written, or another run is using it.
-        """
+        """Create and lock it; a `TrainingError` if it is not writable, or in use by another run."""
         self._runtime.run_on_rank0(self._lock)
         return self
 
@@ -68,27 +62,8 @@ class RunDir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._locked.enter_context(lock_directory(self.path))
 
-    @property
-    def recipe_file(self) -> Path:
-        """The recipe of the run; a directory that has one is a run."""
-        return self.path / RECIPE
-
-    @property
-    def checkpoints(self) -> Path:
-        """The directory of the training checkpoints."""
-        return self.path / CHECKPOINTS
-
-    @property
-    def final(self) -> Path:
-        """The directory of the final weights."""
-        return self.path / FINAL
-
     def write_recipe(self, recipe: Recipe) -> None:
-        """Write the recipe and the software environment.
-
-        Raises:
-            TrainingError: A file cannot be written.
-        """
+        """Write the recipe and the software environment."""
         text = json.dumps(environment.describe(), indent=1) + "\n"
         files = {ENVIRONMENT: text, RECIPE: dump_recipe(recipe)}  # the recipe last
         for name, content in files.items():
@@ -96,33 +71,18 @@ class RunDir:
                 atomic.write_text(self.path / name, content)
 
     def write_final(self, model: nn.Module, config: ModelConfig, state: TrainingState) -> Path:
-        """Write the final weights; called by all processes.
-
-        Args:
-            model: Its weights are written; it may be sharded.
-            config: Of the model.
-            state: At the end of training.
-
-        Returns:
-            The directory of the weights.
-
-        Raises:
-            CheckpointError: They cannot be written.
-        """
+        """Write the final weights; called by all processes. Return their directory."""
         from videomae_cli.checkpoints.native import write_native
 
         config = config.model_copy(update={"step": state.step, "software": environment.software()})
         weights = gather_to_cpu(model.state_dict(), is_writer=self._runtime.is_main)
-        self._runtime.run_on_rank0(lambda: write_native(self.final, weights, config))
-        return self.final
+        final = self.path / FINAL
+        self._runtime.run_on_rank0(lambda: write_native(final, weights, config))
+        return final
 
     @contextmanager
     def writing(self, file: Path) -> Iterator[None]:
-        """Turn a refusal of the disk inside this block into an error that names the file.
-
-        Raises:
-            TrainingError: The file cannot be written.
-        """
+        """Turn a refusal of the disk inside this block into an error that names the file."""
         try:
             yield
         except OSError as error:
@@ -135,8 +95,7 @@ class RunDir:
 def newest_complete_checkpoint(run_dir: Path, report: Report) -> Path | None:
     """Return the newest complete checkpoint of a run; report newer ones that are damaged.
 
-    Raises:
-        TrainingError: There are checkpoints, and all are damaged.
+    Raises a `TrainingError` if there are checkpoints, and all are damaged.
     """
     newest, problems = newest_checkpoint(run_dir / CHECKPOINTS)
     if newest is None and problems:
@@ -155,16 +114,9 @@ def is_finished(run_dir: Path) -> bool:
 
 
 def choose_run_dir(name: str, *, out: Path | None, resume: Path | None, is_fork: bool) -> Path:
-    """Return the run directory that a command line asks for.
+    """Return the run directory that --out, --resume and --fork ask for; `name` is the recipe's.
 
-    Args:
-        name: Of the recipe; a new directory is named after it.
-        out: `--out`.
-        resume: `--resume`.
-        is_fork: `--fork`.
-
-    Raises:
-        UsageError: The flags contradict each other, or the directory contains another run.
+    Raises a `UsageError` if the flags contradict each other, or the directory contains another run.
     """
     if is_fork and (resume is None or out is None):
         raise UsageError(
@@ -179,15 +131,7 @@ def choose_run_dir(name: str, *, out: Path | None, resume: Path | None, is_fork:
 
 
 def newest_final_weights(kind: str, report: Report) -> Path:
-    """Return `final/` of the newest finished run under `runs/`, and report which it is.
-
-    Args:
-        kind: `autoencoder` or `classifier`.
-        report: Receives the choice.
-
-    Raises:
-        CheckpointError: There is none.
-    """
+    """Report and return `final/` of the newest finished run of a kind, else a `CheckpointError`."""
     finals = [
         config.parent
         for config in RUNS.glob(f"*/{FINAL}/model.json")
@@ -206,11 +150,7 @@ def newest_final_weights(kind: str, report: Report) -> Path:
 
 
 def _new_run_dir(name: str, out: Path | None) -> Path:
-    """Return `out`, or `runs/<recipe>-<time>`.
-
-    Raises:
-        UsageError: The directory contains a run already.
-    """
+    """Return `out`, or `runs/<recipe>-<time>`."""
     if out is None:
         first = RUNS / time.strftime(f"{name}-%Y%m%d-%H%M")
         existing = len(list(RUNS.glob(f"{first.name}*")))

@@ -1,13 +1,8 @@
 """FSDP2: shard the weights, gradients and optimizer state of a model over the processes.
 
 Every block is a unit, and everything around the blocks is another. The weights of a unit are
-gathered before it runs and freed afterwards; each process receives the gradients of the weights it
-owns. The results are those of an unsharded model, except for the order of sums. Checkpoints and
-`final/` contain full tensors, so a run can be resumed on any number of processes, sharded or not.
-
-All functions accept models and tensors that are not sharded, and leave them as they are.
-
-Source: torch's `fully_shard`; ZeRO stage 3, arXiv 1910.02054.
+gathered before it runs and freed afterwards (ZeRO stage 3, arXiv 1910.02054). Checkpoints contain
+full tensors. All functions accept models and tensors that are not sharded.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,14 +25,10 @@ def shard(
     device: torch.device,
     world: int,
 ) -> list[Group]:
-    """Shard a model over all processes; return parameter groups of its new parameters.
+    """Shard a model in place over `world` processes; return parameter groups of its new parameters.
 
-    Args:
-        model: On its device, with the same weights on all processes; changed in place.
-        blocks: Its modules that are gathered one at a time.
-        groups: Its parameter groups; sharding replaces the parameters in them.
-        device: The device of this process.
-        world: Number of processes.
+    The model is on its device, with the same weights on all processes. Its `blocks` are gathered
+    one at a time.
     """
     name_of = {id(parameter): name for name, parameter in model.named_parameters()}
     names = [[name_of[id(parameter)] for parameter in group["params"]] for group in groups]
@@ -93,12 +84,12 @@ def gather_to_cpu(tensors: Mapping[str, Tensor], *, is_writer: bool) -> dict[str
     Sharded tensors are gathered and moved to main memory one at a time, so that no device ever
     contains all of them.
     """
-    gather_weights = {}
+    gathered = {}
     for name, tensor in tensors.items():
         full = full_tensor(tensor)
         if is_writer:
-            gather_weights[name] = full.cpu() if full is not tensor else full
-    return gather_weights
+            gathered[name] = full.cpu() if full is not tensor else full
+    return gathered
 
 
 def shard_like(value: Tensor, reference: Tensor) -> Tensor:

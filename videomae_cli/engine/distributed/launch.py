@@ -26,14 +26,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def process_count(devices: int | None) -> int:
-    """Return the number of processes to start.
-
-    Args:
-        devices: Of the command line; None for all GPUs, or one process on a CPU.
-
-    Raises:
-        UsageError: There are fewer devices.
-    """
+    """Return how many processes to start; a `UsageError` if there are fewer devices."""
     gpus = torch.cuda.device_count()
     available = gpus or os.cpu_count() or 1
     if devices is None:
@@ -47,24 +40,15 @@ def process_count(devices: int | None) -> int:
     return devices
 
 
-def is_launched() -> bool:
-    """Return whether a launcher has started this process."""
-    return "LOCAL_RANK" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
-
-
 def relaunch(devices: int | None) -> int | None:
-    """Run this command once per device and wait for the processes.
+    """Run this command once per device (None: per GPU) and wait; return the exit code.
 
-    Args:
-        devices: Number of processes; None for all GPUs, or one process on a CPU.
-
-    Returns:
-        The exit code; None if this process is to run the command itself.
+    Returns None if this process is to run the command itself.
 
     Raises:
         UsageError: There are fewer devices, or a launcher has started another number of processes.
     """
-    if is_launched():
+    if "LOCAL_RANK" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ:
         _set_up_rank(devices)
         return None
     count = process_count(devices)
@@ -74,7 +58,9 @@ def relaunch(devices: int | None) -> int | None:
     ranks: list[subprocess.Popen[bytes]] = []
 
     def forward(number: int, frame: types.FrameType | None) -> None:
-        _send(ranks, number)
+        for rank in ranks:
+            if rank.poll() is None:
+                rank.send_signal(number)
 
     former = {number: signal.signal(number, forward) for number in STOP_SIGNALS}
     try:
@@ -86,11 +72,7 @@ def relaunch(devices: int | None) -> int | None:
 
 
 def _set_up_rank(devices: int | None) -> None:
-    """Set the variables that `_start` would have set for this process of another launcher.
-
-    Raises:
-        UsageError: The launcher has started another number of processes than `devices`.
-    """
+    """Set the variables that `_start` would have set for this process of another launcher."""
     count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if devices not in (None, count):
         raise UsageError(
@@ -142,11 +124,7 @@ def _stop_with_parent(parent: int) -> Callable[[], None]:
 
 
 def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
-    """Wait for all ranks; kill those that are left `GRACE_SECONDS` after one has failed.
-
-    Returns:
-        The highest exit code, 128 + its number for a signal.
-    """
+    """Wait for all ranks; kill those that are left `GRACE_SECONDS` after one has failed."""
     deadline = float("inf")
     while any(rank.poll() is None for rank in ranks):
         failed = [rank for rank in ranks if rank.returncode]
@@ -158,12 +136,6 @@ def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
         time.sleep(0.1)
     codes = [rank.returncode for rank in ranks]
     return max((abs(code) if code > 0 else 128 - code for code in codes if code), default=0)
-
-
-def _send(ranks: list[subprocess.Popen[bytes]], number: int) -> None:
-    for rank in ranks:
-        if rank.poll() is None:
-            rank.send_signal(number)
 
 
 def _free_port() -> int:

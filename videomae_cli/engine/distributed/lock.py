@@ -1,9 +1,8 @@
 """Lock a run directory, so that only one run uses it.
 
-The kernel releases the lock when the process ends, in whatever way. It is a record lock, not
-`flock`, so decoding processes that outlive a killed run for a moment do not keep it. The file
-`.lock` is never removed; it names the last process. On Windows, and on file systems without locks,
-nothing is checked.
+The kernel releases the lock when the process ends. It is a record lock, not `flock`, so decoding
+processes that outlive a killed run do not keep it. The file `.lock` names the last process. On
+Windows, and on file systems without locks, nothing is checked.
 """
 
 import errno
@@ -22,12 +21,7 @@ LOCK_FILE = ".lock"
 
 @contextmanager
 def lock_directory(run_dir: Path) -> Iterator[None]:
-    """Lock a directory for this process inside the block.
-
-    Raises:
-        TrainingError: Another process has locked it.
-        OSError: The lock file cannot be written.
-    """
+    """Lock a directory inside the block; a `TrainingError` if another process has locked it."""
     with (run_dir / LOCK_FILE).open("a+") as file:
         if not _lock(file):
             file.seek(0)

@@ -45,11 +45,7 @@ class SignalHandler:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let a signal end this block, also one that has been recorded before.
-
-        Raises:
-            Interrupted: A signal arrived.
-        """
+        """Let a signal raise `Interrupted` in this block, also one that was recorded before."""
         self._is_interruptible = True
         try:
             if self.received is not None:

@@ -1,11 +1,7 @@
 """Join the tasks of a Slurm step into one run: set torch's rank variables from Slurm's.
 
-Only a step of several tasks, started by `srun`, becomes a run of several processes. Batch scripts
-and `srun --pty bash` are single processes, where `--devices` starts processes as on any machine.
-Rank variables set by another launcher are kept.
-
-On several nodes MASTER_ADDR comes from the batch script. Heterogeneous jobs are not supported.
-
+Only a step of several tasks, started by `srun`, becomes a run of several processes. On several
+nodes MASTER_ADDR comes from the batch script. Heterogeneous jobs are not supported.
 Source: srun(1), OUTPUT ENVIRONMENT VARIABLES.
 """
 
@@ -18,7 +14,6 @@ from videomae_cli.errors import UsageError
 # below the ports that Linux gives to outgoing connections; neighbouring jobs are far apart
 _FIRST_PORT, _PORTS, _PORTS_PER_JOB = 12_000, 20_000, 61
 _TASKS = r"(\d+)(?:\(x(\d+)\))?"
-_LOCALHOST = "127.0.0.1"
 MASTER_ADDR_LINE = 'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
 _HINT = (
     "start the tasks with srun, and pass all SLURM_* variables on to containers;"
@@ -30,10 +25,7 @@ def join_step() -> None:
     """Make this task a rank of the run that its step is: set the variables that torch reads.
 
     Does nothing outside a step of several tasks, or under another launcher. MASTER_ADDR and
-    MASTER_PORT are kept if they are set.
-
-    Raises:
-        UsageError: A variable is missing or malformed, or variables contradict each other.
+    MASTER_PORT are kept if they are set. Raises a `UsageError` if variables contradict each other.
     """
     if "LOCAL_RANK" in os.environ or "SLURM_STEP_NUM_TASKS" not in os.environ:
         return
@@ -50,17 +42,10 @@ def join_step() -> None:
 
 
 def rank_variables(environment: Mapping[str, str], *, gpus: int) -> dict[str, str]:
-    """Return the rank variables of one task.
+    """Return the rank variables of one task; a `UsageError` if its variables contradict each other.
 
     Accelerate uses LOCAL_RANK as the number of the GPU. A task with GPUs of its own sees no others
     and numbers them from 0, so its number on the node is taken modulo the GPUs that it sees.
-
-    Args:
-        environment: The environment variables of the task.
-        gpus: Number of GPUs that the task sees.
-
-    Raises:
-        UsageError: A variable is missing or malformed, or variables contradict each other.
     """
     world = _number(environment, "SLURM_STEP_NUM_TASKS")
     rank = _number(environment, "SLURM_PROCID")
@@ -86,36 +71,24 @@ def rank_variables(environment: Mapping[str, str], *, gpus: int) -> dict[str, st
 
 
 def cores_per_task() -> int | None:
-    """Return the CPU cores per task that `--cpus-per-task` requested; None without the option.
-
-    Raises:
-        UsageError: Slurm's variable is not a number.
-    """
+    """Return the CPU cores per task that `--cpus-per-task` requested; None without the option."""
     name = "SLURM_CPUS_PER_TASK"
     return _number(os.environ, name) if name in os.environ else None
 
 
 def expand_task_counts(text: str) -> list[int]:
-    """Return the number of tasks on each node: `8(x2),4` gives 8, 8, 4.
-
-    Raises:
-        UsageError: The text has another format.
-    """
+    """Return the tasks on each node, `8(x2),4` gives 8, 8, 4; a `UsageError` for another format."""
     if not re.fullmatch(rf"{_TASKS}(?:,{_TASKS})*", text):
         raise UsageError(f"SLURM_STEP_TASKS_PER_NODE={text}: not a list of task counts", _HINT)
     return [int(n) for n, times in re.findall(_TASKS, text) for _ in range(int(times or 1))]
 
 
 def _master_address(environment: Mapping[str, str], *, nodes: int) -> str:
-    """Return the address of rank 0.
-
-    Raises:
-        UsageError: There are several nodes, and the batch script has not set it.
-    """
+    """Return the address of rank 0."""
     if "MASTER_ADDR" in environment:
         return environment["MASTER_ADDR"]
     if nodes == 1:
-        return _LOCALHOST
+        return "127.0.0.1"
     raise UsageError(
         f"MASTER_ADDR is not set, but this Slurm step has tasks on {nodes} nodes",
         f"add this line to the batch script, before srun:\n  {MASTER_ADDR_LINE}",

@@ -24,12 +24,7 @@ _AVERAGED = ("loss", "grad_norm")
 
 
 class Metric(NamedTuple):
-    """The value returned by a validation that decides which checkpoint is the best.
-
-    Args:
-        name: Its key, such as `top1` or `loss`.
-        higher_is_better: False for losses and errors.
-    """
+    """The value returned by a validation that decides which checkpoint is the best."""
 
     name: str
     higher_is_better: bool = True
@@ -44,10 +39,8 @@ class Metric(NamedTuple):
 class MetricsLog:
     """Appends lines to a log; removes the later ones when a run is resumed.
 
-    Args:
-        path: The file.
-        active: Whether anything is written; false on all ranks but 0.
-        callback: Also called with every line that is written.
+    Only an `active` log, that of rank 0, is written. `callback` receives every written line.
+    All methods raise a `TrainingError` if the file cannot be written.
     """
 
     def __init__(
@@ -60,28 +53,20 @@ class MetricsLog:
         """Number of lines in the file, counted from `truncate` on."""
 
     def truncate(self, step: int, *, lines: int | None = None) -> None:
-        """Remove all lines after `step`, all but the first `lines`, and an incomplete last line.
-
-        Raises:
-            TrainingError: The file cannot be written.
-        """
+        """Remove all lines after `step`, all but the first `lines`, and an incomplete last line."""
         if not (self.active and self.path.is_file()):
             return
         complete = [
             line for line in self.path.read_text().splitlines(keepends=True) if _is_complete(line)
         ]
-        kept = [line for line in complete if _step(line) <= step][:lines]
+        kept = [line for line in complete if json.loads(line)["step"] <= step][:lines]
         with self._name_file_in_errors():
             atomic.remove_leftovers(self.path)
             atomic.write_text(self.path, "".join(kept))
         self.lines = len(kept)
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """Append one line.
-
-        Raises:
-            TrainingError: The file cannot be written.
-        """
+        """Append one line."""
         if self.active:
             with self._name_file_in_errors(), self.path.open("a") as file:
                 file.write(json.dumps({"step": step, **values}) + "\n")
@@ -90,11 +75,7 @@ class MetricsLog:
                 self.callback(step, values)
 
     def sync(self) -> None:
-        """Flush the lines to the disk.
-
-        Raises:
-            TrainingError: The file cannot be written.
-        """
+        """Flush the lines to the disk."""
         if self.active and self.path.is_file():
             with self._name_file_in_errors():
                 atomic.sync(self.path)
@@ -136,11 +117,7 @@ def record_order(stats: RunningStats, indices: Sequence[int]) -> None:
 
 
 def pop_averages(stats: RunningStats) -> dict[str, float]:
-    """Return the values of one line and clear the running statistics.
-
-    Returns:
-        Means over the steps by name, maxima as `<name>_max`, and `order` if an epoch began.
-    """
+    """Return means, maxima (`<name>_max`) and, if an epoch began, `order`; clear the statistics."""
     steps = stats.pop("steps", 0.0)  # 0 if all steps were skipped; then there are no sums
     values = {name: value / steps if name in _AVERAGED else value for name, value in stats.items()}
     stats.clear()
@@ -152,7 +129,3 @@ def _is_complete(line: str) -> bool:
         return line.endswith("\n") and "step" in json.loads(line)
     except ValueError:
         return False
-
-
-def _step(line: str) -> float:
-    return float(json.loads(line)["step"])

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,9 @@ def record_nonfinite_step(
     runtime: Runtime,
     run_dir: Path,
 ) -> NonFiniteError:
-    """Write `crash-step-*.json` into the run directory; called by all processes.
+    """Write `crash-step-*.json` into the run directory; return an error that summarises it.
 
-    Args:
-        inputs: Model and data of the run.
-        results: The micro-batches of this process.
-        result: The outcome of the step.
-        state: Where the run stands.
-        runtime: Device and processes.
-        run_dir: The run directory.
-
-    Returns:
-        An error that summarises the record.
-
-    Raises:
-        TrainingError: The record cannot be written.
+    Called by all processes, each with its own micro-batches.
     """
     record, advice = _collect(inputs, results, result, state, runtime)
     path = run_dir / f"crash-step-{state.step:09d}.json"
@@ -99,7 +88,7 @@ def _not_finite(tensors: Any) -> list[str]:
     names = (
         name for name, tensor in tensors if not bool(torch.isfinite(full_tensor(tensor)).all())
     )
-    return [name for name, _ in zip(names, range(_MAX_NAMES), strict=False)]
+    return list(islice(names, _MAX_NAMES))
 
 
 def _explain(has_bad_weights: bool, has_bad_loss: bool, precision: str) -> tuple[str, str]:

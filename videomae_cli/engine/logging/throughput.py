@@ -15,13 +15,7 @@ _PROCESS_STATUS = Path("/proc/self/status")
 
 
 class Throughput:
-    """Measures the time of steps and of waiting for data, and logs both.
-
-    Args:
-        log: Receives the lines.
-        batch: Clips per step, over all processes.
-        device: Its peak memory is logged too.
-    """
+    """Measures the time of steps of `batch` clips and of waiting for data, and logs both."""
 
     def __init__(self, log: MetricsLog, batch: int, device: torch.device) -> None:
         self.log = log
@@ -30,7 +24,8 @@ class Throughput:
         self._training = self._waiting = 0.0
         self._steps = 0
         self._last = time.perf_counter()
-        self._text = ""
+        self.figures = ""
+        """The values of the last line, for people; empty before the first."""
 
     @contextmanager
     def measure_wait(self) -> Iterator[None]:
@@ -59,13 +54,9 @@ class Throughput:
         values = {"clips_per_s": float(f"{clips:.5g}"), "data_wait": round(wait, 4)}
         peak = peak_bytes(self._device)
         self.log.write(step, values if peak is None else {**values, "peak_gb": peak / 1e9})
-        self._text = f"{clips:.1f} clips/s · {wait:.0%} data wait"
+        self.figures = f"{clips:.1f} clips/s · {wait:.0%} data wait"
         self._training = self._waiting = 0.0
         self._steps = 0
-
-    def figures(self) -> str:
-        """Return the values of the last line, for people; empty before the first."""
-        return self._text
 
 
 def peak_bytes(device: torch.device) -> int | None:

@@ -6,7 +6,7 @@ checkpoint; W&B continues the same run and keeps the first value of every step.
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +21,7 @@ WANDB_PROJECT = "videomae"
 
 
 def require_installed(names: Sequence[Tracker]) -> None:
-    """Check that the packages of these trackers are installed.
-
-    Raises:
-        RecipeError: One is not.
-    """
+    """Raise a `RecipeError` if the package of a tracker is not installed."""
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise RecipeError(
@@ -42,17 +38,9 @@ def open_trackers(
     """Open trackers for a run and yield a function that sends metrics to all of them.
 
     To be entered on rank 0 only. The trackers are closed when the block ends, also by an exception.
-
-    Args:
-        names: Which trackers.
-        run_dir: Where TensorBoard and offline W&B write.
-        settings: The recipe, shown by W&B beside the curves.
-        step: Where the run stands.
-
-    Raises:
-        TrainingError: W&B does not start.
+    W&B shows the `settings`, the recipe; a `TrainingError` if it does not start.
     """
-    trackers = [_TRACKERS[name](run_dir, step) for name in names]
+    trackers = [_create(name, run_dir, step) for name in names]
 
     def log(step: int, values: dict[str, float]) -> None:
         for tracker in trackers:
@@ -81,16 +69,8 @@ def _start(tracker: GeneralTracker, settings: Mapping[str, Any]) -> None:
     tracker.store_init_configuration(dict(settings))
 
 
-def _tensorboard(run_dir: Path, step: int) -> GeneralTracker:
-    return TensorBoardTracker("tensorboard", logging_dir=run_dir, purge_step=step + 1)
-
-
-def _wandb(run_dir: Path, step: int) -> GeneralTracker:
+def _create(name: Tracker, run_dir: Path, step: int) -> GeneralTracker:
+    if name == "tensorboard":
+        return TensorBoardTracker("tensorboard", logging_dir=run_dir, purge_step=step + 1)
     key = hashlib.sha256(str(run_dir.resolve()).encode()).hexdigest()[:16]
     return WandBTracker(WANDB_PROJECT, name=run_dir.name, id=key, resume="allow", dir=str(run_dir))
-
-
-_TRACKERS: dict[Tracker, Callable[[Path, int], GeneralTracker]] = {
-    "tensorboard": _tensorboard,
-    "wandb": _wandb,
-}

@@ -1,13 +1,8 @@
 """The training state: everything that a resumed run needs, written to and read from checkpoints.
 
-Tensors are stored as safetensors, everything else as JSON; nothing is ever unpickled.
-
-The optimizer's tensors are stored as `<parameter name>/<entry>`, such as `head.weight/exp_avg`.
-`torch.distributed.checkpoint.state_dict` finds the same names and values. We convert them ourselves
-because its way back is worse here: it gives parameters without a saved state a new one (strict
-loading refuses them), takes an optimizer step to allocate the state, and wants the parameter groups
-in the file. Restoring 67 M parameters sharded over two CPU processes took it 0.3-0.9 s and 620-660
-MB per process, where this file takes 0.05-0.13 s and 490 MB (torch 2.15, 2 cores).
+Tensors are stored as safetensors, the optimizer's as `<parameter name>/<entry>`, all else as JSON.
+`torch.distributed.checkpoint.state_dict` restores an optimizer more slowly, needs more
+memory for it, and gives parameters without a saved state a new one.
 """
 
 import hashlib
@@ -41,17 +36,14 @@ class TrainingState:
     """Where a run stands; the content of `state.json`.
 
     Args:
-        step: Number of optimizer steps taken.
         identity: Digests and versions by name that a resumed run must have in common.
         window: Running statistics since the last logged line.
-        lines: Number of lines in `metrics.jsonl`.
         is_due: Whether the validation after `step` is still to be done.
         best: Best validation so far, `{"step": ..., "top1": ...}`; empty before the first.
         failed: Number of videos so far that were replaced because they could not be decoded.
         skipped: Number of steps so far that were skipped because loss or gradient was not finite.
         scaler: State of the fp16 loss scaler; empty in other precisions.
         world: Number of processes that wrote the state.
-        software: Package versions under which the state was written.
     """
 
     step: int = 0
@@ -76,11 +68,7 @@ def collect_tensors(
 ) -> Files:
     """Return the tensors of a checkpoint by file name; called by all processes.
 
-    Args:
-        model: Not wrapped; it may be sharded.
-        optimizer: Its optimizer.
-        ema: Moving average of its weights.
-        is_writer: Whether this process writes the checkpoint; the others get no tensors.
+    The model is not wrapped, but may be sharded. Processes other than the writer get no tensors.
     """
     files: dict[str, Mapping[str, Tensor]] = {
         MODEL: model.state_dict(),
@@ -92,11 +80,7 @@ def collect_tensors(
 
 
 def write_checkpoint(folder: Path, state: TrainingState, files: Files, *, keep: Retention) -> Path:
-    """Write a checkpoint under `folder` and remove older ones; the best one so far is kept.
-
-    Raises:
-        TrainingError: The checkpoint cannot be written.
-    """
+    """Write a checkpoint under `folder` and remove older ones; the best one so far is kept."""
     path = store.publish(folder, state.step, {**files, STATE: to_json(state)})
     best = [int(state.best["step"])] if state.best else []
     store.prune(folder, state.step, keep, always=best)
@@ -119,14 +103,8 @@ def restore_tensors(
 ) -> None:
     """Load model, optimizer and average from a checkpoint; called by all processes.
 
-    Args:
-        path: A checkpoint; without an average, the average starts from its weights.
-        model: Not wrapped; it may be sharded.
-        optimizer: Its optimizer.
-        ema: Moving average of its weights.
-
-    Raises:
-        TrainingError: The checkpoint belongs to another model.
+    The model is not wrapped, but may be sharded. Without a saved average, the saved weights are it.
+    Raises a `TrainingError` if the checkpoint belongs to another model.
     """
     numbers = {name: number for number, name in enumerate(_parameter_names(model, optimizer))}
     optimizer_state: dict[int, dict[str, Tensor]] = {}
@@ -148,7 +126,10 @@ def restore_tensors(
         ) from error
     optimizer.load_state_dict({**optimizer.state_dict(), "state": optimizer_state})
     if ema is not None:
-        _restore_ema(path, model, ema)
+        file = path / EMA_WEIGHTS
+        weights = load_file(file) if file.is_file() else model.state_dict()
+        for name, average in ema.tensors.items():
+            average.copy_(shard_like(weights[name], average))
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:
@@ -158,13 +139,6 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _restore_ema(path: Path, model: nn.Module, ema: EMA) -> None:
-    file = path / EMA_WEIGHTS
-    weights = load_file(file) if file.is_file() else model.state_dict()
-    for name, average in ema.tensors.items():
-        average.copy_(shard_like(weights[name], average))
 
 
 def _parameter_names(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:

@@ -1,9 +1,8 @@
 """Training checkpoints on disk: each is complete or absent, and damage is detected.
 
-A checkpoint is a directory `step-000012500`. It is written under a hidden name, flushed to the disk
-and renamed (see `atomic.py`); older checkpoints are removed after that. `manifest.json`, written
-last, contains size and SHA-256 of every other file, and a SHA-256 of these entries. A checkpoint
-that was damaged later does not match its manifest and is skipped.
+A checkpoint is a directory `step-000012500`, written under a hidden name, flushed to the disk and
+renamed (see `atomic.py`). `manifest.json`, written last, contains size and SHA-256 of every other
+file, and a SHA-256 of these entries.
 """
 
 import hashlib
@@ -22,7 +21,7 @@ from videomae_cli.engine.saving.writer import write_bytes, write_tensors
 from videomae_cli.errors import TrainingError
 
 MANIFEST = "manifest.json"
-_NAME = re.compile(r"step-(\d{9,})")
+_NAME = re.compile(r"step-\d{9,}")
 logger = logging.getLogger("videomae")
 
 Entry = dict[str, Any]
@@ -37,25 +36,21 @@ class Retention(NamedTuple):
 
 
 def publish(folder: Path, step: int, contents: Mapping[str, Mapping[str, Tensor] | str]) -> Path:
-    """Write the checkpoint of a step under `folder`, in place of one of the same step.
+    """Write the checkpoint of a step under `folder`, in place of one of that step; return its path.
 
-    Args:
-        folder: Contains all checkpoints of the run; created as needed.
-        step: Number of optimizer steps taken.
-        contents: Tensors or text by file name.
-
-    Returns:
-        The directory of the checkpoint.
-
-    Raises:
-        TrainingError: It cannot be written; earlier checkpoints are unchanged.
+    `contents` are tensors or text by file name. Raises a `TrainingError` if they cannot be written;
+    earlier checkpoints are unchanged.
     """
     path = folder / f"step-{step:09d}"
     try:
-        _remove_leftovers(folder)
+        # incomplete checkpoints of killed processes; the run directory is locked by us
+        atomic.remove_leftovers(folder / "step-*")
+        for leftover in folder.glob("step-*.partial"):  # as earlier versions named them
+            shutil.rmtree(leftover)
         with atomic.replacing_directory(path) as partial:
             entries = {name: _write(partial / name, content) for name, content in contents.items()}
-            _write(partial / MANIFEST, _manifest(entries))
+            manifest = {"files": entries, "sha256": _digest_of(entries)}
+            _write(partial / MANIFEST, json.dumps(manifest, separators=(",", ":")))
     except OSError as error:
         raise TrainingError(
             f"{path}: the checkpoint of step {step} cannot be written: {error.strerror or error}",
@@ -66,16 +61,10 @@ def publish(folder: Path, step: int, contents: Mapping[str, Mapping[str, Tensor]
 
 
 def prune(folder: Path, step: int, keep: Retention, *, always: Collection[int] = ()) -> None:
-    """Remove checkpoints before `step`, oldest first.
+    """Remove checkpoints before `step`, oldest first, except for those of the steps `always`.
 
     Checkpoints after `step` were damaged when this run was resumed. They do not count towards
     `keep.last`, and are replaced when the run reaches their steps.
-
-    Args:
-        folder: Contains all checkpoints of the run.
-        step: The step of the newest checkpoint.
-        keep: Which checkpoints are kept.
-        always: Steps whose checkpoints are kept too.
     """
     older = [path for path in _checkpoints(folder) if _step(path) <= step]
     for path in older[: -keep.last]:
@@ -99,13 +88,6 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     return None, problems
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove incomplete checkpoints of killed processes; the run directory is locked by us."""
-    atomic.remove_leftovers(folder / "step-*")
-    for leftover in folder.glob("step-*.partial"):  # as earlier versions named them
-        shutil.rmtree(leftover)
-
-
 def _write(path: Path, content: Mapping[str, Tensor] | str) -> Entry:
     """Write one file; return its entry in the manifest."""
     if isinstance(content, str):
@@ -113,10 +95,6 @@ def _write(path: Path, content: Mapping[str, Tensor] | str) -> Entry:
     else:
         sha256 = write_tensors(path, content)
     return {"bytes": path.stat().st_size, "sha256": sha256}
-
-
-def _manifest(entries: Mapping[str, Entry]) -> str:
-    return json.dumps({"files": entries, "sha256": _digest_of(entries)}, separators=(",", ":"))
 
 
 def _digest_of(entries: object) -> str:
@@ -131,9 +109,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _step(path: Path) -> int:
-    match = _NAME.fullmatch(path.name)
-    assert match is not None
-    return int(match[1])
+    return int(path.name.removeprefix("step-"))
 
 
 def _problem(path: Path) -> str | None:

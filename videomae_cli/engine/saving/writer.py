@@ -1,9 +1,8 @@
 """Write tensors to a safetensors file one at a time, and compute its SHA-256 while writing.
 
-The library's own writer needs all tensors in main memory at once and leaves the SHA-256 to a second
-pass over the file. Here one tensor at a time is copied from its device; one thread hashes its bytes
-while another writes them. So a checkpoint of a large model needs no more memory than its two
-largest tensors, and its SHA-256 little time. Files are read with the library.
+The library's own writer needs all tensors in main memory at once, and a second pass for the
+SHA-256. Here one thread hashes the bytes of a tensor while another writes them, so at most two
+tensors are in main memory. Files are read with the library.
 """
 
 import hashlib
@@ -31,20 +30,12 @@ _TYPE_NAMES = {
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
-    """Write a safetensors file; return its SHA-256.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
+    """Write a safetensors file; return its SHA-256."""
     return write_bytes(path, _blocks(tensors))
 
 
 def write_bytes(path: Path, blocks: Iterator[Any]) -> str:
-    """Write blocks of bytes to a file; return their SHA-256.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
+    """Write blocks of bytes to a file; return their SHA-256."""
     digest = hashlib.sha256()
     pending: Future[None] | None = None
     with path.open("wb") as file, ThreadPoolExecutor(1) as hasher:

@@ -14,11 +14,7 @@ BLUE, GREY, ORANGE, SLATE = "#2563eb", "#9aa3b2", "#d97706", "#475569"
 def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str) -> None:
     """Plot loss, learning rate and gradient norm over the steps, as a PNG with three panels.
 
-    Args:
-        lines: Of `metrics.jsonl`.
-        title: Title of the figure.
-        path: The PNG to write.
-        baseline: Name of the prediction whose loss is `trivial_loss`, a dashed line.
+    `baseline` names the prediction whose loss is `trivial_loss`, a dashed line.
     """
     figure = Figure(figsize=(8, 7.5), layout="constrained")
     loss, lr, norm = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1.4])

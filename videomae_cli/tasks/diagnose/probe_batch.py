@@ -1,9 +1,7 @@
 """Measure a model now and then during training, on the same few training clips, without training.
 
-The diagnosis needs these measurements beside the training loss and the gradient norm: the loss of a
-trivial prediction, how varied the features are, and the pixel values before and after
-normalisation. Nothing here draws random numbers or changes a gradient, so training gives the same
-weights, to the bit, with and without probes.
+Nothing here draws random numbers or changes a gradient, so training gives the same weights, to the
+bit, with and without probes.
 
 Shapes: B clips, C channels, T frames, H W pixels, M target tokens, R rows of targets,
 P values per target token, D embedding dimension, K classes.
@@ -64,18 +62,12 @@ def classifier_probe(model: "Classifier") -> Probe:
 
 
 class ProbeBatch:
-    """A fixed batch of clips, and the steps at which the model is measured on it.
+    """The first `CLIPS` clips of a batch, and the steps at which the model is measured on them.
 
-    Args:
-        batch: The clips, as the data set returns them; the first `CLIPS` are used.
-        probe: Returns features and targets.
-        model: The model that `probe` calls; put into evaluation mode for it.
-        clip: Mean and standard deviation of its pixels are those of the normalisation.
-        plan: Length of the run, and batch.
-        runtime: Device and processes.
-        log_every: Steps between two logged lines; this object is called once for each.
-        trivial_loss: Loss of a prediction that ignores the clip; None where `probe` returns the
-            targets.
+    `probe` calls `model`, which is put into evaluation mode for it. `clip` has the mean and the
+    standard deviation of the normalisation. The object is called every `log_every` steps.
+    `trivial_loss` is the loss of a prediction that ignores the clip; None where `probe` returns the
+    targets.
     """
 
     def __init__(
@@ -132,8 +124,7 @@ class RunningVariance:
 
     def __init__(self) -> None:
         self._rows = 0
-        self._sum: Tensor | float = 0.0
-        self._squares: Tensor | float = 0.0
+        self._sum = self._squares = torch.zeros((), dtype=torch.float64)
 
     def add(self, rows_RP: Tensor) -> None:
         """Add some rows."""
@@ -145,7 +136,7 @@ class RunningVariance:
 
     def variance(self) -> float:
         """Return the mean squared error of predicting each column's mean; 0 without rows."""
-        if not isinstance(self._sum, Tensor) or not isinstance(self._squares, Tensor):
+        if not self._rows:
             return 0.0
         variance_P = self._squares / self._rows - (self._sum / self._rows).square()
         return max(0.0, float(variance_P.mean()))

@@ -26,8 +26,7 @@ VERDICT, CURVES = "verdict.json", "curves.png"
 def run(run_dir: Path, report: Report) -> "Verdict":
     """Diagnose a pretraining or fine-tuning run as it stands, also while it is training.
 
-    Raises:
-        UsageError: The directory is no run, or the run has logged nothing.
+    Raises a `UsageError` if the directory is no run, or the run has logged nothing.
     """
     if not (run_dir / RECIPE).is_file():
         raise UsageError(f"{run_dir} contains no run", "give a run directory, such as one in runs/")
@@ -56,11 +55,7 @@ def write_diagnosis(
 ) -> "Verdict":
     """Diagnose a run, report the verdict, and write it with the curves.
 
-    Args:
-        run_dir: Directory of the run.
-        recipe: Of the run.
-        report: Receives the verdict.
-        failure: Error message, if the run was ended by its loss.
+    `failure` is the error message of a run that was ended by its loss.
     """
     # imported here because a run needs them only at its end, and matplotlib is slow to import
     from videomae_cli.tasks.diagnose.curves import plot_curves

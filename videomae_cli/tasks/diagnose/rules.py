@@ -22,15 +22,15 @@ MIN_RANK = 1.5
 class Finding(NamedTuple):
     """One fault of a run."""
 
-    word: Word
     reason: str
     """One sentence: the observation, with values, and what to do."""
+    word: Word = "suspicious"
 
 
 def _nonfinite_loss(curve: TrainingCurve) -> Finding | None:
     for line in curve.lines:
         if not math.isfinite(line.get("loss", 0.0)):
-            return Finding("diverged", f"the loss was {line['loss']} at step {line['step']:,.0f}")
+            return Finding(f"the loss was {line['loss']} at step {line['step']:,.0f}", "diverged")
     return None
 
 
@@ -39,9 +39,8 @@ def _skipped_steps(curve: TrainingCurve) -> Finding | None:
     if not skipped:
         return None
     return Finding(
-        "suspicious",
         f"{skipped:.0f} steps were skipped because their loss or gradient was not finite: "
-        f"{_lr_advice(curve)}",
+        f"{_lr_advice(curve)}"
     )
 
 
@@ -57,8 +56,8 @@ def _rising_loss(curve: TrainingCurve) -> Finding | None:
     if is_worse_than_baseline:
         reason += f" ({curve.baseline} gives {trivial:.3g})"
     return Finding(
-        "diverged" if is_worse_than_baseline or end > 2 * best else "suspicious",
         f"{reason}: {_lr_advice(curve)}",
+        "diverged" if is_worse_than_baseline or end > 2 * best else "suspicious",
     )
 
 
@@ -77,8 +76,8 @@ def _loss_spike(curve: TrainingCurve) -> Finding | None:
         return None
     peak, before, step = max(spikes)
     return Finding(
-        "diverged" if trivial and peak > 5 * trivial else "suspicious",
         f"the loss jumped from {before:.3g} to {peak:.3g} by step {step:,.0f}: {_lr_advice(curve)}",
+        "diverged" if trivial and peak > 5 * trivial else "suspicious",
     )
 
 
@@ -96,9 +95,9 @@ def _no_better_than_baseline(curve: TrainingCurve) -> Finding | None:
         else "the model has learned nothing yet; train longer, or try another optim.base_lr"
     )
     return Finding(
-        "diverged" if curve.has_excessive_lr else "suspicious",
         f"the loss {curve.end_loss:.3g} is no better than {curve.baseline}, {trivial:.3g}: "
         f"{advice}",
+        "diverged" if curve.has_excessive_lr else "suspicious",
     )
 
 
@@ -106,8 +105,7 @@ def _abnormal_gradient(curve: TrainingCurve) -> Finding | None:
     norms = curve.column("grad_norm")
     if norms and max(norms[-3:]) < 1e-8:
         return Finding(
-            "suspicious",
-            f"the gradient norm is {norms[-1]:.3g}: the model can learn nothing from these clips",
+            f"the gradient norm is {norms[-1]:.3g}: the model can learn nothing from these clips"
         )
     after_warmup = [
         line["grad_norm"]
@@ -120,24 +118,18 @@ def _abnormal_gradient(curve: TrainingCurve) -> Finding | None:
     early, late = median(after_warmup[:quarter]), median(after_warmup[-quarter:])
     if late < 10 * early:
         return None
-    return Finding(
-        "suspicious",
-        f"the gradient norm grew from {early:.3g} to {late:.3g}: {_lr_advice(curve)}",
-    )
+    return Finding(f"the gradient norm grew from {early:.3g} to {late:.3g}: {_lr_advice(curve)}")
 
 
 def _collapsed_features(curve: TrainingCurve) -> Finding | None:
     rank, spread = curve.last("rank"), curve.last("spread")
-    if rank is None or spread is None:
-        return None
-    if _flat_clips(curve) or _wrong_normalisation(curve):
-        return None  # the cause is reported already
+    if rank is None or spread is None or _flat_clips(curve) or _wrong_normalisation(curve):
+        return None  # not measured, or the cause is reported already
     if spread >= MIN_SPREAD and rank >= MIN_RANK:
         return None
     return Finding(
-        "suspicious",
         f"the features have collapsed: effective rank {rank:.2g}, and only {spread:.2g} of their "
-        f"norm differs between clips: {_lr_advice(curve)}",
+        f"norm differs between clips: {_lr_advice(curve)}"
     )
 
 
@@ -148,9 +140,7 @@ def _flat_clips(curve: TrainingCurve) -> Finding | None:
     brightness = curve.last("brightness") or 0.0
     colour = "black" if brightness < 0.05 else "of one colour"
     return Finding(
-        "suspicious",
-        f"{flat:.0%} of the probed clips are entirely {colour}: check the videos and their "
-        "decoding",
+        f"{flat:.0%} of the probed clips are entirely {colour}: check the videos and their decoding"
     )
 
 
@@ -161,9 +151,8 @@ def _wrong_normalisation(curve: TrainingCurve) -> Finding | None:
     if 0.1 <= std <= 3 and abs(mean) <= 3:
         return None
     return Finding(
-        "suspicious",
         f"normalised pixels have mean {mean:.3g} and standard deviation {std:.3g} instead of "
-        "about 0 and 1: clip.mean and clip.std are for pixels from 0 to 1",
+        "about 0 and 1: clip.mean and clip.std are for pixels from 0 to 1"
     )
 
 
@@ -172,9 +161,8 @@ def _repeated_order(curve: TrainingCurve) -> Finding | None:
     if len(marks) < 3 or len(set(marks)) > 1:
         return None
     return Finding(
-        "suspicious",
         f"all {len(marks)} epochs began with the same videos in the same order: the data are not "
-        "shuffled anew each epoch",
+        "shuffled anew each epoch"
     )
 
 

@@ -16,9 +16,8 @@ class TrainingCurve(NamedTuple):
 
     kind: Literal["pretrain", "finetune"]
     steps: int
-    """Planned optimizer steps."""
+    """Planned steps, of which `warmup` are for the warm-up."""
     warmup: int
-    """Warm-up steps among them."""
     lines: Sequence[Line]
     """Lines of `metrics.jsonl`, in order."""
     failure: str = ""

@@ -6,7 +6,7 @@ learned little that is useful; only an evaluation shows that.
 
 from typing import NamedTuple
 
-from videomae_cli.tasks.diagnose.rules import MIN_STEPS, RULES, Finding, Word
+from videomae_cli.tasks.diagnose.rules import MIN_STEPS, RULES, Word
 from videomae_cli.tasks.diagnose.training_curve import TrainingCurve
 
 
@@ -23,22 +23,17 @@ class Verdict(NamedTuple):
 
 def diagnose(curve: TrainingCurve) -> Verdict:
     """Decide whether a run is normal, suspicious or diverged."""
-    findings = _find_faults(curve)
+    is_empty = not curve.column("loss")
+    findings = [] if is_empty else [found for rule in RULES if (found := rule(curve)) is not None]
     reasons = tuple(finding.reason for finding in findings)
     if curve.failure:
         return Verdict("diverged", (curve.failure, *reasons))
-    if not curve.column("loss"):
+    if is_empty:
         return Verdict("normal", ("nothing has been logged yet",))
     if findings:
         is_diverged = any(finding.word == "diverged" for finding in findings)
         return Verdict("diverged" if is_diverged else "suspicious", reasons)
     return Verdict("normal", (_summarize(curve),))
-
-
-def _find_faults(curve: TrainingCurve) -> list[Finding]:
-    if not curve.column("loss"):
-        return []
-    return [finding for rule in RULES if (finding := rule(curve)) is not None]
 
 
 def _summarize(curve: TrainingCurve) -> str:

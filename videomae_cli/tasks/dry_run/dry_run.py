@@ -1,9 +1,8 @@
 """`--dry-run`: estimate time, memory, disk space and cost of a run from its first steps.
 
-The job is built as the run builds it, from the same recipe and data, and `train` itself takes a few
-steps in a temporary directory. So step time, peak memory and checkpoint size are those of the run.
-Not covered: decoded videos that small data sets keep in memory from the second epoch on, other
-programs on this machine, and interruptions.
+The job is built as the run builds it, and `train` itself takes a few steps in a temporary
+directory. Not covered: decoded videos that small data sets keep in memory from the second epoch on,
+other programs on this machine, and interruptions.
 """
 
 import math
@@ -52,18 +51,10 @@ def run(
     price_per_hour: float | None = None,
     without_data: bool = False,
 ) -> Estimate:
-    """Measure the first steps of a run and estimate the whole of it.
+    """Measure the first steps of a run and estimate the whole of it; nothing is left in `run_dir`.
 
-    Args:
-        recipe: The resolved recipe.
-        run_dir: The directory that the run would use; nothing is left there.
-        report: Receives the progress and the estimate.
-        resume: The run that would be resumed, if any.
-        price_per_hour: Of all devices together.
-        without_data: Use synthetic clips if the data of a pretraining recipe do not exist.
-
-    Raises:
-        VideoMAEError: Whatever the run itself would raise by then.
+    The price is that of all devices together. `without_data` allows synthetic clips if the data of
+    a pretraining recipe do not exist. Raises whatever the run itself would raise by then.
     """
     require_installed(recipe.train.track)
     with Runtime(recipe.train.precision) as runtime:
@@ -73,7 +64,7 @@ def run(
         estimate = _estimate(
             job, videos, runtime, ProgressOnly(report), run_dir, steps_done, price_per_hour
         )
-    report.table(f"dry run of {recipe.kind}", ("what", "measured"), estimate.rows())
+    report.table(f"dry run of {recipe.kind}", ("what", "measured"), list(estimate.rows()))
     for note in estimate.notes():
         report.warn(note)
     return estimate
@@ -95,21 +86,15 @@ def _build(
         build = partial(finetune.build_from_scratch, manifest=few, runtime=runtime)
         recipe = resolve_micro_batch(recipe, resume, runtime, report, build)
         return finetune.build_job(recipe, few, runtime, ProgressOnly(report)), manifest
-    videos = _manifest_if_any(recipe, without_data=without_data)
-    if videos is None:
-        recipe = with_train(recipe, workers=0)
-    build_pretraining = partial(_build_pretraining, videos=videos, runtime=runtime)
-    recipe = resolve_micro_batch(recipe, resume, runtime, report, build_pretraining)
-    return build_pretraining(recipe), videos
-
-
-def _manifest_if_any(recipe: PretrainRecipe, *, without_data: bool) -> Manifest | None:
     try:
-        return open_manifest(recipe)
+        videos = open_manifest(recipe)
     except DataError:
         if not without_data:
             raise
-        return None
+        videos, recipe = None, with_train(recipe, workers=0)
+    build_pretraining = partial(_build_pretraining, videos=videos, runtime=runtime)
+    recipe = resolve_micro_batch(recipe, resume, runtime, report, build_pretraining)
+    return build_pretraining(recipe), videos
 
 
 def _build_pretraining(recipe: PretrainRecipe, videos: Manifest | None, runtime: Runtime) -> Job:

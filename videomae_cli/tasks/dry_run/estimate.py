@@ -30,7 +30,6 @@ class Decoding(NamedTuple):
     short_side: int
     """Shorter side of the training videos in pixels, median."""
     clip_size: int
-    """Height and width of a clip in pixels."""
 
 
 class Disk(NamedTuple):
@@ -72,7 +71,6 @@ class Estimate(NamedTuple):
     save_seconds: float
     saves: int
     validation_seconds: float
-    """Seconds of one validation."""
     validations: int
     disk: Disk
     price_per_hour: float | None
@@ -115,11 +113,8 @@ class Estimate(NamedTuple):
             "disk": {**self.disk._asdict(), "total": self.disk.total},
         }
 
-    def rows(self) -> list[tuple[str, str]]:
-        """Return the rows of the table."""
-        return list(self._rows())
-
-    def _rows(self) -> Iterator[tuple[str, str]]:
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Yield the rows of the table."""
         plan = self.plan
         yield "model", f"{si(self.parameters)} parameters"
         yield (

@@ -22,6 +22,7 @@ from videomae_cli.tasks.train.train import train
 SECONDS = 25.0  # of measured steps, about
 MIN_STEPS, MAX_STEPS = 3, 40  # measured steps
 WARM_UP_STEPS = 2  # steps before them, at least; a quarter of the measured ones if that is more
+Validation = Callable[[int], dict[str, float]]
 ENDLESS = 10**9  # steps: the data must not run out during the measurement
 
 
@@ -33,10 +34,8 @@ class Measurement(NamedTuple):
     data_wait: float
     """Share of the time spent waiting for data."""
     steps: int
-    """Number of measured steps."""
     peak_bytes: int | None
     save_seconds: float
-    """Seconds to write a checkpoint."""
     validation_seconds: float
     """Seconds to validate on the videos of the job."""
     checkpoint_bytes: int
@@ -48,31 +47,23 @@ def measure_steps(
 ) -> Measurement:
     """Train a few steps, with fewer micro-batches than a whole step if that takes too long.
 
-    Args:
-        job: What the run trains.
-        runtime: Device and processes.
-        report: Receives the progress.
-        beside: Directory for temporary files, on the disk of the run.
-        expected: Expected seconds per micro-batch.
+    Temporary files are written into `beside`, on the disk of the run. `expected` is the expected
+    number of seconds per micro-batch.
     """
     affordable = runtime.broadcast(max(MIN_STEPS, min(MAX_STEPS, round(SECONDS / expected))))
     accumulation = max(1, min(job.plan.accumulation, affordable // MIN_STEPS))
     measured = max(MIN_STEPS, affordable // accumulation)
     warm_up = max(WARM_UP_STEPS, measured // 4)
-    timed = _Timed(job.validate)
+    validation_seconds = [0.0]
     job = _shortened(job, accumulation)
     if job.validate is not None:
-        job = job._replace(validate=timed)
+        job = job._replace(validate=_timed(job.validate, validation_seconds))
     with _temporary_run(beside, runtime) as run_dir:
         train(job, run_dir, runtime, report, limit=warm_up + measured)
         ended = time.time()
-        measurement = (
-            _read(run_dir.path, ended, timed.seconds, job.plan.batch, measured)
-            if runtime.is_main
-            else None
+        shared = runtime.run_on_rank0(
+            lambda: _read(run_dir.path, ended, validation_seconds[-1], job.plan.batch, measured)
         )
-    shared = runtime.broadcast(measurement)
-    assert shared is not None
     return shared._replace(micro_seconds=shared.micro_seconds / accumulation)
 
 
@@ -115,19 +106,16 @@ def _read(
     )
 
 
-class _Timed:
-    """A validation that measures its own time."""
+def _timed(validate: Validation, seconds: list[float]) -> Validation:
+    """Return a validation that appends its own time to `seconds`."""
 
-    def __init__(self, validate: Callable[[int], dict[str, float]] | None) -> None:
-        self._validate = validate
-        self.seconds = 0.0
-
-    def __call__(self, step: int) -> dict[str, float]:
-        assert self._validate is not None
+    def measure(step: int) -> dict[str, float]:
         began = time.perf_counter()
-        figures = self._validate(step)
-        self.seconds = time.perf_counter() - began
+        figures = validate(step)
+        seconds.append(time.perf_counter() - began)
         return figures
+
+    return measure
 
 
 @contextmanager

@@ -34,9 +34,6 @@ class SyntheticClips:
     """Uniform random pixels in the shape of a pretraining recipe's clips; all clips are equal.
 
     They are drawn from a generator of their own.
-
-    Args:
-        recipe: Decides the shapes.
     """
 
     def __init__(self, recipe: PretrainRecipe) -> None:

@@ -17,7 +17,6 @@ from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.engine import environment
 from videomae_cli.engine.runtime import Precision, Runtime
 from videomae_cli.errors import DataError
-from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
@@ -37,15 +36,8 @@ def run(
 ) -> EvalResult:
     """Evaluate a classifier; write `result.json` and `scores.npz`.
 
-    Args:
-        checkpoint: Run directory, or directory or file of weights.
-        report: Receives messages and progress.
-        data: Prepared dataset; None: that of the training run.
-        split: None: `test` if there is one, else `val`.
-        clips: Clips per video; None: that of the model configuration, as for `crops`.
-        crops: Crops per clip.
-        out: Output directory; None: a folder beside the weights.
-        precision: Of the forward pass.
+    Defaults: the data of the training run, its split `test` if there is one, else `val`, clips and
+    crops of the model configuration, and an output directory beside the weights.
 
     Raises:
         CheckpointError: The weights are no classifier, or damaged.
@@ -58,28 +50,19 @@ def run(
     protocol = EvalProtocol(clips or default.clips, crops or default.crops)
     report.say(f"evaluating {checkpoint} on {split} of {data or config.data}")
     with Runtime(precision) as runtime:
-        scores = _score(classifier, config, manifest, split, protocol, runtime, report)
+        classifier.to(runtime.device)
+        report.say(f"{protocol} of {config.grid.frames} frames per video; {runtime.summary()}")
+        scores = score_videos(
+            classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
+        )
     result = _summarize(scores, split, protocol, out or _default_dir(loaded.file, split, protocol))
     if runtime.is_main:
         _write(result, scores, manifest, str(loaded.file), runtime.precision)
-    _report_result(result, report)
+    for message in result.undecodable:
+        report.warn(message)
+    report.say(result.headline())
+    report.say(f"wrote {result.folder}")
     return result
-
-
-def _score(
-    classifier: Classifier,
-    config: ModelConfig,
-    manifest: Manifest,
-    split: str,
-    protocol: EvalProtocol,
-    runtime: Runtime,
-    report: Report,
-) -> Scores:
-    classifier.to(runtime.device)
-    report.say(f"{protocol} of {config.grid.frames} frames per video; {runtime.summary()}")
-    return score_videos(
-        classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
-    )
 
 
 def _default_dir(weights: Path, split: str, protocol: EvalProtocol) -> Path:
@@ -89,11 +72,7 @@ def _default_dir(weights: Path, split: str, protocol: EvalProtocol) -> Path:
 
 
 def _summarize(scores: Scores, split: str, protocol: EvalProtocol, folder: Path) -> EvalResult:
-    """Compute the metrics.
-
-    Raises:
-        DataError: No video could be decoded.
-    """
+    """Compute the metrics."""
     if not len(scores.labels):
         raise DataError(
             f"none of {len(scores.undecodable):,} videos could be decoded: {scores.undecodable[0]}",
@@ -104,22 +83,10 @@ def _summarize(scores: Scores, split: str, protocol: EvalProtocol, folder: Path)
     )
 
 
-def _report_result(result: EvalResult, report: Report) -> None:
-    for message in result.undecodable:
-        report.warn(message)
-    report.say(result.headline())
-    report.say(f"wrote {result.folder}")
-
-
 def _select_videos(
     config: ModelConfig, data: Path | None, split: str | None, report: Report
 ) -> tuple[Manifest, str]:
-    """Return the manifest, and the split of it to evaluate.
-
-    Raises:
-        DataError: No dataset is given, the split does not exist or has no labels, or the classes
-            are not those of the model configuration.
-    """
+    """Return the manifest, and the split of it to evaluate."""
     folder = data or (Path(config.data) if config.data else None)
     if folder is None:
         raise DataError("the checkpoint does not record its dataset", "give --data DIR")
@@ -136,11 +103,7 @@ def _select_videos(
 
 
 def _check_classes(config: ModelConfig, manifest: Manifest, folder: Path, report: Report) -> None:
-    """Compare the classes; numbered classes of a checkpoint are taken to be those of the dataset.
-
-    Raises:
-        DataError: The classes differ.
-    """
+    """Compare the classes; a checkpoint that only numbers them is taken to mean the dataset's."""
     classes, expected = manifest.classes or (), config.classes or ()
     if classes == expected:
         return

@@ -23,7 +23,9 @@ class Scores(NamedTuple):
         """Return top-1, top-5 (from six classes on), mean per-class accuracy and mean log loss."""
         if not len(self.labels):
             return {"top1": 0.0, "loss": float("nan")}
-        ranks = _rank_labels(self.probabilities, self.labels)
+        # 0 for the most probable class; ties rank the lower label first
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")
+        ranks = np.argmax(order == self.labels[:, None], axis=1)
         classes = np.unique(self.labels)
         probability_V = self.probabilities[np.arange(len(self.labels)), self.labels]
         log_V = np.log(np.maximum(probability_V.astype(np.float64), 1e-12))
@@ -82,12 +84,3 @@ class EvalResult(NamedTuple):
             f"top-1 {100 * self.metrics['top1']:.1f} %{top5} ({self.protocol}, "
             f"{self.videos:,} {self.split} videos, {len(self.undecodable):,} undecodable)"
         )
-
-
-def _rank_labels(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return the rank of each label, 0 for the most probable; ties rank the lower label first."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    ranks: NDArray[np.int64] = np.argmax(order == labels[:, None], axis=1)
-    return ranks

@@ -38,8 +38,7 @@ def score_videos(
 ) -> Scores:
     """Run a classifier on a split; each process scores its share, and all return all scores.
 
-    Raises:
-        Stopped: A signal asked any process to stop; all processes raise it.
+    If a signal asked any process to stop, all raise `Stopped`.
     """
     views = _make_views(manifest, split, clip, protocol)
     share = range(runtime.rank, len(manifest.split(split)), runtime.world)

@@ -48,11 +48,7 @@ class Loss(NamedTuple):
 
 
 class Objective(nn.Module):
-    """A classifier with its training loss: soft-target cross entropy, in float32.
-
-    Args:
-        classifier: The model that is trained.
-    """
+    """A classifier with its training loss: soft-target cross entropy, in float32."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
@@ -66,14 +62,8 @@ class Objective(nn.Module):
 def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None = None) -> Path:
     """Fine-tune, or resume: a run in `path` continues from its newest complete checkpoint.
 
-    Args:
-        recipe: The resolved recipe; `start` names the pretrained weights, or is `scratch`.
-        path: The run directory.
-        report: Receives messages and progress.
-        fork_of: Continue from the newest checkpoint of this other run, in `path`.
-
-    Returns:
-        The directory of the final weights.
+    With `fork_of`, it continues from the newest checkpoint of that other run. Returns the directory
+    of the final weights.
 
     Raises:
         DataError: There are no prepared data where the recipe says, or they have no labels.
@@ -108,13 +98,11 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
 def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, report: Report) -> Job:
     """Build everything that is trained, from the weights that the recipe starts from.
 
-    Raises:
-        DataError: A training video has no label, or there are fewer videos than one batch.
-        CheckpointError: The pretrained weights do not fit.
-        RecipeError: The batch does not divide among the processes, or into pairs to be mixed.
+    Raises what `class_names`, `plan_training`, `require_pairs` and `init_from_pretrained` raise.
     """
     classes = class_names(manifest, recipe)
     videos = manifest.split("train")
+    labels = [video.label for video in videos if video.label is not None]
     order, plan = plan_training(recipe, len(videos), runtime)
     require_pairs(recipe, plan)
     torch.manual_seed(stream_seed(recipe.seed, "init"))
@@ -142,7 +130,8 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
         validate=_validation(recipe, manifest, classifier, runtime),
         metric=TOP1,
         validate_every_epochs=recipe.eval.every_epochs,
-        trivial_loss=_guess_loss(recipe, manifest, len(classes)),
+        # of predicting the class frequencies of the training videos
+        trivial_loss=class_frequency_loss(labels, len(classes), recipe.augment.smoothing),
     )
 
 
@@ -154,11 +143,7 @@ def build_from_scratch(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runt
 
 
 def class_names(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
-    """Return the class names by label.
-
-    Raises:
-        DataError: There are none, or a training video has no label.
-    """
+    """Return the class names by label; a `DataError` if a training video has none."""
     if manifest.classes is None or any(v.label is None for v in manifest.split("train")):
         raise DataError(
             f"{recipe.data}: the training videos have no labels",
@@ -176,12 +161,6 @@ def _parameter_groups(
         layer_decay=recipe.optim.layer_decay,
         depth=config.encoder.depth,
     )
-
-
-def _guess_loss(recipe: FinetuneRecipe, manifest: Manifest, classes: int) -> float:
-    """Return the loss of predicting the class frequencies of the training videos."""
-    labels = [video.label for video in manifest.split("train") if video.label is not None]
-    return class_frequency_loss(labels, classes, recipe.augment.smoothing)
 
 
 def _classifier(

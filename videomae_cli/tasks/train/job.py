@@ -33,15 +33,10 @@ class Job(NamedTuple):
     model: "Autoencoder | Classifier"
     """The part of it whose weights are kept."""
     config: ModelConfig
-    """Of the model."""
     groups: list[Group]
-    """Parameter groups of the optimizer."""
     clips: Clips
-    """The training data."""
     order: Order
-    """Which samples make which step."""
     plan: TrainingPlan
-    """Steps, learning rates, batch."""
     prepare: PrepareInputs
     """Turns a batch into the inputs of the objective."""
     probe: Probe
@@ -59,11 +54,7 @@ class Job(NamedTuple):
 
 
 def open_manifest(recipe: Recipe) -> Manifest:
-    """Read the prepared data of a recipe.
-
-    Raises:
-        DataError: There are none, or they have no training videos.
-    """
+    """Read the prepared data of a recipe; a `DataError` without training videos."""
     verb = recipe.kind
     if recipe.data is None:
         raise DataError(
@@ -88,9 +79,7 @@ def open_manifest(recipe: Recipe) -> Manifest:
 def plan_training(recipe: Recipe, videos: int, runtime: Runtime) -> tuple[Order, TrainingPlan]:
     """Return the sample order and the plan of a run on this many training videos.
 
-    Raises:
-        DataError: There are fewer videos than one batch.
-        RecipeError: The batch does not divide among the processes, or there is no step to take.
+    Raises a `DataError` or `RecipeError` if the batch does not suit the videos or the processes.
     """
     order = Order(videos, recipe.train.batch, recipe.seed)
     plan = make_training_plan(

@@ -1,9 +1,8 @@
 """`train.micro_batch: auto`: find how many clips fit into GPU memory per backward pass.
 
-On CUDA the search starts with a device's whole share of the batch and halves it until two training
-steps run without an out-of-memory error. On other devices nothing is searched and `DEFAULT` is
-used: larger micro-batches are not faster on a CPU. The number is written into the run's
-`recipe.yaml`, and a resumed run reads it from there.
+On CUDA a device's whole share of the batch is halved until two training steps run without an
+out-of-memory error. On other devices `DEFAULT` is used: larger micro-batches are not faster on a
+CPU. A resumed run reads the number from its `recipe.yaml`.
 """
 
 from collections.abc import Callable
@@ -34,18 +33,9 @@ def resolve_micro_batch(
     report: Report,
     build: Callable[[AnyRecipe], Job],
 ) -> AnyRecipe:
-    """Return the recipe with a number for `train.micro_batch`.
+    """Return the recipe with a number for `train.micro_batch`; `build` is used for the search only.
 
-    Args:
-        recipe: The resolved recipe.
-        run_dir: Directory of a run that may have started already.
-        runtime: Device and processes.
-        report: Receives the number.
-        build: Builds the job of a recipe; used for the search only.
-
-    Raises:
-        RecipeError: The batch does not divide among the processes.
-        TrainingError: Not even one clip fits.
+    Raises a `TrainingError` if not even one clip fits.
     """
     if recipe.train.micro_batch != "auto":
         return recipe
@@ -72,11 +62,7 @@ def saved_micro_batch(run_dir: Path | None) -> int | None:
 
 
 def halve_until_fit(size: int, fits: Callable[[int], bool]) -> int:
-    """Return the first of `size`, half of it, a quarter of it, ... that fits.
-
-    Raises:
-        TrainingError: Not even 1 fits.
-    """
+    """Return the first of `size`, half of it, ... that fits; a `TrainingError` if 1 does not."""
     while not fits(size):
         if size == 1:
             raise TrainingError(

@@ -22,13 +22,7 @@ from videomae_cli.rng import stream_seed
 
 
 class MixedBatches:
-    """Prepares micro-batches for the objective.
-
-    Args:
-        recipe: Decides erasing, mixing and label smoothing.
-        classes: Number of classes, K.
-        rank: Rank of this process; each mixes differently.
-    """
+    """Prepares micro-batches of K classes for the objective; each rank mixes differently."""
 
     def __init__(self, recipe: FinetuneRecipe, classes: int, *, rank: int) -> None:
         self.clip = recipe.clip
@@ -57,34 +51,25 @@ class MixedBatches:
             target_BK = mixup_target(
                 label_B, self.classes, lam=1.0, smoothing=self.augment.smoothing
             )
-            return {"clip_BCTHW": clip_BCTHW, "noise_Bc": batch.noise, "target_BK": target_BK}
-        seed, rank = self._keys
-        shape = clip_BCTHW.shape
-        with _global_draws(stream_seed(seed, "mixing", step, rank, number)):
+        else:
+            seed, rank = self._keys
+            shape = clip_BCTHW.shape
             # as images of C * T channels: of five axes, timm would cut its box from time and height
-            mixed_BCHW, target_BK = self._mixup(clip_BCTHW.flatten(1, 2), label_B)
-        clip_BCTHW = mixed_BCHW.view(shape)
+            with _global_draws(stream_seed(seed, "mixing", step, rank, number)):
+                mixed_BCHW, target_BK = self._mixup(clip_BCTHW.flatten(1, 2), label_B)
+            clip_BCTHW = mixed_BCHW.view(shape)
         return {"clip_BCTHW": clip_BCTHW, "noise_Bc": batch.noise, "target_BK": target_BK}
 
 
 def require_pairs(recipe: FinetuneRecipe, plan: TrainingPlan) -> None:
-    """Check that every clip of a micro-batch has a partner to be mixed with.
-
-    Raises:
-        RecipeError: Clips are mixed, and their number per micro-batch is odd.
-    """
-    if not is_paired(recipe, plan.micro_batch):
+    """Raise a `RecipeError` if clips are mixed and their number per micro-batch is odd."""
+    augment = recipe.augment
+    if (augment.mixup or augment.cutmix) and plan.micro_batch * augment.repeats % 2:
         raise RecipeError(
             f"train.micro_batch: Mixup and CutMix pair clips, and {plan.micro_batch} "
-            f"x {recipe.augment.repeats} repeats is odd",
+            f"x {augment.repeats} repeats is odd",
             "use an even train.batch and train.micro_batch",
         )
-
-
-def is_paired(recipe: FinetuneRecipe, micro_batch: int) -> bool:
-    """Return whether clips are not mixed, or every clip has a partner."""
-    augment = recipe.augment
-    return not (augment.mixup or augment.cutmix) or micro_batch * augment.repeats % 2 == 0
 
 
 @contextmanager

@@ -29,14 +29,8 @@ from videomae_cli.tasks.train.train import train
 def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None = None) -> Path:
     """Pretrain, or resume: a run in `path` continues from its newest complete checkpoint.
 
-    Args:
-        recipe: The resolved recipe.
-        path: The run directory.
-        report: Receives messages and progress.
-        fork_of: Continue from the newest checkpoint of this other run, in `path`.
-
-    Returns:
-        The directory of the final weights.
+    With `fork_of`, it continues from the newest checkpoint of that other run. Returns the directory
+    of the final weights.
 
     Raises:
         DataError: There are no prepared data where the recipe says.

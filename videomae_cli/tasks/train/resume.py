@@ -60,12 +60,8 @@ def identity(
 ) -> dict[str, str]:
     """Return everything that decides the numbers of a run, as digests and versions by name.
 
-    Args:
-        recipe: The resolved recipe.
-        data: Digest of the manifest.
-        decoders: Names and versions.
-        precision: The precision that `train.precision` resolved to on this machine.
-        init: Digest of the pretrained weights; empty for none.
+    `data` is the digest of the manifest, `precision` the resolved one, and `init` the digest of the
+    pretrained weights, if any.
     """
     text = json.dumps(_fixed_values(recipe), sort_keys=True)
     return {
@@ -82,25 +78,17 @@ def check_recipe(run_dir: RunDir, recipe: Recipe, report: Report) -> None:
 
     Recipe and environment of a new run are written later, when nothing can refuse the run any
     more, so that a refused start leaves no run behind. A fork's are written here.
-
-    Raises:
-        TrainingError: The directory contains a run with another recipe, or cannot be written, or
-            the run to fork has no checkpoint.
     """
     if run_dir.fork_of is not None:
         with run_dir.writing(run_dir.path / FORK):
             _record_fork(run_dir.fork_of, run_dir.path, recipe, report)
         run_dir.write_recipe(recipe)
-    elif run_dir.recipe_file.is_file():
-        require_same_recipe(run_dir.recipe_file, recipe)
+    elif (run_dir.path / RECIPE).is_file():
+        require_same_recipe(run_dir.path / RECIPE, recipe)
 
 
 def require_same_recipe(file: Path, recipe: Recipe) -> None:
-    """Check that the recipe of a run is still the one it was started with.
-
-    Raises:
-        TrainingError: Keys differ that decide numbers; they are named.
-    """
+    """Raise a `TrainingError` that names the keys that decide numbers and differ from the run's."""
     changed = [key for key in _changed_values(file, recipe) if key not in FREE]
     if changed:
         raise TrainingError(
@@ -111,11 +99,7 @@ def require_same_recipe(file: Path, recipe: Recipe) -> None:
 def require_same_identity(
     saved: Mapping[str, str], current: Mapping[str, str], checkpoint: Path
 ) -> None:
-    """Refuse to resume a run whose numbers would change.
-
-    Raises:
-        TrainingError: Recipe, data, decoders, precision or pretrained weights differ.
-    """
+    """Raise a `TrainingError` if something differs that decides the numbers of a run."""
     for name, value in current.items():
         if saved.get(name) != value:
             raise TrainingError(
@@ -164,12 +148,7 @@ def report_differences(
 
 
 def _record_fork(parent: Path, run_dir: Path, recipe: Recipe, report: Report) -> None:
-    """Write `fork.json`.
-
-    Raises:
-        TrainingError: `parent` has no checkpoint.
-        OSError: The file cannot be written.
-    """
+    """Write `fork.json`."""
     checkpoint = newest_complete_checkpoint(parent, report)
     if checkpoint is None:
         raise TrainingError(f"{parent} has no checkpoint yet", "start a new run instead")
@@ -179,16 +158,7 @@ def _record_fork(parent: Path, run_dir: Path, recipe: Recipe, report: Report) ->
 
 
 def _copy_fork(run_dir: Path, identity: Mapping[str, str], report: Report) -> Path | None:
-    """Copy the checkpoint that a forked run continues from, and its log, into its directory.
-
-    Args:
-        run_dir: Of the forked run, which has no checkpoint yet.
-        identity: Under which the forked run continues.
-        report: Receives what changed.
-
-    Returns:
-        The copy; None if the run is no fork.
-    """
+    """Copy the checkpoint that a forked run continues from, and its log, into its directory."""
     if not (run_dir / FORK).is_file():
         return None
     fork = Fork(**json.loads((run_dir / FORK).read_text()))

@@ -1,12 +1,8 @@
 """Train a job: what pretraining and fine-tuning share."""
 
-from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
-from torch import nn
-
-from videomae_cli.data.batches import AnyBatch
 from videomae_cli.data.loader import Share, load_train_batches
 from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine import environment
@@ -37,17 +33,8 @@ def train(
 ) -> TrainingState:
     """Train a job from where its run stands to the end; called by all processes.
 
-    Afterwards `job.model` has the weights to keep: those of the last step, or their average.
-
-    Args:
-        job: What is trained.
-        run_dir: Where logs and checkpoints are, and go.
-        runtime: Device and processes.
-        report: Receives progress and warnings.
-        limit: Stop after this step, while data are read ahead as if the run went on.
-
-    Returns:
-        Where the run ended.
+    Afterwards `job.model` has the weights to keep: those of the last step, or their average. With a
+    `limit`, training stops after that step, while data are read ahead as if it went on.
 
     Raises:
         RecipeError: A tracker is not installed, or fp16 is to be sharded.
@@ -60,7 +47,15 @@ def train(
     if not is_finished:
         runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
     plan = job.plan if limit is None else job.plan._replace(steps=limit)
-    batches = _batches(job, runtime, state.step)
+    batches = load_train_batches(
+        job.clips,
+        job.order,
+        Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
+        start_step=state.step,
+        stop_step=job.plan.steps,
+        workers=runtime.worker_count(job.recipe.train.workers),
+        pin_memory=runtime.device.type == "cuda",
+    )
     with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
         probe = None if is_finished else _probe(job, runtime)
         inputs = inputs._replace(batches=batches, probe=probe, track=track)
@@ -124,22 +119,6 @@ def _restore(
     return state
 
 
-def _batches(
-    job: Job, runtime: Runtime, start_step: int
-) -> Generator[Iterator[AnyBatch], None, None]:
-    """Return the micro-batches of this rank, step by step."""
-    plan = job.plan
-    return load_train_batches(
-        job.clips,
-        job.order,
-        Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
-        start_step=start_step,
-        stop_step=plan.steps,
-        workers=runtime.worker_count(job.recipe.train.workers),
-        pin_memory=runtime.device.type == "cuda",
-    )
-
-
 def _shard(job: Job, runtime: Runtime, report: Report) -> list[Group]:
     """Shard the model over the processes; return the parameter groups of the shards."""
     if runtime.world == 1:
@@ -151,9 +130,7 @@ def _shard(job: Job, runtime: Runtime, report: Report) -> list[Group]:
             f" (train.precision: {job.recipe.train.precision} resolved to fp16 on this GPU)",
             "--set train.precision=fp32",
         )
-    blocks: list[nn.Module] = [
-        module for module in job.model.modules() if isinstance(module, Block)
-    ]
+    blocks = [module for module in job.model.modules() if isinstance(module, Block)]
     return shard(job.model, blocks, job.groups, device=runtime.device, world=runtime.world)
 
 
