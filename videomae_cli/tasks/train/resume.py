@@ -1,6 +1,6 @@
 """Resume a run exactly, or fork it under a changed recipe.
 
-A resumed run continues in the same directory; everything that decides its numbers must be as it
+A resumed run continues in the same directory; everything that affects its results must be as it
 was. A fork copies the newest complete checkpoint of a run into a new directory and continues under
 a changed recipe or with other data; the first run is only read.
 """
@@ -32,7 +32,7 @@ from videomae_cli.tasks.run_dir import (
     newest_complete_checkpoint,
 )
 
-# Keys that may change on a resume: no number of the run depends on them.
+# Keys that may change on a resume: they do not affect the results of the run.
 FREE = (
     "data",  # its content has a digest of its own
     "start",  # likewise
@@ -42,7 +42,7 @@ FREE = (
     "train.keep",
     "train.keep_every_steps",
 )
-_HINT = "a resumed run repeats the old recipe; to change it: --resume RUN --fork --out NEW"
+_HINT = "a resumed run keeps its recipe and data; to change them: --resume RUN --fork --out NEW"
 
 
 class Fork(NamedTuple):
@@ -58,7 +58,7 @@ class Fork(NamedTuple):
 def identity(
     recipe: Recipe, *, data: str, decoders: str, precision: str, init: str = ""
 ) -> dict[str, str]:
-    """Return everything that decides the numbers of a run, as digests and versions by name.
+    """Return everything that affects the results of a run, as digests and versions by name.
 
     `data` is the digest of the manifest, `precision` the resolved one, and `init` the digest of the
     pretrained weights, if any.
@@ -74,21 +74,29 @@ def identity(
 
 
 def check_recipe(run_dir: RunDir, recipe: Recipe, report: Report) -> None:
-    """Check that a run may continue under this recipe; record where a fork comes from.
+    """Check that a run may start or continue under this recipe; write `fork.json` for a fork.
 
-    Recipe and environment of a new run are written later, when nothing can refuse the run any
-    more, so that a refused start leaves no run behind. A fork's are written here.
+    The recipe itself is written later, when nothing can refuse the run any more, so that a refused
+    start leaves no run behind.
     """
     if run_dir.fork_of is not None:
         with run_dir.writing(run_dir.path / FORK):
             _record_fork(run_dir.fork_of, run_dir.path, recipe, report)
-        run_dir.write_recipe(recipe)
-    elif (run_dir.path / RECIPE).is_file():
+        return
+    if (run_dir.path / RECIPE).is_file():
         require_same_recipe(run_dir.path / RECIPE, recipe)
+        return
+    rest = [name for name in (FORK, CHECKPOINTS) if (run_dir.path / name).exists()]
+    if rest:
+        raise TrainingError(
+            f"{run_dir.path} contains {' and '.join(rest)} without a {RECIPE}: the rest of a fork"
+            " that never started",
+            "repeat the command with --fork, remove the directory, or choose another --out",
+        )
 
 
 def require_same_recipe(file: Path, recipe: Recipe) -> None:
-    """Raise a `TrainingError` that names the keys that decide numbers and differ from the run's."""
+    """Raise a `TrainingError` that names the keys that affect results and differ from the run's."""
     changed = [key for key in _changed_values(file, recipe) if key not in FREE]
     if changed:
         raise TrainingError(
@@ -99,7 +107,7 @@ def require_same_recipe(file: Path, recipe: Recipe) -> None:
 def require_same_identity(
     saved: Mapping[str, str], current: Mapping[str, str], checkpoint: Path
 ) -> None:
-    """Raise a `TrainingError` if something differs that decides the numbers of a run."""
+    """Raise a `TrainingError` if something differs that affects the results of a run."""
     for name, value in current.items():
         if saved.get(name) != value:
             raise TrainingError(
@@ -114,17 +122,18 @@ def checkpoint_to_continue(
 ) -> Path | None:
     """Return the checkpoint that training continues from.
 
-    1. Resume: the newest complete checkpoint of this run, if there is one.
-    2. Fork: else a copy of the newest complete checkpoint of the run that this one was forked from.
+    1. Resume: the newest complete checkpoint of this run, if it has started and has one.
+    2. Fork: else a copy of the checkpoint of the run that this one was forked from.
     3. Pretrained weights: else None; `build_job` has loaded them into the model.
     4. Fresh weights: else None; `build_job` has drawn them.
 
     Raises:
         TrainingError: All checkpoints are damaged, or a copy cannot be written.
     """
-    newest = newest_complete_checkpoint(run_dir.path, report)
-    if newest is not None:
-        return newest
+    if (run_dir.path / RECIPE).is_file():
+        newest = newest_complete_checkpoint(run_dir.path, report)
+        if newest is not None:
+            return newest
     with run_dir.writing(run_dir.path / METRICS):
         return _copy_fork(run_dir.path, identity, report)
 
@@ -163,9 +172,13 @@ def _copy_fork(run_dir: Path, identity: Mapping[str, str], report: Report) -> Pa
         return None
     fork = Fork(**json.loads((run_dir / FORK).read_text()))
     parent = Path(fork.run)
-    checkpoint = parent / CHECKPOINTS / fork.save
-    if not checkpoint.is_dir():  # removed by its run since
-        checkpoint = newest_complete_checkpoint(parent, report) or checkpoint
+    named = parent / CHECKPOINTS / fork.save  # its run may have removed it since
+    checkpoint = named if named.is_dir() else newest_complete_checkpoint(parent, report)
+    if checkpoint is None:
+        raise TrainingError(
+            f"{run_dir / FORK}: {parent} has no checkpoint any more",
+            "fork another run, or start a new one",
+        )
     state = read_state(checkpoint)
     for key, (before, now) in fork.changed.items():
         report.say(f"changed: {key}: {before} -> {now}")
@@ -198,7 +211,7 @@ def _differences(prefix: str, before: object, now: object) -> list[tuple[str, li
 
 
 def _fixed_values(recipe: Recipe) -> dict[str, Any]:
-    """Return the values that decide numbers and are not defaults (new keys start as defaults)."""
+    """Return the values that affect results and are not defaults (new keys start as defaults)."""
     values: dict[str, Any] = recipe.model_dump(mode="json", exclude_defaults=True)
     for key in FREE:
         *sections, last = key.split(".")

@@ -19,7 +19,7 @@ from videomae_cli.errors import RecipeError, TrainingError
 from videomae_cli.models.layers import Block
 from videomae_cli.report import Report
 from videomae_cli.tasks.diagnose.probe_batch import CLIPS, ProbeBatch, read_clips
-from videomae_cli.tasks.run_dir import RunDir
+from videomae_cli.tasks.run_dir import RECIPE, RunDir
 from videomae_cli.tasks.train.job import Job
 from videomae_cli.tasks.train.resume import (
     checkpoint_to_continue,
@@ -43,8 +43,8 @@ def train(
     """
     inputs = _prepare(job, runtime, report)
     state = _restore(job, inputs, run_dir, runtime, report)
-    is_finished = state.step == job.plan.steps  # then neither data are read nor files written
-    if not is_finished:
+    is_finished = state.step == job.plan.steps  # then no data are read, and the recipe is kept
+    if not (is_finished and (run_dir.path / RECIPE).is_file()):
         runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
     plan = job.plan if limit is None else job.plan._replace(steps=limit)
     batches = load_train_batches(
