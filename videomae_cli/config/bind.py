@@ -48,19 +48,9 @@ class _Problem(NamedTuple):
 
 
 def bind(
-    mapping: Mapping[str, Any],
-    model: type[ModelT],
-    *,
-    file: str,
-    overridden: Collection[str] = (),
+    mapping: Mapping[str, Any], model: type[ModelT], *, file: str, overridden: Collection[str] = ()
 ) -> ModelT:
-    """Return the model that a mapping describes.
-
-    Args:
-        mapping: Plain data: groups, lists, text, numbers, booleans, null.
-        model: Class of the result.
-        file: Name of the file that the mapping was read from, for messages.
-        overridden: Dotted keys whose values were given by `--set`.
+    """Return the model that a mapping describes; messages name `file` or, if overridden, `--set`.
 
     Raises:
         RecipeError: The mapping does not fit the model; the message has one line for each problem.
@@ -123,9 +113,9 @@ def _describe(group: Sequence[ErrorDetails]) -> str:
         return _UNKNOWN
     if kind == "value_error":
         return str(context["error"])
-    if kind == "missing" and not isinstance(error["loc"][-1], int):
-        return "missing"
     if kind == "missing":
+        if not isinstance(error["loc"][-1], int):
+            return "missing"
         last = max(int(one["loc"][-1]) for one in group)
         return f"expected {last + 1} values, got {len(value)}"
     if kind == "too_long":

@@ -18,7 +18,7 @@ from videomae_cli.config.model import (
     SelectSpec,
     TargetFrames,
 )
-from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
+from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
@@ -26,6 +26,7 @@ from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
+CLIP_FIELDS = ("mean", "std", "stride_frames", "sampling", "oversample")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
@@ -38,11 +39,9 @@ class ModelConfig(Spec):
     kind: Literal["autoencoder", "classifier", "encoder"]
     """Kind of model; `encoder`: an encoder without decoder or head, to fine-tune."""
     encoder: TransformerConfig
-    """Encoder configuration."""
     decoder: TransformerConfig | None = None
-    """Decoder configuration; autoencoders only."""
+    """Autoencoders only."""
     grid: TokenGrid
-    """Clip geometry: frames, pixels, tubelet, patch, channels."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Per-channel mean subtracted from pixels in 0..1."""
     std: tuple[float, float, float] = IMAGENET_STD
@@ -109,14 +108,10 @@ class ModelConfig(Spec):
             raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")
         return ClipSpec(
             frames=grid.frames,
-            stride_frames=self.stride_frames,
             size=grid.height,
-            sampling=self.sampling,
-            oversample=self.oversample,
             tubelet=grid.tubelet,
             patch=grid.patch,
-            mean=self.mean,
-            std=self.std,
+            **{name: getattr(self, name) for name in CLIP_FIELDS},
         )
 
 
@@ -124,46 +119,33 @@ def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
     """Return the configuration of the model that a pretraining recipe trains."""
     return ModelConfig(
         kind="autoencoder",
-        encoder=_encoder(recipe.model),
         decoder=_decoder(recipe.model),
-        grid=recipe.clip.grid(),
-        mean=recipe.clip.mean,
-        std=recipe.clip.std,
-        stride_frames=recipe.clip.stride_frames,
-        sampling=recipe.clip.sampling,
-        oversample=recipe.clip.oversample,
         normalize=recipe.target.normalize,
         target_frames=recipe.target.frames,
         mask=recipe.mask,
-        recipe=recipe.model_dump(mode="json"),
+        **_shared_fields(recipe),
     )
 
 
 def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelConfig:
-    """Return the configuration of the model that a fine-tuning recipe trains.
-
-    Args:
-        recipe: The resolved recipe.
-        classes: Class names by label.
-    """
+    """Return the configuration of the model that a fine-tuning recipe trains."""
     return ModelConfig(
         kind="classifier",
-        encoder=_encoder(recipe.model),
-        grid=recipe.clip.grid(),
-        mean=recipe.clip.mean,
-        std=recipe.clip.std,
-        stride_frames=recipe.clip.stride_frames,
-        sampling=recipe.clip.sampling,
-        oversample=recipe.clip.oversample,
         select=recipe.select,
         classes=tuple(classes),
         protocol=recipe.eval,
-        recipe=recipe.model_dump(mode="json"),
+        **_shared_fields(recipe),
     )
 
 
-def _encoder(model: AutoencoderSpec | ClassifierSpec) -> TransformerConfig:
-    return SIZES[model.size].model_copy(update=_token_options(model))
+def _shared_fields(recipe: Recipe) -> dict[str, Any]:
+    clip = recipe.clip
+    return {
+        "encoder": SIZES[recipe.model.size].model_copy(update=_token_options(recipe.model)),
+        "grid": clip.grid(),
+        **{name: getattr(clip, name) for name in CLIP_FIELDS},
+        "recipe": recipe.model_dump(mode="json"),
+    }
 
 
 def _decoder(model: AutoencoderSpec) -> TransformerConfig:
@@ -173,13 +155,10 @@ def _decoder(model: AutoencoderSpec) -> TransformerConfig:
         depth=spec.depth,
         heads=spec.heads,
         mlp_dim=spec.mlp_dim or MLP_RATIO * spec.dim,
-    ).model_copy(update=_token_options(model))
+        **_token_options(model),
+    )
 
 
 def _token_options(model: AutoencoderSpec | ClassifierSpec) -> dict[str, Any]:
     """Return the options that a recipe gives once for encoder and decoder."""
-    return {
-        "positions": model.positions,
-        "class_token": model.class_token,
-        "biases": model.biases,
-    }
+    return model.model_dump(include={"positions", "class_token", "biases"})

@@ -30,12 +30,7 @@ TEXT_STARTS = (b"#EXTM3U", b"ffconcat", b"<", b"v=0", b"[playlist]")
 def read_frames(
     path: Path, indices: Sequence[int], *, decoder: str = "decord"
 ) -> NDArray[np.uint8]:
-    """Read frames by number, in the given order; a number may occur more than once.
-
-    Args:
-        path: A local file.
-        indices: 0-based frame numbers.
-        decoder: A key of `DECODERS`.
+    """Read frames by number (from 0), in the given order; a number may occur more than once.
 
     Returns:
         RGB frames (T, H, W, 3), upright.
@@ -55,8 +50,7 @@ def read_frames(
     frames = DECODERS[decoder](path, unique)
     if unique == list(indices):
         return frames
-    position = {number: position for position, number in enumerate(unique)}
-    return frames[[position[number] for number in indices]]
+    return frames[np.searchsorted(unique, indices)]
 
 
 def check_file(path: Path) -> None:
@@ -116,11 +110,7 @@ DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
 
 
 def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
-    """Read frames with decord alone.
-
-    Args:
-        path: A local file.
-        indices: Frame numbers, ascending, without duplicates.
+    """Read frames (ascending, without duplicates) with decord alone.
 
     Returns:
         The frames (none if the last number is past the end) and the frame count of the video.

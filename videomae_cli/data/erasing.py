@@ -21,11 +21,7 @@ NOTHING = (0, 0, 0, 0)
 
 
 def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int, int]:
-    """Draw one box for all frames.
-
-    Returns:
-        Top, left, height and width in pixels; zeros if no box fits.
-    """
+    """Draw top, left, height and width of one box for all frames; zeros if no box fits."""
     for _ in range(TRIES):
         pixels = rng.uniform(*AREA) * height * width
         aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
@@ -39,10 +35,7 @@ def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[i
 def erase_(clip_BCTHW: Tensor, boxes_B4: Tensor, seeds_B: Tensor) -> Tensor:
     """Fill each clip's box in place with N(0, 1) noise, drawn per frame, pixel and channel.
 
-    Args:
-        clip_BCTHW: Normalised clips.
-        boxes_B4: Top, left, height, width; height 0 leaves the clip unchanged.
-        seeds_B: One noise seed per clip.
+    A box is top, left, height, width; height 0 leaves the clip unchanged.
     """
     channels, frames = clip_BCTHW.shape[1:3]
     for clip_CTHW, (top, left, height, width), seed in zip(

@@ -9,6 +9,7 @@ workers changes the order.
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,12 +24,7 @@ TIMEOUT_SECONDS = 600.0
 
 
 class Order:
-    """The order of samples: which samples belong to which step.
-
-    Args:
-        videos: Videos in the split.
-        batch: Samples per step over all devices.
-        seed: The run's seed.
+    """The order of samples: which `batch` samples over all devices belong to which step.
 
     Raises:
         DataError: There are fewer videos than samples in a batch.
@@ -119,7 +115,7 @@ def load_each(
         TrainingError: A worker died.
     """
     options = LoaderOptions(workers, timeout_seconds, pin_memory=False)
-    with closing(prefetch(dataset, [[key] for key in keys], _first, options)) as items:
+    with closing(prefetch(dataset, [[key] for key in keys], itemgetter(0), options)) as items:
         yield from items
 
 
@@ -140,7 +136,3 @@ class _MicroBatchKeys:
 def _collate_or_error(samples: list[Any]) -> Any:
     errors = (sample for sample in samples if isinstance(sample, VideoMAEError))
     return next(errors, None) or collate(samples)
-
-
-def _first(samples: list[Any]) -> Any:
-    return samples[0]

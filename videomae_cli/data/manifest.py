@@ -13,7 +13,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,21 +30,17 @@ logger = logging.getLogger("videomae")
 
 
 class Video(NamedTuple):
-    """One video of a data set: a row of `manifest.csv`."""
+    """One video of a data set: a row of `manifest.csv`; width and height in pixels, rotated."""
 
     path: str
     """As written in the list, relative to the root or absolute."""
     label: int | None
     """None if the data set is not labelled."""
     split: str
-    """train, val or test."""
     frames: int
-    """Counted by decoding."""
     fps: float
     width: int
-    """Pixels, after rotation."""
     height: int
-    """Pixels, after rotation."""
     decoder: str
     """The decoder that reads it correctly, a key of `DECODERS`."""
 
@@ -55,7 +51,6 @@ class Manifest(NamedTuple):
     root: Path
     """The directory that relative paths are relative to."""
     videos: tuple[Video, ...]
-    """In the order of the file."""
     classes: tuple[str, ...] | None
     """Class names by label; None if the data set is not labelled."""
     digest: str
@@ -80,12 +75,7 @@ def write_manifest(
 ) -> Manifest:
     """Write manifest.csv, classes.json and dataset.json, each atomically, dataset.json last.
 
-    Args:
-        directory: The prepared directory; created if missing.
-        root: The directory that relative paths are relative to; stored as an absolute path.
-        videos: The rows, in the order of their numbers in training.
-        classes: Names by label, or None if the data set is not labelled.
-        facts: Further content of dataset.json (counts, versions), without root and digest.
+    `facts` is the content of dataset.json (counts, versions) without root and digest.
 
     Raises:
         OSError: A file cannot be written.
@@ -93,8 +83,9 @@ def write_manifest(
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
     names = None if classes is None else tuple(classes)
-    digest = _digest(_csv_text(videos), names)
-    write_text(directory / MANIFEST, _csv_text(videos))
+    text = csv_text(COLUMNS, videos)
+    digest = _digest(text, names)
+    write_text(directory / MANIFEST, text)
     if names is None:
         (directory / CLASSES).unlink(missing_ok=True)
     else:
@@ -115,7 +106,7 @@ def read_manifest(directory: Path) -> Manifest:
     classes = _read_classes(directory)
     path = directory / MANIFEST
     videos = tuple(_read_rows(path, directory, classes))
-    digest = _digest(_csv_text(videos), classes)
+    digest = _digest(csv_text(COLUMNS, videos), classes)
     if facts.get("digest") != digest:
         logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
     return Manifest(Path(facts["root"]), videos, classes, digest)
@@ -130,11 +121,10 @@ def write_text(path: Path, text: str) -> None:
     atomic.write_text(path, text, errors=ENCODING_ERRORS)
 
 
-def _csv_text(videos: Sequence[Video]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV: None as an empty cell, and floats with repr."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(videos)  # csv writes None as an empty cell and floats with repr
+    csv.writer(buffer, lineterminator="\n").writerows([header, *rows])
     return buffer.getvalue()
 
 
@@ -201,18 +191,11 @@ def _read_rows(path: Path, directory: Path, classes: tuple[str, ...] | None) -> 
 def _parse_row(row: Sequence[str], classes: tuple[str, ...] | None, where: str) -> Video:
     if len(row) != len(COLUMNS):
         raise DataError(f"{where}: {len(row)} cells, expected {len(COLUMNS)}")
-    cells = dict(zip(COLUMNS, row, strict=True))
+    path, label, split, frames, fps, width, height, decoder = row
     try:
-        video = Video(
-            path=cells["path"],
-            label=int(cells["label"]) if cells["label"] else None,
-            split=cells["split"],
-            frames=int(cells["frames"]),
-            fps=float(cells["fps"]),
-            width=int(cells["width"]),
-            height=int(cells["height"]),
-            decoder=cells["decoder"],
-        )
+        number = int(label) if label else None
+        measured = int(frames), float(fps), int(width), int(height)
+        video = Video(path, number, split, *measured, decoder)
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
     problem = _find_problem(video, classes)

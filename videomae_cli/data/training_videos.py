@@ -39,12 +39,8 @@ class DecodedClip(NamedTuple):
 class TrainingVideos:
     """The videos of a split, read by number.
 
-    Args:
-        videos: Their rows in the manifest.
-        root: The directory that their paths are relative to.
-        sample_indices: Called with a number of frames and a generator; returns the frame numbers
-            of a clip.
-        seed: The run's seed.
+    `sample_indices` is called with a number of frames and a generator, and returns the frame
+    numbers of a clip.
 
     Raises:
         DataError: There are no videos.
@@ -61,10 +57,8 @@ class TrainingVideos:
             raise DataError(
                 "no videos to train on", "check that the manifest has rows of this split"
             )
-        self.videos = tuple(videos)
-        self.root = root
-        self.sample_indices = sample_indices
-        self.seed = seed
+        self.videos, self.root = tuple(videos), root
+        self.sample_indices, self.seed = sample_indices, seed
         pixels = sum(video.frames * video.height * video.width for video in videos)
         self._cache: dict[int, Frames] | None = {} if 3 * pixels <= CACHE_BYTES else None
 

@@ -59,12 +59,7 @@ def random_resized_crop(
 ) -> Frames:
     """Cut a random box and resize it to size x size, without antialiasing.
 
-    Args:
-        frames_THWC: The frames.
-        size: Height and width of the result.
-        rng: Draws the box.
-        area: Least and greatest area of the box, as fractions of the frame; its aspect ratio is
-            3/4 to 4/3.
+    `area`: least and greatest area, as fractions of the frame; the aspect ratio is 3/4 to 4/3.
     """
     height, width = frames_THWC.shape[1:3]
     top, left, crop_height, crop_width = _draw_box(rng, height, width, area)

@@ -7,7 +7,6 @@ result is valid for the same path, size, modification time, decoder and decoder 
 import json
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
@@ -17,13 +16,7 @@ VERSION = 1  # to be increased when the result for the same file would change
 
 
 class ProbeCache:
-    """The results stored in one directory; results are added inside a `with` block.
-
-    Args:
-        directory: The directory of the file.
-        decoder: "auto" or a key of `DECODERS`.
-        versions: Versions that results depend on.
-    """
+    """The results stored in one directory; results are added inside a `with` block."""
 
     def __init__(self, directory: Path, decoder: str, versions: dict[str, str]) -> None:
         self.path = directory / FILE
@@ -43,12 +36,7 @@ class ProbeCache:
             self._file.flush()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
         assert self._file is not None, "entered"
         with suppress(OSError):  # of text that could not be written; `put` has raised it already

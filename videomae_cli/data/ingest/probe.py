@@ -8,6 +8,7 @@ Not covered: flipped bits that decode without an error; symbolic links are follo
 """
 
 import importlib.metadata
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,21 +20,17 @@ from videomae_cli.errors import DataError
 
 MAX_PIXELS = 7680 * 4320
 MAX_STREAMS = 64
-TOO_LARGE = f"frames of {{}} x {{}} pixels; more than {MAX_PIXELS:,} are not decoded"
 AUTO = "auto"
 DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
 
 
 class ReadableVideo(NamedTuple):
-    """The properties of a readable file, as stored in the manifest."""
+    """The properties of a readable file, as stored in the manifest; pixels after rotation."""
 
     frames: int
-    """Counted by decoding."""
     fps: float
     width: int
-    """Pixels, after rotation."""
     height: int
-    """Pixels, after rotation."""
     decoder: str
 
 
@@ -51,36 +48,18 @@ def count_frames(path: Path) -> VideoInfo:
     Raises:
         DataError: The file cannot be used; the message gives the reason.
     """
-    check_header(path)
+    check_file(path)
+    with open_video(path) as (container, stream):
+        _check_size(path, stream.codec_context.width, stream.codec_context.height)
+        if len(container.streams) > MAX_STREAMS:
+            raise DataError(f"{path}: {len(container.streams)} streams are too many")
     info = probe_video(path)
-    if info.width * info.height > MAX_PIXELS:
-        raise DataError(f"{path}: {TOO_LARGE.format(info.width, info.height)}")
+    _check_size(path, info.width, info.height)
     return info
 
 
-def check_header(path: Path) -> None:
-    """Check the size in the header of a file, before it is decoded.
-
-    Raises:
-        DataError: Too many pixels or streams, or no video at all.
-    """
-    check_file(path)
-    with open_video(path) as (container, stream):
-        width, height = stream.codec_context.width, stream.codec_context.height
-        if width * height > MAX_PIXELS:
-            raise DataError(f"{path}: {TOO_LARGE.format(width, height)}")
-        if len(container.streams) > MAX_STREAMS:
-            raise DataError(f"{path}: {len(container.streams)} streams are too many")
-
-
 def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
-    """Return the decoder of a file that PyAV has read.
-
-    Args:
-        path: The file.
-        info: The result of `count_frames`.
-        decoder: A key of `DECODERS`, which must be able to read the file; or "auto": decord if it
-            finds the frames that PyAV finds, else PyAV.
+    """Return the decoder of a file that PyAV has read; "auto" chooses it.
 
     Raises:
         DataError: The decoder cannot read the file.
@@ -100,8 +79,13 @@ def decoder_versions() -> dict[str, str]:
     """Return the version of each decoding package that is installed."""
     versions = {}
     for name in DISTRIBUTIONS:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{path}: frames of {width} x {height} pixels; more than {MAX_PIXELS:,} are not decoded"
+        )

@@ -24,10 +24,6 @@ def find_lists(source: Path, is_list: Callable[[Path], bool]) -> dict[Path, str 
     A source that is a file is its own list. A source that is a folder must contain lists named
     after splits, at most one for each, or else exactly one list.
 
-    Args:
-        source: A file or a folder.
-        is_list: Whether a file is a list in the format that is searched for.
-
     Raises:
         DataError: The list of a split is empty, or there are several lists for the same split.
     """
@@ -63,9 +59,7 @@ def find_videos(folder: Path) -> tuple[list[Path], Counter[str]]:
     """Search a folder and its subfolders for videos.
 
     Names that start with a dot are skipped. Links are followed, but no folder is entered twice.
-
-    Returns:
-        The videos, relative to the folder and sorted, and a count of the other suffixes.
+    Returns the videos, relative to the folder and sorted, and a count of the other suffixes.
     """
     videos: list[Path] = []
     other_suffixes: Counter[str] = Counter()

@@ -39,22 +39,16 @@ class Columns(NamedTuple):
     name: int | None
     split: int | None
 
-    @property
-    def used(self) -> str:
-        """Return the names of the columns that are used."""
-        numbers = (self.path, self.label, self.name, self.split)
-        return ", ".join(self.header[number] for number in numbers if number is not None)
-
 
 def recognise(source: Path) -> str:
     """Describe the columns of the tables of a source; return "" if there is no table."""
     tables = find_lists(source, lambda path: read_header(path) is not None)
-    for path in tables:
-        columns = read_header(path)
-        if columns is not None:
-            names = " and ".join(path.name for path in tables)
-            return f"{names}: a header with {columns.used}"
-    return ""
+    columns = next(filter(None, map(read_header, tables)), None)
+    if columns is None:
+        return ""
+    numbers = (columns.path, columns.label, columns.name, columns.split)
+    used = ", ".join(columns.header[number] for number in numbers if number is not None)
+    return f"{' and '.join(path.name for path in tables)}: a header with {used}"
 
 
 def scan(source: Path) -> Iterator[VideoEntry]:
@@ -69,9 +63,9 @@ def scan(source: Path) -> Iterator[VideoEntry]:
         rows = list(_rows(path, columns))
         if not rows:
             raise empty_list_error(path)
-        is_numbered = all(_is_number(row[1]) for row in rows)
+        is_numbered = all(text.removeprefix("-").isdecimal() for _, text, _ in rows)
         for line, text, cells in rows:
-            label = _label(text, is_numbered)
+            label = int(text) if is_numbered else text or None
             yield _complete(VideoEntry("", label, None, path, line), cells, columns)
 
 
@@ -143,13 +137,3 @@ def _complete(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> Vide
     if isinstance(entry.label, int) and columns.name is not None and not name:
         raise DataError(f"{entry.where}: label {entry.label} has no name")
     return entry._replace(path=path, split=split, class_name=name)
-
-
-def _is_number(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
-
-
-def _label(text: str, is_numbered: bool) -> int | str | None:
-    if not text:
-        return None
-    return int(text) if is_numbered else text

@@ -25,9 +25,6 @@ def create_directory(out: Path) -> None:
 def writing(path: Path) -> Iterator[None]:
     """Turn an error of writing in this block into one that names the file.
 
-    Args:
-        path: The file, or the directory of several files.
-
     Raises:
         UsageError: The file cannot be written, or the disk is full.
     """

@@ -24,13 +24,6 @@ def probe_entries(
 ) -> list[ReadableVideo | RejectedVideo]:
     """Return the properties of each listed video, or why it is rejected.
 
-    Args:
-        entries: The listed videos.
-        root: The directory that their paths are relative to.
-        out: The prepared directory, with the results of earlier runs.
-        options: Decoder, workers and time limit.
-        report: Receives the progress.
-
     Raises:
         DataError: No listed file exists.
         UsageError: The results cannot be written.

@@ -42,7 +42,6 @@ class RecipeFigures(NamedTuple):
     clips: int
     """Clips per optimizer step, repeats included."""
     peak_lr: float
-    """Peak learning rate."""
     steps: float
     """Optimizer steps: per 1,000 training videos, or in all if the recipe counts steps."""
     in_all: bool
@@ -73,12 +72,7 @@ class CheckResult(NamedTuple):
 
 
 def check_recipes(names: Sequence[str], report: Report) -> CheckResult:
-    """Load recipes and build their models; continue after a problem.
-
-    Args:
-        names: Names or files; empty: all built-in recipes.
-        report: Receives the table.
-    """
+    """Load recipes (by default all built-in ones) and build their models, despite problems."""
     checked: list[RecipeFigures] = []
     problems: list[str] = []
     for name in names or list_names():

@@ -76,15 +76,10 @@ def resolve_recipe(name_or_path: str, overrides: Sequence[str]) -> ResolvedRecip
 
 
 def copy_recipe(name_or_path: str, destination: Path | None, *, force: bool = False) -> Path:
-    """Copy a recipe file so that it can be edited, and return the path of the copy.
+    """Copy a recipe file to a file or directory, by default here; return the path of the copy.
 
     The first line of the copy, from which editors find the schema, gets the absolute path of the
     schema.
-
-    Args:
-        name_or_path: Name of a built-in recipe, or a file.
-        destination: A file or a directory; None: the working directory.
-        force: Replace an existing file.
 
     Raises:
         RecipeError: There is no such recipe.
