@@ -32,7 +32,11 @@ DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
 
 class ModelConfig(Spec):
-    """The content of `model.json`."""
+    """The content of `model.json`.
+
+    `decoder`, `normalize`, `target_frames` and `mask` belong to autoencoders; `select`, `classes`,
+    `pooling` and `protocol` to classifiers.
+    """
 
     format: Literal["videomae-native"] = "videomae-native"
     version: Literal[1] = 1
@@ -40,7 +44,6 @@ class ModelConfig(Spec):
     """Kind of model; `encoder`: an encoder without decoder or head, to fine-tune."""
     encoder: TransformerConfig
     decoder: TransformerConfig | None = None
-    """Autoencoders only."""
     grid: TokenGrid
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Per-channel mean subtracted from pixels in 0..1."""
@@ -49,27 +52,19 @@ class ModelConfig(Spec):
     stride_frames: int = 4
     """Distance between consecutive frames of a clip, in frames of the video."""
     sampling: Literal["dense", "segment"] = "dense"
-    """Frame sampling in tests."""
     oversample: float = 1.0
     """Candidate slices per slice used."""
     select: SelectSpec | None = None
-    """Token selection; classifiers only."""
     classes: tuple[str, ...] | None = None
-    """Class names by label; classifiers only."""
     pooling: Literal["mean", "first"] = "mean"
-    """Input of the head: the mean over the tokens, or the first token; classifiers only."""
+    """Input of the head: the mean over the tokens, or the first token."""
     norm_of: Literal["tokens", "mean"] | None = None
     """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm."""
     normalize: Normalize | None = None
-    """Target normalisation; autoencoders only."""
     target_frames: TargetFrames = "all"
-    """Predicted frames of each tubelet; autoencoders only."""
     mask: MaskSpec | None = None
-    """Masking during pretraining; autoencoders only."""
     protocol: EvalSpec | None = None
-    """Test protocol of the fine-tuning recipe; classifiers only."""
     data: str | None = None
-    """Directory of the prepared training data."""
     step: int | None = None
     """Optimizer steps taken."""
     license: str | None = None
@@ -98,11 +93,7 @@ class ModelConfig(Spec):
         return self.protocol or DEFAULT_PROTOCOL
 
     def clip(self) -> ClipSpec:
-        """Return how clips are sampled and cut for this model.
-
-        Raises:
-            CheckpointError: Clips are not square.
-        """
+        """Return how clips are sampled and cut; a CheckpointError if they are not square."""
         grid = self.grid
         if grid.height != grid.width:
             raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")

@@ -101,7 +101,6 @@ def _read_text(path: Path, file: str) -> str:
 
 
 def _split_overrides(overrides: Sequence[str]) -> dict[str, str]:
-    """Return the YAML text of each key given by `--set`."""
     written: dict[str, str] = {}
     for text in overrides:
         key, equals, value = text.partition("=")

@@ -1,11 +1,10 @@
 """Training samples, by (epoch, index).
 
-A sample depends on its seed, epoch and index only, not on workers, order, resuming or the number of
-devices: frames are drawn from `stream(seed, "frames", epoch, index)`, augmentation from
-`stream(seed, "sample", epoch, index, repeat)`. Clips are uint8; they are normalised on the device.
-Every tensor of a sample has a leading axis of R repeats.
+A sample depends on its seed, epoch and index only: frames are drawn from
+`stream(seed, "frames", epoch, index)`, augmentation from `stream(seed, "sample", epoch, index,
+repeat)`. Clips are uint8; they are normalised on the device.
 
-Shapes: R repeats, C channels, T frames, t slices, H height, W width, N tokens.
+Shapes: R repeats (first axis of all tensors), C channels, T frames, t slices, H W pixels, N tokens.
 """
 
 from collections.abc import Sequence
@@ -35,7 +34,6 @@ from videomae_cli.rng import stream
 
 PRETRAIN_AREA = (0.5, 1.0)  # of a random resized crop (MAE-ST)
 SampleKey = tuple[int, int]  # epoch, number of the video in its split
-NO_BOX = (0, 0, 0, 0)  # nothing to erase
 
 
 class PretrainClips(TrainingVideos):
@@ -82,11 +80,7 @@ class PretrainClips(TrainingVideos):
 
 
 class FinetuneClips(TrainingVideos):
-    """Labelled clips, R of each video, by (epoch, index).
-
-    Raises:
-        DataError: A video has no label.
-    """
+    """Labelled clips, R of each video, by (epoch, index); a DataError if one has no label."""
 
     def __init__(
         self,
@@ -133,7 +127,7 @@ class FinetuneClips(TrainingVideos):
         frames_THWC = _crop(frames_THWC, spec.crop, size, spec.area, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
-        box = NO_BOX
+        box = (0, 0, 0, 0)  # nothing to erase
         if rng.random() < spec.erasing:
             from videomae_cli.data.erasing import draw_erase_box  # pretraining never needs it
 

@@ -1,7 +1,6 @@
 """Random erasing: the box is drawn with the sample, and filled with noise on the device.
 
-The noise is added after normalisation. Each sample has its own generator, so its noise does not
-depend on the other samples of the batch.
+The noise is added after normalisation; each sample has its own generator.
 
 Shapes: B clips, C channels, T frames, H height, W width; float, normalised.
 Source: VideoMAE V1's fine-tuning. Deliberately different: the noise covers all frames, whatever
@@ -17,7 +16,6 @@ from torch import Tensor
 AREA = (0.02, 1 / 3)
 ASPECT = (0.3, 1 / 0.3)
 TRIES = 100
-NOTHING = (0, 0, 0, 0)
 
 
 def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int, int]:
@@ -29,7 +27,7 @@ def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[i
         if 0 < box_height < height and 0 < box_width < width:
             top = int(rng.integers(height - box_height + 1))
             return top, int(rng.integers(width - box_width + 1)), box_height, box_width
-    return NOTHING
+    return 0, 0, 0, 0
 
 
 def erase_(clip_BCTHW: Tensor, boxes_B4: Tensor, seeds_B: Tensor) -> Tensor:

@@ -29,7 +29,6 @@ class VideoViews(NamedTuple):
     label: int
     """-1 if the video has no label."""
     number: int
-    """Number of the video in its split."""
     error: str
     """Why the video could not be decoded; empty if it was."""
 

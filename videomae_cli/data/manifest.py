@@ -1,9 +1,8 @@
 """The table of videos that training reads: written by `prepare`, and checked strictly when read.
 
 A prepared directory contains `manifest.csv` (one row per video), `classes.json` (class names;
-absent if no video has a label), `dataset.json` (data root, counts, versions, digest; written last)
-and `rejected.csv`. The digest covers the rows and the class names, but not the root: the same data
-under another root have the same digest.
+absent without labels), `dataset.json` (data root, counts, versions, digest; written last) and
+`rejected.csv`. The digest covers the rows and the class names, but not the root.
 """
 
 import csv
@@ -75,10 +74,8 @@ def write_manifest(
 ) -> Manifest:
     """Write manifest.csv, classes.json and dataset.json, each atomically, dataset.json last.
 
-    `facts` is the content of dataset.json (counts, versions) without root and digest.
-
-    Raises:
-        OSError: A file cannot be written.
+    `facts` is the content of dataset.json (counts, versions) without root and digest. An OSError
+    names the file that cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
@@ -95,11 +92,7 @@ def write_manifest(
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read a prepared directory.
-
-    Raises:
-        DataError: A file is missing or damaged, or a row is wrong; the message gives file and line.
-    """
+    """Read a prepared directory; a DataError names the file and the line that is wrong."""
     facts = _read_json(directory / DATASET, directory)
     if not isinstance(facts, dict) or not isinstance(facts.get("root"), str):
         raise DataError(f"{directory / DATASET}: no 'root'", PREPARE_HINT.format(directory))
@@ -113,11 +106,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically; bytes of file names that are not UTF-8 are kept.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
+    """Write a text file atomically; bytes of file names that are not UTF-8 are kept."""
     atomic.write_text(path, text, errors=ENCODING_ERRORS)
 
 
@@ -142,9 +131,8 @@ def _read_text(path: Path, directory: Path) -> str:
         with path.open(encoding=ENCODING, errors=ENCODING_ERRORS, newline="") as file:
             return file.read()
     except OSError as error:
-        reason = (
-            "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-        )
+        is_missing = isinstance(error, FileNotFoundError)
+        reason = "is missing" if is_missing else f"cannot be read: {error}"
         raise DataError(
             f"{directory} is not a prepared data set: {path.name} {reason}",
             PREPARE_HINT.format(directory),
@@ -178,9 +166,9 @@ def _read_rows(path: Path, directory: Path, classes: tuple[str, ...] | None) -> 
         if tuple(next(reader, ())) != COLUMNS:
             raise DataError(f"{path}:1: expected the header {','.join(COLUMNS)}")
         for row in reader:
-            video = _parse_row(row, classes, f"{path}:{reader.line_num}")
+            where = f"{path}:{reader.line_num}"
+            video = _parse_row(row, classes, where)
             if video.path in seen:
-                where = f"{path}:{reader.line_num}"
                 raise DataError(f"{where}: {video.path!r} is already in line {seen[video.path]}")
             seen[video.path] = reader.line_num
             yield video
@@ -205,7 +193,6 @@ def _parse_row(row: Sequence[str], classes: tuple[str, ...] | None, where: str) 
 
 
 def _find_problem(video: Video, classes: tuple[str, ...] | None) -> str:
-    """Return what is wrong with a row, or an empty text."""
     if not video.path or not video.decoder:
         return "the path or the decoder is empty"
     if video.split not in SPLITS:

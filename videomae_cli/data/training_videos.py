@@ -1,10 +1,8 @@
 """Read training videos by number, and replace those that cannot be decoded.
 
-A video that cannot be decoded is replaced by the next one of the same split, so the replacement is
-the same in every run; it is logged and counted. Many failures in a row have another cause, such as
-a wrong data root or a failing disk, and stop the run.
-
-If all frames of a split fit into memory, each video is decoded once per process and cached.
+A video that cannot be decoded is replaced by the next one of its split, and logged and counted.
+Many failures in a row have another cause, such as a wrong data root, and stop the run. If all
+frames of a split fit into memory, each video is decoded once per process and cached.
 """
 
 import logging
@@ -41,9 +39,6 @@ class TrainingVideos:
 
     `sample_indices` is called with a number of frames and a generator, and returns the frame
     numbers of a clip.
-
-    Raises:
-        DataError: There are no videos.
     """
 
     def __init__(
@@ -70,11 +65,7 @@ class TrainingVideos:
         return self.root / self.videos[index].path
 
     def read(self, epoch: int, index: int) -> DecodedClip:
-        """Read the clip of video `index` in this epoch, or of the next video that can be decoded.
-
-        Raises:
-            DataError: Too many videos in a row cannot be decoded.
-        """
+        """Read the clip of video `index` in this epoch, or of the next that can be decoded."""
         attempts = min(len(self.videos), 1 + MAX_REPLACEMENTS)
         for failed in range(attempts):
             number = (index + failed) % len(self.videos)

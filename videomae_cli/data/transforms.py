@@ -1,8 +1,5 @@
 """Augmentation: crops, mirroring and RandAugment, with the same random choice for all frames.
 
-Every random choice is drawn from the given generator, in a fixed order, so a sample is a function
-of its keys.
-
 Shapes: T frames, H height, W width, C = 3 channels, uint8. Sizes in pixels.
 Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602). RandAugment is timm's.
 """

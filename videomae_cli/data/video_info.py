@@ -23,11 +23,7 @@ class VideoInfo(NamedTuple):
 
 
 def probe_video(path: Path) -> VideoInfo:
-    """Decode a whole video and count its frames; the frame count in the header is not used.
-
-    Raises:
-        DataError: The file is missing, empty, not a video, or cannot be decoded to its end.
-    """
+    """Decode a whole video and count its frames; a DataError if it cannot be read to its end."""
     check_file(path)
     frames, height, width, rotation = 0, 0, 0, 0
     timestamps: list[int] = []

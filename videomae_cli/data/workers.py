@@ -34,7 +34,6 @@ class Clips(Protocol):
 
     def path(self, index: int) -> Path:
         """Return the path of video `index`."""
-        ...
 
 
 class LoaderOptions(NamedTuple):
@@ -50,11 +49,8 @@ class LoaderOptions(NamedTuple):
 def explain_worker_death() -> Iterator[None]:
     """Turn torch's error about a dead worker into one with a cause and a hint, in this block.
 
-    torch raises it from a signal handler, so it may come out of any line of the main thread, not
-    only out of the line that waits for a batch: put the whole loop inside.
-
-    Raises:
-        TrainingError: A worker died.
+    torch raises it from a signal handler, so it may come out of any line of the main thread: put
+    the whole loop inside.
     """
     try:
         yield
@@ -109,11 +105,8 @@ def prefetch(
 
 @contextmanager
 def _defer_signals() -> Iterator[None]:
-    """Deliver signals after this block: a signal while workers start would leave some running.
-
-    A signal mask is not enough: a signal to the process then goes to another of its threads, and
-    Python still handles it in this one.
-    """
+    """Deliver signals after this block: a signal while workers start would leave some running."""
+    # a signal mask is not enough: another thread receives it, and Python handles it in this one
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles no signal here
         return

@@ -1,10 +1,9 @@
 """The masked autoencoder: encode the visible tokens and predict the pixels of the target tokens.
 
 Sources: VideoMAE, arXiv 2203.12602; MAE-ST, arXiv 2205.09113, which differs in positions, class
-tokens, biases and targets. Differences from the originals: clips are uint8, so VideoMAE's targets
-are computed from the pixels themselves and not from denormalised floats; the input of the decoder
-is first the visible and then the target tokens, in any spatial order, because attention does not
-depend on the order of tokens.
+tokens, biases and targets. Differences from the originals: VideoMAE's targets are computed from
+uint8 pixels and not from denormalised floats; the input of the decoder is first the visible and
+then the target tokens, because attention does not depend on their order.
 
 Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, M target tokens, D
 embedding dimension, P values in a tubelet, or in those of its frames that are predicted.

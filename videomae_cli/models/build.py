@@ -1,8 +1,7 @@
 """Build a model from its configuration, with freshly drawn weights.
 
-The model configuration decides everything that a trained model computes. Settings that matter in
-training only (stochastic depth, dropout, initialisation) are separate arguments. Weights are drawn
-from torch's global generator, which the caller seeds; nothing here reads a checkpoint.
+Settings that matter in training only (stochastic depth, dropout, initialisation) are separate
+arguments. Weights are drawn from torch's global generator, which the caller seeds.
 """
 
 from collections.abc import Callable
@@ -74,11 +73,7 @@ def build_classifier(
     head_dropout: float = 0.0,
     head_scale: float = 0.001,
 ) -> "Classifier":
-    """Build a classifier.
-
-    Raises:
-        CheckpointError: The configuration is of another kind of model.
-    """
+    """Build a classifier; a CheckpointError if the configuration is of another kind of model."""
     from videomae_cli.models.classifier import Classifier
 
     if config.kind != "classifier" or not config.classes:

@@ -53,12 +53,8 @@ class Encoder(nn.Module):
         # rows of P values, although they repeat every 3: broadcasting rows of 3 is slow on a CPU
         pixels = grid.tubelet_pixels // grid.channels
         mean_C, std_C = (torch.tensor(x, dtype=torch.float64, device="cpu") for x in (mean, std))
-        buffers = {
-            "scale_P": (1 / (255 * std_C)).float().repeat(pixels),
-            "shift_P": (-mean_C / std_C).float().repeat(pixels),
-        }
-        for name, value in buffers.items():
-            self.register_buffer(name, value, persistent=False)
+        for name, value_C in (("scale_P", 1 / (255 * std_C)), ("shift_P", -mean_C / std_C)):
+            self.register_buffer(name, value_C.float().repeat(pixels), persistent=False)
 
     def forward(self, clip_BCTHW: Tensor, visible_BV: Tensor | None = None) -> Tensor:
         """Encode the visible tokens (by default all) of uint8 or normalised clips: latents_BVD."""

@@ -36,11 +36,8 @@ def unpatchify(tubelets_BNP: Tensor, grid: TokenGrid) -> Tensor:
 def normalize_tubelets(pixels_BMP: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
     """Normalise each token and channel of pixels in 0..1 to mean 0 and standard deviation 1.
 
-    Returns:
-        The normalised pixels_BMP, and the mean_BMC and std_BMC for `denormalize_tubelets`.
-
-    Source: VideoMAE V1: the variance is unbiased; the epsilon, which keeps tokens of one colour
-    finite, is added to the standard deviation.
+    Also returns mean_BMC and std_BMC, for `denormalize_tubelets`. Source: VideoMAE V1: the variance
+    is unbiased; the epsilon, which keeps tokens of one colour finite, is added to the root.
     """
     pixels = pixels_BMP.reshape(*pixels_BMP.shape[:-1], -1, channels)
     count = pixels.shape[-2]
@@ -56,10 +53,8 @@ def normalize_tubelets(pixels_BMP: Tensor, channels: int) -> tuple[Tensor, Tenso
 def normalize_jointly(values_BMP: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Normalise each token, over all its channels, to mean 0 and standard deviation 1.
 
-    Returns:
-        The normalised values_BMP, and the mean_BM1 and std_BM1 for `denormalize_tubelets`.
-
-    Source: MAE-ST: the variance is unbiased, and the epsilon is added to it, inside the root.
+    Also returns mean_BM1 and std_BM1, for `denormalize_tubelets`. Source: MAE-ST: the variance is
+    unbiased, and the epsilon is added to it, inside the root.
     """
     count = values_BMP.shape[-1]
     mean_BM1 = values_BMP.mean(dim=-1, keepdim=True)

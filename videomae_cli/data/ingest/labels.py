@@ -26,12 +26,7 @@ class Labels(NamedTuple):
 
 
 def number_labels(entries: Sequence[VideoEntry], classes: Sequence[str] | None = None) -> Labels:
-    """Return the number of each entry's label, and the class names, which the user may give.
-
-    Raises:
-        DataError: A label is missing, out of range, unknown or contradicts another; the message
-            gives file and line.
-    """
+    """Return each entry's number and the class names; a DataError names the line of a bad label."""
     if all(entry.label is None for entry in entries):
         return Labels((None,) * len(entries), None)
     numbered = [(entry, entry.label) for entry in entries if isinstance(entry.label, int)]

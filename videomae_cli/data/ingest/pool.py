@@ -40,11 +40,7 @@ class ProbeProcess:
         self._is_killed = False
 
     def probe(self, path: Path) -> ReadableVideo | RejectedVideo:
-        """Probe one file. If only the comparison with decord fails, the decoder is PyAV.
-
-        Raises:
-            DataError: No process can be started.
-        """
+        """Probe one file. If only the comparison with decord fails, the decoder is PyAV."""
         process = self._process or self._start()
         timer = _KillTimer(process, self._seconds)
         request = {"path": str(path), "seconds": self._seconds}
@@ -77,7 +73,7 @@ class ProbeProcess:
     def close(self) -> None:
         """End the process; the next `probe` starts another."""
         process, self._process = self._process, None
-        if process is not None:
+        if process:
             process.kill()
             process.communicate()
 
@@ -133,11 +129,7 @@ def probe_videos(
     workers: int,
     command: Sequence[str] = COMMAND,
 ) -> Iterator[tuple[Path, ReadableVideo | RejectedVideo]]:
-    """Probe files in child processes; yield each result when it is ready, in no fixed order.
-
-    Raises:
-        DataError: The processes cannot be started.
-    """
+    """Probe files in child processes; yield each result when it is ready, in no fixed order."""
     count = min(workers, len(paths))
     processes = [ProbeProcess(decoder, seconds, command) for _ in range(count)]
     idle: queue.SimpleQueue[ProbeProcess] = queue.SimpleQueue()

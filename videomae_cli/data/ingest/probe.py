@@ -1,10 +1,7 @@
 """Decode one file completely: its properties and its decoder, or the reason to reject it.
 
-Limits: `MAX_PIXELS` pixels per frame (8K is accepted, a 199 kB file of 8192 x 8192 is not) and
-`MAX_STREAMS` streams. Headers can be wrong, so the process that runs this (`ingest/child.py`) is
-also limited in memory and time.
-
-Not covered: flipped bits that decode without an error; symbolic links are followed.
+Headers can be wrong, so the process that runs this (`ingest/child.py`) is limited in memory and
+time. Not covered: flipped bits that decode without an error; symbolic links are followed.
 """
 
 import importlib.metadata
@@ -18,7 +15,7 @@ from videomae_cli.data.pyav import open_video
 from videomae_cli.data.video_info import VideoInfo, probe_video
 from videomae_cli.errors import DataError
 
-MAX_PIXELS = 7680 * 4320
+MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
 MAX_STREAMS = 64
 AUTO = "auto"
 DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
@@ -43,11 +40,7 @@ class RejectedVideo(NamedTuple):
 
 
 def count_frames(path: Path) -> VideoInfo:
-    """Decode a whole file with PyAV and count its frames.
-
-    Raises:
-        DataError: The file cannot be used; the message gives the reason.
-    """
+    """Decode a whole file with PyAV and count its frames; a DataError gives a reason against it."""
     check_file(path)
     with open_video(path) as (container, stream):
         _check_size(path, stream.codec_context.width, stream.codec_context.height)
@@ -59,11 +52,7 @@ def count_frames(path: Path) -> VideoInfo:
 
 
 def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
-    """Return the decoder of a file that PyAV has read; "auto" chooses it.
-
-    Raises:
-        DataError: The decoder cannot read the file.
-    """
+    """Return the decoder of a file that PyAV has read; a DataError if a given one cannot."""
     if decoder == AUTO:
         return choose_decoder(path, info)
     read_frames(path, [0, info.frames // 2, info.frames - 1], decoder=decoder)

@@ -1,9 +1,7 @@
 """Layout `table`: CSV or TSV with a header, one row per video.
 
-The path is in the column `path`, `file`, `video`, ...; the label in `label`, `class`, ..., as a
-number or a name. `label_name` (`class_name`, ...) names numeric labels. `split` is optional;
-without it, the splits are taken from the names of the lists. Quotes, commas and spaces in paths are
-supported. Other columns are ignored.
+Labels are numbers or names; `label_name` (`class_name`, ...) names numeric labels. `split` is
+optional; without it, the splits are taken from the names of the lists. Other columns are ignored.
 """
 
 import csv
@@ -52,11 +50,7 @@ def recognise(source: Path) -> str:
 
 
 def scan(source: Path) -> Iterator[VideoEntry]:
-    """List the rows of all tables of a source.
-
-    Raises:
-        DataError: A row is damaged, has no path, no label or an unknown split; a table is empty.
-    """
+    """List the rows of all tables of a source; a DataError names the line of a wrong row."""
     for path in find_lists(source, lambda path: read_header(path) is not None):
         columns = read_header(path)
         assert columns is not None, "find_lists returned a file without a header"
@@ -73,15 +67,12 @@ def read_header(path: Path) -> Columns | None:
     """Return the columns of a table, or None if its first line is not a header with a path."""
     with path.open(encoding="utf-8-sig", errors=ENCODING_ERRORS, newline="") as file:
         first = file.readline(4096).strip()
-    for delimiter in DELIMITERS:
-        header = [cell.strip(" \"'") for cell in first.split(delimiter)]
-        columns = _find_columns(header, delimiter)
-        if columns is not None:
-            return columns
-    return None
+    found = (_find_columns(first, delimiter) for delimiter in DELIMITERS)
+    return next(filter(None, found), None)
 
 
-def _find_columns(header: Sequence[str], delimiter: str) -> Columns | None:
+def _find_columns(first: str, delimiter: str) -> Columns | None:
+    header = [cell.strip(" \"'") for cell in first.split(delimiter)]
     numbers = {cell.lower().replace(" ", "_"): number for number, cell in enumerate(header)}
     path = _find_column(numbers, PATHS)
     known = {*PATHS, *LABELS, *NAMES, *SPLITS}
@@ -121,7 +112,6 @@ def _rows(path: Path, columns: Columns) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def _complete(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> VideoEntry:
-    """Return the entry with the path, split and class name of its row."""
     path = cells[columns.path]
     if not path.strip():
         raise DataError(f"{entry.where}: no path")

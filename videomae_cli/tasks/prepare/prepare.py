@@ -1,8 +1,7 @@
 """`videomae prepare`: check a folder or list of videos, and write the manifest that training reads.
 
-Steps: list the videos, check the list, decode every file in child processes, split, write. A file
-that cannot be used is rejected with its reason; the others are kept. Nothing is written outside
-`out`.
+A file that cannot be used is rejected with its reason; the others are kept. Nothing is written
+outside `out`.
 """
 
 from collections import Counter
@@ -70,7 +69,6 @@ def run(
 def _list_videos(
     source: Path, options: PrepareOptions, report: Report
 ) -> tuple[str, list[VideoEntry]]:
-    """Detect the layout, unless it is given, and list the videos."""
     layout = options.layout
     try:
         if layout is None:
@@ -143,7 +141,6 @@ def _manifest_rows(
 def _facts(
     layout: str, source: Path, videos: Sequence[Video], rejected: int, options: PrepareOptions
 ) -> dict[str, object]:
-    """Return the content of `dataset.json`, without root and digest."""
     counts = Counter(video.split for video in videos)
     return {
         "source": str(source.absolute()),

@@ -40,8 +40,7 @@ def probe_entries(
     }
     cache = ProbeCache(out, options.decoder, decoder_versions())
     for path in paths:
-        known = cache.get(path) if path not in results else None
-        if known is not None:
+        if path not in results and (known := cache.get(path)):
             results[path] = known
     unknown = [path for path in paths if path not in results]
     reused = len(paths) - len(unknown) - sum(map(bool, reasons))

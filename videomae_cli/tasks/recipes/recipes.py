@@ -49,11 +49,7 @@ class ResolvedRecipe(NamedTuple):
 
 
 def list_recipes(text: str = "") -> list[RecipeSummary]:
-    """List the built-in recipes that contain `text` in any column.
-
-    Raises:
-        RecipeError: There is none.
-    """
+    """List the built-in recipes that contain `text` in any column; a RecipeError if none does."""
     summaries = [_summarize(name) for name in recipe_paths.list_by_family()]
     matching = [one for one in summaries if any(text.lower() in cell.lower() for cell in one)]
     if not matching:
@@ -65,11 +61,7 @@ def list_recipes(text: str = "") -> list[RecipeSummary]:
 
 
 def resolve_recipe(name_or_path: str, overrides: Sequence[str]) -> ResolvedRecipe:
-    """Load a recipe with the overrides of `--set`.
-
-    Raises:
-        RecipeError: The recipe is not found, or has problems (all are listed).
-    """
+    """Load a recipe with the overrides of `--set`; errors are those of `load_recipe`."""
     recipe = load_recipe(name_or_path, overrides)
     file = recipe_paths.find_recipe(name_or_path)
     return ResolvedRecipe(file, _read_comments(file), recipe)
