@@ -105,7 +105,7 @@ def test_masks_and_frames_do_not_depend_on_the_augmentation(root: Path) -> None:
     plain, varied = (PretrainClips(rows(), root, CLIP, spec, 0) for spec in (PLAIN, VARIED))
 
     assert torch.equal(plain[0, 0].noise, varied[0, 0].noise)
-    assert plain.videos.read(5, 0).frames.tobytes() == varied.videos.read(5, 0).frames.tobytes()
+    assert plain.read(5, 0).frames.tobytes() == varied.read(5, 0).frames.tobytes()
 
 
 def test_repeated_sampling_gives_clips_with_starts_crops_and_masks_of_their_own(
@@ -153,7 +153,7 @@ def test_segment_sampling_takes_a_frame_from_every_part(root: Path) -> None:
     clip = ClipSpec(frames=4, stride_frames=1, size=32, patch=8, sampling="segment")
     dataset = PretrainClips(rows(), root, clip, PLAIN, 0)
 
-    read = dataset.videos.read(0, 0).frames
+    read = dataset.read(0, 0).frames
 
     every = read_frames(root / "0.mp4", range(30))
     numbers = [
@@ -218,7 +218,7 @@ def test_erasing_happens_as_often_as_asked(root: Path) -> None:
 def test_the_least_area_of_a_crop_is_that_of_the_recipe(root: Path) -> None:
     whole = finetune(root, flip=False, area=(1.0, 1.0))  # only a centre box is left: 64 x 80 fits
 
-    first, second = whole.videos.read(0, 2).frames, whole[0, 2].clip[0]
+    first, second = whole.read(0, 2).frames, whole[0, 2].clip[0]
 
     assert first.shape == (4, 64, 80, 3)
     plain = torch.nn.functional.interpolate(

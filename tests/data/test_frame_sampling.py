@@ -4,17 +4,14 @@ import numpy as np
 import pytest
 
 from videomae_cli.data.frame_sampling import (
-    center_indices,
     dense_end_range,
     dense_test_indices,
     dense_train_indices,
     mmaction2_test_indices,
     pretrain_indices,
     pretrain_start_range,
-    segment_middle_indices,
     segment_test_indices,
     segment_train_indices,
-    unique_frames,
 )
 
 LENGTHS = [*range(1, 200), 250, 299, 300, 301, 600, 1999, 2000]
@@ -55,11 +52,6 @@ def test_dense_training_on_a_short_video_stretches_then_repeats(
 ) -> None:
     assert dense_train_indices(frames, 16, 4, 64) == expected
     assert dense_end_range(frames, 16, 4) == range(64, 65)
-
-
-def test_the_centre_clip_ends_half_way() -> None:
-    assert center_indices(300, 16, 4) == dense_train_indices(300, 16, 4, 182)
-    assert center_indices(10, 16, 4) == dense_train_indices(10, 16, 4, 64)
 
 
 @pytest.mark.parametrize(
@@ -116,11 +108,6 @@ def test_segment_training_takes_one_frame_from_each_part() -> None:
     assert segment_train_indices(15, 16, rng) == [0] * 16
 
 
-def test_segment_middles_are_fixed_and_a_short_video_is_led_in_by_frame_0() -> None:
-    assert segment_middle_indices(64, 16) == list(range(2, 64, 4))
-    assert segment_middle_indices(3, 5) == [0, 0, 0, 1, 2]
-
-
 def test_mmaction2_rounds_half_to_even_and_wraps() -> None:
     starts = [clip[0] for clip in mmaction2_test_indices(76, 16, 4, 5)]
 
@@ -138,9 +125,7 @@ def test_every_rule_stays_inside_the_video_and_fills_the_clip(length: int, strid
         sampled = [
             *(pretrain_indices(frames, length, stride, start) for start in (starts[0], starts[-1])),
             *(dense_train_indices(frames, length, stride, end) for end in (ends[0], ends[-1])),
-            center_indices(frames, length, stride),
             segment_train_indices(frames, length, rng),
-            segment_middle_indices(frames, length),
             *(clip for n in (1, 3, 5) for clip in dense_test_indices(frames, length, stride, n)),
             *(clip for n in (1, 2, 3) for clip in segment_test_indices(frames, length, n)),
         ]
@@ -153,7 +138,3 @@ def test_every_rule_stays_inside_the_video_and_fills_the_clip(length: int, strid
         for clip in mmaction2_test_indices(frames, length, stride, 5):
             assert len(clip) == length
             assert all(0 <= frame < frames for frame in clip)
-
-
-def test_the_union_of_clips_is_ascending_without_doubles() -> None:
-    assert unique_frames([[0, 4, 8], [4, 4, 12]]) == [0, 4, 8, 12]

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models import layers
 from videomae_cli.models.layers import Attention, Block, TubeletEmbed, attend, build_blocks
@@ -64,7 +65,7 @@ def test_the_residual_stream_stays_float32_under_autocast():
 
 
 def test_stochastic_depth_increases_linearly_to_its_last_block():
-    blocks = build_blocks(8, 5, 2, 8, drop_path=0.2)
+    blocks = build_blocks(TransformerConfig(dim=8, depth=5, heads=2, mlp_dim=8), 0.2)
 
     probabilities = [getattr(block.drop_path, "drop_prob", 0.0) for block in blocks]
 

@@ -12,7 +12,7 @@ from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.autoencoder import Autoencoder
-from videomae_cli.models.build import build_autoencoder, build_backbone, build_classifier
+from videomae_cli.models.build import Backbone, build_autoencoder, build_classifier
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import normalize_clip
 from videomae_cli.tasks.load_model import load_weights, read_checkpoint
@@ -42,7 +42,7 @@ def randomised(model: nn.Module) -> nn.Module:
 def build(config: ModelConfig) -> nn.Module:
     """Build our model of a configuration."""
     if config.kind == "encoder":
-        return build_backbone(config)
+        return Backbone(config)
     return build_autoencoder(config) if config.kind == "autoencoder" else build_classifier(config)
 
 

@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -42,25 +42,10 @@ _UNKNOWN = "unknown key"
 _BOOLEANS = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
 
 
-class _Problem(NamedTuple):
-    key: str
-    text: str
-
-
 def bind(
-    mapping: Mapping[str, Any],
-    model: type[ModelT],
-    *,
-    file: str,
-    overridden: Collection[str] = (),
+    mapping: Mapping[str, Any], model: type[ModelT], *, file: str, overridden: Collection[str] = ()
 ) -> ModelT:
-    """Return the model that a mapping describes.
-
-    Args:
-        mapping: Plain data: groups, lists, text, numbers, booleans, null.
-        model: Class of the result.
-        file: Name of the file that the mapping was read from, for messages.
-        overridden: Dotted keys whose values were given by `--set`.
+    """Return the model that a mapping describes; messages name `file` or, if overridden, `--set`.
 
     Raises:
         RecipeError: The mapping does not fit the model; the message has one line for each problem.
@@ -70,7 +55,7 @@ def bind(
         return model.model_validate_json(json.dumps(mapping))
     except ValidationError as error:
         problems = _find_problems(error.errors(include_url=False), mapping, model)
-    lines = [f"{_place(problem, file, overridden)}{problem.text}" for problem in problems]
+    lines = [f"{_place(key, text, file, overridden)}{text}" for key, text in problems]
     raise RecipeError("\n".join(lines))
 
 
@@ -83,12 +68,11 @@ def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from dotted_keys(inner, f"{prefix}{name}.")
 
 
-def _place(problem: _Problem, file: str, overridden: Collection[str]) -> str:
+def _place(key: str, text: str, file: str, overridden: Collection[str]) -> str:
     """Return the file or the option that caused a problem, and its key."""
-    key = problem.key
     inside = [known for known in overridden if known.startswith(f"{key}." if key else "")]
     is_option = any(key == one or key.startswith((f"{one}.", f"{one}[")) for one in overridden)
-    if is_option or (inside and problem.text.startswith(_UNKNOWN)):
+    if is_option or (inside and text.startswith(_UNKNOWN)):
         return f"--set {key}: "
     place = f"{file} with --set {', '.join(inside)}" if inside else file
     return f"{place}: {key}: " if key else f"{place}: "
@@ -96,7 +80,8 @@ def _place(problem: _Problem, file: str, overridden: Collection[str]) -> str:
 
 def _find_problems(
     errors: Sequence[ErrorDetails], mapping: Mapping[str, Any], model: type[BaseModel]
-) -> list[_Problem]:
+) -> list[tuple[str, str]]:
+    """Return key and text of each problem."""
     # a field with alternatives (a number or 'auto') has several errors with the same key
     grouped: dict[str, list[ErrorDetails]] = {}
     for error in errors:
@@ -111,21 +96,20 @@ def _find_problems(
                 is_same_group = known.rpartition(".")[0] == key.rpartition(".")[0]
                 shown = known.rpartition(".")[2] if is_same_group else known
                 text += f" (did you mean '{shown}'?)"
-        problems.append(_Problem(key, text))
-    return [one for one in problems if not (one.text == "missing" and one.key in suggested)]
+        problems.append((key, text))
+    return [(key, text) for key, text in problems if text != "missing" or key not in suggested]
 
 
 def _describe(group: Sequence[ErrorDetails]) -> str:
-    """Return the text for the errors of one key."""
     error = group[0]
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return _UNKNOWN
     if kind == "value_error":
         return str(context["error"])
-    if kind == "missing" and not isinstance(error["loc"][-1], int):
-        return "missing"
     if kind == "missing":
+        if not isinstance(error["loc"][-1], int):
+            return "missing"
         last = max(int(one["loc"][-1]) for one in group)
         return f"expected {last + 1} values, got {len(value)}"
     if kind == "too_long":
@@ -192,10 +176,8 @@ def _closest_key(key: str, model: type[BaseModel]) -> str:
 
 
 def _group_model(annotation: Any) -> type[BaseModel] | None:
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
+    types = (one for one in (annotation, *get_args(annotation)) if isinstance(one, type))
+    return next((one for one in types if issubclass(one, BaseModel)), None)
 
 
 def _choices(error: ErrorDetails) -> list[str]:

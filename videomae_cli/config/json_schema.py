@@ -13,9 +13,8 @@ def recipe_schema() -> str:
     adapter: TypeAdapter[PretrainRecipe | FinetuneRecipe] = TypeAdapter(
         Annotated[PretrainRecipe | FinetuneRecipe, Field(discriminator="kind")]
     )
-    schema = {
+    head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "videomae recipe",
-        **adapter.json_schema(),
     }
-    return json.dumps(schema, indent=1) + "\n"
+    return json.dumps(head | adapter.json_schema(), indent=1) + "\n"

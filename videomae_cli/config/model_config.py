@@ -18,7 +18,7 @@ from videomae_cli.config.model import (
     SelectSpec,
     TargetFrames,
 )
-from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
+from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
@@ -26,23 +26,25 @@ from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
+CLIP_FIELDS = ("mean", "std", "stride_frames", "sampling", "oversample")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
 
 class ModelConfig(Spec):
-    """The content of `model.json`."""
+    """The content of `model.json`.
+
+    `decoder`, `normalize`, `target_frames` and `mask` belong to autoencoders; `select`, `classes`,
+    `pooling` and `protocol` to classifiers.
+    """
 
     format: Literal["videomae-native"] = "videomae-native"
     version: Literal[1] = 1
     kind: Literal["autoencoder", "classifier", "encoder"]
     """Kind of model; `encoder`: an encoder without decoder or head, to fine-tune."""
     encoder: TransformerConfig
-    """Encoder configuration."""
     decoder: TransformerConfig | None = None
-    """Decoder configuration; autoencoders only."""
     grid: TokenGrid
-    """Clip geometry: frames, pixels, tubelet, patch, channels."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Per-channel mean subtracted from pixels in 0..1."""
     std: tuple[float, float, float] = IMAGENET_STD
@@ -50,27 +52,19 @@ class ModelConfig(Spec):
     stride_frames: int = 4
     """Distance between consecutive frames of a clip, in frames of the video."""
     sampling: Literal["dense", "segment"] = "dense"
-    """Frame sampling in tests."""
     oversample: float = 1.0
     """Candidate slices per slice used."""
     select: SelectSpec | None = None
-    """Token selection; classifiers only."""
     classes: tuple[str, ...] | None = None
-    """Class names by label; classifiers only."""
     pooling: Literal["mean", "first"] = "mean"
-    """Input of the head: the mean over the tokens, or the first token; classifiers only."""
+    """Input of the head: the mean over the tokens, or the first token."""
     norm_of: Literal["tokens", "mean"] | None = None
     """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm."""
     normalize: Normalize | None = None
-    """Target normalisation; autoencoders only."""
     target_frames: TargetFrames = "all"
-    """Predicted frames of each tubelet; autoencoders only."""
     mask: MaskSpec | None = None
-    """Masking during pretraining; autoencoders only."""
     protocol: EvalSpec | None = None
-    """Test protocol of the fine-tuning recipe; classifiers only."""
     data: str | None = None
-    """Directory of the prepared training data."""
     step: int | None = None
     """Optimizer steps taken."""
     license: str | None = None
@@ -99,24 +93,16 @@ class ModelConfig(Spec):
         return self.protocol or DEFAULT_PROTOCOL
 
     def clip(self) -> ClipSpec:
-        """Return how clips are sampled and cut for this model.
-
-        Raises:
-            CheckpointError: Clips are not square.
-        """
+        """Return how clips are sampled and cut; a CheckpointError if they are not square."""
         grid = self.grid
         if grid.height != grid.width:
             raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")
         return ClipSpec(
             frames=grid.frames,
-            stride_frames=self.stride_frames,
             size=grid.height,
-            sampling=self.sampling,
-            oversample=self.oversample,
             tubelet=grid.tubelet,
             patch=grid.patch,
-            mean=self.mean,
-            std=self.std,
+            **{name: getattr(self, name) for name in CLIP_FIELDS},
         )
 
 
@@ -124,46 +110,33 @@ def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
     """Return the configuration of the model that a pretraining recipe trains."""
     return ModelConfig(
         kind="autoencoder",
-        encoder=_encoder(recipe.model),
         decoder=_decoder(recipe.model),
-        grid=recipe.clip.grid(),
-        mean=recipe.clip.mean,
-        std=recipe.clip.std,
-        stride_frames=recipe.clip.stride_frames,
-        sampling=recipe.clip.sampling,
-        oversample=recipe.clip.oversample,
         normalize=recipe.target.normalize,
         target_frames=recipe.target.frames,
         mask=recipe.mask,
-        recipe=recipe.model_dump(mode="json"),
+        **_shared_fields(recipe),
     )
 
 
 def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelConfig:
-    """Return the configuration of the model that a fine-tuning recipe trains.
-
-    Args:
-        recipe: The resolved recipe.
-        classes: Class names by label.
-    """
+    """Return the configuration of the model that a fine-tuning recipe trains."""
     return ModelConfig(
         kind="classifier",
-        encoder=_encoder(recipe.model),
-        grid=recipe.clip.grid(),
-        mean=recipe.clip.mean,
-        std=recipe.clip.std,
-        stride_frames=recipe.clip.stride_frames,
-        sampling=recipe.clip.sampling,
-        oversample=recipe.clip.oversample,
         select=recipe.select,
         classes=tuple(classes),
         protocol=recipe.eval,
-        recipe=recipe.model_dump(mode="json"),
+        **_shared_fields(recipe),
     )
 
 
-def _encoder(model: AutoencoderSpec | ClassifierSpec) -> TransformerConfig:
-    return SIZES[model.size].model_copy(update=_token_options(model))
+def _shared_fields(recipe: Recipe) -> dict[str, Any]:
+    clip = recipe.clip
+    return {
+        "encoder": SIZES[recipe.model.size].model_copy(update=_token_options(recipe.model)),
+        "grid": clip.grid(),
+        **{name: getattr(clip, name) for name in CLIP_FIELDS},
+        "recipe": recipe.model_dump(mode="json"),
+    }
 
 
 def _decoder(model: AutoencoderSpec) -> TransformerConfig:
@@ -173,13 +146,10 @@ def _decoder(model: AutoencoderSpec) -> TransformerConfig:
         depth=spec.depth,
         heads=spec.heads,
         mlp_dim=spec.mlp_dim or MLP_RATIO * spec.dim,
-    ).model_copy(update=_token_options(model))
+        **_token_options(model),
+    )
 
 
 def _token_options(model: AutoencoderSpec | ClassifierSpec) -> dict[str, Any]:
     """Return the options that a recipe gives once for encoder and decoder."""
-    return {
-        "positions": model.positions,
-        "class_token": model.class_token,
-        "biases": model.biases,
-    }
+    return model.model_dump(include={"positions", "class_token", "biases"})

@@ -43,12 +43,7 @@ def load_recipe(
 def load_recipe(
     name_or_path: str, overrides: Sequence[str] = (), kind: RecipeKind | None = None
 ) -> Recipe:
-    """Find and read a recipe, apply overrides, and check the result.
-
-    Args:
-        name_or_path: Name of a built-in recipe, or a file.
-        overrides: The arguments of `--set`, for example `mask.ratio=0.85`; values are YAML.
-        kind: The kind that is expected; None: either.
+    """Find and read a recipe, apply the arguments of `--set`, and check the result.
 
     Raises:
         RecipeError: The recipe is not found, not readable, of the other kind, or has problems (all
@@ -106,7 +101,6 @@ def _read_text(path: Path, file: str) -> str:
 
 
 def _split_overrides(overrides: Sequence[str]) -> dict[str, str]:
-    """Return the YAML text of each key given by `--set`."""
     written: dict[str, str] = {}
     for text in overrides:
         key, equals, value = text.partition("=")
@@ -143,11 +137,10 @@ def _recipe_class(
             f"{file}: this is a {actual} recipe; use `videomae {actual}`",
             f"`videomae recipes ls {expected}` lists the {expected} recipes",
         )
-    if expected is not None:
-        return RECIPE_CLASSES[expected]
-    if not isinstance(actual, str) or actual not in RECIPE_CLASSES:
+    kind = expected or actual
+    if not isinstance(kind, str) or kind not in RECIPE_CLASSES:
         raise RecipeError(f"{file}: kind: {actual!r} is not one of {', '.join(RECIPE_CLASSES)}")
-    return RECIPE_CLASSES[actual]
+    return RECIPE_CLASSES[kind]
 
 
 def _to_yaml(value: Any) -> str:
@@ -155,14 +148,12 @@ def _to_yaml(value: Any) -> str:
         return "{" + ", ".join(f"{key}: {_to_yaml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_to_yaml(one) for one in value) + "]"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, float):
         mantissa, e, exponent = repr(value).partition("e")
         # with a point and a sign, so that YAML 1.1 readers take it for a number too
         return f"{mantissa}.0e{exponent}" if e and "." not in mantissa else repr(value)
-    if isinstance(value, int):
-        return str(value)
+    if isinstance(value, bool | int | None):
+        return json.dumps(value)
     is_plain = _PLAIN_TEXT.fullmatch(value) and value not in _YAML_1_2_WORDS
     if is_plain and value.lower() not in _YAML_1_1_BOOLEANS:
         return str(value)

@@ -26,15 +26,12 @@ def list_names(kind: str | None = None) -> tuple[str, ...]:
 
 def list_by_family() -> tuple[str, ...]:
     """List the built-in recipes by family, each fine-tuning recipe after its pretraining recipe."""
-    families = {
-        name: family_of(read_header(builtin_dir() / f"{name}.yaml")) for name in list_names()
-    }
-    return tuple(
-        sorted(
-            families,
-            key=lambda name: (FAMILIES.index(families[name]), name.removesuffix("-finetune"), name),
-        )
-    )
+
+    def order(name: str) -> tuple[int, str, str]:
+        family = family_of(read_header(builtin_dir() / f"{name}.yaml"))
+        return FAMILIES.index(family), name.removesuffix("-finetune"), name
+
+    return tuple(sorted(list_names(), key=order))
 
 
 def read_title(name: str) -> str:

@@ -8,17 +8,12 @@ class TransformerConfig(Spec):
     """A sequence of transformer blocks, and the options of its input tokens."""
 
     dim: int
-    """Embedding dimension."""
     depth: int
-    """Number of blocks."""
     heads: int
-    """Attention heads."""
     mlp_dim: int
-    """Hidden dimension of the MLP."""
     positions: PositionEmbedding = "sine"
-    """Position embedding: `sine`: fixed; `separable`: learned, one for space plus one for time."""
+    """`sine`: fixed; `separable`: learned, one for space plus one for time."""
     class_token: bool = False
-    """Whether there is a learned class token."""
     biases: Biases = "qv"
     """`qv`: no bias for keys and for the projection into such a decoder; `all`: all biases."""
 

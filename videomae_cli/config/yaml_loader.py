@@ -25,11 +25,7 @@ _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~
 
 
 def load(text: str, *, where: str) -> Value:
-    """Return the content of one YAML document.
-
-    Args:
-        text: The document.
-        where: Name of the file or option, for messages.
+    """Return the content of one YAML document; `where` is the file or option, for messages.
 
     Raises:
         RecipeError: The text is not valid YAML, or uses a feature that recipes do not have; the

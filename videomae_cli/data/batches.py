@@ -1,7 +1,6 @@
 """Typed batches: what a data set returns for one video, and what a model is trained on.
 
-Shapes: B clips (R repeats of one video before batching), C channels, T frames, H height, W width,
-N tokens, t slices.
+Shapes: B clips, C channels, T frames, H height, W width, N tokens, t slices.
 """
 
 from collections.abc import Sequence

@@ -1,20 +1,18 @@
 """Training samples, by (epoch, index).
 
-A sample depends on its seed, epoch and index only, not on workers, order, resuming or the number of
-devices: frames are drawn from `stream(seed, "frames", epoch, index)`, augmentation from
-`stream(seed, "sample", epoch, index, repeat)`. Clips are uint8; they are normalised on the device.
-Every tensor of a sample has a leading axis of R repeats.
+A sample depends on its seed, epoch and index only: frames are drawn from
+`stream(seed, "frames", epoch, index)`, augmentation from `stream(seed, "sample", epoch, index,
+repeat)`. Clips are uint8; they are normalised on the device.
 
-Shapes: R repeats, C channels, T frames, t slices, H height, W width, N tokens.
+Shapes: R repeats (first axis of all tensors), C channels, T frames, t slices, H W pixels, N tokens.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from videomae_cli.config.clip import ClipSpec
@@ -36,19 +34,10 @@ from videomae_cli.rng import stream
 
 PRETRAIN_AREA = (0.5, 1.0)  # of a random resized crop (MAE-ST)
 SampleKey = tuple[int, int]  # epoch, number of the video in its split
-NO_BOX = (0, 0, 0, 0)  # nothing to erase
 
 
-class PretrainClips:
-    """Unlabelled clips, R of each video, by (epoch, index).
-
-    Args:
-        videos: Rows of the manifest.
-        root: The directory that their paths are relative to.
-        clip: Frames, stride, sampling and size of a clip.
-        augment: Crop, mirroring and number of repeats.
-        seed: The run's seed.
-    """
+class PretrainClips(TrainingVideos):
+    """Unlabelled clips, R of each video, by (epoch, index)."""
 
     def __init__(
         self,
@@ -59,19 +48,12 @@ class PretrainClips:
         seed: int,
     ) -> None:
         sample_indices = partial(_sample_pretrain_indices, clip, augment.repeats)
-        self.videos = TrainingVideos(videos, root, sample_indices, seed)
-        self.clip, self.augment, self.seed = clip, augment, seed
-
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def path(self, index: int) -> Path:
-        """Return the path of video `index`."""
-        return self.videos.path(index)
+        super().__init__(videos, root, sample_indices, seed)
+        self.clip, self.augment = clip, augment
 
     def __getitem__(self, key: SampleKey) -> PretrainBatch:
         epoch, index = key
-        frames_LHWC, _, failed = self.videos.read(epoch, index)  # L = R * T frames
+        frames_LHWC, _, failed = self.read(epoch, index)  # L = R * T frames
         repeats, length = self.augment.repeats, self.clip.frames
         augmented = [
             self._augment(
@@ -97,19 +79,8 @@ class PretrainClips:
         return to_clip(frames_THWC), torch.from_numpy(noise)
 
 
-class FinetuneClips:
-    """Labelled clips, R of each video, by (epoch, index).
-
-    Args:
-        videos: Rows of the manifest.
-        root: The directory that their paths are relative to.
-        clip: Frames, stride, sampling and size of a clip.
-        augment: RandAugment, crop, mirroring, erasing and number of repeats.
-        seed: The run's seed.
-
-    Raises:
-        DataError: A video has no label.
-    """
+class FinetuneClips(TrainingVideos):
+    """Labelled clips, R of each video, by (epoch, index); a DataError if one has no label."""
 
     def __init__(
         self,
@@ -122,39 +93,30 @@ class FinetuneClips:
         for video in videos:
             if video.label is None:
                 raise DataError(f"{video.path} has no label", "fine-tuning needs labelled videos")
-        self.videos = TrainingVideos(videos, root, partial(_sample_finetune_indices, clip), seed)
-        self.clip, self.augment, self.seed = clip, augment, seed
+        super().__init__(videos, root, partial(_sample_finetune_indices, clip), seed)
+        self.clip, self.augment = clip, augment
         text = augment.randaugment
         self.policy = None if text is None else transforms.randaugment_policy(text)
 
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def path(self, index: int) -> Path:
-        """Return the path of video `index`."""
-        return self.videos.path(index)
-
     def __getitem__(self, key: SampleKey) -> FinetuneBatch:
         epoch, index = key
-        frames_THWC, video, failed = self.videos.read(epoch, index)
+        frames_THWC, video, failed = self.read(epoch, index)
         assert video.label is not None
         repeats = self.augment.repeats
         augmented = [
             self._augment(frames_THWC, stream(self.seed, "sample", epoch, index, repeat))
             for repeat in range(repeats)
         ]
+        rng = stream(self.seed, "slices", epoch, index)
+        noise = rng.random((repeats, self.clip.grid().t), dtype=np.float32)
         return FinetuneBatch(
             clip=concatenate([clip for clip, _ in augmented]),
             label=torch.full((repeats,), video.label),
             erase=torch.tensor([erase for _, erase in augmented]),
-            noise=torch.from_numpy(self._slice_noise(epoch, index)),
+            noise=torch.from_numpy(noise),
             indices=torch.full((repeats,), index),
             failed=torch.tensor([failed] + [0] * (repeats - 1)),
         )
-
-    def _slice_noise(self, epoch: int, index: int) -> NDArray[np.float32]:
-        rng = stream(self.seed, "slices", epoch, index)
-        return rng.random((self.augment.repeats, self.clip.grid().t), dtype=np.float32)
 
     def _augment(
         self, frames_THWC: Frames, rng: np.random.Generator
@@ -165,7 +127,7 @@ class FinetuneClips:
         frames_THWC = _crop(frames_THWC, spec.crop, size, spec.area, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
-        box = NO_BOX
+        box = (0, 0, 0, 0)  # nothing to erase
         if rng.random() < spec.erasing:
             from videomae_cli.data.erasing import draw_erase_box  # pretraining never needs it
 
@@ -176,7 +138,6 @@ class FinetuneClips:
 def _sample_pretrain_indices(
     clip: ClipSpec, repeats: int, frames: int, rng: np.random.Generator
 ) -> list[int]:
-    """Return the frames of `repeats` clips one after the other, each with a start of its own."""
     return [index for _ in range(repeats) for index in _sample_pretrain_clip(clip, frames, rng)]
 
 
@@ -203,12 +164,11 @@ def _crop(
     area: tuple[float, float],
     rng: np.random.Generator,
 ) -> Frames:
-    crops: dict[str, Callable[[], Frames]] = {
-        "multiscale": lambda: transforms.multiscale_crop(frames_THWC, size, rng),
-        "random-resized": lambda: transforms.random_resized_crop(frames_THWC, size, rng, area),
-        "center": lambda: transforms.center_crop(frames_THWC, size),
-    }
-    return crops[kind]()
+    if kind == "multiscale":
+        return transforms.multiscale_crop(frames_THWC, size, rng)
+    if kind == "random-resized":
+        return transforms.random_resized_crop(frames_THWC, size, rng, area)
+    return transforms.center_crop(frames_THWC, size)
 
 
 def to_clip(frames_THWC: Frames) -> Tensor:

@@ -1,11 +1,9 @@
 """Read frames of a video file by number; the file is opened and closed inside the call.
 
-Each read uses one decoder thread. No reader is kept between calls: readers that cross a fork hang
-(dmlc/decord#294), and an open decord reader decodes ahead without a limit (dmlc/decord#157). decord
-is installed from its maintained build, `decord2`. If it cannot read a file (some widths: "The size
-must exactly match"), PyAV reads it instead and a warning is logged.
-
-Not covered: damage that decodes without an error (flipped bits) cannot be detected here.
+No reader is kept between calls: readers that cross a fork hang (dmlc/decord#294), and open ones of
+decord decode ahead without a limit (dmlc/decord#157). If decord cannot read a file (some widths:
+"The size must exactly match"), PyAV reads it instead and a warning is logged.
+Not covered: damage that decodes without an error (flipped bits).
 """
 
 import logging
@@ -30,15 +28,7 @@ TEXT_STARTS = (b"#EXTM3U", b"ffconcat", b"<", b"v=0", b"[playlist]")
 def read_frames(
     path: Path, indices: Sequence[int], *, decoder: str = "decord"
 ) -> NDArray[np.uint8]:
-    """Read frames by number, in the given order; a number may occur more than once.
-
-    Args:
-        path: A local file.
-        indices: 0-based frame numbers.
-        decoder: A key of `DECODERS`.
-
-    Returns:
-        RGB frames (T, H, W, 3), upright.
+    """Read upright RGB frames (T, H, W, 3) by number, in any order; a number may occur twice.
 
     Raises:
         DataError: The file is missing or cannot be decoded, or a number is out of range.
@@ -55,16 +45,11 @@ def read_frames(
     frames = DECODERS[decoder](path, unique)
     if unique == list(indices):
         return frames
-    position = {number: position for position, number in enumerate(unique)}
-    return frames[[position[number] for number in indices]]
+    return frames[np.searchsorted(unique, indices)]
 
 
 def check_file(path: Path) -> None:
-    """Check that a path is a local binary file, before a decoder opens it.
-
-    Raises:
-        DataError: It is missing, a folder, unreadable, empty, or text (a playlist, a web page).
-    """
+    """Raise a DataError unless a path is a readable binary file, before a decoder opens it."""
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a video")
     try:
@@ -79,11 +64,7 @@ def check_file(path: Path) -> None:
 
 
 def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
-    """Read frames (ascending, without duplicates) with decord, or with PyAV if decord cannot.
-
-    Raises:
-        DataError: Neither can.
-    """
+    """Read frames (ascending, without duplicates) with decord, or with PyAV if decord cannot."""
     try:
         frames, length = decord_frames(path, indices)
     except decord_errors() as error:
@@ -99,12 +80,8 @@ def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
 
 
 def read_with_pyav(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
-    """Read frames (ascending, without duplicates) with PyAV.
-
-    Raises:
-        DataError: The file cannot be decoded or has fewer frames.
-    """
-    from videomae_cli.data import pyav  # PyAV and its FFmpeg are loaded only if they are used
+    """Read frames (ascending, without duplicates) with PyAV, which is loaded only if it is used."""
+    from videomae_cli.data import pyav
 
     return pyav.read(path, indices)
 
@@ -116,17 +93,10 @@ DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
 
 
 def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
-    """Read frames with decord alone.
+    """Read frames (ascending, without duplicates) with decord alone.
 
-    Args:
-        path: A local file.
-        indices: Frame numbers, ascending, without duplicates.
-
-    Returns:
-        The frames (none if the last number is past the end) and the frame count of the video.
-
-    Raises:
-        Exception: One of `decord_errors()`; decord cannot read the file.
+    Returns the frames (none if the last number is past the end) and the frame count of the video;
+    raises one of `decord_errors()`.
     """
     # recommended in decord's issue threads; by default a damaged file is retried 10,240 times
     os.environ.setdefault("DECORD_EOF_RETRY_MAX", "512")
@@ -152,11 +122,9 @@ def decord_errors() -> tuple[type[Exception], ...]:
 
 @lru_cache(maxsize=4096)
 def _warn_once(path: Path, reason: str) -> None:
-    """Log that PyAV reads a file; a repeated call with the same arguments logs nothing."""
     logger.warning("%s: read with PyAV, because decord cannot: %s", path, reason)
 
 
 def _first_line(error: Exception) -> str:
-    """Return the line of decord's message with the reason, without time, source line and stack."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return TIME_OF_DAY.sub("", lines[0])[:160] if lines else type(error).__name__

@@ -1,7 +1,6 @@
 """Random erasing: the box is drawn with the sample, and filled with noise on the device.
 
-The noise is added after normalisation. Each sample has its own generator, so its noise does not
-depend on the other samples of the batch.
+The noise is added after normalisation; each sample has its own generator.
 
 Shapes: B clips, C channels, T frames, H height, W width; float, normalised.
 Source: VideoMAE V1's fine-tuning. Deliberately different: the noise covers all frames, whatever
@@ -17,15 +16,10 @@ from torch import Tensor
 AREA = (0.02, 1 / 3)
 ASPECT = (0.3, 1 / 0.3)
 TRIES = 100
-NOTHING = (0, 0, 0, 0)
 
 
 def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int, int]:
-    """Draw one box for all frames.
-
-    Returns:
-        Top, left, height and width in pixels; zeros if no box fits.
-    """
+    """Draw top, left, height and width of one box for all frames; zeros if no box fits."""
     for _ in range(TRIES):
         pixels = rng.uniform(*AREA) * height * width
         aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
@@ -33,16 +27,13 @@ def draw_erase_box(rng: np.random.Generator, height: int, width: int) -> tuple[i
         if 0 < box_height < height and 0 < box_width < width:
             top = int(rng.integers(height - box_height + 1))
             return top, int(rng.integers(width - box_width + 1)), box_height, box_width
-    return NOTHING
+    return 0, 0, 0, 0
 
 
 def erase_(clip_BCTHW: Tensor, boxes_B4: Tensor, seeds_B: Tensor) -> Tensor:
     """Fill each clip's box in place with N(0, 1) noise, drawn per frame, pixel and channel.
 
-    Args:
-        clip_BCTHW: Normalised clips.
-        boxes_B4: Top, left, height, width; height 0 leaves the clip unchanged.
-        seeds_B: One noise seed per clip.
+    A box is top, left, height, width; height 0 leaves the clip unchanged.
     """
     channels, frames = clip_BCTHW.shape[1:3]
     for clip_CTHW, (top, left, height, width), seed in zip(

@@ -1,7 +1,5 @@
 """Cut the square test crops from the frames of a clip.
 
-The short side is scaled to the crop size, then one or three squares are cut along the long side.
-
 Shapes: T frames, H height, W width, C = 3 channels, all uint8.
 Source: the test protocol of VideoMAE V1.
 """

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,11 +16,7 @@ from videomae_cli.data.batches import concatenate
 from videomae_cli.data.dataset import to_clip
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.eval_crops import cut_eval_crops
-from videomae_cli.data.frame_sampling import (
-    dense_test_indices,
-    segment_test_indices,
-    unique_frames,
-)
+from videomae_cli.data.frame_sampling import dense_test_indices, segment_test_indices
 from videomae_cli.data.manifest import Video
 from videomae_cli.errors import DataError
 
@@ -32,7 +29,6 @@ class VideoViews(NamedTuple):
     label: int
     """-1 if the video has no label."""
     number: int
-    """Number of the video in its split."""
     error: str
     """Why the video could not be decoded; empty if it was."""
 
@@ -40,15 +36,9 @@ class VideoViews(NamedTuple):
 class EvalViews:
     """All test views of a video, by index.
 
-    A video that cannot be decoded has no views and an error; it is never replaced by another.
-
-    Args:
-        videos: Rows of the manifest.
-        root: The directory that their paths are relative to.
-        clip: Frames, stride and sampling of a view.
-        clips: Views along time. A single clip is taken from the middle of the video.
-        crops: Views along the longer side.
-        size: Height and width of a view in pixels.
+    A video that cannot be decoded has no views and an error; it is never replaced by another. Views
+    are `clips` along time (a single one is taken from the middle) by `crops` along the longer side,
+    `size` pixels high and wide.
     """
 
     def __init__(
@@ -73,23 +63,21 @@ class EvalViews:
 
     def __getitem__(self, index: int) -> VideoViews:
         video = self.videos[index]
-        views, error = torch.empty((0, 3, 0, 0, 0), dtype=torch.uint8), ""
         try:
-            views = self._read_views(self.path(index), video)
+            views, error = self._read_views(self.path(index), video), ""
         except DataError as failure:
-            error = failure.message
+            views, error = torch.empty((0, 3, 0, 0, 0), dtype=torch.uint8), failure.message
         label = -1 if video.label is None else video.label
         return VideoViews(views, label, index, error)
 
     def _read_views(self, path: Path, video: Video) -> Tensor:
         clips = self._clip_indices(video.frames)
-        indices = unique_frames(clips)
-        position = {frame: number for number, frame in enumerate(indices)}
+        indices = sorted({frame for clip in clips for frame in clip})
         crops = cut_eval_crops(
             read_frames(path, indices, decoder=video.decoder), self.size, self.crops
         )
         return concatenate(
-            [to_clip(crop[[position[frame] for frame in clip]]) for clip in clips for crop in crops]
+            [to_clip(crop[np.searchsorted(indices, clip)]) for clip in clips for crop in crops]
         )
 
     def _clip_indices(self, frames: int) -> list[list[int]]:

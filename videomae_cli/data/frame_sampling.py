@@ -8,11 +8,7 @@ Source: the rules of VideoMAE V1 and V2 (`*_pretrain_*`, dense, segment) and of 
 - videos shorter than a clip are treated in four ways: pretraining repeats the last frame that it
   reaches (which may not be the last of the video), dense training stretches, then repeats the last
   frame, dense test repeats the last frame, segments repeat frames.
-
-Deliberately different: validation uses the centre clip (V2's rule), where V1 draws at random.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -50,26 +46,12 @@ def dense_train_indices(frames: int, length: int, stride: int, end: int) -> list
     return [int(position) for position in positions]
 
 
-def center_indices(frames: int, length: int, stride: int) -> list[int]:
-    """Return the centre dense clip, for validation (V2)."""
-    end = max((length * stride + frames) // 2, length * stride)
-    return dense_train_indices(frames, length, stride, end)
-
-
 def segment_train_indices(frames: int, length: int, rng: np.random.Generator) -> list[int]:
     """Return a random frame of each of `length` equal parts; a shorter video gives 0 (V1)."""
     part = frames // length
     if part == 0:
         return [0] * length
     return [i * part + int(rng.integers(part)) for i in range(length)]
-
-
-def segment_middle_indices(frames: int, length: int) -> list[int]:
-    """Return the middle frame of `length` equal parts; a short video starts with zeros (V2)."""
-    part = frames // length
-    if part == 0:
-        return [0] * (length - frames) + list(range(frames))
-    return [i * part + part // 2 for i in range(length)]
 
 
 def dense_test_indices(frames: int, length: int, stride: int, clips: int) -> list[list[int]]:
@@ -100,11 +82,6 @@ def mmaction2_test_indices(frames: int, length: int, stride: int, clips: int) ->
         else [spare // 2]
     )
     return [[(start + stride * i) % frames for i in range(length)] for start in starts]
-
-
-def unique_frames(clips: Sequence[Sequence[int]]) -> list[int]:
-    """Return the frames of all clips, ascending, without duplicates."""
-    return sorted({frame for clip in clips for frame in clip})
 
 
 def _round_half_even(numerator: int, denominator: int) -> int:

@@ -1,14 +1,14 @@
 """Load the batches of training, and the order of samples.
 
 The order is a pure function of (seed, epoch): step k uses positions (k mod S) * batch onward of
-epoch k // S, where S is the number of whole batches in an epoch; the rest is dropped. No state is
-stored: a run resumes by starting at a step, and neither the number of devices nor the number of
-workers changes the order.
+epoch k // S, where S is the number of whole batches in an epoch; the rest is dropped. A run resumes
+by starting at a step.
 """
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,16 +23,7 @@ TIMEOUT_SECONDS = 600.0
 
 
 class Order:
-    """The order of samples: which samples belong to which step.
-
-    Args:
-        videos: Videos in the split.
-        batch: Samples per step over all devices.
-        seed: The run's seed.
-
-    Raises:
-        DataError: There are fewer videos than samples in a batch.
-    """
+    """The order of samples: which `batch` samples over all devices belong to which step."""
 
     def __init__(self, videos: int, batch: int, seed: int) -> None:
         if videos < batch:
@@ -112,14 +103,9 @@ def load_each(
     workers: int,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Iterator[Any]:
-    """Yield `dataset[key]` for each key (a number, or a `SampleKey`), in order.
-
-    Raises:
-        DataError: A video takes longer than the time-out (with workers only).
-        TrainingError: A worker died.
-    """
+    """Yield `dataset[key]` for each key (a number, or a `SampleKey`), in order; see `prefetch`."""
     options = LoaderOptions(workers, timeout_seconds, pin_memory=False)
-    with closing(prefetch(dataset, [[key] for key in keys], _first, options)) as items:
+    with closing(prefetch(dataset, [[key] for key in keys], itemgetter(0), options)) as items:
         yield from items
 
 
@@ -129,9 +115,6 @@ class _MicroBatchKeys:
     def __init__(self, order: Order, share: Share, start: int, stop: int) -> None:
         self.order, self.share, self.steps = order, share, range(start, stop)
 
-    def __len__(self) -> int:
-        return len(self.steps) * self.share.accumulation
-
     def __iter__(self) -> Iterator[list[SampleKey]]:
         for step in self.steps:
             yield from self.share.micro_batches(self.order.step_samples(step))
@@ -140,7 +123,3 @@ class _MicroBatchKeys:
 def _collate_or_error(samples: list[Any]) -> Any:
     errors = (sample for sample in samples if isinstance(sample, VideoMAEError))
     return next(errors, None) or collate(samples)
-
-
-def _first(samples: list[Any]) -> Any:
-    return samples[0]

@@ -1,9 +1,8 @@
 """The table of videos that training reads: written by `prepare`, and checked strictly when read.
 
 A prepared directory contains `manifest.csv` (one row per video), `classes.json` (class names;
-absent if no video has a label), `dataset.json` (data root, counts, versions, digest; written last)
-and `rejected.csv`. The digest covers the rows and the class names, but not the root: the same data
-under another root have the same digest.
+absent without labels), `dataset.json` (data root, counts, versions, digest; written last) and
+`rejected.csv`. The digest covers the rows and the class names, but not the root.
 """
 
 import csv
@@ -13,7 +12,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,21 +29,17 @@ logger = logging.getLogger("videomae")
 
 
 class Video(NamedTuple):
-    """One video of a data set: a row of `manifest.csv`."""
+    """One video of a data set: a row of `manifest.csv`; width and height in pixels, rotated."""
 
     path: str
     """As written in the list, relative to the root or absolute."""
     label: int | None
     """None if the data set is not labelled."""
     split: str
-    """train, val or test."""
     frames: int
-    """Counted by decoding."""
     fps: float
     width: int
-    """Pixels, after rotation."""
     height: int
-    """Pixels, after rotation."""
     decoder: str
     """The decoder that reads it correctly, a key of `DECODERS`."""
 
@@ -55,7 +50,6 @@ class Manifest(NamedTuple):
     root: Path
     """The directory that relative paths are relative to."""
     videos: tuple[Video, ...]
-    """In the order of the file."""
     classes: tuple[str, ...] | None
     """Class names by label; None if the data set is not labelled."""
     digest: str
@@ -80,21 +74,15 @@ def write_manifest(
 ) -> Manifest:
     """Write manifest.csv, classes.json and dataset.json, each atomically, dataset.json last.
 
-    Args:
-        directory: The prepared directory; created if missing.
-        root: The directory that relative paths are relative to; stored as an absolute path.
-        videos: The rows, in the order of their numbers in training.
-        classes: Names by label, or None if the data set is not labelled.
-        facts: Further content of dataset.json (counts, versions), without root and digest.
-
-    Raises:
-        OSError: A file cannot be written.
+    `facts` is the content of dataset.json (counts, versions) without root and digest. An OSError
+    names the file that cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
     names = None if classes is None else tuple(classes)
-    digest = _digest(_csv_text(videos), names)
-    write_text(directory / MANIFEST, _csv_text(videos))
+    text = csv_text(COLUMNS, videos)
+    digest = _digest(text, names)
+    write_text(directory / MANIFEST, text)
     if names is None:
         (directory / CLASSES).unlink(missing_ok=True)
     else:
@@ -104,37 +92,28 @@ def write_manifest(
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read a prepared directory.
-
-    Raises:
-        DataError: A file is missing or damaged, or a row is wrong; the message gives file and line.
-    """
+    """Read a prepared directory; a DataError names the file and the line that is wrong."""
     facts = _read_json(directory / DATASET, directory)
     if not isinstance(facts, dict) or not isinstance(facts.get("root"), str):
         raise DataError(f"{directory / DATASET}: no 'root'", PREPARE_HINT.format(directory))
     classes = _read_classes(directory)
     path = directory / MANIFEST
     videos = tuple(_read_rows(path, directory, classes))
-    digest = _digest(_csv_text(videos), classes)
+    digest = _digest(csv_text(COLUMNS, videos), classes)
     if facts.get("digest") != digest:
         logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
     return Manifest(Path(facts["root"]), videos, classes, digest)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically; bytes of file names that are not UTF-8 are kept.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
+    """Write a text file atomically; bytes of file names that are not UTF-8 are kept."""
     atomic.write_text(path, text, errors=ENCODING_ERRORS)
 
 
-def _csv_text(videos: Sequence[Video]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV: None as an empty cell, and floats with repr."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(videos)  # csv writes None as an empty cell and floats with repr
+    csv.writer(buffer, lineterminator="\n").writerows([header, *rows])
     return buffer.getvalue()
 
 
@@ -152,9 +131,8 @@ def _read_text(path: Path, directory: Path) -> str:
         with path.open(encoding=ENCODING, errors=ENCODING_ERRORS, newline="") as file:
             return file.read()
     except OSError as error:
-        reason = (
-            "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-        )
+        is_missing = isinstance(error, FileNotFoundError)
+        reason = "is missing" if is_missing else f"cannot be read: {error}"
         raise DataError(
             f"{directory} is not a prepared data set: {path.name} {reason}",
             PREPARE_HINT.format(directory),
@@ -188,9 +166,9 @@ def _read_rows(path: Path, directory: Path, classes: tuple[str, ...] | None) -> 
         if tuple(next(reader, ())) != COLUMNS:
             raise DataError(f"{path}:1: expected the header {','.join(COLUMNS)}")
         for row in reader:
-            video = _parse_row(row, classes, f"{path}:{reader.line_num}")
+            where = f"{path}:{reader.line_num}"
+            video = _parse_row(row, classes, where)
             if video.path in seen:
-                where = f"{path}:{reader.line_num}"
                 raise DataError(f"{where}: {video.path!r} is already in line {seen[video.path]}")
             seen[video.path] = reader.line_num
             yield video
@@ -201,18 +179,11 @@ def _read_rows(path: Path, directory: Path, classes: tuple[str, ...] | None) -> 
 def _parse_row(row: Sequence[str], classes: tuple[str, ...] | None, where: str) -> Video:
     if len(row) != len(COLUMNS):
         raise DataError(f"{where}: {len(row)} cells, expected {len(COLUMNS)}")
-    cells = dict(zip(COLUMNS, row, strict=True))
+    path, label, split, frames, fps, width, height, decoder = row
     try:
-        video = Video(
-            path=cells["path"],
-            label=int(cells["label"]) if cells["label"] else None,
-            split=cells["split"],
-            frames=int(cells["frames"]),
-            fps=float(cells["fps"]),
-            width=int(cells["width"]),
-            height=int(cells["height"]),
-            decoder=cells["decoder"],
-        )
+        number = int(label) if label else None
+        measured = int(frames), float(fps), int(width), int(height)
+        video = Video(path, number, split, *measured, decoder)
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
     problem = _find_problem(video, classes)
@@ -222,7 +193,6 @@ def _parse_row(row: Sequence[str], classes: tuple[str, ...] | None, where: str) 
 
 
 def _find_problem(video: Video, classes: tuple[str, ...] | None) -> str:
-    """Return what is wrong with a row, or an empty text."""
     if not video.path or not video.decoder:
         return "the path or the decoder is empty"
     if video.split not in SPLITS:

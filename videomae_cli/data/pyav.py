@@ -3,17 +3,14 @@
 The number of a frame is its position in the output order of the decoder. If the container has an
 index (mp4, mkv), reading starts with a seek to the last key frame before the first frame to read.
 Otherwise decoding starts at the beginning: AVI stores no timestamps (packed B-frames of DivX
-files), and a seek in a transport stream is not exact. Rotation flags are applied; of several video
-streams, the one that FFmpeg calls "best" is read.
-
-FFmpeg is restricted to local files, and to formats that do not refer to other files (no playlists,
-no image sequences).
+files), and a seek in a transport stream is not exact. Rotation flags are applied. FFmpeg is
+restricted to local files, and to formats that do not refer to other files.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
@@ -54,19 +51,15 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
 
 
 def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
-    """Read frames by number (ascending, without duplicates).
-
-    Raises:
-        DataError: The file cannot be decoded or has fewer frames.
-    """
+    """Read frames (ascending, without duplicates); a DataError if one cannot be decoded."""
     start = _find_start(path, indices[0]) if indices[0] else None
     frames = _decode_from(path, indices, start)
     if frames is None:  # the seek went past the first frame to read
-        frames = _decode_from(path, indices, None)
-    if frames is None or len(frames) < len(indices):
-        count = 0 if frames is None else len(frames)
+        frames = _decode_from(path, indices, None) or []
+    if len(frames) < len(indices):
         raise DataError(
-            f"{path}: only {count} of {len(indices)} frames can be decoded (last: {indices[-1]})",
+            f"{path}: only {len(frames)} of {len(indices)} frames can be decoded (last: "
+            f"{indices[-1]})",
             "the file is damaged, or shorter than recorded in the manifest; run videomae prepare "
             "again",
         )
@@ -79,12 +72,8 @@ def pixels(frame: Any) -> NDArray[np.uint8]:
     return np.rot90(rgb, k=round(frame.rotation / 90) % 4) if frame.rotation else rgb
 
 
-class _Start(NamedTuple):
-    """A key frame to start decoding from."""
-
-    timestamp: int
-    numbers: Mapping[int, int]
-    """Number of every frame of the video, by its timestamp."""
+# the timestamp of a key frame to start from, and the number of every frame by its timestamp
+_Start = tuple[int, dict[int, int]]
 
 
 def _find_start(path: Path, first: int) -> _Start | None:
@@ -105,7 +94,7 @@ def _find_start(path: Path, first: int) -> _Start | None:
     timestamp = max((key for key in keys if key <= known[first]), default=known[0])
     if timestamp == known[0]:
         return None
-    return _Start(timestamp, {timestamp: number for number, timestamp in enumerate(known)})
+    return timestamp, {timestamp: number for number, timestamp in enumerate(known)}
 
 
 def _decode_from(
@@ -116,9 +105,9 @@ def _decode_from(
     frames: list[NDArray[np.uint8]] = []
     with open_video(path) as (container, stream):
         if start is not None:
-            container.seek(start.timestamp, stream=stream)
+            container.seek(start[0], stream=stream)
         for count, frame in enumerate(container.decode(stream)):
-            number = count if start is None else start.numbers.get(frame.pts, -1)
+            number = count if start is None else start[1].get(frame.pts, -1)
             if number > remaining[-1]:
                 return None
             if number == remaining[-1]:

@@ -1,7 +1,6 @@
 """Bilinear resizing without antialiasing, bit for bit equal to OpenCV on 8-bit images.
 
-The published accuracies were measured with this arithmetic; antialiased resizing changes every
-pixel by a few grey levels.
+The published accuracies were measured with this arithmetic.
 
 Shapes: T frames, H height, W width, C = 3 channels, all uint8.
 Source: OpenCV's well-known fixed-point scheme (11 fractional bits per axis).

@@ -1,10 +1,8 @@
 """Read training videos by number, and replace those that cannot be decoded.
 
-A video that cannot be decoded is replaced by the next one of the same split, so the replacement is
-the same in every run; it is logged and counted. Many failures in a row have another cause, such as
-a wrong data root or a failing disk, and stop the run.
-
-If all frames of a split fit into memory, each video is decoded once per process and cached.
+A video that cannot be decoded is replaced by the next one of its split, and logged and counted.
+Many failures in a row have another cause, such as a wrong data root, and stop the run. If all
+frames of a split fit into memory, each video is decoded once per process and cached.
 """
 
 import logging
@@ -39,15 +37,8 @@ class DecodedClip(NamedTuple):
 class TrainingVideos:
     """The videos of a split, read by number.
 
-    Args:
-        videos: Their rows in the manifest.
-        root: The directory that their paths are relative to.
-        sample_indices: Called with a number of frames and a generator; returns the frame numbers
-            of a clip.
-        seed: The run's seed.
-
-    Raises:
-        DataError: There are no videos.
+    `sample_indices` is called with a number of frames and a generator, and returns the frame
+    numbers of a clip.
     """
 
     def __init__(
@@ -61,10 +52,8 @@ class TrainingVideos:
             raise DataError(
                 "no videos to train on", "check that the manifest has rows of this split"
             )
-        self.videos = tuple(videos)
-        self.root = root
-        self.sample_indices = sample_indices
-        self.seed = seed
+        self.videos, self.root = tuple(videos), root
+        self.sample_indices, self.seed = sample_indices, seed
         pixels = sum(video.frames * video.height * video.width for video in videos)
         self._cache: dict[int, Frames] | None = {} if 3 * pixels <= CACHE_BYTES else None
 
@@ -76,11 +65,7 @@ class TrainingVideos:
         return self.root / self.videos[index].path
 
     def read(self, epoch: int, index: int) -> DecodedClip:
-        """Read the clip of video `index` in this epoch, or of the next video that can be decoded.
-
-        Raises:
-            DataError: Too many videos in a row cannot be decoded.
-        """
+        """Read the clip of video `index` in this epoch, or of the next that can be decoded."""
         attempts = min(len(self.videos), 1 + MAX_REPLACEMENTS)
         for failed in range(attempts):
             number = (index + failed) % len(self.videos)

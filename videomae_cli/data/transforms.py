@@ -1,8 +1,5 @@
 """Augmentation: crops, mirroring and RandAugment, with the same random choice for all frames.
 
-Every random choice is drawn from the given generator, in a fixed order, so a sample is a function
-of its keys.
-
 Shapes: T frames, H height, W width, C = 3 channels, uint8. Sizes in pixels.
 Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602). RandAugment is timm's.
 """
@@ -59,12 +56,7 @@ def random_resized_crop(
 ) -> Frames:
     """Cut a random box and resize it to size x size, without antialiasing.
 
-    Args:
-        frames_THWC: The frames.
-        size: Height and width of the result.
-        rng: Draws the box.
-        area: Least and greatest area of the box, as fractions of the frame; its aspect ratio is
-            3/4 to 4/3.
+    `area`: least and greatest area, as fractions of the frame; the aspect ratio is 3/4 to 4/3.
     """
     height, width = frames_THWC.shape[1:3]
     top, left, crop_height, crop_width = _draw_box(rng, height, width, area)

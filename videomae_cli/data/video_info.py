@@ -10,15 +10,12 @@ from videomae_cli.errors import DataError
 
 
 class VideoInfo(NamedTuple):
-    """Properties of a video, measured by decoding all of it."""
+    """Properties of a video, measured by decoding all of it; pixels after rotation."""
 
     frames: int
     fps: float
     width: int
-    """Pixels, after rotation."""
     height: int
-    """Pixels, after rotation."""
-    codec: str
     rotation: int
     """Degrees, from the rotation flag of the file."""
     is_ordered: bool = True
@@ -26,17 +23,12 @@ class VideoInfo(NamedTuple):
 
 
 def probe_video(path: Path) -> VideoInfo:
-    """Decode a whole video and count its frames; the frame count in the header is not used.
-
-    Raises:
-        DataError: The file is missing, empty, not a video, or cannot be decoded to its end.
-    """
+    """Decode a whole video and count its frames; a DataError if it cannot be read to its end."""
     check_file(path)
     frames, height, width, rotation = 0, 0, 0, 0
     timestamps: list[int] = []
     with pyav.open_video(path) as (container, stream):
         fps = float(stream.average_rate or stream.guessed_rate or 0)
-        codec = str(stream.codec_context.name)
         for frame in container.decode(stream):
             if frames == 0:
                 height, width, _ = pyav.pixels(frame).shape
@@ -47,4 +39,4 @@ def probe_video(path: Path) -> VideoInfo:
     if frames == 0:
         raise DataError(f"{path}: no frame can be decoded", "replace the file or leave it out")
     is_ordered = all(now < later for now, later in pairwise(timestamps))
-    return VideoInfo(frames, fps, width, height, codec, rotation, is_ordered)
+    return VideoInfo(frames, fps, width, height, rotation, is_ordered)

@@ -34,36 +34,36 @@ class Clips(Protocol):
 
     def path(self, index: int) -> Path:
         """Return the path of video `index`."""
-        ...
 
 
 class LoaderOptions(NamedTuple):
-    """Settings of the worker processes."""
+    """Settings of the worker processes; without workers the main process reads."""
 
     workers: int
-    """Number of processes; 0 reads in the main process."""
     timeout_seconds: float
     """Longest wait for one batch, with workers only."""
     pin_memory: bool
-    """Whether batches are copied to pinned memory, for faster transfer to a GPU."""
 
 
 @contextmanager
 def explain_worker_death() -> Iterator[None]:
     """Turn torch's error about a dead worker into one with a cause and a hint, in this block.
 
-    torch raises it from a signal handler, so it may come out of any line of the main thread, not
-    only out of the line that waits for a batch: put the whole loop inside.
-
-    Raises:
-        TrainingError: A worker died.
+    torch raises it from a signal handler, so it may come out of any line of the main thread: put
+    the whole loop inside.
     """
     try:
         yield
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
-        raise _worker_death(error) from error
+        text = str(error).splitlines()[0]
+        hint = "probably out of memory: use fewer workers (--set train.workers=1)"
+        if "Bus error" in text:
+            hint = (
+                "out of shared memory: enlarge /dev/shm (docker: --shm-size), or use fewer workers"
+            )
+        raise TrainingError(f"a process that decodes videos died: {text}", hint) from error
 
 
 def prefetch(
@@ -74,12 +74,8 @@ def prefetch(
 ) -> Generator[Any, None, None]:
     """Read lists of samples ahead and yield them in order; end the workers in any case.
 
-    Args:
-        dataset: The samples, by key.
-        keys: One list of keys per batch; iterated twice.
-        collate: Called with the samples of a list; its result is yielded. An error that it returns
-            is raised.
-        options: Workers, time-out, memory.
+    `keys` is iterated twice. What `collate` returns for a list of samples is yielded, or raised if
+    it is an error.
 
     Raises:
         DataError: A sample cannot be read, or takes longer than the time-out.
@@ -109,11 +105,8 @@ def prefetch(
 
 @contextmanager
 def _defer_signals() -> Iterator[None]:
-    """Deliver signals after this block: a signal while workers start would leave some running.
-
-    A signal mask is not enough: a signal to the process then goes to another of its threads, and
-    Python still handles it in this one.
-    """
+    """Deliver signals after this block: a signal while workers start would leave some running."""
+    # a signal mask is not enough: another thread receives it, and Python handles it in this one
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles no signal here
         return
@@ -188,14 +181,6 @@ def _next_batch(
             f"  {paths}",
             "check them with videomae prepare, and leave out the one that hangs",
         ) from error
-
-
-def _worker_death(error: RuntimeError) -> TrainingError:
-    text = str(error).splitlines()[0]
-    hint = "probably out of memory: use fewer workers (--set train.workers=1)"
-    if "Bus error" in text:
-        hint = "out of shared memory: enlarge /dev/shm (docker: --shm-size), or use fewer workers"
-    return TrainingError(f"a process that decodes videos died: {text}", hint)
 
 
 def _kill(workers: Sequence[BaseProcess]) -> None:

@@ -1,8 +1,7 @@
 """Activation checkpointing: recompute the activations inside each block in the backward pass.
 
-Only the input of each block is stored, at the cost of about a third more computation. The
-recomputation runs the same kernels on the same values with the same dropped paths, so losses and
-gradients are bit-identical.
+This costs about a third more computation. It runs the same kernels on the same values with the same
+dropped paths, so losses and gradients are bit-identical.
 """
 
 from functools import partial

@@ -1,10 +1,9 @@
 """The masked autoencoder: encode the visible tokens and predict the pixels of the target tokens.
 
 Sources: VideoMAE, arXiv 2203.12602; MAE-ST, arXiv 2205.09113, which differs in positions, class
-tokens, biases and targets. Differences from the originals: clips are uint8, so VideoMAE's targets
-are computed from the pixels themselves and not from denormalised floats; the input of the decoder
-is first the visible and then the target tokens, in any spatial order, because attention does not
-depend on the order of tokens.
+tokens, biases and targets. Differences from the originals: VideoMAE's targets are computed from
+uint8 pixels and not from denormalised floats; the input of the decoder is first the visible and
+then the target tokens, because attention does not depend on their order.
 
 Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, M target tokens, D
 embedding dimension, P values in a tubelet, or in those of its frames that are predicted.
@@ -43,35 +42,19 @@ class AutoencoderOutput(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """Transformer blocks over visible and target tokens; norm and head for the targets only.
-
-    Args:
-        grid: Token grid of a clip.
-        config: Dimensions, positions, class token, biases.
-        outputs: P, values in the prediction of one token.
-    """
+    """Transformer blocks over visible and target tokens; norm and head for the targets only."""
 
     def __init__(self, grid: TokenGrid, config: TransformerConfig, outputs: int) -> None:
         super().__init__()
         dim = config.dim
         self.class_token = nn.Parameter(torch.zeros(1, 1, dim)) if config.class_token else None
-        self.positions = build_positions(
-            config.positions, grid, dim, class_token=config.class_token
-        )
-        self.blocks = build_blocks(
-            dim, config.depth, config.heads, config.mlp_dim, biases=config.biases
-        )
+        self.positions = build_positions(grid, config)
+        self.blocks = build_blocks(config)
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.head = nn.Linear(dim, outputs)
 
     def forward(self, latents_BVD: Tensor, token_11D: Tensor, mask: Mask) -> Tensor:
-        """Predict the targets: prediction_BMP.
-
-        Args:
-            latents_BVD: Latents projected to the decoder's embedding dimension.
-            token_11D: The mask token.
-            mask: Visible and target tokens.
-        """
+        """Predict the targets from latents in the decoder's dimension: prediction_BMP."""
         x_BND = self.run_blocks(latents_BVD, token_11D, mask)
         prediction_BMP: Tensor = self.head(self.norm(x_BND[:, -mask.target_BM.shape[1] :]))
         return prediction_BMP
@@ -91,15 +74,9 @@ class Decoder(nn.Module):
 class Autoencoder(nn.Module):
     """The autoencoder of VideoMAE, or of MAE-ST if configured so.
 
-    Args:
-        encoder: Encoder with its final norm.
-        decoder_config: Dimensions of the decoder; positions, class token, biases.
-        masker: Returns a mask for noise and the content of clips.
-        normalize: Normalisation of the targets: `patch`: mean 0 and standard deviation 1 per token
-            and channel; `joint`: per token; `none`: pixels in 0..1.
-        frame_choice: Selects the slices of longer clips; None: all slices are used.
-        frame_tu: Index inside its tubelet of each predicted frame, for each slice; None: all.
-        rules: Rules of the initialisation.
+    `encoder` has its final norm. `frame_choice` selects the slices of longer clips; None: all
+    slices are used. `frame_tu` is the index inside its tubelet of each predicted frame, for each
+    slice; None: all.
     """
 
     def __init__(
@@ -129,12 +106,10 @@ class Autoencoder(nn.Module):
         init_autoencoder(self, self.mask_token, rules)
 
     def forward(self, clip_BCTHW: Tensor, noise_B2N: Tensor) -> AutoencoderOutput:
-        """Mask, encode and decode clips, and compute the loss.
+        """Mask, encode and decode uint8 clips, and compute the loss.
 
-        Args:
-            clip_BCTHW: uint8 pixels.
-            noise_B2N: Uniform noise. Row 0 decides which tokens are visible; row 1 decides which of
-                the others are targets, or which slices are used.
+        Row 0 of the uniform noise decides which tokens are visible; row 1 decides which of the
+        others are targets, or which slices are used.
         """
         tubelets_BNP = self.cut(clip_BCTHW, noise_B2N[:, 1])
         content = Content(tubelets_BNP, self.encoder.embed)
@@ -166,9 +141,7 @@ class Autoencoder(nn.Module):
     def target(self, clip_BCTHW: Tensor, mask: Mask) -> Tensor:
         """Return the correct output of `decode`: target_BMP, float32.
 
-        Args:
-            clip_BCTHW: uint8 pixels; for `joint` targets, normalised floats are accepted too.
-            mask: Visible and target tokens.
+        Clips are uint8; for `joint` targets, normalised floats are accepted too.
         """
         return self._target(patchify(clip_BCTHW, self.grid), mask)
 

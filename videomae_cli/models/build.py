@@ -1,8 +1,7 @@
 """Build a model from its configuration, with freshly drawn weights.
 
-The model configuration decides everything that a trained model computes. Settings that matter in
-training only (stochastic depth, dropout, initialisation) are separate arguments. Weights are drawn
-from torch's global generator, which the caller seeds; nothing here reads a checkpoint.
+Settings that matter in training only (stochastic depth, dropout, initialisation) are separate
+arguments. Weights are drawn from torch's global generator, which the caller seeds.
 """
 
 from collections.abc import Callable
@@ -32,29 +31,19 @@ _WITH_ARTICLE = {
 
 
 class Backbone(nn.Module):
-    """A bare encoder, under the parameter names it has inside autoencoders and classifiers.
+    """A bare encoder, and the norm that follows it, under their names in other models."""
 
-    Args:
-        encoder: With or without its final norm.
-        norm_dim: Embedding dimension of a norm over the mean of the tokens; None for no norm.
-    """
-
-    def __init__(self, encoder: Encoder, norm_dim: int | None) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.encoder = encoder
-        if norm_dim is not None:
-            self.fc_norm = nn.LayerNorm(norm_dim, eps=NORM_EPS)
+        self.encoder = _build_encoder(config, 0.0, final_norm=config.norm_of == "tokens")
+        if config.norm_of == "mean":
+            self.fc_norm = nn.LayerNorm(config.encoder.dim, eps=NORM_EPS)
 
 
 def build_autoencoder(
     config: ModelConfig, *, drop_path: float = 0.0, rules: InitRules = "videomae"
 ) -> Autoencoder:
     """Build an autoencoder.
-
-    Args:
-        config: Of an autoencoder.
-        drop_path: Stochastic depth: drop probability of the last encoder block.
-        rules: Rules of the initialisation.
 
     Raises:
         CheckpointError: The configuration is of another kind of model.
@@ -84,17 +73,7 @@ def build_classifier(
     head_dropout: float = 0.0,
     head_scale: float = 0.001,
 ) -> "Classifier":
-    """Build a classifier.
-
-    Args:
-        config: Of a classifier.
-        drop_path: Stochastic depth: drop probability of the last block.
-        head_dropout: Dropout probability before the head.
-        head_scale: Factor on the initial weights of the head.
-
-    Raises:
-        CheckpointError: The configuration is of another kind of model.
-    """
+    """Build a classifier; a CheckpointError if the configuration is of another kind of model."""
     from videomae_cli.models.classifier import Classifier
 
     if config.kind != "classifier" or not config.classes:
@@ -114,16 +93,10 @@ def build_classifier(
     )
 
 
-def build_backbone(config: ModelConfig) -> Backbone:
-    """Build a bare encoder, with the norm that follows it."""
-    encoder = _build_encoder(config, 0.0, final_norm=config.norm_of == "tokens")
-    return Backbone(encoder, config.encoder.dim if config.norm_of == "mean" else None)
-
-
 BUILDERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "autoencoder": build_autoencoder,
     "classifier": build_classifier,
-    "encoder": build_backbone,
+    "encoder": Backbone,
 }
 
 

@@ -18,17 +18,11 @@ from videomae_cli.models.layers import NORM_EPS
 
 
 class Classifier(nn.Module):
-    """An encoder with a classification head, for fine-tuning.
+    """An encoder without a final norm, and a classification head, for fine-tuning.
 
-    Args:
-        encoder: Encoder without a final norm.
-        classes: K.
-        head_dropout: Dropout probability before the head.
-        head_scale: Factor on the initial weights of the head; small, so that the first logits are
-            almost 0.
-        pooling: Input of the norm: the mean over the tokens, or the first token.
-        selector: Selects the tokens that are encoded; None: all.
-        frame_choice: Selects the slices of longer clips; None: all slices are used.
+    `head_scale` is a factor on the initial weights of the head; small, so that the first logits are
+    almost 0. `selector` selects the tokens that are encoded, `frame_choice` the slices of longer
+    clips; None: all.
     """
 
     def __init__(
@@ -55,12 +49,9 @@ class Classifier(nn.Module):
             self.head.weight.mul_(head_scale)
 
     def features(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None = None) -> Tensor:
-        """Return the input of the head: features_BD.
+        """Return the input of the head for uint8 or normalised clips: features_BD.
 
-        Args:
-            clip_BCTHW: uint8 pixels or normalised floats.
-            noise_Bc: Uniform noise for a random selection of slices in training; None: the slices
-                with the most motion.
+        In training `noise_Bc` selects slices at random; None: the slices with the most motion.
         """
         tubelets_BNP = self.cut(clip_BCTHW, noise_Bc)
         visible_BV = None

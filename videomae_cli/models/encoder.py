@@ -24,14 +24,8 @@ Channels = tuple[float, float, float]
 class Encoder(nn.Module):
     """A plain vision transformer over tubelets, with joint space-time attention.
 
-    Args:
-        grid: Token grid of a clip.
-        config: Dimensions, positions, class token, biases.
-        final_norm: Whether latents are normalised. Autoencoders do it; classifiers normalise after
-            pooling instead.
-        drop_path: Stochastic depth: drop probability of the last block; increases linearly from 0.
-        mean: Per-channel mean of pixels in 0..1, for uint8 clips.
-        std: Per-channel standard deviation.
+    Autoencoders have a final norm; classifiers normalise after pooling instead. `mean` and `std`
+    are those of pixels in 0..1, per channel, for uint8 clips.
     """
 
     scale_P: Tensor
@@ -53,35 +47,17 @@ class Encoder(nn.Module):
         self.config = config
         self.patch_embed = TubeletEmbed(grid, dim)
         self.class_token = new_embedding(1, 1, dim) if config.class_token else None
-        self.positions = build_positions(
-            config.positions, grid, dim, class_token=config.class_token
-        )
-        self.blocks = build_blocks(
-            dim,
-            config.depth,
-            config.heads,
-            config.mlp_dim,
-            biases=config.biases,
-            drop_path=drop_path,
-        )
+        self.positions = build_positions(grid, config)
+        self.blocks = build_blocks(config, drop_path)
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS) if final_norm else nn.Identity()
         # rows of P values, although they repeat every 3: broadcasting rows of 3 is slow on a CPU
         pixels = grid.tubelet_pixels // grid.channels
         mean_C, std_C = (torch.tensor(x, dtype=torch.float64, device="cpu") for x in (mean, std))
-        buffers = {
-            "scale_P": (1 / (255 * std_C)).float().repeat(pixels),
-            "shift_P": (-mean_C / std_C).float().repeat(pixels),
-        }
-        for name, value in buffers.items():
-            self.register_buffer(name, value, persistent=False)
+        for name, value_C in (("scale_P", 1 / (255 * std_C)), ("shift_P", -mean_C / std_C)):
+            self.register_buffer(name, value_C.float().repeat(pixels), persistent=False)
 
     def forward(self, clip_BCTHW: Tensor, visible_BV: Tensor | None = None) -> Tensor:
-        """Encode the visible tokens of clips, by default all: latents_BVD.
-
-        Args:
-            clip_BCTHW: uint8 pixels, or normalised floats.
-            visible_BV: Token indices, the same number for every clip.
-        """
+        """Encode the visible tokens (by default all) of uint8 or normalised clips: latents_BVD."""
         return self.encode(patchify(clip_BCTHW, self.grid), visible_BV)
 
     def encode(self, tubelets_BNP: Tensor, visible_BV: Tensor | None = None) -> Tensor:
@@ -127,11 +103,8 @@ def cut_clips(
 ) -> Tensor:
     """Cut clips into the encoder's tubelets_BNP.
 
-    Args:
-        clip_BCTHW: uint8 pixels or normalised floats.
-        encoder: Embeds the candidates where their motion is measured on embeddings.
-        frame_choice: Selects the slices of longer clips; None: all slices are used.
-        noise_Bc: Uniform noise for a random selection; None: the slices with the most motion.
+    With a `frame_choice` clips are longer, and only the selected slices are used: at random with
+    uniform `noise_Bc`; without, those with the most motion.
     """
     if frame_choice is None:
         return patchify(clip_BCTHW, encoder.grid)

@@ -12,16 +12,18 @@ from torch import Tensor, nn
 
 from videomae_cli.config.model import InitRules
 
+STD = 0.02
+
 
 def init_autoencoder(model: nn.Module, mask_token: Tensor, rules: InitRules) -> None:
     """Initialise an autoencoder; `model` has an `encoder` and a `decoder`."""
     if rules == "mae-st":
         _init_mae_st(model)
-        nn.init.normal_(mask_token, std=0.02)
+        nn.init.normal_(mask_token, std=STD)
         return
     init_xavier(model.get_submodule("encoder.blocks"))
     init_xavier(model.get_submodule("decoder"))
-    init_token(mask_token)
+    nn.init.trunc_normal_(mask_token, std=STD, a=-STD, b=STD)
 
 
 def init_xavier(module: nn.Module) -> None:
@@ -30,20 +32,15 @@ def init_xavier(module: nn.Module) -> None:
         nn.init.xavier_uniform_(linear.weight)
 
 
-def init_normal(module: nn.Module, std: float = 0.02) -> None:
+def init_normal(module: nn.Module) -> None:
     """Draw all linear weights normal, truncated at -2 and 2; set the biases to 0 (classifier)."""
     for linear in _linears_with_zero_bias(module):
-        nn.init.trunc_normal_(linear.weight, std=std)
+        nn.init.trunc_normal_(linear.weight, std=STD)
 
 
-def init_token(parameter: Tensor, std: float = 0.02) -> None:
-    """Draw a token normal, truncated at one standard deviation."""
-    nn.init.trunc_normal_(parameter, std=std, a=-std, b=std)
-
-
-def new_embedding(*shape: int, std: float = 0.02) -> nn.Parameter:
+def new_embedding(*shape: int) -> nn.Parameter:
     """Return a position embedding or an encoder's class token: normal, truncated at -2 and 2."""
-    return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=std))
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=STD))
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from videomae_cli.config.model import Biases
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 
 NORM_EPS = 1e-6
@@ -40,11 +41,8 @@ class TubeletEmbed(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention over all tokens.
 
-    Args:
-        dim: D.
-        heads: h.
-        biases: `qv`: no bias for keys; `all`: a bias for keys too. A key's bias changes no output,
-            because the softmax cancels it, but the weights of MAE-ST contain one.
+    Keys have a bias only with `biases` "all": it changes no output, because the softmax cancels it,
+    but the weights of MAE-ST contain one.
     """
 
     def __init__(self, dim: int, heads: int, biases: Biases = "qv") -> None:
@@ -87,14 +85,8 @@ def attend(q_BhNd: Tensor, k_BhNd: Tensor, v_BhNd: Tensor) -> Tensor:
 class Block(nn.Module):
     """Pre-norm transformer block: attention, then MLP, each with a residual connection.
 
-    Under autocast the residual stream keeps its dtype.
-
-    Args:
-        dim: D.
-        heads: h.
-        mlp_dim: Hidden dimension of the MLP.
-        drop_path: Stochastic depth: drop probability of each residual branch.
-        biases: See `Attention`.
+    Under autocast the residual stream keeps its dtype; `drop_path` is the drop probability of each
+    residual branch.
     """
 
     def __init__(
@@ -114,17 +106,10 @@ class Block(nn.Module):
         return out_BND
 
 
-def build_blocks(
-    dim: int,
-    depth: int,
-    heads: int,
-    mlp_dim: int,
-    *,
-    biases: Biases = "qv",
-    drop_path: float = 0.0,
-) -> nn.ModuleList:
-    """Build `depth` blocks; stochastic depth increases linearly from 0 to `drop_path`."""
-    last = max(depth - 1, 1)
+def build_blocks(config: TransformerConfig, drop_path: float = 0.0) -> nn.ModuleList:
+    """Build the blocks; stochastic depth increases linearly from 0 to `drop_path`."""
+    last = max(config.depth - 1, 1)
     return nn.ModuleList(
-        Block(dim, heads, mlp_dim, drop_path * i / last, biases) for i in range(depth)
+        Block(config.dim, config.heads, config.mlp_dim, drop_path * i / last, config.biases)
+        for i in range(config.depth)
     )

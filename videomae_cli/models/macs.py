@@ -26,13 +26,7 @@ class MACs(NamedTuple):
 
 @torch.no_grad()
 def count_macs(model: Autoencoder | Classifier, clip_BCTHW: Tensor, *noise: Tensor) -> MACs:
-    """Run the model once and count.
-
-    Args:
-        model: On any device; not on `meta` if motion is measured, whose check needs values.
-        clip_BCTHW: Clips for `model`.
-        noise: Noise for an autoencoder.
-    """
+    """Run the model once and count; not on `meta` if motion is measured, which needs values."""
     counter = FlopCounterMode(display=False)
     with counter:
         model(clip_BCTHW, *noise)

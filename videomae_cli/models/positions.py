@@ -6,19 +6,14 @@ Shapes: N tokens, t slices, S tokens of a slice, D embedding dimension, B batch.
 import torch
 from torch import Tensor, nn
 
-from videomae_cli.config.model import PositionEmbedding
+from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.init import new_embedding
 from videomae_cli.position_table import sine_table
 
 
 class SinePositions(nn.Module):
-    """Fixed sine and cosine embedding of the token index (VideoMAE); none for the class token.
-
-    Args:
-        tokens: N.
-        dim: D.
-    """
+    """Fixed sine and cosine embedding of the token index (VideoMAE); none for the class token."""
 
     table_ND: Tensor
     token = None
@@ -36,19 +31,13 @@ class SeparablePositions(nn.Module):
     """Learned embeddings for space and for time, added, and one for the class token (MAE-ST).
 
     Source: MAE-ST, arXiv 2205.09113: the position of token t * S + s is space[s] + time[t].
-
-    Args:
-        slices: t.
-        slice_tokens: S.
-        dim: D.
-        class_token: Whether there is a class token.
     """
 
-    def __init__(self, slices: int, slice_tokens: int, dim: int, *, class_token: bool) -> None:
+    def __init__(self, grid: TokenGrid, config: TransformerConfig) -> None:
         super().__init__()
-        self.space = new_embedding(1, slice_tokens, dim)
-        self.time = new_embedding(1, slices, dim)
-        self.token = new_embedding(1, 1, dim) if class_token else None
+        self.space = new_embedding(1, grid.slice_tokens, config.dim)
+        self.time = new_embedding(1, grid.t, config.dim)
+        self.token = new_embedding(1, 1, config.dim) if config.class_token else None
 
     def forward(self) -> Tensor:
         """Return the embedding of every token: positions_ND."""
@@ -58,13 +47,11 @@ class SeparablePositions(nn.Module):
 Positions = SinePositions | SeparablePositions
 
 
-def build_positions(
-    kind: PositionEmbedding, grid: TokenGrid, dim: int, *, class_token: bool
-) -> Positions:
+def build_positions(grid: TokenGrid, config: TransformerConfig) -> Positions:
     """Build the position embedding of the tokens of a grid."""
-    if kind == "sine":
-        return SinePositions(grid.tokens, dim)
-    return SeparablePositions(grid.t, grid.slice_tokens, dim, class_token=class_token)
+    if config.positions == "sine":
+        return SinePositions(grid.tokens, config.dim)
+    return SeparablePositions(grid, config)
 
 
 def prepend_class_token(x_BND: Tensor, token_11D: Tensor | None, positions: Positions) -> Tensor:

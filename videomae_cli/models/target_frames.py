@@ -17,9 +17,7 @@ from videomae_cli.masking.mask import select
 class TargetFrameSelector(nn.Module):
     """Selects the predicted frames of tubelets, and puts predictions back into tubelets.
 
-    Args:
-        grid: Token grid.
-        frame_tu: Index inside its tubelet of each predicted frame, for each slice; None: all.
+    `frame_tu` is the index inside its tubelet of each predicted frame, for each slice; None: all.
     """
 
     frame_tu: Tensor
@@ -63,23 +61,14 @@ class TargetFrameSelector(nn.Module):
 
 
 def linspace_frames(grid: TokenGrid, count: int = 1) -> Tensor:
-    """Return frame_tu for the frames floor(linspace(0, T - 1, t * u)), as in MAE-ST's code.
-
-    Args:
-        grid: Token grid.
-        count: u, predicted frames of a tubelet.
-    """
+    """Return frame_tu for the frames floor(linspace(0, T - 1, t * u)), as in MAE-ST's code."""
     frames_tu = torch.linspace(0, grid.frames - 1, grid.t * count, device="cpu").long()
     first_t1 = torch.arange(grid.t, device="cpu").unsqueeze(1) * grid.tubelet
     return frames_tu.reshape(grid.t, count) - first_t1
 
 
-def _first_frames(grid: TokenGrid) -> Tensor:
-    return torch.zeros(grid.t, 1, dtype=torch.int64, device="cpu")
-
-
 FRAMES: dict[TargetFrames, Callable[[TokenGrid], Tensor | None]] = {
     "all": lambda grid: None,
-    "first": _first_frames,
+    "first": lambda grid: torch.zeros(grid.t, 1, dtype=torch.int64, device="cpu"),
     "linspace": linspace_frames,
 }

@@ -11,8 +11,7 @@ from torch import Tensor
 from videomae_cli.config.model import Normalize
 from videomae_cli.grid import TokenGrid
 
-STD_EPS = 1e-6
-VARIANCE_EPS = 1e-6
+EPS = 1e-6
 
 
 def patchify(clip_BCTHW: Tensor, grid: TokenGrid) -> Tensor:
@@ -35,46 +34,33 @@ def unpatchify(tubelets_BNP: Tensor, grid: TokenGrid) -> Tensor:
 
 
 def normalize_tubelets(pixels_BMP: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalise each token and channel to mean 0 and standard deviation 1.
+    """Normalise each token and channel of pixels in 0..1 to mean 0 and standard deviation 1.
 
-    Args:
-        pixels_BMP: Floating-point pixels, 0..1.
-        channels: C.
-
-    Returns:
-        The normalised pixels_BMP, and the mean_BMC and std_BMC for `denormalize_tubelets`. The
-        standard deviation includes the 1e-6 that keeps tokens of one colour finite.
-
-    Source: VideoMAE V1: the variance is unbiased, and the epsilon is added to the standard
-    deviation.
+    Also returns mean_BMC and std_BMC, for `denormalize_tubelets`. Source: VideoMAE V1: the variance
+    is unbiased; the epsilon, which keeps tokens of one colour finite, is added to the root.
     """
     pixels = pixels_BMP.reshape(*pixels_BMP.shape[:-1], -1, channels)
     count = pixels.shape[-2]
     mean = pixels.mean(dim=-2, keepdim=True)
     centred = pixels - mean
-    # two plain means: on a CPU several times faster than var_mean over a strided axis. The variance
-    # is unbiased; for a single pixel it is 0.
+    # two plain means: on a CPU several times faster than var_mean over a strided axis; the variance
+    # of a single pixel is 0
     var = centred.square().mean(dim=-2, keepdim=True) * (count / max(count - 1, 1))
-    std = var.sqrt() + STD_EPS
+    std = var.sqrt() + EPS
     return centred.div_(std).flatten(-2), mean.squeeze(-2), std.squeeze(-2)
 
 
 def normalize_jointly(values_BMP: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Normalise each token, over all its channels, to mean 0 and standard deviation 1.
 
-    Args:
-        values_BMP: Pixels normalised as the input of the encoder.
-
-    Returns:
-        The normalised values_BMP, and the mean_BM1 and std_BM1 for `denormalize_tubelets`.
-
-    Source: MAE-ST: the variance is unbiased, and the epsilon is added to it, inside the root.
+    Also returns mean_BM1 and std_BM1, for `denormalize_tubelets`. Source: MAE-ST: the variance is
+    unbiased, and the epsilon is added to it, inside the root.
     """
     count = values_BMP.shape[-1]
     mean_BM1 = values_BMP.mean(dim=-1, keepdim=True)
     centred_BMP = values_BMP - mean_BM1
     var_BM1 = centred_BMP.square().mean(dim=-1, keepdim=True) * (count / (count - 1))
-    std_BM1 = (var_BM1 + VARIANCE_EPS).sqrt()
+    std_BM1 = (var_BM1 + EPS).sqrt()
     return centred_BMP.div_(std_BM1), mean_BM1, std_BM1
 
 

@@ -17,7 +17,7 @@ from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.transformer import SIZES
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.grid import TokenGrid
-from videomae_cli.models.build import build_backbone
+from videomae_cli.models.build import Backbone
 from videomae_cli.tasks.convert import export, export_formats
 from videomae_cli.tasks.convert.export_formats import EXPORT_FORMATS
 from videomae_cli.tasks.load_model import (
@@ -73,7 +73,7 @@ def expected(source: Path, clip_BCTHW: Tensor, *, features: bool) -> Tensor:
     loaded = read_checkpoint(source)
     with torch.no_grad():
         if loaded.config.kind == "encoder":
-            alone = build_backbone(loaded.config)
+            alone = Backbone(loaded.config)
             load_weights(alone, loaded.weights)
             latents_BND: Tensor = alone.encoder(clip_BCTHW)
             is_pooled = loaded.config.norm_of == "mean"

@@ -7,7 +7,6 @@ result is valid for the same path, size, modification time, decoder and decoder 
 import json
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
@@ -17,43 +16,25 @@ VERSION = 1  # to be increased when the result for the same file would change
 
 
 class ProbeCache:
-    """The results stored in one directory; results are added inside a `with` block.
-
-    Args:
-        directory: The directory of the file.
-        decoder: "auto" or a key of `DECODERS`.
-        versions: Versions that results depend on.
-    """
+    """The results stored in one directory; results are added inside a `with` block."""
 
     def __init__(self, directory: Path, decoder: str, versions: dict[str, str]) -> None:
         self.path = directory / FILE
         self._made_by = f"{VERSION} {decoder} {json.dumps(versions, sort_keys=True)}"
         self._results = self._read()
-        self._file: IO[str] | None = None
 
     def __enter__(self) -> "ProbeCache":
-        """Open the file for new results.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        self._file = self.path.open("a", encoding="ascii")
+        """Open the file for new results; an OSError if it cannot be written."""
+        self._file: IO[str] = self.path.open("a", encoding="ascii")
         if self._file.tell():
             self._file.write("\n")  # ends a line that a killed run left unfinished
             self._file.flush()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
-        assert self._file is not None, "entered"
         with suppress(OSError):  # of text that could not be written; `put` has raised it already
             self._file.close()
-        self._file = None
 
     def get(self, path: Path) -> ReadableVideo | RejectedVideo | None:
         """Return the earlier result for a file that has not changed since."""
@@ -63,19 +44,13 @@ class ProbeCache:
         return ReadableVideo(*line["probe"]) if "probe" in line else RejectedVideo(line["reason"])
 
     def put(self, path: Path, result: ReadableVideo | RejectedVideo) -> None:
-        """Store a result, unless another attempt may end differently, or the file is gone by now.
-
-        Raises:
-            OSError: The file cannot be written.
-        """
-        assert self._file is not None, "entered"
+        """Store a result, unless another attempt may end differently, or the file is gone."""
         if isinstance(result, RejectedVideo) and not result.is_lasting:
             return
         try:
-            stamp = self._stamp(path)
+            line: dict[str, Any] = {"path": str(path), "stamp": self._stamp(path)}
         except OSError:
             return
-        line: dict[str, Any] = {"path": str(path), "stamp": stamp}
         if isinstance(result, RejectedVideo):
             line["reason"] = result.reason
         else:

@@ -5,9 +5,8 @@ one JSON object per line, {"path", "seconds"}. It answers each with {"counted": 
 PyAV has read the whole file and only the choice of the decoder remains, and finally with
 {"probe": properties} or {"reason": text}. It ends when its input ends.
 
-Limits: address space, no files written, no core dumps, and an alarm per file that ends the process
-even if its parent is gone. They need a POSIX system; elsewhere only the time limit of the parent
-applies.
+Limits, on a POSIX system: address space, no files written, no core dumps, and an alarm per file
+that ends the process even if its parent is gone.
 """
 
 import importlib

@@ -22,9 +22,6 @@ def choose_decoder(path: Path, info: VideoInfo) -> str:
     frame of that number, and closer than to the frames before and after it. Files whose timestamps
     do not ascend always use PyAV: decord's frames of packed B-frames are off by up to 40, and its
     last frame of H.264 in AVI sometimes differs between reads (a race inside decord).
-
-    Raises:
-        DataError: PyAV cannot read the file either.
     """
     if not info.is_ordered:
         return "pyav"
@@ -62,5 +59,4 @@ def _decord_agrees(
 
 
 def _mean_difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Return the mean difference in grey levels."""
     return float(np.abs(one.astype(np.int16) - other).mean())

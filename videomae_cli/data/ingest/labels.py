@@ -19,25 +19,14 @@ GIVE_CLASSES = "renumber from 0, or give the classes: --classes FILE or --classe
 
 
 class Labels(NamedTuple):
-    """The labels of a data set."""
+    """The labels of a data set: one per entry, and the names; None if it is not labelled."""
 
     numbers: tuple[int | None, ...]
-    """One per entry; None if the data set is not labelled."""
     classes: tuple[str, ...] | None
-    """Class names; None if the data set is not labelled."""
 
 
 def number_labels(entries: Sequence[VideoEntry], classes: Sequence[str] | None = None) -> Labels:
-    """Return the number of each entry's label, and the class names.
-
-    Args:
-        entries: All entries of a data set.
-        classes: The class names in order, if the user gave them.
-
-    Raises:
-        DataError: A label is missing, out of range, unknown or contradicts another; the message
-            gives file and line.
-    """
+    """Return each entry's number and the class names; a DataError names the line of a bad label."""
     if all(entry.label is None for entry in entries):
         return Labels((None,) * len(entries), None)
     numbered = [(entry, entry.label) for entry in entries if isinstance(entry.label, int)]
@@ -126,11 +115,7 @@ def _check_numbers(
 
 
 def _check_range(labels: Sequence[tuple[VideoEntry, int]]) -> None:
-    """Check that labels are 0..K-1, and that each occurs in the training videos.
-
-    Raises:
-        DataError: A label is out of range.
-    """
+    """Check that labels are 0..K-1, and that each occurs in the training videos."""
     used = {label for _, label in labels}
     trained = {label for entry, label in labels if entry.split in (None, "train")}
     for entry, label in labels:
@@ -149,11 +134,7 @@ def _check_range(labels: Sequence[tuple[VideoEntry, int]]) -> None:
 
 
 def _names_of_numbers(labels: Sequence[tuple[VideoEntry, int]]) -> Mapping[int, str]:
-    """Return the class name of each number, if a column gives them.
-
-    Raises:
-        DataError: Numbers and names are not one to one.
-    """
+    """Return the class name of each number, if a column gives them, one to one."""
     by_number: dict[int, VideoEntry] = {}
     by_name: dict[str, VideoEntry] = {}
     for entry, label in labels:

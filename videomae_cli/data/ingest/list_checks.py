@@ -10,11 +10,7 @@ from videomae_cli.errors import DataError
 
 
 def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], int]:
-    """Drop a test list that repeats the val list, as VideoMAE's own lists do.
-
-    Returns:
-        The remaining entries, and the number of dropped ones.
-    """
+    """Drop a test list that repeats the val list, as VideoMAE's do; also return how many rows."""
     by_split = {
         split: {(entry.path, entry.label) for entry in entries if entry.split == split}
         for split in ("val", "test")
@@ -26,11 +22,7 @@ def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntr
 
 
 def check_no_duplicates(entries: Sequence[VideoEntry], root: Path) -> None:
-    """Check that no video is listed twice.
-
-    Raises:
-        DataError: A video is listed twice; the message names both places.
-    """
+    """Raise a DataError that names both places if a video is listed twice."""
     seen: dict[str, VideoEntry] = {}
     for entry in entries:
         first = seen.setdefault(os.path.normpath(root / entry.path), entry)
@@ -42,11 +34,7 @@ def check_no_duplicates(entries: Sequence[VideoEntry], root: Path) -> None:
 
 
 def check_has_training_videos(entries: Sequence[VideoEntry], *, has_classes: bool) -> None:
-    """Check that there are training videos; if the classes are given, evaluation data are enough.
-
-    Raises:
-        DataError: All videos are in val or test.
-    """
+    """Raise a DataError without training videos; with given classes, evaluation data are enough."""
     splits = sorted({entry.split for entry in entries if entry.split})
     if "train" in splits or not splits or has_classes:
         return
@@ -58,16 +46,7 @@ def check_has_training_videos(entries: Sequence[VideoEntry], *, has_classes: boo
 
 
 def check_root(entries: Sequence[VideoEntry], reasons: Sequence[str], root: Path) -> None:
-    """Check that at least one listed file exists.
-
-    Args:
-        entries: All listed videos.
-        reasons: Why each was rejected, "" if it was not.
-        root: The directory that their paths are relative to.
-
-    Raises:
-        DataError: No file exists.
-    """
+    """Raise a DataError if no listed file exists; `reasons` gives why each was rejected, or ""."""
     if any(reason != MISSING for reason in reasons):
         return
     first = entries[0]
@@ -82,16 +61,7 @@ def check_root(entries: Sequence[VideoEntry], reasons: Sequence[str], root: Path
 def check_splits_not_empty(
     entries: Sequence[VideoEntry], reasons: Sequence[str], rejected_file: Path
 ) -> None:
-    """Check that no split has lost all its videos.
-
-    Args:
-        entries: All listed videos.
-        reasons: Why each was rejected, "" if it was not.
-        rejected_file: The file with all reasons, for the message.
-
-    Raises:
-        DataError: All videos of a split are rejected; the message names the first of them.
-    """
+    """Raise a DataError that names a split's first video if all its videos are rejected."""
     for split in dict.fromkeys(entry.split for entry in entries):
         in_split = [
             (entry, reason)

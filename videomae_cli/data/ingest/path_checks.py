@@ -12,17 +12,14 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/?/?.")
 def find_path_problem(path: str, root: Path, required_parent: Path | None = None) -> str:
     """Return why a listed path is rejected, or "" if it is a regular file.
 
-    Args:
-        path: As written in the list.
-        root: The directory that a relative path is relative to; the path may not leave it.
-        required_parent: The directory that must contain the file, even if the path is absolute;
-            None allows any directory, as in VideoMAE's own lists.
+    A relative path may not leave `root`. `required_parent` must contain the file even if the path
+    is absolute; None allows any directory, as in VideoMAE's own lists.
     """
     if any(ord(letter) < 32 for letter in path):
         return "a control character in the path"
     if path.startswith("~"):
         return "~ is not expanded: write the whole path"
-    if not Path(path).is_absolute() and _leaves_root(path):
+    if Path(os.path.normpath(path)).parts[:1] == ("..",):
         return "the path leaves its root by ..: write it relative to a --root that contains it"
     full = Path(os.path.abspath(root / path))  # noqa: PTH100  (resolve() would follow links)
     if required_parent is not None and not full.is_relative_to(required_parent.absolute()):
@@ -36,12 +33,3 @@ def find_path_problem(path: str, root: Path, required_parent: Path | None = None
     if stat.S_ISDIR(mode):
         return "a folder (of frames?): not supported yet; encode it as a video"
     return "" if stat.S_ISREG(mode) else "not a regular file"
-
-
-def _leaves_root(path: str) -> bool:
-    depth = 0
-    for part in Path(path).parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            return True
-    return False

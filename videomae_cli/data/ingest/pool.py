@@ -30,10 +30,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_AREN
 class ProbeProcess:
     """A child process that probes files, restarted when it has ended.
 
-    Args:
-        decoder: "auto" or a key of `DECODERS`.
-        seconds: Time limit for one file.
-        command: The program to start; the decoder is added as its last argument.
+    `seconds` limits the time for one file; the decoder is added as the last argument of `command`.
     """
 
     def __init__(self, decoder: str, seconds: float, command: Sequence[str]) -> None:
@@ -43,18 +40,13 @@ class ProbeProcess:
         self._is_killed = False
 
     def probe(self, path: Path) -> ReadableVideo | RejectedVideo:
-        """Probe one file. If only the comparison with decord fails, the decoder is PyAV.
-
-        Raises:
-            DataError: No process can be started.
-        """
+        """Probe one file. If only the comparison with decord fails, the decoder is PyAV."""
         process = self._process or self._start()
         timer = _KillTimer(process, self._seconds)
-        counted: ReadableVideo | None = None
         request = {"path": str(path), "seconds": self._seconds}
         answer = _exchange(process, json.dumps(request) + "\n")
-        if "counted" in answer:
-            counted = ReadableVideo(*answer["counted"])
+        counted = answer.get("counted")
+        if counted:
             answer = _exchange(process, "")
         is_late = timer.stop()
         if answer and not is_late:
@@ -64,8 +56,8 @@ class ProbeProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)  # for its own exit code
         self.close()
-        if counted is not None:
-            return counted
+        if counted:
+            return ReadableVideo(*counted)
         if is_late:
             reason = f"takes longer than {self._seconds:g} s (--timeout)"
         else:
@@ -75,14 +67,13 @@ class ProbeProcess:
     def kill(self) -> None:
         """End the process for good, while another thread may be waiting for its answer."""
         self._is_killed = True
-        process = self._process
-        if process is not None:
+        if process := self._process:
             process.kill()
 
     def close(self) -> None:
         """End the process; the next `probe` starts another."""
         process, self._process = self._process, None
-        if process is not None:
+        if process:
             process.kill()
             process.communicate()
 
@@ -138,18 +129,7 @@ def probe_videos(
     workers: int,
     command: Sequence[str] = COMMAND,
 ) -> Iterator[tuple[Path, ReadableVideo | RejectedVideo]]:
-    """Probe files in child processes; yield each result when it is ready, in no fixed order.
-
-    Args:
-        paths: Regular files.
-        decoder: "auto" or a key of `DECODERS`.
-        seconds: Time limit for one file.
-        workers: Number of processes.
-        command: The program of a process.
-
-    Raises:
-        DataError: The processes cannot be started.
-    """
+    """Probe files in child processes; yield each result when it is ready, in no fixed order."""
     count = min(workers, len(paths))
     processes = [ProbeProcess(decoder, seconds, command) for _ in range(count)]
     idle: queue.SimpleQueue[ProbeProcess] = queue.SimpleQueue()
@@ -172,7 +152,6 @@ def probe_videos(
 def _probe_with_idle(
     idle: "queue.SimpleQueue[ProbeProcess]", path: Path
 ) -> tuple[Path, ReadableVideo | RejectedVideo]:
-    """Probe a file with one of the idle processes."""
     process = idle.get()
     try:
         return path, process.probe(path)

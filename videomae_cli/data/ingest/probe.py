@@ -1,13 +1,11 @@
 """Decode one file completely: its properties and its decoder, or the reason to reject it.
 
-Limits: `MAX_PIXELS` pixels per frame (8K is accepted, a 199 kB file of 8192 x 8192 is not) and
-`MAX_STREAMS` streams. Headers can be wrong, so the process that runs this (`ingest/child.py`) is
-also limited in memory and time.
-
-Not covered: flipped bits that decode without an error; symbolic links are followed.
+Headers can be wrong, so the process that runs this (`ingest/child.py`) is limited in memory and
+time. Not covered: flipped bits that decode without an error; symbolic links are followed.
 """
 
 import importlib.metadata
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,23 +15,19 @@ from videomae_cli.data.pyav import open_video
 from videomae_cli.data.video_info import VideoInfo, probe_video
 from videomae_cli.errors import DataError
 
-MAX_PIXELS = 7680 * 4320
+MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
 MAX_STREAMS = 64
-TOO_LARGE = f"frames of {{}} x {{}} pixels; more than {MAX_PIXELS:,} are not decoded"
 AUTO = "auto"
 DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
 
 
 class ReadableVideo(NamedTuple):
-    """The properties of a readable file, as stored in the manifest."""
+    """The properties of a readable file, as stored in the manifest; pixels after rotation."""
 
     frames: int
-    """Counted by decoding."""
     fps: float
     width: int
-    """Pixels, after rotation."""
     height: int
-    """Pixels, after rotation."""
     decoder: str
 
 
@@ -46,45 +40,19 @@ class RejectedVideo(NamedTuple):
 
 
 def count_frames(path: Path) -> VideoInfo:
-    """Decode a whole file with PyAV and count its frames.
-
-    Raises:
-        DataError: The file cannot be used; the message gives the reason.
-    """
-    check_header(path)
+    """Decode a whole file with PyAV and count its frames; a DataError gives a reason against it."""
+    check_file(path)
+    with open_video(path) as (container, stream):
+        _check_size(path, stream.codec_context.width, stream.codec_context.height)
+        if len(container.streams) > MAX_STREAMS:
+            raise DataError(f"{path}: {len(container.streams)} streams are too many")
     info = probe_video(path)
-    if info.width * info.height > MAX_PIXELS:
-        raise DataError(f"{path}: {TOO_LARGE.format(info.width, info.height)}")
+    _check_size(path, info.width, info.height)
     return info
 
 
-def check_header(path: Path) -> None:
-    """Check the size in the header of a file, before it is decoded.
-
-    Raises:
-        DataError: Too many pixels or streams, or no video at all.
-    """
-    check_file(path)
-    with open_video(path) as (container, stream):
-        width, height = stream.codec_context.width, stream.codec_context.height
-        if width * height > MAX_PIXELS:
-            raise DataError(f"{path}: {TOO_LARGE.format(width, height)}")
-        if len(container.streams) > MAX_STREAMS:
-            raise DataError(f"{path}: {len(container.streams)} streams are too many")
-
-
 def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
-    """Return the decoder of a file that PyAV has read.
-
-    Args:
-        path: The file.
-        info: The result of `count_frames`.
-        decoder: A key of `DECODERS`, which must be able to read the file; or "auto": decord if it
-            finds the frames that PyAV finds, else PyAV.
-
-    Raises:
-        DataError: The decoder cannot read the file.
-    """
+    """Return the decoder of a file that PyAV has read; a DataError if a given one cannot."""
     if decoder == AUTO:
         return choose_decoder(path, info)
     read_frames(path, [0, info.frames // 2, info.frames - 1], decoder=decoder)
@@ -100,8 +68,13 @@ def decoder_versions() -> dict[str, str]:
     """Return the version of each decoding package that is installed."""
     versions = {}
     for name in DISTRIBUTIONS:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{path}: frames of {width} x {height} pixels; more than {MAX_PIXELS:,} are not decoded"
+        )

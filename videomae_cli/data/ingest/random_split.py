@@ -19,7 +19,8 @@ def random_split(
     all. With a fraction of 0 all go to train.
     """
     by_class: dict[int | None, list[int]] = defaultdict(list)
-    for index in sorted(range(len(paths)), key=lambda index: _sort_key(paths[index], seed)):
+    keys = [(stream_seed(seed, "split", path), path) for path in paths]
+    for index in sorted(range(len(paths)), key=keys.__getitem__):
         by_class[labels[index]].append(index)
     splits = ["train"] * len(paths)
     for indices in by_class.values():
@@ -27,7 +28,3 @@ def random_split(
         for index in indices[:count]:
             splits[index] = "val"
     return splits
-
-
-def _sort_key(path: str, seed: int) -> tuple[int, str]:
-    return stream_seed(seed, "split", path), path

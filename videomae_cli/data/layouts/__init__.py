@@ -36,11 +36,7 @@ class DetectedLayout(NamedTuple):
 
 
 def detect_layout(source: Path) -> DetectedLayout:
-    """Return the first of `LAYOUTS` that recognises a source.
-
-    Raises:
-        DataError: No layout recognises it, or it contains contradictory lists.
-    """
+    """Return the first of `LAYOUTS` that recognises a source; a DataError if none does."""
     _check_exists(source)
     reasons = {name: layout.recognise(source) for name, layout in LAYOUTS.items()}
     fitting = [name for name, reason in reasons.items() if reason]
@@ -54,12 +50,7 @@ def detect_layout(source: Path) -> DetectedLayout:
 
 
 def scan_layout(source: Path, name: str) -> list[VideoEntry]:
-    """List the videos of a source, read with one layout.
-
-    Raises:
-        UsageError: There is no such layout.
-        DataError: A list is wrong (the message gives file and line), or there are no videos.
-    """
+    """List the videos of a source, read with one layout; a DataError names a wrong line."""
     if name not in LAYOUTS:
         raise UsageError(f"no layout {name!r}", f"one of: {', '.join(LAYOUTS)}")
     _check_exists(source)

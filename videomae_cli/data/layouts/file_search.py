@@ -24,16 +24,18 @@ def find_lists(source: Path, is_list: Callable[[Path], bool]) -> dict[Path, str 
     A source that is a file is its own list. A source that is a folder must contain lists named
     after splits, at most one for each, or else exactly one list.
 
-    Args:
-        source: A file or a folder.
-        is_list: Whether a file is a list in the format that is searched for.
-
     Raises:
         DataError: The list of a split is empty, or there are several lists for the same split.
     """
     if source.is_file():
         return {source: find_split_in_name(source.name)} if is_list(source) else {}
-    candidates = sorted(path for path in source.iterdir() if _may_be_list(path))
+    candidates = sorted(
+        path
+        for path in source.iterdir()
+        if path.suffix.lower() in LIST_SUFFIXES
+        and path.is_file()
+        and path.stat().st_size < MAX_LIST_BYTES
+    )
     lists = [path for path in candidates if is_list(path)]
     lists = [path for path in lists if find_split_in_name(path.name)] or lists
     splits = {path: find_split_in_name(path.name) for path in lists}
@@ -63,9 +65,7 @@ def find_videos(folder: Path) -> tuple[list[Path], Counter[str]]:
     """Search a folder and its subfolders for videos.
 
     Names that start with a dot are skipped. Links are followed, but no folder is entered twice.
-
-    Returns:
-        The videos, relative to the folder and sorted, and a count of the other suffixes.
+    Returns the videos, relative to the folder and sorted, and a count of the other suffixes.
     """
     videos: list[Path] = []
     other_suffixes: Counter[str] = Counter()
@@ -77,18 +77,10 @@ def find_videos(folder: Path) -> tuple[list[Path], Counter[str]]:
             continue
         entered.add((state.st_dev, state.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
+        for name in (name for name in names if not name.startswith(".")):
             suffix = Path(name).suffix.lower()
-            if suffix in VIDEO_SUFFIXES and not name.startswith("."):
+            if suffix in VIDEO_SUFFIXES:
                 videos.append(Path(current, name).relative_to(folder))
-            elif not name.startswith("."):
+            else:
                 other_suffixes[suffix or "without suffix"] += 1
     return sorted(videos), other_suffixes
-
-
-def _may_be_list(path: Path) -> bool:
-    return (
-        path.suffix.lower() in LIST_SUFFIXES
-        and path.is_file()
-        and path.stat().st_size < MAX_LIST_BYTES
-    )

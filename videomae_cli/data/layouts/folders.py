@@ -32,11 +32,7 @@ def recognise_classes(source: Path) -> str:
 
 
 def scan_classes(source: Path) -> Iterator[VideoEntry]:
-    """List all videos; the first folder (below the folder of a split) is the class.
-
-    Raises:
-        DataError: The folder of a split has no videos; a video is not in a class folder.
-    """
+    """List all videos; the first folder (below that of a split) is the class; else a DataError."""
     videos, has_splits = _find_videos_and_splits(source)
     _check_splits(source, videos, has_splits)
     for video in videos:
@@ -60,11 +56,7 @@ def recognise_videos(source: Path) -> str:
 
 
 def scan_videos(source: Path) -> Iterator[VideoEntry]:
-    """List all videos, without labels.
-
-    Raises:
-        DataError: The folder of a split has no videos.
-    """
+    """List all videos, without labels; a DataError if the folder of a split has no videos."""
     videos, has_splits = _find_videos_and_splits(source)
     _check_splits(source, videos, has_splits)
     for video in videos:

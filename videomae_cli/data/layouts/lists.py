@@ -7,8 +7,7 @@
 
 Columns are separated by blanks and counted from the right, so a path may contain spaces. In
 list-label and list-start-frames, `.mp4` is added to a path whose last part has no dot, as in the
-originals. Deliberately different: `frames` is ignored, because prepare counts the frames. Folders
-of frames are not supported yet and are rejected.
+originals. Deliberately different: `frames` is ignored, because prepare counts the frames.
 """
 
 import re
@@ -83,17 +82,16 @@ def _looks_like_path(text: str, list_format: ListFormat, folder: Path) -> bool:
 
 
 def _scan_file(path: Path, list_format: ListFormat) -> Iterator[VideoEntry]:
-    is_empty = True
-    for line, text in _lines(path):
-        is_empty = False
+    lines = list(_lines(path))
+    if not lines:
+        raise empty_list_error(path)
+    for line, text in lines:
         video, numbers = _split_numbers(text, list_format.numbers)
         if len(numbers) < list_format.numbers:
             raise DataError(f"{path}:{line}: {text!r} is not `{list_format.columns}`")
         video, label, rejection = list_format.read(video, numbers)
         split = find_split_in_name(path.name)
         yield VideoEntry(video, label, split, path, line, rejection=rejection)
-    if is_empty:
-        raise empty_list_error(path)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -1,9 +1,7 @@
 """Layout `table`: CSV or TSV with a header, one row per video.
 
-The path is in the column `path`, `file`, `video`, ...; the label in `label`, `class`, ..., as a
-number or a name. `label_name` (`class_name`, ...) names numeric labels. `split` is optional;
-without it, the splits are taken from the names of the lists. Quotes, commas and spaces in paths are
-supported. Other columns are ignored.
+Labels are numbers or names; `label_name` (`class_name`, ...) names numeric labels. `split` is
+optional; without it, the splits are taken from the names of the lists. Other columns are ignored.
 """
 
 import csv
@@ -39,39 +37,29 @@ class Columns(NamedTuple):
     name: int | None
     split: int | None
 
-    @property
-    def used(self) -> str:
-        """Return the names of the columns that are used."""
-        numbers = (self.path, self.label, self.name, self.split)
-        return ", ".join(self.header[number] for number in numbers if number is not None)
-
 
 def recognise(source: Path) -> str:
     """Describe the columns of the tables of a source; return "" if there is no table."""
     tables = find_lists(source, lambda path: read_header(path) is not None)
-    for path in tables:
-        columns = read_header(path)
-        if columns is not None:
-            names = " and ".join(path.name for path in tables)
-            return f"{names}: a header with {columns.used}"
-    return ""
+    columns = next(filter(None, map(read_header, tables)), None)
+    if columns is None:
+        return ""
+    numbers = (columns.path, columns.label, columns.name, columns.split)
+    used = ", ".join(columns.header[number] for number in numbers if number is not None)
+    return f"{' and '.join(path.name for path in tables)}: a header with {used}"
 
 
 def scan(source: Path) -> Iterator[VideoEntry]:
-    """List the rows of all tables of a source.
-
-    Raises:
-        DataError: A row is damaged, has no path, no label or an unknown split; a table is empty.
-    """
+    """List the rows of all tables of a source; a DataError names the line of a wrong row."""
     for path in find_lists(source, lambda path: read_header(path) is not None):
         columns = read_header(path)
         assert columns is not None, "find_lists returned a file without a header"
         rows = list(_rows(path, columns))
         if not rows:
             raise empty_list_error(path)
-        is_numbered = all(_is_number(row[1]) for row in rows)
+        is_numbered = all(text.removeprefix("-").isdecimal() for _, text, _ in rows)
         for line, text, cells in rows:
-            label = _label(text, is_numbered)
+            label = int(text) if is_numbered else text or None
             yield _complete(VideoEntry("", label, None, path, line), cells, columns)
 
 
@@ -79,15 +67,12 @@ def read_header(path: Path) -> Columns | None:
     """Return the columns of a table, or None if its first line is not a header with a path."""
     with path.open(encoding="utf-8-sig", errors=ENCODING_ERRORS, newline="") as file:
         first = file.readline(4096).strip()
-    for delimiter in DELIMITERS:
-        header = [cell.strip(" \"'") for cell in first.split(delimiter)]
-        columns = _find_columns(header, delimiter)
-        if columns is not None:
-            return columns
-    return None
+    found = (_find_columns(first, delimiter) for delimiter in DELIMITERS)
+    return next(filter(None, found), None)
 
 
-def _find_columns(header: Sequence[str], delimiter: str) -> Columns | None:
+def _find_columns(first: str, delimiter: str) -> Columns | None:
+    header = [cell.strip(" \"'") for cell in first.split(delimiter)]
     numbers = {cell.lower().replace(" ", "_"): number for number, cell in enumerate(header)}
     path = _find_column(numbers, PATHS)
     known = {*PATHS, *LABELS, *NAMES, *SPLITS}
@@ -127,7 +112,6 @@ def _rows(path: Path, columns: Columns) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def _complete(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> VideoEntry:
-    """Return the entry with the path, split and class name of its row."""
     path = cells[columns.path]
     if not path.strip():
         raise DataError(f"{entry.where}: no path")
@@ -143,13 +127,3 @@ def _complete(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> Vide
     if isinstance(entry.label, int) and columns.name is not None and not name:
         raise DataError(f"{entry.where}: label {entry.label} has no name")
     return entry._replace(path=path, split=split, class_name=name)
-
-
-def _is_number(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
-
-
-def _label(text: str, is_numbered: bool) -> int | str | None:
-    if not text:
-        return None
-    return int(text) if is_numbered else text

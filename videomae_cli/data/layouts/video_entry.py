@@ -16,7 +16,6 @@ class VideoEntry(NamedTuple):
     label: int | str | None
     """A number, or the name of a class; None if the video has no label."""
     split: str | None
-    """train, val or test; None if the data set gives no split."""
     file: Path
     """The list, or the video if it was found in a folder."""
     line: int

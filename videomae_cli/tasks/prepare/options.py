@@ -32,12 +32,7 @@ class PrepareOptions(NamedTuple):
 
 
 def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
-    """Check the options, and that `out` can become the prepared directory of `source`.
-
-    Raises:
-        UsageError: A value is out of range, or `out` is the source or belongs to something else.
-        DataError: The source is prepared already.
-    """
+    """Check the options, and that `out` can become the prepared directory of `source`."""
     if not 0 <= options.val_fraction < 1:
         raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
     if options.decoder not in (AUTO, *DECODERS):

@@ -8,11 +8,7 @@ from videomae_cli.errors import UsageError
 
 
 def create_directory(out: Path) -> None:
-    """Create the prepared directory, if it does not exist.
-
-    Raises:
-        UsageError: It cannot be created.
-    """
+    """Create the prepared directory, if it does not exist; a UsageError if that fails."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -23,14 +19,7 @@ def create_directory(out: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an error of writing in this block into one that names the file.
-
-    Args:
-        path: The file, or the directory of several files.
-
-    Raises:
-        UsageError: The file cannot be written, or the disk is full.
-    """
+    """Turn an error of writing in this block into a UsageError that names the file."""
     try:
         yield
     except OSError as error:

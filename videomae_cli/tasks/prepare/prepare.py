@@ -1,8 +1,7 @@
 """`videomae prepare`: check a folder or list of videos, and write the manifest that training reads.
 
-Steps: list the videos, check the list, decode every file in child processes, split, write. A file
-that cannot be used is rejected with its reason; the others are kept. Nothing is written outside
-`out`.
+A file that cannot be used is rejected with its reason; the others are kept. Nothing is written
+outside `out`.
 """
 
 from collections import Counter
@@ -19,10 +18,9 @@ from videomae_cli.data.ingest.list_checks import (
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
-from videomae_cli.data.ingest.rejected import write_rejected
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.video_entry import VideoEntry
-from videomae_cli.data.manifest import SPLITS, Video, write_manifest
+from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
@@ -36,13 +34,7 @@ REJECTED = "rejected.csv"
 def run(
     source: Path, out: Path, report: Report, options: PrepareOptions | None = None
 ) -> PrepareSummary:
-    """Prepare a data set.
-
-    Args:
-        source: A folder of videos, or a list of them.
-        out: The prepared directory; results of an earlier run in it are reused.
-        report: Receives the detected layout, progress and the summary.
-        options: The flags of the command.
+    """Prepare a folder of videos, or a list of them; results of an earlier run are reused.
 
     Raises:
         UsageError: A file cannot be written, or there is no such layout or decoder.
@@ -55,7 +47,10 @@ def run(
     create_directory(out)
     layout, entries = _list_videos(source, options, report)
     root = options.root or (source if source.is_dir() else source.parent)
-    labels = _check_list(entries, root, options)
+    check_no_duplicates(entries, root)
+    check_has_training_videos(entries, has_classes=options.classes is not None)
+    classes = None if options.classes is None else read_classes(options.classes)
+    labels = number_labels(entries, classes)
 
     results = probe_entries(entries, root, out, options, report)
     rejected = _write_rejected(entries, results, out, options)
@@ -74,7 +69,6 @@ def run(
 def _list_videos(
     source: Path, options: PrepareOptions, report: Report
 ) -> tuple[str, list[VideoEntry]]:
-    """Detect the layout, unless it is given, and list the videos."""
     layout = options.layout
     try:
         if layout is None:
@@ -92,28 +86,17 @@ def _list_videos(
     return layout, entries
 
 
-def _check_list(entries: Sequence[VideoEntry], root: Path, options: PrepareOptions) -> Labels:
-    """Check the list before any video is opened; return its labels."""
-    check_no_duplicates(entries, root)
-    check_has_training_videos(entries, has_classes=options.classes is not None)
-    classes = None if options.classes is None else read_classes(options.classes)
-    return number_labels(entries, classes)
-
-
 def _write_rejected(
     entries: Sequence[VideoEntry],
     results: Sequence[ReadableVideo | RejectedVideo],
     out: Path,
     options: PrepareOptions,
 ) -> Counter[str]:
-    """Write `rejected.csv`; return how many videos were rejected for each reason.
-
-    Raises:
-        DataError: A split has lost all its videos, or a video is rejected with `is_strict`.
-    """
+    """Write `rejected.csv`; return how many videos were rejected for each reason."""
     reasons = [result.reason if isinstance(result, RejectedVideo) else "" for result in results]
     with writing(out / REJECTED):
-        write_rejected(out / REJECTED, entries, reasons)
+        rows = [(e.path, why) for e, why in zip(entries, reasons, strict=True) if why]
+        write_text(out / REJECTED, csv_text(("path", "reason"), rows))
     check_splits_not_empty(entries, reasons, out / REJECTED)
     rejected = Counter(filter(None, reasons))
     if options.is_strict and rejected:
@@ -158,7 +141,6 @@ def _manifest_rows(
 def _facts(
     layout: str, source: Path, videos: Sequence[Video], rejected: int, options: PrepareOptions
 ) -> dict[str, object]:
-    """Return the content of `dataset.json`, without root and digest."""
     counts = Counter(video.split for video in videos)
     return {
         "source": str(source.absolute()),

@@ -24,13 +24,6 @@ def probe_entries(
 ) -> list[ReadableVideo | RejectedVideo]:
     """Return the properties of each listed video, or why it is rejected.
 
-    Args:
-        entries: The listed videos.
-        root: The directory that their paths are relative to.
-        out: The prepared directory, with the results of earlier runs.
-        options: Decoder, workers and time limit.
-        report: Receives the progress.
-
     Raises:
         DataError: No listed file exists.
         UsageError: The results cannot be written.
@@ -47,8 +40,7 @@ def probe_entries(
     }
     cache = ProbeCache(out, options.decoder, decoder_versions())
     for path in paths:
-        known = cache.get(path) if path not in results else None
-        if known is not None:
+        if path not in results and (known := cache.get(path)):
             results[path] = known
     unknown = [path for path in paths if path not in results]
     reused = len(paths) - len(unknown) - sum(map(bool, reasons))

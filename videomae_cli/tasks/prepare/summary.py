@@ -64,12 +64,8 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
         )
     decoders = Counter(video.decoder for video in videos)
     counts = ", ".join(f"{name} {count:,}" for name, count in decoders.most_common())
-    reason = (
-        "; PyAV for videos that decord cannot read or reads differently"
-        if len(decoders) > 1
-        else ""
-    )
-    report.say(f"decoders: {counts}{reason}")
+    reason = "; PyAV for videos that decord cannot read or reads differently"
+    report.say(f"decoders: {counts}{reason if len(decoders) > 1 else ''}")
     _show_classes(summary.manifest, report)
     if summary.rejected:
         _show_rejected(summary, report)
@@ -109,7 +105,6 @@ def _row(name: str, videos: Sequence[Video]) -> list[str]:
 
 
 def _frame_counts(videos: Sequence[Video]) -> tuple[int, float, int]:
-    """Return minimum, median and maximum."""
     counts = [video.frames for video in videos]
     return min(counts), median(counts), max(counts)
 

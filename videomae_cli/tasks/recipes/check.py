@@ -31,22 +31,19 @@ class RecipeFigures(NamedTuple):
 
     recipe: str
     parameters: int
-    """Number of parameters, without the last layer of a classifier."""
+    """Without the last layer of a classifier."""
     tokens: int
     visible: int
-    """Tokens that are encoded."""
     targets: int
-    """Tokens that are predicted; 0 for classifiers."""
+    """0 for classifiers."""
     counted: int
     """Targets that enter the loss."""
     clips: int
     """Clips per optimizer step, repeats included."""
     peak_lr: float
-    """Peak learning rate."""
     steps: float
     """Optimizer steps: per 1,000 training videos, or in all if the recipe counts steps."""
     in_all: bool
-    """Whether `steps` is the length of the run."""
 
     def cells(self) -> tuple[str, ...]:
         """Return the row of the printed table."""
@@ -73,12 +70,7 @@ class CheckResult(NamedTuple):
 
 
 def check_recipes(names: Sequence[str], report: Report) -> CheckResult:
-    """Load recipes and build their models; continue after a problem.
-
-    Args:
-        names: Names or files; empty: all built-in recipes.
-        report: Receives the table.
-    """
+    """Load recipes (by default all built-in ones) and build their models, despite problems."""
     checked: list[RecipeFigures] = []
     problems: list[str] = []
     for name in names or list_names():
@@ -99,11 +91,7 @@ def check_recipes(names: Sequence[str], report: Report) -> CheckResult:
 
 
 def check_recipe(name: str, recipe: Recipe) -> RecipeFigures:
-    """Build the model of one recipe and count parameters, tokens and steps.
-
-    Raises:
-        RecipeError: The grid, the mask or the RandAugment policy is impossible.
-    """
+    """Build a recipe's model and count; a RecipeError if mask or RandAugment are impossible."""
     if isinstance(recipe, FinetuneRecipe) and recipe.augment.randaugment is not None:
         randaugment_policy(recipe.augment.randaugment)
     tokens = recipe.clip.grid().tokens

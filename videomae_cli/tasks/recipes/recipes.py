@@ -49,11 +49,7 @@ class ResolvedRecipe(NamedTuple):
 
 
 def list_recipes(text: str = "") -> list[RecipeSummary]:
-    """List the built-in recipes that contain `text` in any column.
-
-    Raises:
-        RecipeError: There is none.
-    """
+    """List the built-in recipes that contain `text` in any column; a RecipeError if none does."""
     summaries = [_summarize(name) for name in recipe_paths.list_by_family()]
     matching = [one for one in summaries if any(text.lower() in cell.lower() for cell in one)]
     if not matching:
@@ -65,26 +61,17 @@ def list_recipes(text: str = "") -> list[RecipeSummary]:
 
 
 def resolve_recipe(name_or_path: str, overrides: Sequence[str]) -> ResolvedRecipe:
-    """Load a recipe with the overrides of `--set`.
-
-    Raises:
-        RecipeError: The recipe is not found, or has problems (all are listed).
-    """
+    """Load a recipe with the overrides of `--set`; errors are those of `load_recipe`."""
     recipe = load_recipe(name_or_path, overrides)
     file = recipe_paths.find_recipe(name_or_path)
     return ResolvedRecipe(file, _read_comments(file), recipe)
 
 
 def copy_recipe(name_or_path: str, destination: Path | None, *, force: bool = False) -> Path:
-    """Copy a recipe file so that it can be edited, and return the path of the copy.
+    """Copy a recipe file to a file or directory, by default here; return the path of the copy.
 
     The first line of the copy, from which editors find the schema, gets the absolute path of the
     schema.
-
-    Args:
-        name_or_path: Name of a built-in recipe, or a file.
-        destination: A file or a directory; None: the working directory.
-        force: Replace an existing file.
 
     Raises:
         RecipeError: There is no such recipe.
