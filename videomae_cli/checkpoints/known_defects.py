@@ -21,13 +21,7 @@ FIRST_TOKEN = (
 def find_defects(
     weights: Mapping[str, Tensor], config: ModelConfig, format_name: str
 ) -> tuple[str, ...]:
-    """Return one sentence for each known defect that converted weights show.
-
-    Args:
-        weights: Native names to tensors.
-        config: Of their model.
-        format_name: Key of `FORMATS` that the weights were read from.
-    """
+    """Return one sentence for each known defect that native weights read from a format show."""
     defects = []
     biases = [t for name, t in weights.items() if name.endswith((".q_bias", ".v_bias"))]
     if format_name.startswith("hf") and biases and _all_zero(biases):
@@ -40,13 +34,9 @@ def find_defects(
 
 
 def find_digest_mismatch(name: str, digest: str) -> tuple[str, ...]:
-    """Return a sentence if a file's SHA-256 differs from the one in its name.
+    """Return a sentence if a file's SHA-256, in hexadecimal, differs from the one in its name.
 
     Published files are named `NAME-12345678.pth` after the first eight digits of their SHA-256.
-
-    Args:
-        name: File name.
-        digest: SHA-256 of the file, hexadecimal.
     """
     match = re.search(r"[-_]([0-9a-f]{8})\.pth$", name)
     if match is None or digest.startswith(match[1]):

@@ -34,14 +34,8 @@ class LoadReport(NamedTuple):
     def summary(self) -> str:
         """Return one line with the counts."""
         parts = [f"{len(self.matched)} tensors matched"]
-        for label, names in (
-            ("moved", self.moved),
-            ("interpolated", self.interpolated),
-            ("initialised", self.initialised),
-            ("dropped", self.dropped),
-            ("assumed", self.assumed),
-        ):
-            if names:
+        for label in ("moved", "interpolated", "initialised", "dropped", "assumed"):
+            if names := getattr(self, label):
                 parts.append(f"{len(names)} {label}")
         return ", ".join(parts)
 
@@ -64,12 +58,8 @@ def match_tensors(
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Return those tensors of a source that a model uses, and the load report.
 
-    Args:
-        weights: Native names to tensors.
-        expected: Native names to shapes, from the model.
-        allow_initialised: Patterns (`head.*`) of names that the source may lack.
-        allow_dropped: Patterns of source names that the model may not use, each with the reason.
-        origins: Native names to names in the source, for messages.
+    The source may lack names that match a pattern (`head.*`) in `allow_initialised`. The model may
+    lack those in `allow_dropped`, which gives the reasons. `origins`: native name to source name.
 
     Raises:
         CheckpointError: Tensors are missing, unknown or of another shape; all of them are named.
