@@ -29,10 +29,7 @@ class Location(NamedTuple):
 
 
 def locate_weights(path: Path) -> Location:
-    """Find the weights that a path refers to.
-
-    Args:
-        path: A file, a directory that contains weights, or a finished run.
+    """Find the weights of a file, a directory that contains weights, or a finished run.
 
     Raises:
         CheckpointError: There are no weights; the message lists the files that are there instead.

@@ -65,11 +65,7 @@ _MEMO_WRITES = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
 
 
 def scan_pickle(stream: BinaryIO, path: Path) -> PickleScan:
-    """Scan one pickle, and leave the stream at its end.
-
-    Args:
-        stream: At the start of the pickle.
-        path: Of the file, for messages.
+    """Scan one pickle, and leave the stream at its end; `path` is for messages.
 
     Raises:
         CheckpointError: Tuples are nested too deeply.

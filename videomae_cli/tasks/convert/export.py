@@ -82,17 +82,7 @@ def run(
     selection: Selection = ALL_WEIGHTS,
     force: bool = False,
 ) -> Export:
-    """Read a checkpoint, export its model with a JSON file beside it, and compare the two.
-
-    Args:
-        source: A file of weights, a directory of any format, or a finished run.
-        out: File to write.
-        report: Receives the results.
-        request: What to export.
-        hints: Facts that the user knows and the file does not state.
-        license_text: Licence of the weights, if the user knows it.
-        selection: Weights of the source to export.
-        force: Replace an existing `out`.
+    """Read a checkpoint as `read_source` does, export its model, and compare the two.
 
     Raises:
         CheckpointError: The source cannot be read, `out` exists, or the outputs of the exported
@@ -106,18 +96,14 @@ def run(
     original = build_export_model(loaded, features=request.features)
     report.say(f"{loaded.file}: exporting to {export_format.title}; output: {original.meaning}")
     parity, metadata = _write(out, metadata_file, loaded, original, request.to)
-    report.say(f"wrote {out} and {metadata_file.name}; {_describe_parity(original, parity)}")
+    report.say(
+        f"wrote {out} and {metadata_file.name}; read back, its {original.output} agree with the"
+        f" original's within {parity.largest_difference:.1g} (batch sizes"
+        f" {' and '.join(map(str, BATCHES))})"
+    )
     print_assumptions(loaded, report)
     print_warnings(loaded, report)
     return Export(out, metadata)
-
-
-def _describe_parity(original: ExportModel, parity: Parity) -> str:
-    batches = " and ".join(map(str, BATCHES))
-    return (
-        f"read back, its {original.output} agree with the original's within"
-        f" {parity.largest_difference:.1g} (batch sizes {batches})"
-    )
 
 
 def _check_destination(

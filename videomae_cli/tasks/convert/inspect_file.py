@@ -67,16 +67,7 @@ class Inspection(NamedTuple):
 
 
 def run(source: Path, report: Report, *, hints: Hints = NO_HINTS, ema: bool = False) -> Inspection:
-    """Describe a file, and the checkpoint that it is read as.
-
-    Args:
-        source: A file of weights, a directory of any format, or a finished run.
-        report: Receives the description.
-        hints: Facts that the user knows and the file does not state.
-        ema: Inspect the moving average instead of the weights.
-
-    Returns:
-        The description; `refusal` is set if the tensors cannot be read as a model.
+    """Describe a file, and the checkpoint that it is read as; the arguments are `read_source`'s.
 
     Raises:
         CheckpointError: The file is missing, damaged, unsafe, or contains no tensors.

@@ -64,12 +64,7 @@ def _check_hints(hints: Hints, loaded: Checkpoint) -> None:
 
 
 def _select_head_rows(loaded: Checkpoint, file: Path) -> Checkpoint:
-    """Restrict a classifier to some of its classes, before any softmax (K710 to K400).
-
-    Raises:
-        CheckpointError: There is no head.
-        UsageError: The file is not a list of different rows of the head.
-    """
+    """Restrict a classifier to some of its classes, before any softmax (K710 to K400)."""
     config, weights = loaded.config, loaded.weights
     if config.classes is None:
         raise CheckpointError(
