@@ -100,15 +100,14 @@ class _Values:
 
     def choose(self, name: str, argument: str, convention: int) -> int:
         """Return a positive integer; the convention is the value of the published models."""
-        hint = getattr(self.hints, name, None)
+        hint: int | None = getattr(self.hints, name, None)
         if hint is not None:
-            return int(hint)
-        recorded = self.training_args.get(argument)
-        if type(recorded) is int and recorded > 0:
-            self.assumed.append(f"{name} {recorded}: {FROM_ARGUMENTS}")
-            return recorded
-        self.assumed.append(f"{name} {convention}: {FROM_PUBLISHED}")
-        return convention
+            return hint
+        value, source = self.training_args.get(argument), FROM_ARGUMENTS
+        if type(value) is not int or value <= 0:
+            value, source = convention, FROM_PUBLISHED
+        self.assumed.append(f"{name} {value}: {source}")
+        return value
 
     def choose_heads(self, name: Literal["heads", "decoder_heads"], dim: int) -> int:
         """Return the number of heads for an embedding dimension."""
@@ -144,11 +143,10 @@ def _infer_autoencoder(
             f"decoder.head.weight predicts {outputs} values per token, expected {pixels}"
         )
     ratio = values.training_args.get("mask_ratio")
-    if isinstance(ratio, float) and 0 < ratio < 1:
-        values.assumed.append(f"mask ratio {ratio}: {FROM_ARGUMENTS}")
-    else:
-        ratio = RATIO
-        values.assumed.append(f"mask ratio {ratio}: {FROM_PUBLISHED}")
+    source = FROM_ARGUMENTS
+    if not isinstance(ratio, float) or not 0 < ratio < 1:
+        ratio, source = RATIO, FROM_PUBLISHED
+    values.assumed.append(f"mask ratio {ratio}: {source}")
     normalized = values.training_args.get("normlize_target")
     normalize = "none" if normalized is False else "patch"
     source = FROM_ARGUMENTS if isinstance(normalized, bool) else FROM_PUBLISHED
@@ -169,11 +167,8 @@ def _infer_classes(weights: Weights, values: _Values, side_info: SideInfo) -> di
 
 
 def _infer_transformer(weights: Weights, prefix: str, values: _Values) -> TransformerConfig:
-    blocks = {
-        int(match[1])
-        for name in weights
-        if (match := re.match(re.escape(prefix) + r"blocks\.(\d+)\.", name))
-    }
+    pattern = re.compile(re.escape(prefix) + r"blocks\.(\d+)\.")
+    blocks = {int(match[1]) for match in map(pattern.match, weights) if match}
     if blocks != set(range(len(blocks))) or not blocks:
         gaps = sorted(set(range(max(blocks, default=0))) - blocks)
         raise CheckpointError(f"missing: {list_names(f'{prefix}blocks.{i}' for i in gaps or [0])}")

@@ -120,11 +120,11 @@ def find_missing(weights: Weights, rules: Sequence[Rule], depths: Mapping[str, i
     return missing
 
 
-def list_names(names: Iterable[str]) -> str:
-    """Return tensor names for a message: the first few in full, then the number of others."""
+def list_names(names: Iterable[str], most: int = MAX_LISTED) -> str:
+    """Return names for a message: the first few in full, then the number of others."""
     ordered = sorted(names)
-    rest = f" and {len(ordered) - MAX_LISTED} more" if len(ordered) > MAX_LISTED else ""
-    return ", ".join(ordered[:MAX_LISTED]) + rest
+    rest = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + rest
 
 
 def _group_by_rule(

@@ -22,15 +22,14 @@ def find_defects(
     weights: Mapping[str, Tensor], config: ModelConfig, format_name: str
 ) -> tuple[str, ...]:
     """Return one sentence for each known defect that native weights read from a format show."""
-    defects = []
     biases = [t for name, t in weights.items() if name.endswith((".q_bias", ".v_bias"))]
-    if format_name.startswith("hf") and biases and _all_zero(biases):
-        defects.append(ZERO_BIASES)
-    if "head.bias" in weights and _all_zero([weights["head.bias"]]):
-        defects.append(UNTRAINED_HEAD)
-    if config.pooling == "first":
-        defects.append(FIRST_TOKEN)
-    return tuple(defects)
+    head = [weights["head.bias"]] if "head.bias" in weights else []
+    shown = {
+        ZERO_BIASES: format_name.startswith("hf") and _all_zero(biases),
+        UNTRAINED_HEAD: _all_zero(head),
+        FIRST_TOKEN: config.pooling == "first",
+    }
+    return tuple(defect for defect, is_shown in shown.items() if is_shown)
 
 
 def find_digest_mismatch(name: str, digest: str) -> tuple[str, ...]:
@@ -48,4 +47,5 @@ def find_digest_mismatch(name: str, digest: str) -> tuple[str, ...]:
 
 
 def _all_zero(tensors: list[Tensor]) -> bool:
-    return not any(tensor.is_meta or bool(tensor.any()) for tensor in tensors)
+    """Return whether there are tensors and all their values are zero."""
+    return bool(tensors) and not any(tensor.is_meta or bool(tensor.any()) for tensor in tensors)

@@ -27,7 +27,7 @@ class LoadReport(NamedTuple):
     dropped: dict[str, str] = {}  # noqa: RUF012  (never written to)
     """Source name to the reason why it is not used."""
     assumed: tuple[str, ...] = ()
-    """Facts that the source does not state and that were assumed, one sentence each."""
+    """Facts that the source does not state, one sentence each."""
     defects: tuple[str, ...] = ()
     """Known defects of such sources that this one shows, one sentence each."""
 
@@ -96,17 +96,13 @@ def _split_unused(
     weights: Weights, expected: Shapes, allow_dropped: Mapping[str, str]
 ) -> tuple[list[str], dict[str, str]]:
     """Return the source names that the model lacks: unknown ones, and dropped ones with reasons."""
-    unknown: list[str] = []
-    dropped: dict[str, str] = {}
-    for name in weights:
-        if name in expected:
-            continue
-        reason = next((r for p, r in allow_dropped.items() if fnmatchcase(name, p)), None)
-        if reason is None:
-            unknown.append(name)
-        else:
-            dropped[name] = reason
-    return unknown, dropped
+    reasons = {
+        name: next((r for p, r in allow_dropped.items() if fnmatchcase(name, p)), None)
+        for name in weights
+        if name not in expected
+    }
+    unknown = [name for name, reason in reasons.items() if reason is None]
+    return unknown, {name: reason for name, reason in reasons.items() if reason is not None}
 
 
 def _find_wrong_shapes(

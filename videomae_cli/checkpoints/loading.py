@@ -134,10 +134,7 @@ def _load_foreign(
 
 
 def _recognise_format(weights: Weights, folder_json: FolderJson) -> tuple[str, str, Weights]:
-    """Return the format, its table, and the tensors under the names of the table.
-
-    Prefixes that all names share are stripped one after another until a format recognises the rest.
-    """
+    """Strip prefixes that all names share until one of the tables of a format fits the rest."""
     candidate: Weights | None = weights
     while candidate is not None:
         for name, known in FORMATS.items():
@@ -161,11 +158,7 @@ def _choose_config(
     *,
     is_edited: bool,
 ) -> InferredConfig:
-    """Return the configuration stored with the weights, else one inferred from everything known.
-
-    The JSON files of a folder may be newer than the configuration stored with the weights, and take
-    precedence over it (`is_edited`).
-    """
+    """Return the stored configuration, updated from JSON files (`is_edited`), else infer one."""
     text = saved.config_json
     stored = parse_model_config(text, "the stored model configuration") if text else None
     if stored is not None and not is_edited:
@@ -187,10 +180,8 @@ def _describe_license(config: ModelConfig) -> str:
 
 
 def _describe_files(files: tuple[Path, ...], folder_json: FolderJson) -> str:
-    first = files[0]
-    if not folder_json:
-        return first.name
-    return f"{first.absolute().parent.name}/{first.name if len(files) == 1 else 'shards'}"
+    name = files[0].name if len(files) == 1 or not folder_json else "shards"
+    return f"{files[0].absolute().parent.name}/{name}" if folder_json else name
 
 
 def _describe_model(config: ModelConfig) -> str:

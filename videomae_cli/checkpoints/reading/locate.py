@@ -63,11 +63,7 @@ def locate_weights(path: Path) -> Location:
 
 
 def read_header_config(metadata: dict[str, str], file: Path) -> ModelConfig | None:
-    """Return the model configuration in a safetensors header, if there is one.
-
-    Raises:
-        CheckpointError: There is one and it does not describe a model.
-    """
+    """Return the model configuration in a safetensors header, if there is one."""
     text = metadata.get(MODEL_CONFIG_KEY)
     return parse_model_config(text, f"the header of {file}") if text else None
 

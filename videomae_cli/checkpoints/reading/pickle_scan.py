@@ -43,11 +43,10 @@ class PickleScan(NamedTuple):
 
 
 class _Note(NamedTuple):
-    """What is known of one object on the stack."""
+    """What is known of one object on the stack, with the nesting depth of a tuple."""
 
     value: Value
     depth: int = 0
-    """Nesting depth of a tuple."""
 
 
 _MARK = _Note("mark")

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from videomae_cli.checkpoints.keymap import list_names
 from videomae_cli.checkpoints.reading.file_type import GIVE_WEIGHTS
 from videomae_cli.checkpoints.reading.pickle_scan import GlobalName, PickleScan, scan_pickle
 from videomae_cli.errors import CheckpointError
@@ -63,12 +64,7 @@ def check_archive(path: Path) -> None:
 
 
 def check_legacy_file(path: Path) -> None:
-    """Check a torch file from before 1.6 against the limits.
-
-    Raises:
-        CheckpointError: As `check_archive`.
-        ValueError: It is damaged.
-    """
+    """Check a torch file from before 1.6 against the limits; raises as `check_archive`."""
     with path.open("rb") as file:
         stream = io.BytesIO(file.read(MAX_PICKLE_BYTES))
     scans = [scan_pickle(stream, path)]
@@ -107,9 +103,8 @@ def _refuse_unsafe_names(path: Path, names: Iterable[GlobalName]) -> None:
     unsafe = sorted({t for t in texts if t not in HARMLESS and not HARMLESS_PATTERN.fullmatch(t)})
     if not unsafe:
         return
-    rest = f" and {len(unsafe) - MAX_LISTED} more" if len(unsafe) > MAX_LISTED else ""
     raise CheckpointError(
-        f"{path} needs {', '.join(unsafe[:MAX_LISTED])}{rest}, which could run code; refused",
+        f"{path} needs {list_names(unsafe, MAX_LISTED)}, which could run code; refused",
         "ask the author for a file that contains only tensors (safetensors); if you trust the"
         " file, load it in a program of your own and save only its weights",
     )

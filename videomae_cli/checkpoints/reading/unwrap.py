@@ -29,7 +29,6 @@ class SavedWeights(NamedTuple):
     wrapper: str
     """Key of the weights; empty if the object is the weights."""
     other_keys: tuple[str, ...]
-    """Other keys of the object, not used."""
     training_args: dict[str, object]
     """Arguments of the training script, if stored; shapes take precedence over them."""
     config_json: str

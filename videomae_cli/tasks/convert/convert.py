@@ -96,9 +96,7 @@ def _choose_target(out: Path, to: str | None) -> str:
 
 def _warn_of_losses(config: ModelConfig, target: str, report: Report) -> None:
     """Warn if programs that read the target format compute something else with these weights."""
-    if target == NATIVE:
-        return
-    if config.select is not None or config.oversample != 1:
+    if target != NATIVE and (config.select is not None or config.oversample != 1):
         report.warn(
             f"this classifier selects tokens by motion; {get_title(target)} cannot store that, and"
             " other programs will use all tokens"

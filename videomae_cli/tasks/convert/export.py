@@ -38,20 +38,17 @@ EXAMPLE_BATCH = 2
 
 
 class Export(NamedTuple):
-    """The files that were written."""
+    """The file that was written, and the content of the JSON file beside it."""
 
     out: Path
     metadata: dict[str, Any]
-    """Content of the JSON file beside it."""
 
 
 class ExportRequest(NamedTuple):
-    """What to export."""
+    """A key of `EXPORT_FORMATS`, and whether to export a classifier without its head."""
 
     to: str
-    """A key of `EXPORT_FORMATS`."""
     features: bool = False
-    """Export a classifier without its head."""
 
 
 def parse_request(to: str | None, out: Path | None, *, features: bool) -> ExportRequest | None:
@@ -123,11 +120,10 @@ def _write(
     out: Path, metadata_file: Path, loaded: Checkpoint, original: ExportModel, to: str
 ) -> tuple[Parity, dict[str, Any]]:
     """Write the exported model and its JSON file, if the outputs agree."""
-    export_format = EXPORT_FORMATS[to]
     with replacing_several(out) as folder:
-        example_BCTHW = make_clips(EXAMPLE_BATCH, original.grid)
+        export_format, clips = EXPORT_FORMATS[to], make_clips(EXAMPLE_BATCH, original.grid)
         file = folder / out.name
-        write_model(export_format, original.model, example_BCTHW, original.output, file)
+        write_model(export_format, original.model, clips, original.output, file)
         parity = compare_outputs(original, export_format.open(file))
         metadata = _make_metadata(loaded, original, to, parity)
         metadata["files"] = sorted(file.name for file in folder.iterdir())

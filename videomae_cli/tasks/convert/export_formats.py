@@ -37,11 +37,7 @@ class ExportFormat(NamedTuple):
 
 
 def check_packages(export_format: ExportFormat) -> None:
-    """Check that the packages of a format are installed.
-
-    Raises:
-        UsageError: One is missing.
-    """
+    """Check that the packages of a format are installed."""
     missing = [package for package in export_format.packages if find_spec(package) is None]
     if missing:
         raise UsageError(

@@ -34,7 +34,6 @@ class Inspection(NamedTuple):
     loaded: Checkpoint | None
     """The checkpoint that the file is read as; None if it is refused."""
     refusal: CheckpointError | None
-    """Why it is refused."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the description as plain data."""
@@ -97,5 +96,5 @@ def _print_inspection(inspection: Inspection, report: Report) -> None:
     report.say(f"{inspection.file}: {'; '.join(parts)}")
     if inspection.loaded is not None:
         print_checkpoint(inspection.loaded, report)
-        return
-    report.table("tensors", TENSOR_COLUMNS, summarise_tensors(saved.weights))
+    else:
+        report.table("tensors", TENSOR_COLUMNS, summarise_tensors(saved.weights))

@@ -14,7 +14,6 @@ class Selection(NamedTuple):
     """The weights of a source to convert."""
 
     ema: bool = False
-    """Use the moving average instead of the weights."""
     head_rows: Path | None = None
     """JSON list of the rows of the head to keep, in order."""
 
@@ -28,13 +27,9 @@ def read_source(
     selection: Selection = ALL_WEIGHTS,
     license_text: str | None = None,
 ) -> Checkpoint:
-    """Read the selected weights of a source.
+    """Read the selected weights of a file, a directory of any format, or a finished run.
 
-    Args:
-        source: A file of weights, a directory of any format, or a finished run.
-        hints: Facts that the user knows and the file does not state.
-        selection: Weights to read.
-        license_text: Licence of the weights, if the user knows it.
+    `hints` and `license_text` are what the user knows and the file does not state.
 
     Raises:
         CheckpointError: The source cannot be read completely.
