@@ -12,11 +12,7 @@ from videomae_cli.errors import CheckpointError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; see `atomic.replacing`.
-
-    Raises:
-        CheckpointError: The path cannot be written to, or the disk is full.
-    """
+    """Yield a path to write to; see `atomic.replacing`."""
     with _write_errors(path), atomic.replacing(path) as partial:
         yield partial
 
@@ -25,35 +21,21 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_directory(path: Path, *, replaceable: Collection[str] = ()) -> Iterator[Path]:
     """Yield an empty directory to fill; see `atomic.replacing_directory`.
 
-    Args:
-        path: The directory to create.
-        replaceable: Names of files that an existing `path` may contain and lose.
-
-    Raises:
-        CheckpointError: `path` is a file, contains other files, or cannot be written to.
+    `replaceable` are the names of files that an existing `path` may contain and lose.
     """
-    refuse_other_files(path, replaceable)
+    _refuse_other_files(path, replaceable)
     with _write_errors(path), atomic.replacing_directory(path) as partial:
         yield partial
 
 
 @contextmanager
 def replacing_several(path: Path) -> Iterator[Path]:
-    """Yield an empty directory whose files move beside `path`; see `atomic.replacing_several`.
-
-    Raises:
-        CheckpointError: The path cannot be written to, or the disk is full.
-    """
+    """Yield an empty directory whose files move beside `path`; see `atomic.replacing_several`."""
     with _write_errors(path), atomic.replacing_several(path) as partial:
         yield partial
 
 
-def refuse_other_files(path: Path, replaceable: Collection[str]) -> None:
-    """Check that replacing `path` loses no files except the replaceable ones.
-
-    Raises:
-        CheckpointError: It would lose others.
-    """
+def _refuse_other_files(path: Path, replaceable: Collection[str]) -> None:
     if not path.exists():
         return
     if not path.is_dir():
@@ -67,11 +49,7 @@ def refuse_other_files(path: Path, replaceable: Collection[str]) -> None:
 
 
 def write_torch(path: Path, content: Mapping[str, object]) -> None:
-    """Write a torch file.
-
-    Raises:
-        CheckpointError: The path cannot be written to, or the disk is full.
-    """
+    """Write a torch file."""
     with replacing(path) as partial:
         torch.save(dict(content), partial)
 

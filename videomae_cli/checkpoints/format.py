@@ -28,15 +28,10 @@ class KeyTable(NamedTuple):
     """Dotted fields of the model configuration that a model must have to be written like this."""
 
 
-def _read_no_side_info(_table: KeyTable, _weights: Weights, _json: FolderJson) -> SideInfo:
-    return NO_SIDE_INFO
-
-
 class Format(NamedTuple):
-    """A checkpoint format."""
+    """A checkpoint format; `title` is its name in messages."""
 
     title: str
-    """Name in messages."""
     recognise: Callable[[Weights, FolderJson], str | None]
     """Returns the key in `tables` that fits these tensor names; None for another format."""
     tables: Mapping[str, KeyTable]
@@ -50,7 +45,9 @@ class Format(NamedTuple):
     """Assumptions that hold for every file of this format, one sentence each."""
     is_folder: bool = False
     """Whether `write` creates a folder."""
-    read_side_info: Callable[[KeyTable, Weights, FolderJson], SideInfo] = _read_no_side_info
+    read_side_info: Callable[[KeyTable, Weights, FolderJson], SideInfo] = (
+        lambda _table, _weights, _json: NO_SIDE_INFO
+    )
     """Reads facts that native names and shapes do not give; expects the format's names."""
 
 
@@ -70,12 +67,8 @@ def make_encoder_tables(
 ) -> dict[str, KeyTable]:
     """Return the tables for an encoder with a head, with only a norm, or with neither.
 
-    Args:
-        rules: Of the encoder's embedding and blocks.
-        norm: Name of the norm over the tokens, without `.weight`.
-        fc_norm: Name of the norm over their mean.
-        head: Name of the linear head.
-        drops: Of every table.
+    `rules` are those of the embedding and the blocks. `norm` is the name of the norm over the
+    tokens, without `.weight`; `fc_norm` that of the norm over their mean; `head` the linear head's.
     """
     pooled_norm, linear = map_affine("fc_norm", fc_norm), map_affine("head", head)
     token_norm = map_affine("encoder.norm", norm)

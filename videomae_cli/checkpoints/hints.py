@@ -8,11 +8,9 @@ class Hints(NamedTuple):
     """Facts about a file that the user knows and the file does not state."""
 
     heads: int | None = None
-    """Encoder heads."""
+    """Of the encoder."""
     decoder_heads: int | None = None
-    """Decoder heads."""
     frames: int | None = None
-    """Frames in a clip."""
     size: int | None = None
     """Height and width of a clip, pixels."""
     is_guess: bool = False
@@ -29,9 +27,8 @@ class SideInfo(NamedTuple):
     fields: Mapping[str, Any] = {}
     """Fields of the model configuration."""
     assumed: tuple[str, ...] = ()
-    """Assumptions, one sentence each."""
     defects: tuple[str, ...] = ()
-    """Known defects of such files that this one shows, one sentence each."""
+    """Known defects of such files that this one shows, one sentence each; as in `LoadReport`."""
 
 
 NO_SIDE_INFO = SideInfo()

@@ -44,20 +44,16 @@ def infer_model_config(
     side_info: SideInfo = NO_SIDE_INFO,
     training_args: Mapping[str, object] | None = None,
 ) -> InferredConfig:
-    """Infer the model configuration of native weights.
+    """Infer the model configuration of native weights; `meta` tensors are enough.
 
-    Args:
-        weights: Native names to tensors; `meta` tensors are enough.
-        kind: Kind of model.
-        hints: From the user; they take precedence.
-        side_info: From the format; it comes second.
-        training_args: Arguments of the training script, if the file has them.
+    The user's hints take precedence over those of the format, unless they are guesses.
 
     Raises:
         CheckpointError: Shapes contradict each other, or the number of heads is unknown.
     """
     sources = (side_info.hints, hints) if hints.is_guess else (hints, side_info.hints)
-    values = _Values(_merge_hints(*sources), training_args or {})
+    merged = (b if a is None else a for a, b in zip(*sources, strict=True))
+    values = _Values(Hints._make(merged), training_args or {})
     fields: dict[str, Any] = {
         "kind": kind,
         **_infer_input(weights, values),
@@ -76,17 +72,21 @@ def infer_model_config(
 
 def _infer_input(weights: Weights, values: "_Values") -> dict[str, Any]:
     """Return encoder configuration and clip geometry."""
-    channels, tubelet, patch = _read_patch_embed(weights)
+    name = "encoder.patch_embed.proj.weight"
+    _, channels, tubelet, patch, columns = _read_shape(weights, name, 5)
+    if patch != columns:
+        raise CheckpointError(f"{name}: patch {patch}x{columns} is not square")
     size = values.choose("size", "input_size", SIZE)
     encoder = _infer_transformer(weights, "encoder.", values)
-    grid = _make_grid(
-        frames=values.choose("frames", "num_frames", FRAMES),
-        height=size,
-        width=size,
-        tubelet=tubelet,
-        patch=patch,
-        channels=channels,
-    )
+    frames = values.choose("frames", "num_frames", FRAMES)
+    try:
+        grid = TokenGrid(
+            frames=frames, height=size, width=size, tubelet=tubelet, patch=patch, channels=channels
+        )
+    except RecipeError as error:
+        raise CheckpointError(error.message, error.hint) from error
+    if grid.tokens > MAX_TOKENS:
+        raise CheckpointError(f"clips of {grid.tokens:,} tokens, more than {MAX_TOKENS:,}")
     return {"encoder": encoder, "grid": grid}
 
 
@@ -99,29 +99,18 @@ class _Values:
         self.assumed: list[str] = []
 
     def choose(self, name: str, argument: str, convention: int) -> int:
-        """Return a positive integer.
-
-        Args:
-            name: Field of the hints.
-            argument: Name in the training arguments.
-            convention: Value of the published models.
-        """
-        hint = getattr(self.hints, name, None)
+        """Return a positive integer; the convention is the value of the published models."""
+        hint: int | None = getattr(self.hints, name, None)
         if hint is not None:
-            return int(hint)
-        recorded = self.training_args.get(argument)
-        if type(recorded) is int and recorded > 0:
-            self.assumed.append(f"{name} {recorded}: {FROM_ARGUMENTS}")
-            return recorded
-        self.assumed.append(f"{name} {convention}: {FROM_PUBLISHED}")
-        return convention
+            return hint
+        value, source = self.training_args.get(argument), FROM_ARGUMENTS
+        if type(value) is not int or value <= 0:
+            value, source = convention, FROM_PUBLISHED
+        self.assumed.append(f"{name} {value}: {source}")
+        return value
 
     def choose_heads(self, name: Literal["heads", "decoder_heads"], dim: int) -> int:
-        """Return the number of heads for an embedding dimension.
-
-        Raises:
-            CheckpointError: The hint does not divide the dimension, or nothing gives the number.
-        """
+        """Return the number of heads for an embedding dimension."""
         hint: int | None = getattr(self.hints, name)
         option = f"--{name.replace('_', '-')}"
         if hint is not None:
@@ -135,39 +124,11 @@ class _Values:
                 f" embedding dimension {dim}",
                 f"give it with {option}",
             )
-        words = name.replace("_", " ")
         self.assumed.append(
-            f"{words} {heads}: inferred from embedding dimension {dim}, not stored in the file"
+            f"{name.replace('_', ' ')} {heads}: inferred from embedding dimension {dim}, not stored"
+            " in the file"
         )
         return heads
-
-
-def _merge_hints(*sources: Hints) -> Hints:
-    """Merge hints; the first source that states a value takes precedence."""
-    merged: dict[str, Any] = {}
-    for name in ("heads", "decoder_heads", "frames", "size"):
-        values = (getattr(source, name) for source in sources)
-        merged[name] = next((value for value in values if value is not None), None)
-    return Hints(**merged)
-
-
-def _read_patch_embed(weights: Weights) -> tuple[int, int, int]:
-    """Return channels, tubelet and patch of the embedding."""
-    name = "encoder.patch_embed.proj.weight"
-    _, channels, tubelet, patch, columns = _read_shape(weights, name, 5)
-    if patch != columns:
-        raise CheckpointError(f"{name}: patch {patch}x{columns} is not square")
-    return channels, tubelet, patch
-
-
-def _make_grid(**geometry: int) -> TokenGrid:
-    try:
-        grid = TokenGrid(**geometry)
-    except RecipeError as error:
-        raise CheckpointError(error.message, error.hint) from error
-    if grid.tokens > MAX_TOKENS:
-        raise CheckpointError(f"clips of {grid.tokens:,} tokens, more than {MAX_TOKENS:,}")
-    return grid
 
 
 def _infer_autoencoder(
@@ -182,11 +143,10 @@ def _infer_autoencoder(
             f"decoder.head.weight predicts {outputs} values per token, expected {pixels}"
         )
     ratio = values.training_args.get("mask_ratio")
-    if isinstance(ratio, float) and 0 < ratio < 1:
-        values.assumed.append(f"mask ratio {ratio}: {FROM_ARGUMENTS}")
-    else:
-        ratio = RATIO
-        values.assumed.append(f"mask ratio {ratio}: {FROM_PUBLISHED}")
+    source = FROM_ARGUMENTS
+    if not isinstance(ratio, float) or not 0 < ratio < 1:
+        ratio, source = RATIO, FROM_PUBLISHED
+    values.assumed.append(f"mask ratio {ratio}: {source}")
     normalized = values.training_args.get("normlize_target")
     normalize = "none" if normalized is False else "patch"
     source = FROM_ARGUMENTS if isinstance(normalized, bool) else FROM_PUBLISHED
@@ -207,11 +167,8 @@ def _infer_classes(weights: Weights, values: _Values, side_info: SideInfo) -> di
 
 
 def _infer_transformer(weights: Weights, prefix: str, values: _Values) -> TransformerConfig:
-    blocks = {
-        int(match[1])
-        for name in weights
-        if (match := re.match(re.escape(prefix) + r"blocks\.(\d+)\.", name))
-    }
+    pattern = re.compile(re.escape(prefix) + r"blocks\.(\d+)\.")
+    blocks = {int(match[1]) for match in map(pattern.match, weights) if match}
     if blocks != set(range(len(blocks))) or not blocks:
         gaps = sorted(set(range(max(blocks, default=0))) - blocks)
         raise CheckpointError(f"missing: {list_names(f'{prefix}blocks.{i}' for i in gaps or [0])}")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from videomae_cli.errors import CheckpointError
@@ -29,11 +30,10 @@ class Operation(NamedTuple):
     from_native: Callable[[Tensors], Tensors]
 
 
-def _unchanged(tensors: Tensors) -> Tensors:
-    return tensors
-
-
-IDENTITY = Operation(_unchanged, _unchanged)
+IDENTITY = Operation(lambda tensors: tensors, lambda tensors: tensors)
+JOIN = Operation(
+    to_native=lambda parts: (torch.cat(parts),), from_native=lambda fused: fused[0].chunk(3)
+)
 
 
 class Rule(NamedTuple):
@@ -66,11 +66,8 @@ class Translation(NamedTuple):
     """New name to source name, or to several."""
 
 
-class _Match(NamedTuple):
-    rule: int
-    """Index of the rule."""
-    block: str
-    """Block number, for `{i}`; empty if the rule has none."""
+_Match = tuple[int, str]
+"""Index of a rule, and the block number for `{i}`, empty if the rule has none."""
 
 
 def map_names(pairs: Mapping[str, str]) -> tuple[Rule, ...]:
@@ -89,28 +86,26 @@ def translate(
     groups, dropped = _group_by_rule(weights, rules, direction, drops)
     translated: dict[str, Tensor] = {}
     origins: dict[str, str] = {}
-    for match, tensors in sorted(groups.items(), key=lambda item: item[0].rule):
-        rule = rules[match.rule]
-        results = _apply_rule(rule, direction, match.block, tensors)
+    for (index, block), tensors in sorted(groups.items(), key=lambda item: item[0][0]):
+        rule = rules[index]
+        results = _apply_rule(rule, direction, block, tensors)
         duplicates = [name for name in results if name in translated]
         if duplicates:
-            reason = f"{list_names(duplicates)} is there in another spelling"
-            dropped |= dict.fromkeys(tensors, reason)
+            dropped |= dict.fromkeys(
+                tensors, f"{list_names(duplicates)} is there in another spelling"
+            )
             continue
         translated |= results
         origins |= dict.fromkeys(results, list_names(tensors))
         if direction == "to-native":
-            dropped |= {name.replace("{i}", match.block): reason for name, reason in rule.drops}
+            dropped |= {name.replace("{i}", block): reason for name, reason in rule.drops}
     return Translation(translated, dropped, origins)
 
 
 def find_missing(weights: Weights, rules: Sequence[Rule], depths: Mapping[str, int]) -> list[str]:
     """Return the tensors of a table that native weights lack, by their names in the format.
 
-    Args:
-        weights: Native names to tensors.
-        rules: The table.
-        depths: Number of blocks by prefix of native names: `encoder.`, `decoder.`.
+    `depths` is the number of blocks by prefix of native names: `encoder.`, `decoder.`.
     """
     missing: list[str] = []
     seen: set[str] = set()
@@ -125,18 +120,18 @@ def find_missing(weights: Weights, rules: Sequence[Rule], depths: Mapping[str, i
     return missing
 
 
-def list_names(names: Iterable[str]) -> str:
-    """Return tensor names for a message: the first few in full, then the number of others."""
+def list_names(names: Iterable[str], most: int = MAX_LISTED) -> str:
+    """Return names for a message: the first few in full, then the number of others."""
     ordered = sorted(names)
-    rest = f" and {len(ordered) - MAX_LISTED} more" if len(ordered) > MAX_LISTED else ""
-    return ", ".join(ordered[:MAX_LISTED]) + rest
+    rest = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + rest
 
 
 def _group_by_rule(
     weights: Weights, rules: Sequence[Rule], direction: Direction, drops: Sequence[Drop]
 ) -> tuple[dict[_Match, dict[str, Tensor]], dict[str, str]]:
     """Return the tensors of each rule and block, and the dropped names with their reasons."""
-    matchers = [_compile(_source_names(rule, direction)) for rule in rules]
+    matchers = [_compile(r.other if direction == "to-native" else r.native) for r in rules]
     drop_matchers = [(_compile((drop.pattern,)), drop) for drop in drops]
     groups: dict[_Match, dict[str, Tensor]] = {}
     dropped: dict[str, str] = {}
@@ -147,7 +142,9 @@ def _group_by_rule(
         if match is not None:
             groups.setdefault(match, {})[name] = tensor
         elif drop is not None:
-            dropped[name] = _check_drop(name, tensor, drop)
+            if drop.find_fault is not None and (fault := drop.find_fault(tensor)):
+                raise CheckpointError(f"{name}: {fault}")
+            dropped[name] = drop.reason
         else:
             unknown.append(name)
     if unknown:
@@ -158,48 +155,33 @@ def _group_by_rule(
     return groups, dropped
 
 
-def _source_names(rule: Rule, direction: Direction) -> tuple[str, ...]:
-    return rule.other if direction == "to-native" else rule.native
-
-
-def _target_names(rule: Rule, direction: Direction) -> tuple[str, ...]:
-    return rule.native if direction == "to-native" else rule.other
-
-
 def _compile(patterns: tuple[str, ...]) -> re.Pattern[str]:
     joined = "|".join(re.escape(pattern) for pattern in patterns)
     return re.compile(joined.replace(r"\{i\}", r"(\d+)").replace(r"\*", ".*"))
-
-
-def _check_drop(name: str, tensor: Tensor, drop: Drop) -> str:
-    """Return the reason for dropping a tensor."""
-    fault = drop.find_fault(tensor) if drop.find_fault is not None else ""
-    if fault:
-        raise CheckpointError(f"{name}: {fault}")
-    return drop.reason
 
 
 def _find_rule(name: str, matchers: Sequence[re.Pattern[str]]) -> _Match | None:
     for rule, matcher in enumerate(matchers):
         match = matcher.fullmatch(name)
         if match is not None:
-            return _Match(rule, next((block for block in match.groups() if block is not None), ""))
+            return rule, next((block for block in match.groups() if block is not None), "")
     return None
 
 
 def _apply_rule(
     rule: Rule, direction: Direction, block: str, tensors: Weights
 ) -> dict[str, Tensor]:
-    sources = [pattern.replace("{i}", block) for pattern in _source_names(rule, direction)]
+    native = [pattern.replace("{i}", block) for pattern in rule.native]
+    other = [pattern.replace("{i}", block) for pattern in rule.other]
+    sources, names = (other, native) if direction == "to-native" else (native, other)
     missing = [name for name in sources if name not in tensors]
     if missing:
         raise CheckpointError(
             f"missing: {list_names(missing)}, which belongs with {list_names(tensors)}",
             "the file is incomplete",
         )
-    forward, backward = rule.operation
-    operation = forward if direction == "to-native" else backward
-    names = [pattern.replace("{i}", block) for pattern in _target_names(rule, direction)]
+    to_native, from_native = rule.operation
+    operation = to_native if direction == "to-native" else from_native
     try:
         results = operation(tuple(tensors[name] for name in sources))
         return dict(zip(names, results, strict=True))

@@ -21,32 +21,21 @@ FIRST_TOKEN = (
 def find_defects(
     weights: Mapping[str, Tensor], config: ModelConfig, format_name: str
 ) -> tuple[str, ...]:
-    """Return one sentence for each known defect that converted weights show.
-
-    Args:
-        weights: Native names to tensors.
-        config: Of their model.
-        format_name: Key of `FORMATS` that the weights were read from.
-    """
-    defects = []
+    """Return one sentence for each known defect that native weights read from a format show."""
     biases = [t for name, t in weights.items() if name.endswith((".q_bias", ".v_bias"))]
-    if format_name.startswith("hf") and biases and _all_zero(biases):
-        defects.append(ZERO_BIASES)
-    if "head.bias" in weights and _all_zero([weights["head.bias"]]):
-        defects.append(UNTRAINED_HEAD)
-    if config.pooling == "first":
-        defects.append(FIRST_TOKEN)
-    return tuple(defects)
+    head = [weights["head.bias"]] if "head.bias" in weights else []
+    shown = {
+        ZERO_BIASES: format_name.startswith("hf") and _all_zero(biases),
+        UNTRAINED_HEAD: _all_zero(head),
+        FIRST_TOKEN: config.pooling == "first",
+    }
+    return tuple(defect for defect, is_shown in shown.items() if is_shown)
 
 
 def find_digest_mismatch(name: str, digest: str) -> tuple[str, ...]:
-    """Return a sentence if a file's SHA-256 differs from the one in its name.
+    """Return a sentence if a file's SHA-256, in hexadecimal, differs from the one in its name.
 
     Published files are named `NAME-12345678.pth` after the first eight digits of their SHA-256.
-
-    Args:
-        name: File name.
-        digest: SHA-256 of the file, hexadecimal.
     """
     match = re.search(r"[-_]([0-9a-f]{8})\.pth$", name)
     if match is None or digest.startswith(match[1]):
@@ -58,4 +47,5 @@ def find_digest_mismatch(name: str, digest: str) -> tuple[str, ...]:
 
 
 def _all_zero(tensors: list[Tensor]) -> bool:
-    return not any(tensor.is_meta or bool(tensor.any()) for tensor in tensors)
+    """Return whether there are tensors and all their values are zero."""
+    return bool(tensors) and not any(tensor.is_meta or bool(tensor.any()) for tensor in tensors)

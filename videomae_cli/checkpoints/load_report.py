@@ -27,21 +27,15 @@ class LoadReport(NamedTuple):
     dropped: dict[str, str] = {}  # noqa: RUF012  (never written to)
     """Source name to the reason why it is not used."""
     assumed: tuple[str, ...] = ()
-    """Facts that the source does not state and that were assumed, one sentence each."""
+    """Facts that the source does not state, one sentence each."""
     defects: tuple[str, ...] = ()
     """Known defects of such sources that this one shows, one sentence each."""
 
     def summary(self) -> str:
         """Return one line with the counts."""
         parts = [f"{len(self.matched)} tensors matched"]
-        for label, names in (
-            ("moved", self.moved),
-            ("interpolated", self.interpolated),
-            ("initialised", self.initialised),
-            ("dropped", self.dropped),
-            ("assumed", self.assumed),
-        ):
-            if names:
+        for label in ("moved", "interpolated", "initialised", "dropped", "assumed"):
+            if names := getattr(self, label):
                 parts.append(f"{len(names)} {label}")
         return ", ".join(parts)
 
@@ -64,12 +58,8 @@ def match_tensors(
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Return those tensors of a source that a model uses, and the load report.
 
-    Args:
-        weights: Native names to tensors.
-        expected: Native names to shapes, from the model.
-        allow_initialised: Patterns (`head.*`) of names that the source may lack.
-        allow_dropped: Patterns of source names that the model may not use, each with the reason.
-        origins: Native names to names in the source, for messages.
+    The source may lack names that match a pattern (`head.*`) in `allow_initialised`. The model may
+    lack those in `allow_dropped`, which gives the reasons. `origins`: native name to source name.
 
     Raises:
         CheckpointError: Tensors are missing, unknown or of another shape; all of them are named.
@@ -106,17 +96,13 @@ def _split_unused(
     weights: Weights, expected: Shapes, allow_dropped: Mapping[str, str]
 ) -> tuple[list[str], dict[str, str]]:
     """Return the source names that the model lacks: unknown ones, and dropped ones with reasons."""
-    unknown: list[str] = []
-    dropped: dict[str, str] = {}
-    for name in weights:
-        if name in expected:
-            continue
-        reason = next((r for p, r in allow_dropped.items() if fnmatchcase(name, p)), None)
-        if reason is None:
-            unknown.append(name)
-        else:
-            dropped[name] = reason
-    return unknown, dropped
+    reasons = {
+        name: next((r for p, r in allow_dropped.items() if fnmatchcase(name, p)), None)
+        for name in weights
+        if name not in expected
+    }
+    unknown = [name for name, reason in reasons.items() if reason is None]
+    return unknown, {name: reason for name, reason in reasons.items() if reason is not None}
 
 
 def _find_wrong_shapes(

@@ -34,7 +34,6 @@ class Checkpoint(NamedTuple):
     config: ModelConfig
     report: LoadReport
     file: Path
-    """File that the weights were read from."""
     format: str
     """`native`, or a key of `FORMATS`."""
     warning: str = ""
@@ -46,7 +45,9 @@ class Checkpoint(NamedTuple):
 def load_any_format(
     path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, read_values: bool = True
 ) -> Checkpoint:
-    """Read a checkpoint of any known format.
+    """Read a checkpoint of any known format, as float32 weights under native names.
+
+    The caller checks that the model needs exactly these (`load_report.match_tensors`).
 
     Args:
         path: A file of weights, a directory of any format, or a finished run.
@@ -54,10 +55,6 @@ def load_any_format(
         ema: Read the moving average that a training script stored beside the weights.
         read_values: False leaves the values in the file, in their stored type: enough to describe
             them.
-
-    Returns:
-        float32 weights under native names. The caller checks that the model needs exactly these
-        (`load_report.match_tensors`).
 
     Raises:
         CheckpointError: Missing, damaged, unsafe, of an unknown format, or a hint is needed.
@@ -113,7 +110,11 @@ def _load_foreign(
     weights, dropped, origins = translate(foreign, table.rules, "to-native", drops=table.drops)
     is_edited = bool(folder_json and side_info.fields)
     config, assumed = _choose_config(saved, weights, table, side_info, hints, is_edited=is_edited)
-    _check_complete(weights, table, config)
+    depths = {"encoder.": config.encoder.depth}
+    if config.decoder is not None:
+        depths["decoder."] = config.decoder.depth
+    if missing := find_missing(weights, table.rules, depths):
+        raise CheckpointError(f"missing: {list_names(missing)}", "the file is incomplete")
     warning = _describe_license(config)
     defects = side_info.defects + find_defects(weights, config, name)
     if not saved.config_json:
@@ -133,10 +134,7 @@ def _load_foreign(
 
 
 def _recognise_format(weights: Weights, folder_json: FolderJson) -> tuple[str, str, Weights]:
-    """Return the format, its table, and the tensors under the names of the table.
-
-    Prefixes that all names share are stripped one after another until a format recognises the rest.
-    """
+    """Strip prefixes that all names share until one of the tables of a format fits the rest."""
     candidate: Weights | None = weights
     while candidate is not None:
         for name, known in FORMATS.items():
@@ -160,14 +158,9 @@ def _choose_config(
     *,
     is_edited: bool,
 ) -> InferredConfig:
-    """Return the configuration stored with the weights, else one inferred from everything known.
-
-    The JSON files of a folder may be newer than the configuration stored with the weights, and take
-    precedence over it (`is_edited`).
-    """
-    stored = None
-    if saved.config_json:
-        stored = parse_model_config(saved.config_json, "the stored model configuration")
+    """Return the stored configuration, updated from JSON files (`is_edited`), else infer one."""
+    text = saved.config_json
+    stored = parse_model_config(text, "the stored model configuration") if text else None
     if stored is not None and not is_edited:
         return InferredConfig(stored, ())
     config, assumed = infer_model_config(
@@ -180,15 +173,6 @@ def _choose_config(
     return InferredConfig(stored.model_copy(update=update), ())
 
 
-def _check_complete(weights: Weights, table: KeyTable, config: ModelConfig) -> None:
-    depths = {"encoder.": config.encoder.depth}
-    if config.decoder is not None:
-        depths["decoder."] = config.decoder.depth
-    missing = find_missing(weights, table.rules, depths)
-    if missing:
-        raise CheckpointError(f"missing: {list_names(missing)}", "the file is incomplete")
-
-
 def _describe_license(config: ModelConfig) -> str:
     """Return a warning if the licence of the weights forbids commercial use."""
     text = config.license or ""
@@ -196,10 +180,8 @@ def _describe_license(config: ModelConfig) -> str:
 
 
 def _describe_files(files: tuple[Path, ...], folder_json: FolderJson) -> str:
-    first = files[0]
-    if not folder_json:
-        return first.name
-    return f"{first.absolute().parent.name}/{first.name if len(files) == 1 else 'shards'}"
+    name = files[0].name if len(files) == 1 or not folder_json else "shards"
+    return f"{files[0].absolute().parent.name}/{name}" if folder_json else name
 
 
 def _describe_model(config: ModelConfig) -> str:

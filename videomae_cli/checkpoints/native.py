@@ -35,11 +35,7 @@ def read_model_config(directory: Path) -> ModelConfig:
 
 
 def parse_model_config(text: str, source: str) -> ModelConfig:
-    """Parse a model configuration from JSON.
-
-    Args:
-        text: The JSON text.
-        source: Where the text is from, for messages.
+    """Parse a model configuration from JSON; `source` says where it is from, for messages.
 
     Raises:
         CheckpointError: The text is not a model configuration.
@@ -66,23 +62,18 @@ def write_native(
 ) -> None:
     """Write `model.safetensors` and `model.json`, both or neither.
 
-    The configuration is also written to the safetensors header, so that one file is enough.
-
-    Args:
-        directory: Directory to create. An existing one is replaced only if it contains nothing but
-            these two files.
-        weights: Native names to tensors, on any device.
-        config: Configuration of their model.
-        replace: False refuses an existing directory that is not empty.
+    The configuration is also written to the safetensors header, so that one file is enough. An
+    existing directory is replaced only if it contains nothing but these two files, or is empty if
+    `replace` is false.
 
     Raises:
         CheckpointError: The directory exists and is not replaced, or cannot be written to.
     """
     replaceable = (WEIGHTS_FILE, MODEL_CONFIG_FILE) if replace else ()
-    text = config.model_dump_json(indent=2)
     # copies: safetensors accepts only contiguous tensors that share no memory
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     with replacing_directory(directory, replaceable=replaceable) as partial:
         metadata = {MODEL_CONFIG_KEY: config.model_dump_json()}
         save_file(tensors, partial / WEIGHTS_FILE, metadata=metadata)
-        (partial / MODEL_CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        text = config.model_dump_json(indent=2) + "\n"
+        (partial / MODEL_CONFIG_FILE).write_text(text, encoding="utf-8")

@@ -36,13 +36,8 @@ def encoder_weights_for_classifier(
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Select the weights that a classifier uses from an autoencoder or from another classifier.
 
-    The norm of another classifier is kept; its head too if the number of classes is the same.
-
-    Args:
-        weights: Native weights of either kind.
-        expected: Native names and shapes of the new classifier.
-        norm: `pretrained` moves the last norm of an autoencoder after the pooling; `fresh` drops
-            it.
+    The norm of another classifier is kept; its head too if the number of classes is the same. The
+    last norm of an autoencoder moves after the pooling if `norm` is `pretrained`, else is dropped.
 
     Raises:
         CheckpointError: The encoders differ; the tensors are named.
@@ -59,20 +54,16 @@ def encoder_weights_for_classifier(
     matched, report = match_tensors(
         candidates, expected, allow_initialised=INITIALISED, allow_dropped=DROPPED
     )
-    reason = "a head for another number of classes"
-    dropped_heads = {} if head_fits else dict.fromkeys(heads, reason)
-    return matched, report._replace(moved=moved, dropped=report.dropped | dropped_heads)
+    if not head_fits:
+        reasons = dict.fromkeys(heads, "a head for another number of classes")
+        report = report._replace(dropped=report.dropped | reasons)
+    return matched, report._replace(moved=moved)
 
 
 def fit_geometry(
     weights: Weights, old: TokenGrid, new: TokenGrid
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Adapt native weights to another clip geometry.
-
-    Args:
-        weights: Native names to tensors.
-        old: Grid of the weights.
-        new: Grid to adapt to.
 
     Returns:
         All weights, and the names of the adapted ones, each with a description of the change.
@@ -92,12 +83,7 @@ def fit_geometry(
 def interpolate_positions(
     weights: Weights, old: TokenGrid, new: TokenGrid
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Interpolate the learned position embeddings of an encoder for another grid.
-
-    Args:
-        weights: Native weights; without learned positions nothing changes.
-        old: Grid of the weights.
-        new: Grid to adapt to.
+    """Interpolate the learned position embeddings of an encoder, if it has any, for another grid.
 
     Returns:
         All weights, and the names of the interpolated ones.

@@ -27,7 +27,7 @@ MAX_JSON_BYTES = 16 * 2**20
 
 
 def find_foreign_weights(folder: Path) -> Path | None:
-    """Return the file or index of weights in a folder that has a `config.json`."""
+    """Return the same, if the folder has a `config.json` too."""
     return find_weights_file(folder) if (folder / f"{CONFIG}.json").is_file() else None
 
 
@@ -57,13 +57,8 @@ def write_folder(
 ) -> None:
     """Write tensors and JSON files to a folder; the model configuration goes into the headers.
 
-    Args:
-        path: Folder to create. An existing one is replaced only if it contains nothing but files
-            that this function writes.
-        weights: Names in the format to tensors.
-        config: Configuration of the model.
-        folder_json: Contents of the JSON files, by file name without suffix.
-        shard_bytes: Size above which weights are split into shards.
+    An existing folder is replaced only if it contains nothing but files that this function writes.
+    Weights of more than `shard_bytes` are split into shards.
 
     Raises:
         CheckpointError: The folder exists and is not replaced, or cannot be written to.
@@ -71,7 +66,7 @@ def write_folder(
     shards = _name_shards(list(_split_shards(weights, shard_bytes)))
     contents = {f"{name}.json": content for name, content in folder_json.items()}
     if len(shards) > 1:
-        size = sum(t.numel() * t.element_size() for t in weights.values())
+        size = sum(tensor.nbytes for tensor in weights.values())
         weight_map = {tensor: name for name, shard in shards.items() for tensor in shard}
         index = {"metadata": {"total_size": size}, "weight_map": weight_map}
         contents[WEIGHTS_FILE + INDEX] = index
@@ -123,12 +118,11 @@ def _split_shards(weights: Weights, max_bytes: int) -> Iterator[dict[str, Tensor
     shard: dict[str, Tensor] = {}
     size = 0
     for name, tensor in weights.items():
-        tensor_bytes = tensor.numel() * tensor.element_size()
-        if shard and size + tensor_bytes > max_bytes:
+        if shard and size + tensor.nbytes > max_bytes:
             yield shard
             shard, size = {}, 0
         shard[name] = tensor.contiguous()
-        size += tensor_bytes
+        size += tensor.nbytes
     yield shard
 
 

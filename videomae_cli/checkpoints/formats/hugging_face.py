@@ -9,8 +9,6 @@ of which are read. Written are the first, `q_bias` and `v_bias` (`hf`), and the 
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from videomae_cli.checkpoints.format import (
     FolderJson,
     Format,
@@ -26,13 +24,10 @@ from videomae_cli.checkpoints.formats.hugging_face_json import (
     make_processor_json,
     read_side_info,
 )
-from videomae_cli.checkpoints.formats.image_vit import KEY_BIAS
-from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, Tensors, Weights, map_names
+from videomae_cli.checkpoints.formats.image_vit import DROP_KEY_BIAS, KEY_BIAS
+from videomae_cli.checkpoints.keymap import JOIN, Drop, Rule, Weights, map_names
 from videomae_cli.config.model_config import ModelConfig
 
-JOIN = Operation(
-    to_native=lambda parts: (torch.cat(parts),), from_native=lambda fused: fused[0].chunk(3)
-)
 _AFFINE = (
     ("attn.proj", "attention.output.dense"),
     ("norm1", "layernorm_before"),
@@ -40,16 +35,6 @@ _AFFINE = (
     ("mlp.fc1", "intermediate.dense"),
     ("mlp.fc2", "output.dense"),
 )
-
-
-def _drop_key_bias(tensors: Tensors) -> Tensors:
-    query, _, value = tensors
-    return query, value
-
-
-def _add_zero_key_bias(tensors: Tensors) -> Tensors:
-    query, value = tensors
-    return query, torch.zeros_like(query), value
 
 
 def _map_blocks(native: str, other: str, *, linear: bool) -> list[Rule]:
@@ -63,7 +48,7 @@ def _map_blocks(native: str, other: str, *, linear: bool) -> list[Rule]:
             Rule(
                 (f"{native_block}attn.q_bias", f"{native_block}attn.v_bias"),
                 tuple(f"{attention}{part}.bias" for part in ("query", "key", "value")),
-                Operation(_drop_key_bias, _add_zero_key_bias),
+                DROP_KEY_BIAS,
                 drops=((f"{attention}key.bias", KEY_BIAS),),
             )
         )

@@ -43,10 +43,8 @@ def read_side_info(table: KeyTable, weights: Weights, folder_json: FolderJson) -
     if config.get("hidden_act", "gelu") != "gelu":
         raise CheckpointError(f"config.json: hidden_act {config['hidden_act']!r}: not supported")
     _check_sizes(table, weights, config)
-    fields: dict[str, Any] = {}
     rows = axis_length(weights, "classifier.weight", 0)
-    if table.kind == "classifier":
-        fields |= _read_classes(config, rows)
+    fields: dict[str, Any] = _read_classes(config, rows) if table.kind == "classifier" else {}
     if table.kind == "autoencoder":
         fields["normalize"] = "patch" if config.get("norm_pix_loss", True) else "none"
     mean, std, assumed = _read_statistics(folder_json.get(PROCESSOR))
@@ -180,10 +178,7 @@ def _read_length(
 ) -> tuple[int, tuple[str, ...]]:
     """Return a length rounded down to whole tokens, and a note if it was rounded.
 
-    Args:
-        config: Content of `config.json`.
-        length: Field of the length, and its default.
-        unit: Field of the length of a token, and its default.
+    `length` and `unit` are the fields of the length and of a token's, each with its default.
     """
     total, step = (read_positive_int(config, name) or default for name, default in (length, unit))
     rounded = total - total % step

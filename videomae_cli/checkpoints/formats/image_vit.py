@@ -22,27 +22,19 @@ from videomae_cli.checkpoints.format import (
 )
 from videomae_cli.checkpoints.formats.videomae_v1 import HEAD_NAMES, map_blocks
 from videomae_cli.checkpoints.hints import NO_SIDE_INFO, Hints, SideInfo
-from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, Tensors, Weights
+from videomae_cli.checkpoints.keymap import JOIN, Drop, Operation, Rule, Tensors, Weights
 
 KEY_BIAS = "added to all keys alike, which softmax ignores: exact"
 
 
-def _add_depth(tensors: Tensors) -> Tensors:
-    return tuple(tensor.unsqueeze(2) for tensor in tensors)
-
-
-def _remove_depth(tensors: Tensors) -> Tensors:
-    return tuple(tensor.squeeze(2) for tensor in tensors)
-
-
 def _drop_key_bias(tensors: Tensors) -> Tensors:
-    query, _, value = tensors[0].chunk(3)
+    query, _, value = tensors
     return query, value
 
 
 def _add_zero_key_bias(tensors: Tensors) -> Tensors:
     query, value = tensors
-    return (torch.cat((query, torch.zeros_like(query), value)),)
+    return query, torch.zeros_like(query), value
 
 
 def _fold_scale(tensors: Tensors) -> Tensors:
@@ -56,8 +48,15 @@ def _add_unit_scale(tensors: Tensors) -> Tensors:
     return weight, bias, torch.ones_like(bias)
 
 
-ADD_DEPTH = Operation(_add_depth, _remove_depth)
+ADD_DEPTH = Operation(
+    lambda flat: tuple(tensor.unsqueeze(2) for tensor in flat),
+    lambda deep: tuple(tensor.squeeze(2) for tensor in deep),
+)
 DROP_KEY_BIAS = Operation(_drop_key_bias, _add_zero_key_bias)
+SPLIT_WITHOUT_KEY = Operation(
+    lambda fused: _drop_key_bias(JOIN.from_native(fused)),
+    lambda parts: JOIN.to_native(_add_zero_key_bias(parts)),
+)
 FOLD_SCALE = Operation(_fold_scale, _add_unit_scale)
 
 
@@ -70,7 +69,7 @@ def _map_encoder(*, has_scale: bool) -> tuple[Rule, ...]:
         Rule(
             (f"{native}attn.q_bias", f"{native}attn.v_bias"),
             (qkv_bias,),
-            DROP_KEY_BIAS,
+            SPLIT_WITHOUT_KEY,
             drops=((f"{qkv_bias} (the middle third)", KEY_BIAS),),
         ),
     ]

@@ -7,11 +7,7 @@ positions and a class token of its own. Queries, keys and values may be separate
 """
 
 import math
-from pathlib import Path
 
-import torch
-
-from videomae_cli.checkpoints.destination import write_torch
 from videomae_cli.checkpoints.format import (
     FolderJson,
     Format,
@@ -20,18 +16,13 @@ from videomae_cli.checkpoints.format import (
     has_part,
     map_affine,
 )
-from videomae_cli.checkpoints.formats.videomae_v1 import map_blocks
+from videomae_cli.checkpoints.formats.videomae_v1 import map_blocks, write
 from videomae_cli.checkpoints.hints import Hints, SideInfo
-from videomae_cli.checkpoints.keymap import Drop, Operation, Rule, Weights, map_names
-from videomae_cli.checkpoints.native import MODEL_CONFIG_KEY
+from videomae_cli.checkpoints.keymap import JOIN, Drop, Operation, Rule, Weights, map_names
 from videomae_cli.config.model import MaskSpec
-from videomae_cli.config.model_config import ModelConfig
 
 MEAN, STD = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
 DECODER_HEADS = {512: 16}  # embedding dimension to heads: the repository's default
-JOIN = Operation(
-    to_native=lambda parts: (torch.cat(parts),), from_native=lambda fused: fused[0].chunk(3)
-)
 SPLIT = Operation(to_native=JOIN.from_native, from_native=JOIN.to_native)
 REQUIRES = {"encoder.positions": "separable", "encoder.class_token": True, "encoder.biases": "all"}
 _POSITIONS = (("space", "spatial"), ("time", "temporal"), ("token", "class"))
@@ -113,11 +104,6 @@ def read_side_info(table: KeyTable, weights: Weights, _json: FolderJson) -> Side
             "random mask, targets normalised per token, one frame of two predicted, as in MAE-ST"
         )
     return SideInfo(hints, fields, tuple(assumed))
-
-
-def write(path: Path, weights: Weights, config: ModelConfig) -> None:
-    """Write weights under `model`, with the model configuration beside them."""
-    write_torch(path, {"model": dict(weights), MODEL_CONFIG_KEY: config.model_dump_json()})
 
 
 MAE_ST = Format(

@@ -50,14 +50,9 @@ def recognise(weights: Weights, _json: FolderJson) -> str | None:
 
 
 def read_side_info(_table: KeyTable, weights: Weights, _json: FolderJson) -> SideInfo:
-    """Compute the size of a clip from the stored position embedding, for the published 16 frames.
-
-    Raises:
-        CheckpointError: The position embedding and the tokens differ in embedding dimension.
-    """
+    """Compute the size of a clip from the stored positions, for the published 16 frames."""
     dim, tubelet, patch = (axis_length(weights, f"{_EMBED}.weight", axis) for axis in (0, 2, 3))
-    tokens = axis_length(weights, POSITIONS, 1)
-    positions_dim = axis_length(weights, POSITIONS, 2)
+    tokens, positions_dim = (axis_length(weights, POSITIONS, axis) for axis in (1, 2))
     if tokens and positions_dim != dim:
         raise CheckpointError(
             f"{POSITIONS} has embedding dimension {positions_dim}, the tokens have {dim}"

@@ -14,6 +14,7 @@ from videomae_cli.checkpoints.format import (
     KeyTable,
     axis_length,
     find_encoder_table,
+    has_part,
     make_encoder_tables,
     map_affine,
 )
@@ -36,10 +37,7 @@ _BLOCK = (
 def map_blocks(native: str, other: str, renamed: tuple[tuple[str, str], ...] = ()) -> list[Rule]:
     """Return the rules of transformer blocks whose names differ in few parts.
 
-    Args:
-        native: Prefix of `blocks.` in native names.
-        other: The same in the format.
-        renamed: Parts of a block with another name: native name and the format's.
+    `native` and `other` are the prefixes of `blocks.`, `renamed` the parts with another name.
     """
     pairs = {}
     for name in _BLOCK:
@@ -56,24 +54,17 @@ def map_encoder(prefix: str = "") -> tuple[Rule, ...]:
     return (*embed, *map_blocks("encoder.", prefix))
 
 
-def is_detector(weights: Weights, *, norm: str, head: str) -> bool:
-    """Return whether a head is an AVA detector's: 80 or 81 classes, and a norm over the tokens."""
-    return (
-        axis_length(weights, f"{head}.weight", 0) in (AVA_CLASSES, AVA_CLASSES + 1)
-        and f"{norm}.weight" in weights
-    )
-
-
 def recognise(weights: Weights, _json: FolderJson) -> str | None:
     """Return the table of V1 that fits these names; None for another format."""
     if "encoder.patch_embed.proj.weight" in weights:
-        return "autoencoder" if any(name.startswith("decoder.") for name in weights) else None
+        return "autoencoder" if has_part(weights, "decoder") else None
     embed = weights.get("patch_embed.proj.weight")
     if embed is None or embed.ndim != 5 or "blocks.0.attn.q.weight" in weights:
         return None
-    if any(name in weights for name in ("blocks.0.attn.qkv.bias", "pos_embed_spatial")):
+    if "blocks.0.attn.qkv.bias" in weights or "pos_embed_spatial" in weights:
         return None
-    if is_detector(weights, norm="norm", head="head"):
+    classes = axis_length(weights, "head.weight", 0)
+    if classes in (AVA_CLASSES, AVA_CLASSES + 1) and "norm.weight" in weights:
         return "detector"
     return find_encoder_table(weights, **HEAD_NAMES)
 

@@ -1,7 +1,7 @@
 """Detect the type of a file by its first bytes, and refuse files that contain no weights."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from videomae_cli.errors import CheckpointError
 
@@ -14,34 +14,23 @@ UNPACK = "unpack it, and give the file inside"
 GIVE_WEIGHTS = "give a .safetensors, .pth or .pt file, or a directory that videomae wrote"
 
 
-class Magic(NamedTuple):
-    """A file type that cannot be read, and its first bytes."""
-
-    prefix: bytes
-    description: str
-    hint: str
-
-
+# file types that cannot be read: first bytes, description, hint
 NOT_WEIGHTS = (
-    Magic(b"<", "is a web page, not weights", DOWNLOAD_IN_BROWSER),
-    Magic(
+    (b"<", "is a web page, not weights", DOWNLOAD_IN_BROWSER),
+    (
         b"version https://git-lfs",
         "is a git-lfs pointer: the weights themselves were not downloaded",
         "run git lfs pull in its repository, or download the file from its page",
     ),
-    Magic(b"\x1f\x8b", "is a gzip archive", UNPACK),
-    Magic(b"BZh", "is a bzip2 archive", UNPACK),
-    Magic(b"\xfd7zXZ", "is an xz archive", UNPACK),
-    Magic(b"(\xb5/\xfd", "is a zstandard archive", UNPACK),
-    Magic(b"7z\xbc\xaf", "is a 7-zip archive", UNPACK),
-    Magic(b"Rar!", "is a RAR archive", UNPACK),
-    Magic(b"\x89HDF", "is an HDF5 file", GIVE_WEIGHTS),
-    Magic(b"\x93NUMPY", "is a numpy array", GIVE_WEIGHTS),
-    Magic(
-        b"\x08",
-        "looks like an ONNX model, which cannot be converted back to weights",
-        GIVE_WEIGHTS,
-    ),
+    (b"\x1f\x8b", "is a gzip archive", UNPACK),
+    (b"BZh", "is a bzip2 archive", UNPACK),
+    (b"\xfd7zXZ", "is an xz archive", UNPACK),
+    (b"(\xb5/\xfd", "is a zstandard archive", UNPACK),
+    (b"7z\xbc\xaf", "is a 7-zip archive", UNPACK),
+    (b"Rar!", "is a RAR archive", UNPACK),
+    (b"\x89HDF", "is an HDF5 file", GIVE_WEIGHTS),
+    (b"\x93NUMPY", "is a numpy array", GIVE_WEIGHTS),
+    (b"\x08", "looks like an ONNX model, which cannot be converted back to weights", GIVE_WEIGHTS),
 )
 TAR_MAGIC = slice(257, 262)
 
@@ -67,9 +56,9 @@ def detect_file_type(path: Path) -> FileType:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] == b"{" and path.suffix == ".json":
         return "index"
-    for magic in NOT_WEIGHTS:
-        if text.startswith(magic.prefix):
-            raise CheckpointError(f"{path} {magic.description}", magic.hint)
+    for prefix, description, hint in NOT_WEIGHTS:
+        if text.startswith(prefix):
+            raise CheckpointError(f"{path} {description}", hint)
     words = " ".join(text.decode("utf-8", errors="replace").split())
     if text.isascii() and words.isprintable():
         raise CheckpointError(f"{path} is text, not weights: {words[:60]!r}", DOWNLOAD_AGAIN)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.reading.file_type import DOWNLOAD_AGAIN, FileType, detect_file_type
-from videomae_cli.checkpoints.reading.shards import Shard, read_index
+from videomae_cli.checkpoints.reading.shards import read_index
 from videomae_cli.checkpoints.reading.torch_archive import (
     ALLOWED,
     check_archive,
@@ -46,7 +46,6 @@ _DAMAGE_ERRORS = (
     struct.error,
     pickle.UnpicklingError,
     zipfile.BadZipFile,
-    NotImplementedError,
 )
 
 
@@ -58,7 +57,7 @@ class Contents(NamedTuple):
     metadata: dict[str, str]
     """Text stored beside the tensors (safetensors), and the file type under `container`."""
     size: int
-    """Bytes of the file, or of all its shards."""
+    """Bytes of all files."""
     files: tuple[Path, ...]
     """The file, or its shards."""
 
@@ -66,10 +65,8 @@ class Contents(NamedTuple):
 def read_contents(path: Path, *, read_values: bool = True) -> Contents:
     """Read a safetensors or torch file, or all files of an index.
 
-    Args:
-        path: The file, or the index.
-        read_values: Read the whole file and compare its checksums, if it has any. False reads only
-            names and shapes, and each value when it is used.
+    `read_values` reads the whole file and compares its checksums, if it has any. False reads only
+    names and shapes, and each value when it is used.
 
     Raises:
         CheckpointError: Missing, empty, truncated, a web page, unknown, in need of a class that is
@@ -89,7 +86,7 @@ def read_contents(path: Path, *, read_values: bool = True) -> Contents:
     except (SafetensorError, *_DAMAGE_ERRORS) as error:
         expected = "a safetensors file" if file_type == "safetensors" else "a torch file"
         raise CheckpointError(
-            f"{path} is damaged or not {expected}: {_first_line(error)}", DOWNLOAD_AGAIN
+            f"{path} is damaged or not {expected}: {first_line(error)}", DOWNLOAD_AGAIN
         ) from error
 
 
@@ -118,12 +115,9 @@ def is_weights(value: object) -> TypeGuard[Weights]:
 
 
 def copy_weights(weights: Weights, size: int, *, read_values: bool = True) -> dict[str, Tensor]:
-    """Check the sizes of tensors and copy them out of the file, as float32.
+    """Check the sizes of tensors and copy them out of a file of `size` bytes, as float32.
 
-    Args:
-        weights: Tensors by name, which may still be in the file's memory map.
-        size: Bytes of the file.
-        read_values: False returns the tensors as they are in the file.
+    Without `read_values` the tensors are returned as they are in the file.
 
     Raises:
         CheckpointError: There are too many tensors, or they are larger than the file.
@@ -173,27 +167,27 @@ def _read_torch(path: Path, file_type: FileType, *, read_values: bool) -> Conten
     return Contents(saved, {"container": file_type}, path.stat().st_size, (path,))
 
 
-def _read_shards(shards: tuple[Shard, ...], *, read_values: bool) -> Contents:
+def _read_shards(shards: Mapping[Path, list[str]], *, read_values: bool) -> Contents:
     weights: dict[str, Tensor] = {}
     metadata: dict[str, str] = {}
     size = 0
-    for shard in shards:
-        part = read_contents(shard.file, read_values=read_values)
+    for file, names in shards.items():
+        part = read_contents(file, read_values=read_values)
         if not is_weights(part.saved):
-            raise CheckpointError(f"{shard.file} does not contain named tensors", DOWNLOAD_AGAIN)
-        differences = sorted(part.saved.keys() ^ set(shard.names))
+            raise CheckpointError(f"{file} does not contain named tensors", DOWNLOAD_AGAIN)
+        differences = sorted(part.saved.keys() ^ set(names))
         if differences:
             verb = "contains" if differences[0] in part.saved else "does not contain"
             raise CheckpointError(
-                f"{shard.file} {verb} {differences[0]}, unlike its index", DOWNLOAD_AGAIN
+                f"{file} {verb} {differences[0]}, unlike its index", DOWNLOAD_AGAIN
             )
         weights |= part.saved
         metadata |= part.metadata
         size += part.size
     file_type = f"{metadata['container']}, {len(shards)} files"
-    files = tuple(shard.file for shard in shards)
-    return Contents(weights, {**metadata, "container": file_type}, size, files)
+    return Contents(weights, {**metadata, "container": file_type}, size, tuple(shards))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of another library's message; the name of the error without one."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -29,10 +29,7 @@ class Location(NamedTuple):
 
 
 def locate_weights(path: Path) -> Location:
-    """Find the weights that a path refers to.
-
-    Args:
-        path: A file, a directory that contains weights, or a finished run.
+    """Find the weights of a file, a directory that contains weights, or a finished run.
 
     Raises:
         CheckpointError: There are no weights; the message lists the files that are there instead.
@@ -66,11 +63,7 @@ def locate_weights(path: Path) -> Location:
 
 
 def read_header_config(metadata: dict[str, str], file: Path) -> ModelConfig | None:
-    """Return the model configuration in a safetensors header, if there is one.
-
-    Raises:
-        CheckpointError: There is one and it does not describe a model.
-    """
+    """Return the model configuration in a safetensors header, if there is one."""
     text = metadata.get(MODEL_CONFIG_KEY)
     return parse_model_config(text, f"the header of {file}") if text else None
 

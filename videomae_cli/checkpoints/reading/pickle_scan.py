@@ -43,11 +43,10 @@ class PickleScan(NamedTuple):
 
 
 class _Note(NamedTuple):
-    """What is known of one object on the stack."""
+    """What is known of one object on the stack, with the nesting depth of a tuple."""
 
     value: Value
     depth: int = 0
-    """Nesting depth of a tuple."""
 
 
 _MARK = _Note("mark")
@@ -65,11 +64,7 @@ _MEMO_WRITES = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
 
 
 def scan_pickle(stream: BinaryIO, path: Path) -> PickleScan:
-    """Scan one pickle, and leave the stream at its end.
-
-    Args:
-        stream: At the start of the pickle.
-        path: Of the file, for messages.
+    """Scan one pickle, and leave the stream at its end; `path` is for messages.
 
     Raises:
         CheckpointError: Tuples are nested too deeply.

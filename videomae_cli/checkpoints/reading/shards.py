@@ -5,7 +5,6 @@ The index is untrusted text. Every file that it names must be in its own folder.
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 from videomae_cli.checkpoints.reading.file_type import DOWNLOAD_AGAIN
 from videomae_cli.errors import CheckpointError
@@ -15,15 +14,8 @@ MAX_SHARDS = 1_000
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 
 
-class Shard(NamedTuple):
-    """A file, and the tensors that it must contain."""
-
-    file: Path
-    names: tuple[str, ...]
-
-
-def read_index(index: Path) -> tuple[Shard, ...]:
-    """Read which files the index names, and their tensors.
+def read_index(index: Path) -> dict[Path, list[str]]:
+    """Return the files that the index names, each with the tensors that it must contain.
 
     Raises:
         CheckpointError: It is not an index, or it names a file that is missing or outside its
@@ -47,7 +39,7 @@ def read_index(index: Path) -> tuple[Shard, ...]:
         names.setdefault(str(file_name), []).append(tensor)
     if len(names) > MAX_SHARDS:
         raise CheckpointError(f"{index} names {len(names):,} files, more than {MAX_SHARDS:,}")
-    return tuple(Shard(_check_shard(index, name), tuple(names[name])) for name in sorted(names))
+    return {_check_shard(index, name): names[name] for name in sorted(names)}
 
 
 def _check_shard(index: Path, name: str) -> Path:

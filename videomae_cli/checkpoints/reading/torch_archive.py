@@ -14,13 +14,9 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from videomae_cli.checkpoints.keymap import list_names
 from videomae_cli.checkpoints.reading.file_type import GIVE_WEIGHTS
-from videomae_cli.checkpoints.reading.pickle_scan import (
-    GlobalName,
-    PickleScan,
-    Value,
-    scan_pickle,
-)
+from videomae_cli.checkpoints.reading.pickle_scan import GlobalName, PickleScan, scan_pickle
 from videomae_cli.errors import CheckpointError
 
 ALLOWED = (argparse.Namespace,)  # the original training scripts store one beside the weights
@@ -56,7 +52,7 @@ def check_archive(path: Path) -> None:
         entries = _check_entries(path, archive)
         pickle_entry = _find_pickle(path, entries)
         scan = scan_pickle(io.BytesIO(archive.read(pickle_entry)), path)
-    refuse_unsafe_names(path, scan.global_names)
+    _refuse_unsafe_names(path, scan.global_names)
     folder = pickle_entry.filename.removesuffix("data.pkl")
     sizes = {entry.filename.removeprefix(folder + "data/"): entry.file_size for entry in entries}
     for key, size in _read_storage_sizes(scan):
@@ -68,21 +64,16 @@ def check_archive(path: Path) -> None:
 
 
 def check_legacy_file(path: Path) -> None:
-    """Check a torch file from before 1.6 against the limits.
-
-    Raises:
-        CheckpointError: As `check_archive`.
-        ValueError: It is damaged.
-    """
+    """Check a torch file from before 1.6 against the limits; raises as `check_archive`."""
     with path.open("rb") as file:
         stream = io.BytesIO(file.read(MAX_PICKLE_BYTES))
     scans = [scan_pickle(stream, path)]
     magic = stream.getvalue()[: stream.tell()]
-    refuse_unsafe_names(path, scans[0].global_names)
+    _refuse_unsafe_names(path, scans[0].global_names)
     if LEGACY_MAGIC.to_bytes(10, "little") not in magic:
         raise CheckpointError(f"{path} is a pickle, but not one that torch wrote", GIVE_WEIGHTS)
     scans += [scan_pickle(stream, path) for _ in range(LEGACY_PICKLES - 1)]
-    refuse_unsafe_names(path, [name for scan in scans for name in scan.global_names])
+    _refuse_unsafe_names(path, [name for scan in scans for name in scan.global_names])
     sizes = dict(pair for scan in scans for pair in _read_storage_sizes(scan))
     declared = sum(sizes.values())
     if declared > path.stat().st_size:
@@ -106,19 +97,14 @@ def check_checksums(path: Path) -> None:
                     pass
 
 
-def refuse_unsafe_names(path: Path, names: Iterable[GlobalName]) -> None:
-    """Refuse classes and functions that are not on the list of harmless ones.
-
-    Raises:
-        CheckpointError: There are some; they are named.
-    """
+def _refuse_unsafe_names(path: Path, names: Iterable[GlobalName]) -> None:
+    """Refuse classes and functions that are not on the list of harmless ones."""
     texts = [str(name).replace("__builtin__.", "builtins.") for name in names]
     unsafe = sorted({t for t in texts if t not in HARMLESS and not HARMLESS_PATTERN.fullmatch(t)})
     if not unsafe:
         return
-    rest = f" and {len(unsafe) - MAX_LISTED} more" if len(unsafe) > MAX_LISTED else ""
     raise CheckpointError(
-        f"{path} needs {', '.join(unsafe[:MAX_LISTED])}{rest}, which could run code; refused",
+        f"{path} needs {list_names(unsafe, MAX_LISTED)}, which could run code; refused",
         "ask the author for a file that contains only tensors (safetensors); if you trust the"
         " file, load it in a program of your own and save only its weights",
     )
@@ -164,12 +150,11 @@ def _find_pickle(path: Path, entries: Sequence[zipfile.ZipInfo]) -> zipfile.ZipI
 
 def _read_storage_sizes(scan: PickleScan) -> list[tuple[str, int]]:
     """Return the key and the minimum number of bytes of each storage that a pickle refers to."""
-    return [_read_storage_size(reference) for reference in scan.persistent_ids]
-
-
-def _read_storage_size(reference: Value) -> tuple[str, int]:
-    match reference:
-        case ("storage", GlobalName() as kind, str(key), _, int(count), *_) if count >= 0:
-            item = ITEM_BYTES.get(kind.name.removesuffix("Storage"), 1)
-            return key, count * item
-    raise ValueError("a tensor refers to something other than a storage")
+    sizes = []
+    for reference in scan.persistent_ids:
+        match reference:
+            case ("storage", GlobalName() as kind, str(key), _, int(count), *_) if count >= 0:
+                sizes.append((key, count * ITEM_BYTES.get(kind.name.removesuffix("Storage"), 1)))
+            case _:
+                raise ValueError("a tensor refers to something other than a storage")
+    return sizes

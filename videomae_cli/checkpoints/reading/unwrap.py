@@ -17,7 +17,6 @@ WRAPPERS = ("model", "module", "model_state", "state_dict", "net", "teacher", "s
 EMA_WRAPPER = "model_ema"
 MAX_DEPTH = 3  # wrappers inside wrappers
 COUNTERS = ("epoch", "step", "iter", "global_step", "global_steps")
-MAX_LISTED = 8
 PARALLEL = "module."  # DistributedDataParallel
 COMPILED = "_orig_mod."  # torch.compile; it is in the middle of a name if a part was compiled
 PREFIXES = ("backbone.", "model.", "encoder.")  # parts of larger models
@@ -30,7 +29,6 @@ class SavedWeights(NamedTuple):
     wrapper: str
     """Key of the weights; empty if the object is the weights."""
     other_keys: tuple[str, ...]
-    """Other keys of the object, not used."""
     training_args: dict[str, object]
     """Arguments of the training script, if stored; shapes take precedence over them."""
     config_json: str
@@ -44,9 +42,7 @@ class SavedWeights(NamedTuple):
 def unwrap(saved: object, *, ema: bool = False) -> SavedWeights:
     """Find the weights in a saved object, and strip the prefixes that training adds to names.
 
-    Args:
-        saved: Content of a file.
-        ema: Use the moving average instead of the weights.
+    `ema` takes the moving average instead.
 
     Raises:
         CheckpointError: There are no weights, or two names are the same without prefixes.
@@ -57,7 +53,8 @@ def unwrap(saved: object, *, ema: bool = False) -> SavedWeights:
         if not isinstance(saved, Mapping):
             raise CheckpointError(f"it contains a {type(saved).__name__}, not named tensors")
         raise CheckpointError(
-            f"no weights under {' or '.join(wrappers)}; it contains {_list_keys(saved)}",
+            f"no weights under {' or '.join(wrappers)}; it contains"
+            f" {list_names(map(_format_key, saved)) or 'nothing'}",
             f"--ema reads {EMA_WRAPPER}" if is_weights(saved.get(EMA_WRAPPER)) else "",
         )
     path, weights = result
@@ -103,12 +100,6 @@ def _read_progress(around: Mapping[object, object]) -> dict[str, int]:
     merged = {**meta, **around} if isinstance(meta, Mapping) else around
     counts = {counter: merged.get(counter) for counter in COUNTERS}
     return {counter: count for counter, count in counts.items() if type(count) is int}
-
-
-def _list_keys(saved: Mapping[object, object]) -> str:
-    keys = sorted(map(_format_key, saved))
-    more = f" and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else ""
-    return ", ".join(keys[:MAX_LISTED]) + more or "nothing"
 
 
 def _format_key(key: object) -> str:

@@ -28,9 +28,8 @@ class Conversion(NamedTuple):
 
     loaded: Checkpoint
     out: Path | None
-    """None if nothing was written."""
+    """None if nothing was written; `format` is empty then."""
     format: str
-    """Format written; empty if none."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the conversion as plain data."""
@@ -61,15 +60,8 @@ def run(
 ) -> Conversion:
     """Read a checkpoint, print it, write it in another format, and read the result back.
 
-    Args:
-        source: A file of weights, a directory of any format, or a finished run.
-        out: File or directory to write; None only prints.
-        report: Receives the load report.
-        to: `native` or a key of `FORMATS`; None chooses V1 for `.pth`, else native.
-        hints: Facts that the user knows and the file does not state.
-        license_text: Licence to write into the model configuration, if the user knows it.
-        selection: Weights of the source to convert.
-        force: Replace an existing `out`.
+    `to` is `native` or a key of `FORMATS`; None chooses V1 for `.pth`, else native. Without `out`
+    the checkpoint is only printed. The other arguments are those of `read_source`.
 
     Raises:
         CheckpointError: The source cannot be read completely, or `out` exists.
@@ -104,9 +96,7 @@ def _choose_target(out: Path, to: str | None) -> str:
 
 def _warn_of_losses(config: ModelConfig, target: str, report: Report) -> None:
     """Warn if programs that read the target format compute something else with these weights."""
-    if target == NATIVE:
-        return
-    if config.select is not None or config.oversample != 1:
+    if target != NATIVE and (config.select is not None or config.oversample != 1):
         report.warn(
             f"this classifier selects tokens by motion; {get_title(target)} cannot store that, and"
             " other programs will use all tokens"

@@ -38,20 +38,17 @@ EXAMPLE_BATCH = 2
 
 
 class Export(NamedTuple):
-    """The files that were written."""
+    """The file that was written, and the content of the JSON file beside it."""
 
     out: Path
     metadata: dict[str, Any]
-    """Content of the JSON file beside it."""
 
 
 class ExportRequest(NamedTuple):
-    """What to export."""
+    """A key of `EXPORT_FORMATS`, and whether to export a classifier without its head."""
 
     to: str
-    """A key of `EXPORT_FORMATS`."""
     features: bool = False
-    """Export a classifier without its head."""
 
 
 def parse_request(to: str | None, out: Path | None, *, features: bool) -> ExportRequest | None:
@@ -82,17 +79,7 @@ def run(
     selection: Selection = ALL_WEIGHTS,
     force: bool = False,
 ) -> Export:
-    """Read a checkpoint, export its model with a JSON file beside it, and compare the two.
-
-    Args:
-        source: A file of weights, a directory of any format, or a finished run.
-        out: File to write.
-        report: Receives the results.
-        request: What to export.
-        hints: Facts that the user knows and the file does not state.
-        license_text: Licence of the weights, if the user knows it.
-        selection: Weights of the source to export.
-        force: Replace an existing `out`.
+    """Read a checkpoint as `read_source` does, export its model, and compare the two.
 
     Raises:
         CheckpointError: The source cannot be read, `out` exists, or the outputs of the exported
@@ -106,18 +93,14 @@ def run(
     original = build_export_model(loaded, features=request.features)
     report.say(f"{loaded.file}: exporting to {export_format.title}; output: {original.meaning}")
     parity, metadata = _write(out, metadata_file, loaded, original, request.to)
-    report.say(f"wrote {out} and {metadata_file.name}; {_describe_parity(original, parity)}")
+    report.say(
+        f"wrote {out} and {metadata_file.name}; read back, its {original.output} agree with the"
+        f" original's within {parity.largest_difference:.1g} (batch sizes"
+        f" {' and '.join(map(str, BATCHES))})"
+    )
     print_assumptions(loaded, report)
     print_warnings(loaded, report)
     return Export(out, metadata)
-
-
-def _describe_parity(original: ExportModel, parity: Parity) -> str:
-    batches = " and ".join(map(str, BATCHES))
-    return (
-        f"read back, its {original.output} agree with the original's within"
-        f" {parity.largest_difference:.1g} (batch sizes {batches})"
-    )
 
 
 def _check_destination(
@@ -137,11 +120,10 @@ def _write(
     out: Path, metadata_file: Path, loaded: Checkpoint, original: ExportModel, to: str
 ) -> tuple[Parity, dict[str, Any]]:
     """Write the exported model and its JSON file, if the outputs agree."""
-    export_format = EXPORT_FORMATS[to]
     with replacing_several(out) as folder:
-        example_BCTHW = make_clips(EXAMPLE_BATCH, original.grid)
+        export_format, clips = EXPORT_FORMATS[to], make_clips(EXAMPLE_BATCH, original.grid)
         file = folder / out.name
-        write_model(export_format, original.model, example_BCTHW, original.output, file)
+        write_model(export_format, original.model, clips, original.output, file)
         parity = compare_outputs(original, export_format.open(file))
         metadata = _make_metadata(loaded, original, to, parity)
         metadata["files"] = sorted(file.name for file in folder.iterdir())

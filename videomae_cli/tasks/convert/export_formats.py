@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from videomae_cli.checkpoints.reading.files import first_line
 from videomae_cli.errors import CheckpointError, UsageError
 
 INPUT = "clip"
@@ -36,11 +37,7 @@ class ExportFormat(NamedTuple):
 
 
 def check_packages(export_format: ExportFormat) -> None:
-    """Check that the packages of a format are installed.
-
-    Raises:
-        UsageError: One is missing.
-    """
+    """Check that the packages of a format are installed."""
     missing = [package for package in export_format.packages if find_spec(package) is None]
     if missing:
         raise UsageError(
@@ -52,14 +49,9 @@ def check_packages(export_format: ExportFormat) -> None:
 def write_model(
     export_format: ExportFormat, model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path
 ) -> None:
-    """Export a model.
+    """Export a model: clips in, one tensor with the name `output` out.
 
-    Args:
-        export_format: Format to write.
-        model: Clips in, one tensor out.
-        clip_BCTHW: Example batch of at least two clips.
-        output: Name of the output.
-        path: File to write.
+    The clips are an example batch of at least two.
 
     Raises:
         CheckpointError: torch cannot trace the model.
@@ -67,9 +59,8 @@ def write_model(
     try:
         export_format.write(model, clip_BCTHW, output, path)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise CheckpointError(
-            f"torch cannot export this model to {export_format.title}: {reason}",
+            f"torch cannot export this model to {export_format.title}: {first_line(error)}",
             "please report it, with the versions of torch, onnx and onnxscript",
         ) from error
 
@@ -119,13 +110,7 @@ def _write_torch(model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) 
 
 
 def _open_torch(path: Path) -> ModelFunction:
-    module = torch.export.load(path).module()
-
-    def run_model(clip_BCTHW: Tensor) -> Tensor:
-        result: Tensor = module(clip_BCTHW)
-        return result
-
-    return run_model
+    return torch.export.load(path).module()
 
 
 EXPORT_FORMATS: dict[str, ExportFormat] = {

@@ -44,16 +44,13 @@ class Features(nn.Module):
 
 
 class ExportModel(NamedTuple):
-    """The part of a model that is exported."""
+    """The part of a model that is exported, and the name and meaning of its output."""
 
     model: nn.Module
-    """Clips in, one tensor out."""
     grid: TokenGrid
     """Geometry of its input clips."""
     output: str
-    """Name of the output."""
     meaning: str
-    """Description of the output."""
 
 
 class Parity(NamedTuple):
@@ -65,19 +62,11 @@ class Parity(NamedTuple):
     largest_number: float
     """Largest absolute value in the outputs of the original."""
 
-    @property
-    def relative(self) -> float:
-        """Difference relative to the largest value; NaN if an output is NaN."""
-        return self.largest_difference / max(self.largest_number, MIN_VALUE)
-
 
 def build_export_model(loaded: Checkpoint, *, features: bool) -> ExportModel:
     """Build the part of a checkpoint's model that is exported.
 
-    Args:
-        loaded: The checkpoint.
-        features: Export a classifier without its head. Models without a head always give features
-            or latents.
+    `features` leaves out a classifier's head. Models without one always give features or latents.
     """
     config = loaded.config
     model = BUILDERS[config.kind](config)
@@ -115,7 +104,8 @@ def compare_outputs(original: ExportModel, exported: ModelFunction) -> Parity:
         torch.cat([side.flatten() for side in sides]) for sides in zip(*pairs, strict=True)
     )
     parity = Parity(BATCHES, (expected - actual).abs().max().item(), expected.abs().max().item())
-    if not parity.relative <= TOLERANCE:  # true for NaN as well
+    relative = parity.largest_difference / max(parity.largest_number, MIN_VALUE)
+    if not relative <= TOLERANCE:  # true for NaN as well
         raise CheckpointError(
             f"the {original.output} of the exported model differ from the original's by"
             f" {parity.largest_difference:.2g}, where the largest value is"

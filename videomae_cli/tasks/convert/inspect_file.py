@@ -34,7 +34,6 @@ class Inspection(NamedTuple):
     loaded: Checkpoint | None
     """The checkpoint that the file is read as; None if it is refused."""
     refusal: CheckpointError | None
-    """Why it is refused."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the description as plain data."""
@@ -67,16 +66,7 @@ class Inspection(NamedTuple):
 
 
 def run(source: Path, report: Report, *, hints: Hints = NO_HINTS, ema: bool = False) -> Inspection:
-    """Describe a file, and the checkpoint that it is read as.
-
-    Args:
-        source: A file of weights, a directory of any format, or a finished run.
-        report: Receives the description.
-        hints: Facts that the user knows and the file does not state.
-        ema: Inspect the moving average instead of the weights.
-
-    Returns:
-        The description; `refusal` is set if the tensors cannot be read as a model.
+    """Describe a file, and the checkpoint that it is read as; the arguments are `read_source`'s.
 
     Raises:
         CheckpointError: The file is missing, damaged, unsafe, or contains no tensors.
@@ -106,5 +96,5 @@ def _print_inspection(inspection: Inspection, report: Report) -> None:
     report.say(f"{inspection.file}: {'; '.join(parts)}")
     if inspection.loaded is not None:
         print_checkpoint(inspection.loaded, report)
-        return
-    report.table("tensors", TENSOR_COLUMNS, summarise_tensors(saved.weights))
+    else:
+        report.table("tensors", TENSOR_COLUMNS, summarise_tensors(saved.weights))

@@ -16,9 +16,8 @@ TENSOR_COLUMNS = ("name", "shape", "tensors")
 def print_checkpoint(loaded: Checkpoint, report: Report) -> None:
     """Print the model of a checkpoint, and what happened to each tensor."""
     config = loaded.config
-    report.say(
-        f"{loaded.file}: {get_title(loaded.format)}, {_describe_model(config, loaded.weights)}"
-    )
+    model = _describe_model(config, loaded.weights)
+    report.say(f"{loaded.file}: {get_title(loaded.format)}, {model}")
     report.table("tensors by native name", TENSOR_COLUMNS, summarise_tensors(loaded.weights))
     if loaded.report.initialised:
         report.say(f"initialised: {', '.join(loaded.report.initialised)}")
@@ -92,9 +91,9 @@ def _insert_blocks(pattern: str, blocks: Sequence[int]) -> str:
     if "{i}" not in pattern:
         return pattern
     first, last = min(blocks), max(blocks)
-    is_range = len(blocks) == last - first + 1
+    is_range = len(blocks) == last - first + 1 > 1
     numbers = f"{first}-{last}" if is_range else ",".join(map(str, sorted(blocks)))
-    return pattern.replace("{i}", numbers if len(blocks) > 1 else str(first))
+    return pattern.replace("{i}", numbers)
 
 
 def _group_by_reason(dropped: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:

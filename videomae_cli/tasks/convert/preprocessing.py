@@ -19,11 +19,8 @@ CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves
 def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
     """Describe how clips are sampled, resized and cropped in tests.
 
-    Mean and standard deviation are for information: exported models normalise inside.
-
-    Args:
-        config: Of the model.
-        frames: Frames that the model reads, before any selection.
+    Mean and standard deviation are for information: exported models normalise inside. `frames` are
+    those that the model reads, before any selection.
     """
     rule = DENSE if config.sampling == "dense" else SEGMENT
     size = config.grid.height

@@ -14,7 +14,6 @@ class Selection(NamedTuple):
     """The weights of a source to convert."""
 
     ema: bool = False
-    """Use the moving average instead of the weights."""
     head_rows: Path | None = None
     """JSON list of the rows of the head to keep, in order."""
 
@@ -28,13 +27,9 @@ def read_source(
     selection: Selection = ALL_WEIGHTS,
     license_text: str | None = None,
 ) -> Checkpoint:
-    """Read the selected weights of a source.
+    """Read the selected weights of a file, a directory of any format, or a finished run.
 
-    Args:
-        source: A file of weights, a directory of any format, or a finished run.
-        hints: Facts that the user knows and the file does not state.
-        selection: Weights to read.
-        license_text: Licence of the weights, if the user knows it.
+    `hints` and `license_text` are what the user knows and the file does not state.
 
     Raises:
         CheckpointError: The source cannot be read completely.
@@ -64,12 +59,7 @@ def _check_hints(hints: Hints, loaded: Checkpoint) -> None:
 
 
 def _select_head_rows(loaded: Checkpoint, file: Path) -> Checkpoint:
-    """Restrict a classifier to some of its classes, before any softmax (K710 to K400).
-
-    Raises:
-        CheckpointError: There is no head.
-        UsageError: The file is not a list of different rows of the head.
-    """
+    """Restrict a classifier to some of its classes, before any softmax (K710 to K400)."""
     config, weights = loaded.config, loaded.weights
     if config.classes is None:
         raise CheckpointError(
