@@ -65,7 +65,10 @@ def draw_sheet(
     height = panels_top + len(panels) * (side_y + GAP) - GAP + footer_height
     image = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    _draw_header(draw, caption)
+    draw.text((MARGIN, MARGIN), caption.title, TEXT_COLOUR, load_font(22, bold=True), anchor="la")
+    for number, line in enumerate(caption.lines):
+        at = (MARGIN, MARGIN + 34 + 22 * number)
+        draw.text(at, line, SECONDARY_COLOUR, load_font(15), anchor="la")
     draw_legend(image, legend, (MARGIN, legend_top), panels[0].frames_THWC[positions[0]])
     for column, heading in enumerate(headings):
         at = (left + column * (side_x + GAP) + side_x // 2, panels_top - 8)
@@ -113,14 +116,6 @@ def draw_strip(
     notice_y = footer_top + 44 + LINE_HEIGHT * len(legend)
     _draw_notice(draw, caption, (middle, notice_y), size=14, anchor="ms")
     return image
-
-
-def _draw_header(draw: ImageDraw.ImageDraw, caption: Caption) -> None:
-    draw.text((MARGIN, MARGIN), caption.title, TEXT_COLOUR, load_font(22, bold=True), anchor="la")
-    for number, line in enumerate(caption.lines):
-        draw.text(
-            (MARGIN, MARGIN + 34 + 22 * number), line, SECONDARY_COLOUR, load_font(15), anchor="la"
-        )
 
 
 def _draw_label(image: Image.Image, panel: Panel, at: tuple[int, int]) -> None:

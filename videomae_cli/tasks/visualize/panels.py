@@ -6,7 +6,7 @@ Shapes: T frames, H W pixels, C channels; t h w tokens along an axis.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -28,7 +28,6 @@ from videomae_cli.tasks.visualize.token_states import (
 
 Pixels = NDArray[np.uint8]
 """RGB pixels of one or several frames; the name of the variable gives the shape."""
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 TARGET_COVER, TARGET_EDGE = (203, 206, 212), (184, 188, 196)
 LEFT_OUT_STRIPE = (132, 139, 152)  # on the cover of a target
@@ -184,12 +183,10 @@ def draw_heat_map(
 
     The heat map gets the size of the (enlarged) frames.
     """
-    side = grid.patch * (frames_THWC.shape[1] // grid.height)
-    is_missing_thw1 = np.isnan(values_thw)[..., None]
     relative_thw = np.nan_to_num(values_thw) / find_maximum(values_thw)
     shades_thwC = colormaps[colour_map](relative_thw, bytes=True)[..., :3]
-    shades_thwC = np.where(is_missing_thw1, np.array(TARGET_COVER, np.uint8), shades_thwC)
-    return _repeat_per_pixel(shades_thwC.astype(np.uint8), grid, side)
+    shades_thwC[np.isnan(values_thw)] = TARGET_COVER
+    return _repeat_per_pixel(shades_thwC, grid, frames_THWC.shape[1] // grid.h)
 
 
 def find_maximum(values_thw: NDArray[np.float32]) -> float:
@@ -197,5 +194,5 @@ def find_maximum(values_thw: NDArray[np.float32]) -> float:
     return max(float(np.nanmax(values_thw)), 1e-6) if np.isfinite(values_thw).any() else 1.0
 
 
-def _repeat_per_pixel(values_thw: NDArray[Scalar], grid: TokenGrid, side: int) -> NDArray[Scalar]:
+def _repeat_per_pixel(values_thw: Pixels, grid: TokenGrid, side: int) -> Pixels:
     return values_thw.repeat(grid.tubelet, axis=0).repeat(side, axis=1).repeat(side, axis=2)

@@ -1,12 +1,9 @@
 """Reconstruct the pixels of a masked clip from a model's predictions, using no hidden pixel.
 
 A model with normalised targets predicts the pattern of a tubelet, but not its mean and standard
-deviation (brightness and contrast). Other demonstrations add those of the hidden tubelet itself;
-then even an untrained model seems to work, because most of the picture is the original. Here they
-are estimated from the visible tokens of the same clip, unless `target_stats` is set.
-
-A model that predicts only some frames of a tubelet predicts nothing for the others: they repeat the
-nearest predicted frame, and are not counted in loss and PSNR.
+deviation. With those of the hidden tubelet itself (`target_stats`), even an untrained model seems
+to work; here they are estimated from the visible tokens of the same clip. Frames of a tubelet that
+are not predicted repeat the nearest predicted one, and are not counted in loss and PSNR.
 
 Shapes: B batch (always 1 here), C channels, T frames, H W pixels, N tokens, V visible, M targets,
 P values in a tubelet, or in those of its frames that are predicted.
