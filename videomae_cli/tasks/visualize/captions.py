@@ -11,7 +11,7 @@ from videomae_cli.tasks.visualize.layout import Caption
 from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap
 from videomae_cli.tasks.visualize.panels import find_legend_states
 from videomae_cli.tasks.visualize.reconstruct import Reconstruction, StatisticsSource
-from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Options, Setup
+from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Setup
 from videomae_cli.tasks.visualize.strategies import format_name
 from videomae_cli.tasks.visualize.token_states import count_tokens
 
@@ -143,7 +143,7 @@ def report_masks(
 
 
 def report_reconstructions(
-    setup: Setup, masked_clips: Sequence[MaskedClip], options: Options, report: Report
+    setup: Setup, masked_clips: Sequence[MaskedClip], report: Report
 ) -> None:
     """Report the quality of the reconstructions, if there are any."""
     first = masked_clips[0].reconstruction
@@ -154,7 +154,7 @@ def report_reconstructions(
         name = f"{format_name(spec)}: " if len(masked_clips) > 1 else ""
         report.say(f"{name}{describe_quality(reconstruction)}")
     report.say(write_notice(first, setup.grid))
-    if options.target_stats and first.statistics == "none":
+    if setup.target_stats and first.statistics == "none":
         report.warn("--target-stats has no effect: this model predicts pixels directly")
 
 

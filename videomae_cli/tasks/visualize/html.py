@@ -57,8 +57,6 @@ def write_html(
     setup: Setup,
     masked_clips: Sequence[MaskedClip],
     motion: MotionMap | None,
-    *,
-    target_stats: bool = False,
 ) -> None:
     """Write the page; the initial ratio of the slider is that of the first mask."""
     states = np.unique([compute_states(one.mask, one.spec, setup.grid) for one in masked_clips])
@@ -66,7 +64,7 @@ def write_html(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(template).render(
         caption=caption,
-        data=_build_data(clip, setup, masked_clips, motion, target_stats=target_stats),
+        data=_build_data(clip, setup, masked_clips, motion),
         legend=[(int(state), DESCRIPTIONS[TokenState(state)]) for state in states],
         motion=motion and _describe_motion(motion),
         grid=setup.grid,
@@ -83,12 +81,7 @@ def pack_states(states_thw: TokenStates) -> str:
 
 
 def _build_data(
-    clip: ClipView,
-    setup: Setup,
-    masked_clips: Sequence[MaskedClip],
-    motion: MotionMap | None,
-    *,
-    target_stats: bool,
+    clip: ClipView, setup: Setup, masked_clips: Sequence[MaskedClip], motion: MotionMap | None
 ) -> dict[str, Any]:
     """Return the data of the script in the page."""
     grid, start = setup.grid, masked_clips[0].spec.ratio
@@ -96,9 +89,7 @@ def _build_data(
     strategies = [
         {
             "name": format_name(one.spec),
-            "views": [
-                _build_view(one, ratio, clip, setup, target_stats=target_stats) for ratio in ratios
-            ],
+            "views": [_build_view(one, ratio, clip, setup) for ratio in ratios],
         }
         for one in masked_clips
     ]
@@ -121,13 +112,12 @@ def _build_data(
 
 
 def _build_view(
-    masked_clip: MaskedClip, ratio: float, clip: ClipView, setup: Setup, *, target_stats: bool
+    masked_clip: MaskedClip, ratio: float, clip: ClipView, setup: Setup
 ) -> dict[str, Any]:
     """Return states, counts and reconstruction at a ratio, or why the mask does not support it."""
     if masked_clip.spec.ratio != ratio:
         try:
-            spec = replace_ratio(masked_clip.spec, ratio)
-            masked_clip = mask_clip(clip, setup, spec, target_stats=target_stats)
+            masked_clip = mask_clip(clip, setup, replace_ratio(masked_clip.spec, ratio))
         except (RecipeError, UsageError) as error:
             return {"error": error.message}
     spec, mask, reconstruction = masked_clip

@@ -92,9 +92,7 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
 
 
 @torch.no_grad()
-def mask_clip(
-    clip: ClipView, setup: Setup, spec: MaskSpec, *, target_stats: bool = False
-) -> MaskedClip:
+def mask_clip(clip: ClipView, setup: Setup, spec: MaskSpec) -> MaskedClip:
     """Mask a clip, and reconstruct it if `setup.reconstructs`.
 
     Raises:
@@ -106,7 +104,7 @@ def mask_clip(
         return MaskedClip(spec, masker(noise_B2N, build_content(clip, setup)), None)
     setup.model.masker = masker
     reconstruction, mask = reconstruct(
-        setup.model, clip.clip_BCTHW, noise_B2N, target_stats=target_stats
+        setup.model, clip.clip_BCTHW, noise_B2N, target_stats=setup.target_stats
     )
     return MaskedClip(spec, mask, reconstruction)
 

@@ -53,6 +53,7 @@ class Setup(NamedTuple):
     load_messages: tuple[str, ...] = ()
     warning: str = ""
     """Known defect of these weights."""
+    target_stats: bool = False
 
     @property
     def reconstructs(self) -> bool:
@@ -94,6 +95,7 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
         frame_choice,
         (loaded.report.summary(), *assumed),
         loaded.warning,
+        options.target_stats,
     )
 
 

@@ -96,12 +96,10 @@ def run(
     if setup.warning:
         report.warn(setup.warning)
     clip = read_clip(video, info, setup, seed=options.seed)
-    masked_clips = tuple(
-        mask_clip(clip, setup, spec, target_stats=options.target_stats) for spec in setup.masks
-    )
+    masked_clips = tuple(mask_clip(clip, setup, spec) for spec in setup.masks)
     motion = measure_motion(clip, setup)
     report_masks(clip, setup, masked_clips, motion, report)
-    report_reconstructions(setup, masked_clips, options, report)
+    report_reconstructions(setup, masked_clips, report)
     result = Visualisation(files, setup, clip, masked_clips, motion)
     _write_files(result, options, report)
     return result
@@ -132,8 +130,7 @@ def _write_file(path: Path, result: Visualisation, options: Options) -> None:
     _, setup, clip, masked_clips, motion = result
     caption = write_caption(clip, setup, masked_clips, seed=options.seed)
     if path.suffix.lower() == HTML_SUFFIX:
-        target_stats = options.target_stats
-        write_html(path, caption, clip, setup, masked_clips, motion, target_stats=target_stats)
+        write_html(path, caption, clip, setup, masked_clips, motion)
         return
     panels = build_panels(clip, setup, masked_clips, motion, error=options.error)
     if path.suffix.lower() == ".png":
