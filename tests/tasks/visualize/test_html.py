@@ -20,7 +20,7 @@ from videomae_cli.tasks.visualize.setup import Options
 from videomae_cli.tasks.visualize.strategies import ALL_STRATEGIES, replace_ratio
 from videomae_cli.tasks.visualize.token_states import TokenState, compute_states
 
-OPTIONS = Options(frames=8, size=64, patch=16, stride=2, strategy="all")
+OPTIONS = Options(frames=8, size=64, stride=2, strategy="all")
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Options
 from videomae_cli.tasks.visualize.strategies import ALL_STRATEGIES
 from videomae_cli.tasks.visualize.token_states import TokenState
 
-SMALL = Options(frames=8, size=64, patch=16, stride=2, strategy="all")
+SMALL = Options(frames=8, size=64, stride=2, strategy="all")
 MOVING = AUTOENCODER.model_copy(
     update={"mask": MaskSpec(strategy="motion", ratio=0.75, pool=0.5), "oversample": 2.0}
 )

@@ -23,7 +23,7 @@ from videomae_cli.tasks.load_model import read_checkpoint
 from videomae_cli.tasks.visualize import visualize
 from videomae_cli.tasks.visualize.setup import Options
 
-SMALL = Options(frames=4, size=32, patch=8, stride=2, ratio=0.75)
+SMALL = Options(frames=4, size=64, stride=2, ratio=0.75)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_clip_is_the_middle_of_the_video(video: Path, tmp_path: Path) -> Non
     indices = result.clip.indices
     assert np.diff(indices).tolist() == [2, 2, 2]
     assert abs((indices[0] + indices[-1]) / 2 - 9.5) <= 2
-    assert result.clip.frames_THWC.shape == (4, 32, 32, 3)
+    assert result.clip.frames_THWC.shape == (4, 64, 64, 3)
 
 
 def test_the_movies_have_every_frame_and_an_even_size(video: Path, tmp_path: Path) -> None:

@@ -8,13 +8,12 @@ data/unlabelled/                            the prepared pretraining videos
 data/natural-48/  natural-160/  ...         the first 48, 160, ... training videos and all of test
 """
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli import __version__
+from videomae_cli import __version__, atomic
 from videomae_cli.data.manifest import DATASET, Manifest, read_manifest, write_manifest
 from videomae_cli.report import Report
 from videomae_cli.rng import stream_seed
@@ -38,7 +37,6 @@ class VideoCounts(NamedTuple):
     """The number of videos of each kind."""
 
     unlabelled: int
-    """For pretraining."""
     budgets: tuple[int, ...]
     """Labelled videos for fine-tuning, one comparison each, in ascending multiples of 8."""
     control: int
@@ -47,12 +45,6 @@ class VideoCounts(NamedTuple):
     """Test videos of the comparisons; a multiple of 8."""
     control_test: int
     """Test videos of the controls; a multiple of 8."""
-
-    @property
-    def videos(self) -> int:
-        """Total number of video files."""
-        comparisons = max(self.budgets) + self.test
-        return self.unlabelled + comparisons + 2 * (self.control + self.control_test)
 
 
 def unlabelled_dir(run_dir: Path) -> Path:
@@ -68,30 +60,26 @@ def labelled_dir(run_dir: Path, order: FrameOrder, labels: int) -> Path:
 def make_unlabelled(run_dir: Path, counts: VideoCounts, *, seed: int, report: Report) -> None:
     """Generate and prepare the pretraining videos, unless they exist."""
     folder = run_dir / "videos" / "unlabelled"
-    numbers = range(counts.unlabelled)
     seed = stream_seed(seed, "unlabelled")
-    _write_missing(folder, numbers, seed=seed, order="natural", report=report)
-    prepared = unlabelled_dir(run_dir)
-    if not _is_prepared(prepared):
-        prepare.run(folder, prepared, report, PREPARE_OPTIONS)
+    _write_missing(folder, range(counts.unlabelled), seed=seed, order="natural", report=report)
+    _prepare_missing(folder, unlabelled_dir(run_dir), report)
 
 
 def make_labelled(
     run_dir: Path, order: FrameOrder, counts: VideoCounts, *, seed: int, report: Report
 ) -> None:
     """Generate and prepare the labelled videos: one dataset for each number of labels."""
-    budgets = counts.budgets if order == "natural" else (counts.control,)
-    folder, prepared = run_dir / "videos" / order, run_dir / "data" / order
-    train = range(max(budgets))
     # the test clips are the same in all orders and budgets, but there are fewer for the controls
-    tests = counts.test if order == "natural" else counts.control_test
-    test = range(FIRST_TEST, FIRST_TEST + tests)
+    is_natural = order == "natural"
+    budgets = counts.budgets if is_natural else (counts.control,)
+    tests = counts.test if is_natural else counts.control_test
+    folder, prepared = run_dir / "videos" / order, run_dir / "data" / order
+    train, test = range(max(budgets)), range(FIRST_TEST, FIRST_TEST + tests)
     seed = stream_seed(seed, "labelled")
     _write_missing(folder, [*train, *test], seed=seed, order=order, report=report)
     if not (folder / LIST_FILE).is_file():
         _write_list(folder / LIST_FILE, train, test)
-    if not _is_prepared(prepared):
-        prepare.run(folder / LIST_FILE, prepared, report, PREPARE_OPTIONS)
+    _prepare_missing(folder / LIST_FILE, prepared, report)
     manifest = read_manifest(prepared)
     for labels in budgets:
         _write_subset(manifest, labelled_dir(run_dir, order, labels), labels)
@@ -110,14 +98,16 @@ def _write_missing(
     report.finish()
 
 
+def _prepare_missing(source: Path, prepared: Path, report: Report) -> None:
+    if not _is_prepared(prepared):
+        prepare.run(source, prepared, report, PREPARE_OPTIONS)
+
+
 def _write_list(path: Path, train: Sequence[int], test: Sequence[int]) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("path", "label", "split"))
-        for split, numbers in (("train", train), ("test", test)):
-            writer.writerows((video_name(n), MOTIONS[motion_index(n)], split) for n in numbers)
-    partial.replace(path)
+    lines = ["path,label,split"]
+    for split, numbers in (("train", train), ("test", test)):
+        lines += [f"{video_name(n)},{MOTIONS[motion_index(n)]},{split}" for n in numbers]
+    atomic.write_text(path, "\n".join(lines) + "\n")
 
 
 def _write_subset(manifest: Manifest, directory: Path, labels: int) -> None:

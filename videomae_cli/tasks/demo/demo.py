@@ -1,12 +1,9 @@
 """`videomae demo`: measure on this machine how much pretraining helps where labels are few.
 
-Generate videos; pretrain on them without labels; fine-tune the pretrained encoder, and an identical
-one from scratch, on few labels and for the same number of steps; compare both on videos that
-neither has seen. Two controls check that only motion can be learned: on single frames, top-1 must
-be at chance; on shuffled frames, the accuracy within each pair of opposite classes must be 50 %.
-
-Every stage uses the code of the command of its name. Two tasks run in parallel, each in a process
-with one thread. A resumed demonstration does not repeat finished tasks.
+The pretrained encoder, and an identical one from scratch, are fine-tuned on few labels for the same
+number of steps, and compared on videos that neither has seen. Two controls check that only motion
+can be learned: on single frames, top-1 must be at chance; on shuffled frames, the accuracy within
+each pair of opposite classes must be 50 %. Every stage uses the code of the command of its name.
 """
 
 import json
@@ -16,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from videomae_cli import atomic
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
@@ -46,11 +43,6 @@ COLUMNS = ("labelled videos", "pretrained", "from scratch", "gain")
 def run(run_dir: Path, report: Report, plan: DemoPlan) -> DemoResults:
     """Run or resume a demonstration; write `results.json` and `report.html`.
 
-    Args:
-        run_dir: The run directory; finished tasks of an interrupted run in it are reused.
-        report: Receives messages and progress.
-        plan: The configuration.
-
     Raises:
         UsageError: `run_dir` contains a demonstration with another plan, or something else.
         Stopped: A signal asked to stop; running it again in this directory continues.
@@ -70,8 +62,10 @@ def run(run_dir: Path, report: Report, plan: DemoPlan) -> DemoResults:
     results = DemoResults(comparisons, controls, timer.seconds)
     atomic.write_text(run_dir / RESULTS, json.dumps(results.as_json(), indent=1) + "\n")
     page = write_report(run_dir, results, plan.counts, run_dir / PRETRAIN / "final", plan.seed)
-    _report_results(results, report)
-    report.say(f"wrote {page}")
+    title = f"top-1 on {comparisons[0].videos:,} test videos, 8 classes, chance 12.5 %"
+    report.table(title, COLUMNS, results.rows())
+    for line in (*results.summary(), f"wrote {page}"):
+        report.say(line)
     return results
 
 
@@ -79,9 +73,7 @@ def _train_all(run_dir: Path, plan: DemoPlan, report: Report) -> list[DemoScore]
     """Run all tasks; return the scores in the order of `DemoPlan.classifiers`."""
     workers = min(MAX_PARALLEL_TASKS, os.cpu_count() or 1)
     try:
-        done: dict[str, Any] = run_in_parallel(
-            _tasks(run_dir, plan), report, workers=workers, title="demo"
-        )
+        done = run_in_parallel(_tasks(run_dir, plan), report, workers=workers, title="demo")
     except Stopped as error:
         raise Stopped(
             f"finished tasks are kept in {run_dir}",
@@ -121,7 +113,6 @@ def _make_labelled(run_dir: Path, plan: DemoPlan, order: FrameOrder, report: Rep
 
 
 def _pretrain(run_dir: Path, plan: DemoPlan, report: Report) -> None:
-    """Pretrain without labels."""
     if not is_finished(run_dir / PRETRAIN):
         recipe = plan.pretraining.model_copy(update={"data": unlabelled_dir(run_dir)})
         pretrain.run(recipe, run_dir / PRETRAIN, ProgressOnly(report))
@@ -145,11 +136,7 @@ def _train_classifier(
 
 
 class _Timer:
-    """The time spent in each stage, summed over interruptions.
-
-    Args:
-        run_dir: Has the file with the times.
-    """
+    """The time spent in each stage, summed over interruptions."""
 
     def __init__(self, run_dir: Path) -> None:
         self.seconds: dict[str, float] = {}
@@ -168,11 +155,3 @@ class _Timer:
             spent = self._before.get(stage, 0.0) + time.monotonic() - start
             self.seconds[stage] = round(spent, 1)
             atomic.write_text(self._file, json.dumps({**self._before, **self.seconds}) + "\n")
-
-
-def _report_results(results: DemoResults, report: Report) -> None:
-    videos = results.comparisons[0].videos
-    title = f"top-1 on {videos:,} test videos, 8 classes, chance 12.5 %"
-    report.table(title, COLUMNS, results.rows())
-    for line in results.summary():
-        report.say(line)

@@ -1,9 +1,7 @@
 """Run tasks in parallel, each in a worker process with one thread.
 
 A small model does not use a second core well, so two tasks with one thread each finish sooner than
-one after the other with two. A worker starts the first task whose requirements are finished.
-Results may differ between machines with different numbers of cores.
-
+one after the other with two. Results may differ between machines with different numbers of cores.
 A signal, or the failure of one task, is sent to the running tasks, which write a checkpoint and
 exit. Workers end when the process that started them ends, for whatever reason.
 """
@@ -39,7 +37,6 @@ class ParallelTask(NamedTuple):
     function: Callable[[Report], Any]
     """Picklable, as its result must be. Of its progress, only steps are shown."""
     steps: int = 0
-    """Its steps in the total progress."""
     requires: tuple[str, ...] = ()
     """Names of the tasks that must be finished before it starts."""
 
@@ -47,13 +44,10 @@ class ParallelTask(NamedTuple):
 def run_in_parallel(
     tasks: Sequence[ParallelTask], report: Report, *, workers: int, title: str
 ) -> dict[str, Any]:
-    """Run all tasks; return their results by name.
+    """Run all tasks, at most `workers` at a time; return their results by name.
 
-    Args:
-        tasks: Started in this order, as far as their requirements allow.
-        report: Receives the messages of the tasks, and one progress over the steps of all.
-        workers: Maximum number of tasks that run at the same time.
-        title: Of the progress.
+    Tasks start in this order, as far as their requirements allow. The report gets their messages,
+    and one progress over the steps of all.
 
     Raises:
         Stopped: A signal asked to stop; the running tasks have ended.
@@ -64,9 +58,7 @@ def run_in_parallel(
     messages = context.SimpleQueue()
     report.start(title, total=sum(task.steps for task in tasks))
     with SignalHandler() as signals:
-        pool = ProcessPoolExecutor(
-            workers, context, initializer=_set_up_worker, initargs=(messages,)
-        )
+        pool = ProcessPoolExecutor(workers, context, _set_up_worker, (messages,))
         try:
             return _run_all(tasks, pool, workers, signals, lambda: _forward(messages, report))
         except BrokenProcessPool as error:
@@ -158,22 +150,16 @@ def _exit_with_parent() -> None:
 
 
 class _QueueReport(Silence):
-    """A report that sends its messages and steps to the process that started the worker.
-
-    Args:
-        messages: Receives them.
-    """
+    """A report that sends its messages and steps to the process that started the worker."""
 
     def __init__(self, messages: MessageQueue) -> None:
         self._messages = messages
         self._counts_steps = False
 
     def say(self, text: str) -> None:
-        """Send the line."""
         self._messages.put(("say", (text,), {}))
 
     def warn(self, text: str) -> None:
-        """Send the warning."""
         self._messages.put(("warn", (text,), {}))
 
     def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
@@ -182,6 +168,5 @@ class _QueueReport(Silence):
         self.advance(done)
 
     def advance(self, amount: int = 1, *, figures: str = "") -> None:
-        """Send the steps."""
         if self._counts_steps:
             self._messages.put(("advance", (amount,), {"figures": figures}))

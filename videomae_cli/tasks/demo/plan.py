@@ -57,10 +57,9 @@ class DemoPlan(NamedTuple):
             for labels in self.counts.budgets
             for start in get_args(InitialWeights)
         ]
-        return [
-            *comparisons,
-            DemoClassifier("still", "pretrained", self.counts.control),
-            DemoClassifier("shuffled", "pretrained", self.counts.control),
+        controls: tuple[FrameOrder, ...] = ("still", "shuffled")
+        return comparisons + [
+            DemoClassifier(order, "pretrained", self.counts.control) for order in controls
         ]
 
     def describe(self) -> str:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import jinja2
 from matplotlib.axes import Axes
@@ -19,28 +20,20 @@ from videomae_cli.engine.environment import software
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.report import Silence
 from videomae_cli.tasks.demo.data import VideoCounts
-from videomae_cli.tasks.demo.results import CHANCE, DemoResults
+from videomae_cli.tasks.demo.results import CHANCE, DemoResults, InitialWeights
 from videomae_cli.tasks.demo.videos import FRAMES, MOTIONS, frame_mean_loss, motion_index
 from videomae_cli.tasks.visualize import visualize
 from videomae_cli.tasks.visualize.setup import Options
 
-PAGE = "report.html"
-PRETRAINED, SCRATCH = "#2563eb", "#9aa3b2"
+COLOURS = {"pretrained": "#2563eb", "scratch": "#9aa3b2"}
+LABELS = {"pretrained": "pretrained", "scratch": "from scratch"}
 SHOWN_MOTIONS = (0, 6)  # a shift and a rotation
 
 
 def write_report(
     run_dir: Path, results: DemoResults, counts: VideoCounts, pretrained: Path, seed: int
 ) -> Path:
-    """Write `report.html`; return its path.
-
-    Args:
-        run_dir: Of the demonstration.
-        results: Its scores.
-        counts: Its numbers of videos.
-        pretrained: Directory of the pretrained weights.
-        seed: Its random seed.
-    """
+    """Write `report.html`; return its path."""
     source = files("videomae_cli.tasks.demo").joinpath("report.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     fewest, most = results.budgets[0], results.budgets[-1]
@@ -59,7 +52,7 @@ def write_report(
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         software=software(),
     )
-    path = run_dir / PAGE
+    path = run_dir / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
 
@@ -80,10 +73,8 @@ def _plot_classes(run_dir: Path) -> str:
         for number, frame_HWC in enumerate(read_frames(path, range(FRAMES))):
             cell: Axes = axes[motion][number]
             cell.imshow(frame_HWC)
-            cell.set_xticks([])
-            cell.set_yticks([])
-            for edge in cell.spines.values():
-                edge.set_visible(False)
+            cell.set(xticks=[], yticks=[])
+            cell.spines[:].set_visible(False)
         axes[motion][0].set_ylabel(
             MOTIONS[motion], rotation=0, ha="right", va="center", fontsize=11
         )
@@ -92,16 +83,10 @@ def _plot_classes(run_dir: Path) -> str:
 
 def _plot_accuracy(results: DemoResults) -> str:
     figure, axes = _new_axes("labelled videos", "top-1, %")
-    for start, colour in (("pretrained", PRETRAINED), ("scratch", SCRATCH)):
-        scores = [s for s in results.comparisons if s.start == start]
-        scores.sort(key=lambda score: score.labels)
+    for start in get_args(InitialWeights):
+        top1 = [100 * results.find_score(labels, start).top1 for labels in results.budgets]
         axes.plot(
-            [score.labels for score in scores],
-            [100 * score.top1 for score in scores],
-            "o-",
-            color=colour,
-            label=start.replace("scratch", "from scratch"),
-            linewidth=2,
+            results.budgets, top1, "o-", color=COLOURS[start], label=LABELS[start], linewidth=2
         )
     axes.axhline(100 * CHANCE, color="#c4c9d4", linestyle="--", linewidth=1)
     axes.text(results.budgets[0], 100 * CHANCE + 1.5, "chance", color="#8a93a5", fontsize=9)
@@ -115,8 +100,7 @@ def _plot_accuracy(results: DemoResults) -> str:
 
 def _plot_pretraining(run_dir: Path) -> str:
     figure, axes = _new_axes("pretraining step", "loss")
-    lines = read_metrics(run_dir / "pretrain" / "metrics.jsonl")
-    axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], color=PRETRAINED)
+    _plot_loss(axes, run_dir / "pretrain", "pretrained")
     baseline = frame_mean_loss(list(_find_test_videos(run_dir).values()))
     axes.axhline(baseline, color="#8a93a5", linestyle="--", linewidth=1)
     axes.set_yscale("log")
@@ -125,14 +109,8 @@ def _plot_pretraining(run_dir: Path) -> str:
 
 def _plot_finetuning(run_dir: Path, labels: int) -> str:
     figure, axes = _new_axes("fine-tuning step", "loss")
-    for start, colour in (("pretrained", PRETRAINED), ("scratch", SCRATCH)):
-        lines = read_metrics(run_dir / f"natural-{start}-{labels}" / "metrics.jsonl")
-        axes.plot(
-            [line["step"] for line in lines],
-            [line["loss"] for line in lines],
-            color=colour,
-            label=start.replace("scratch", "from scratch"),
-        )
+    for start in get_args(InitialWeights):
+        _plot_loss(axes, run_dir / f"natural-{start}-{labels}", start)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     return _encode_figure(figure)
@@ -152,11 +130,16 @@ def _draw_reconstructions(run_dir: Path, pretrained: Path) -> list[str]:
 def _new_axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5.2, 3.6), layout="constrained")
     axes = figure.subplots()
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set(xlabel=x_label, ylabel=y_label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eceff4")
     return figure, axes
+
+
+def _plot_loss(axes: Axes, run_dir: Path, start: InitialWeights) -> None:
+    lines = read_metrics(run_dir / "metrics.jsonl")
+    steps, losses = ([line[key] for line in lines] for key in ("step", "loss"))
+    axes.plot(steps, losses, color=COLOURS[start], label=LABELS[start])
 
 
 def _encode_figure(figure: Figure) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,10 @@ class DemoScore(NamedTuple):
     order: FrameOrder
     start: InitialWeights
     labels: int
-    """Number of labelled training videos."""
     top1: float
     pair: float
     """Accuracy if the pair of opposite classes is given and only the likelier of the two counts."""
     videos: int
-    """Number of test videos."""
 
     def margin(self, expected: float) -> float:
         """Return 1.96 standard errors of an accuracy on the test videos, if `expected` is true."""
@@ -41,7 +39,6 @@ class DemoResults(NamedTuple):
     controls: tuple[DemoScore, ...]
     """Still and shuffled frames, each from pretrained weights."""
     seconds: dict[str, float]
-    """Wall-clock time of each stage."""
 
     @property
     def budgets(self) -> list[int]:
@@ -59,15 +56,12 @@ class DemoResults(NamedTuple):
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return the rows of the table: labels, both accuracies, gain."""
-        return [
-            (
-                f"{labels:,}",
-                f"{100 * self.find_score(labels, 'pretrained').top1:.1f} %",
-                f"{100 * self.find_score(labels, 'scratch').top1:.1f} %",
-                f"{self.gain(labels):+.1f} points",
-            )
-            for labels in self.budgets
-        ]
+        rows = []
+        for labels in self.budgets:
+            pair = (self.find_score(labels, start).top1 for start in get_args(InitialWeights))
+            figures = (f"{100 * top1:.1f} %" for top1 in pair)
+            rows.append((f"{labels:,}", *figures, f"{self.gain(labels):+.1f} points"))
+        return rows
 
     def conclusion(self) -> str:
         """Return one sentence about the gain at the lowest and the highest number of labels."""

@@ -1,15 +1,11 @@
 """The videos of the demonstration: a moving textured plane, with one class per motion.
 
-There are eight classes in four opposite pairs. The parameters of a clip (texture, pose, speeds) are
-drawn independently of its class. The motion is symmetric in time about the middle of the clip, so
-the opposite class with the same parameters has exactly the same frames in reverse order: no
-statistic that ignores the order of frames can distinguish the two. A single frame cannot
-distinguish the pairs either: a plane that does not zoom has the constant distance that a zooming
-plane has in a random frame, and shift and rotation are uniform in all classes. There is no motion
-blur.
-
-Files have only key frames, encoded at a constant quantiser, so file size and compression artefacts
-do not depend on the direction either. File names are numbers.
+There are eight classes in four opposite pairs; all other parameters of a clip are independent of
+its class. The motion is symmetric in time about the middle of the clip, so the opposite class with
+the same parameters has exactly the same frames in reverse order. A single frame cannot distinguish
+the pairs either: a plane that does not zoom has the constant distance that a zooming plane has in a
+random frame. Files have only key frames, encoded at a constant quantiser, so file size and
+compression artefacts do not depend on the direction.
 
 Shapes: T frames, H height, W width, C = 3 channels. Lengths are in frame widths, times in frames.
 """
@@ -143,8 +139,8 @@ def write_videos(
     """
     folder.mkdir(parents=True, exist_ok=True)
     # not forked, because the parent may have threads, for example those of torch
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ignore_interrupts)
-    with pool:
+    ignore_interrupts = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    with ProcessPoolExecutor(workers, get_context("spawn"), *ignore_interrupts) as pool:
         jobs = [
             pool.submit(_write_some, folder, numbers[first : first + VIDEOS_PER_JOB], seed, order)
             for first in range(0, len(numbers), VIDEOS_PER_JOB)
@@ -173,10 +169,6 @@ def _write_some(folder: Path, numbers: Sequence[int], seed: int, order: FrameOrd
     return len(numbers)
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _frame_times() -> NDArray[np.float64]:
     """Return the times of the frames, symmetric about 0, so that a sign change reverses them."""
     return np.arange(FRAMES, dtype=np.float64) - (FRAMES - 1) / 2
@@ -196,9 +188,8 @@ def _draw_texture(rng: np.random.Generator) -> NDArray[np.float32]:
     mixture = np.eye(3) + 0.5 * rng.standard_normal((3, 3))
     mixture *= CONTRAST / np.linalg.norm(mixture, axis=1, keepdims=True)
     colour_C = 127.5 + COLOUR_STD * rng.standard_normal(3)
-    texture_HWC = np.einsum("kc,chw->hwk", mixture, waves_CHW) + colour_C
-    clipped: NDArray[np.float32] = np.clip(texture_HWC, 0, 255).astype(np.float32)
-    return clipped
+    texture_HWC: NDArray[np.float64] = np.einsum("kc,chw->hwk", mixture, waves_CHW) + colour_C
+    return texture_HWC.clip(0, 255).astype(np.float32)
 
 
 def _interpolate(
@@ -206,13 +197,12 @@ def _interpolate(
 ) -> FrameArray:
     """Sample a periodic texture at coordinates in pixels, by bilinear interpolation."""
     left, top = np.floor(u_THW).astype(np.int64), np.floor(v_THW).astype(np.int64)
-    part_u, part_v = ((u_THW - left)[..., None], (v_THW - top)[..., None])
-    part_u, part_v = part_u.astype(np.float32), part_v.astype(np.float32)
+    part_u = (u_THW - left)[..., None].astype(np.float32)
+    part_v = (v_THW - top)[..., None].astype(np.float32)
     pixels = texture_HWC.reshape(-1, 3)
     columns = left % TEXTURE_SIDE, (left + 1) % TEXTURE_SIDE
     rows = (top % TEXTURE_SIDE) * TEXTURE_SIDE, ((top + 1) % TEXTURE_SIDE) * TEXTURE_SIDE
     upper, lower = (
         pixels[row + columns[0]] * (1 - part_u) + pixels[row + columns[1]] * part_u for row in rows
     )
-    frames_THWC: FrameArray = (upper * (1 - part_v) + lower * part_v + 0.5).astype(np.uint8)
-    return frames_THWC
+    return np.asarray(upper * (1 - part_v) + lower * part_v + 0.5).astype(np.uint8)

@@ -11,7 +11,7 @@ from videomae_cli.tasks.visualize.layout import Caption
 from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap
 from videomae_cli.tasks.visualize.panels import find_legend_states
 from videomae_cli.tasks.visualize.reconstruct import Reconstruction, StatisticsSource
-from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Options, Setup
+from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Setup
 from videomae_cli.tasks.visualize.strategies import format_name
 from videomae_cli.tasks.visualize.token_states import count_tokens
 
@@ -37,27 +37,23 @@ def write_caption(
     """Describe clip, mask and model, and name the source of the patch statistics."""
     grid, is_single = setup.grid, len(masked_clips) == 1
     spec, _, reconstruction = masked_clips[0]
+    notice, is_warning = "", False
     mask = f"  ·  {format_name(spec)} mask, ratio {spec.ratio:g}" if is_single else ""
     lines = [
         f"{grid.frames} frames, {describe_sampling(clip, setup)}{mask}, seed {seed}"
         f"  ·  token: {grid.tubelet} frames x {grid.patch} x {grid.patch} pixels"
     ]
-    states = tuple(find_legend_states(setup, masked_clips))
     if setup.model is not None:
         lines.append(setup.description)
-    if reconstruction is None:
-        return Caption(clip.path.name, tuple(lines), "", is_warning=False, states=states)
-    if is_single:
-        lines[-1] += f"  ·  {describe_quality(reconstruction)}"
-    if reconstruction.predicted_frames < grid.tubelet:
-        lines.append(describe_repeated_frames(reconstruction, grid))
-    return Caption(
-        clip.path.name,
-        tuple(lines),
-        NOTICES[reconstruction.statistics],
-        is_warning=reconstruction.statistics == "target",
-        states=states,
-    )
+    if reconstruction is not None:
+        notice = NOTICES[reconstruction.statistics]
+        is_warning = reconstruction.statistics == "target"
+        if is_single:
+            lines[-1] += f"  ·  {describe_quality(reconstruction)}"
+        if reconstruction.predicted_frames < grid.tubelet:
+            lines.append(describe_repeated_frames(reconstruction, grid))
+    states = tuple(find_legend_states(setup, masked_clips))
+    return Caption(clip.path.name, tuple(lines), notice, is_warning, states)
 
 
 def write_notice(reconstruction: Reconstruction, grid: TokenGrid) -> str:
@@ -111,16 +107,8 @@ def compute_playback_fps(clip: ClipView, setup: Setup) -> float:
 
 
 def get_fps(clip: ClipView) -> float:
-    """Return the frames per second of the video, or a default if the file has none."""
+    """Return the frames per second of the video, or a default."""
     return clip.info.fps or DEFAULT_FPS
-
-
-def report_setup(setup: Setup, report: Report) -> None:
-    """Report the checkpoint, how its weights were loaded, and its known defects."""
-    for line in (setup.description, *setup.load_messages):
-        report.say(line)
-    if setup.warning:
-        report.warn(setup.warning)
 
 
 def report_masks(
@@ -155,7 +143,7 @@ def report_masks(
 
 
 def report_reconstructions(
-    setup: Setup, masked_clips: Sequence[MaskedClip], options: Options, report: Report
+    setup: Setup, masked_clips: Sequence[MaskedClip], report: Report
 ) -> None:
     """Report the quality of the reconstructions, if there are any."""
     first = masked_clips[0].reconstruction
@@ -166,7 +154,7 @@ def report_reconstructions(
         name = f"{format_name(spec)}: " if len(masked_clips) > 1 else ""
         report.say(f"{name}{describe_quality(reconstruction)}")
     report.say(write_notice(first, setup.grid))
-    if options.target_stats and first.statistics == "none":
+    if setup.target_stats and first.statistics == "none":
         report.warn("--target-stats has no effect: this model predicts pixels directly")
 
 
@@ -174,24 +162,20 @@ def mask_to_json(masked_clip: MaskedClip, setup: Setup) -> dict[str, Any]:
     """Return the counts of a mask and the quality of its reconstruction as plain data."""
     spec, mask, reconstruction = masked_clip
     counts = count_tokens(mask, spec, setup.grid)
-    return {
+    data = {
         "strategy": format_name(spec),
         "mask": spec.model_dump(mode="json"),
         "hidden": counts.hidden,
         **counts._asdict(),
-        **(_reconstruction_to_json(reconstruction, setup) if reconstruction is not None else {}),
     }
-
-
-def _reconstruction_to_json(reconstruction: Reconstruction, setup: Setup) -> dict[str, Any]:
-    return {
-        "statistics": reconstruction.statistics,
-        "notice": write_notice(reconstruction, setup.grid),
-        "loss": reconstruction.loss,
-        "psnr": _finite_or_none(reconstruction.psnr),
-        "plain_psnr": _finite_or_none(reconstruction.plain_psnr),
-        "ceiling_psnr": _finite_or_none(reconstruction.ceiling_psnr),
-    }
+    if reconstruction is not None:
+        data["statistics"] = reconstruction.statistics
+        data["notice"] = write_notice(reconstruction, setup.grid)
+        data["loss"] = reconstruction.loss
+        for name in ("psnr", "plain_psnr", "ceiling_psnr"):
+            value: float | None = getattr(reconstruction, name)
+            data[name] = value if value is not None and math.isfinite(value) else None
+    return data
 
 
 def _describe_mask(masked_clip: MaskedClip, grid: TokenGrid) -> str:
@@ -202,7 +186,3 @@ def _describe_mask(masked_clip: MaskedClip, grid: TokenGrid) -> str:
         f" hides {counts.hidden:,} of {counts.tokens:,} tokens"
     )
     return text if counts.predicts_all_hidden else f"{text}: {', '.join(counts.describe())}"
-
-
-def _finite_or_none(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

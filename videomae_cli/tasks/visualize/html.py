@@ -17,7 +17,6 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
-from videomae_cli.config.model import MaskSpec
 from videomae_cli.errors import RecipeError, UsageError
 from videomae_cli.tasks.visualize.captions import (
     MOTION_SOURCES,
@@ -29,16 +28,17 @@ from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, Motio
 from videomae_cli.tasks.visualize.panels import (
     MOTION_COLOUR_MAP,
     Pixels,
+    build_scale,
     draw_cover,
     enlarge,
     find_maximum,
     format_motion_title,
-    format_scale_label,
 )
 from videomae_cli.tasks.visualize.setup import Setup
 from videomae_cli.tasks.visualize.strategies import format_name, replace_ratio
 from videomae_cli.tasks.visualize.token_states import (
     DESCRIPTIONS,
+    HIDDEN_STATES,
     TokenState,
     TokenStates,
     compute_states,
@@ -57,26 +57,14 @@ def write_html(
     setup: Setup,
     masked_clips: Sequence[MaskedClip],
     motion: MotionMap | None,
-    *,
-    target_stats: bool = False,
 ) -> None:
-    """Write the page.
-
-    Args:
-        path: The file.
-        caption: Title, lines and notice.
-        clip: The clip.
-        setup: Clip geometry and model.
-        masked_clips: The masks at the initial ratio of the slider, which is that of the first.
-        motion: Motion scores, if a mask depends on them.
-        target_stats: As for `mask_clip`.
-    """
+    """Write the page; the initial ratio of the slider is that of the first mask."""
     states = np.unique([compute_states(one.mask, one.spec, setup.grid) for one in masked_clips])
     template = files("videomae_cli.tasks.visualize").joinpath("masks.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(template).render(
         caption=caption,
-        data=_build_data(clip, setup, masked_clips, motion, target_stats=target_stats),
+        data=_build_data(clip, setup, masked_clips, motion),
         legend=[(int(state), DESCRIPTIONS[TokenState(state)]) for state in states],
         motion=motion and _describe_motion(motion),
         grid=setup.grid,
@@ -93,12 +81,7 @@ def pack_states(states_thw: TokenStates) -> str:
 
 
 def _build_data(
-    clip: ClipView,
-    setup: Setup,
-    masked_clips: Sequence[MaskedClip],
-    motion: MotionMap | None,
-    *,
-    target_stats: bool,
+    clip: ClipView, setup: Setup, masked_clips: Sequence[MaskedClip], motion: MotionMap | None
 ) -> dict[str, Any]:
     """Return the data of the script in the page."""
     grid, start = setup.grid, masked_clips[0].spec.ratio
@@ -106,21 +89,21 @@ def _build_data(
     strategies = [
         {
             "name": format_name(one.spec),
-            "views": [
-                _build_view(one, ratio, clip, setup, target_stats=target_stats) for ratio in ratios
-            ],
+            "views": [_build_view(one, ratio, clip, setup) for ratio in ratios],
         }
         for one in masked_clips
     ]
     token_size = enlarge(clip.frames_THWC).shape[1] // grid.h
-    hidden_states = [state for state in TokenState if state is not TokenState.VISIBLE]
     return {
         "frames": [_encode_webp(frame_HWC) for frame_HWC in clip.frames_THWC],
         "headings": [format_heading(clip, position) for position in range(grid.frames)],
         "fps": compute_playback_fps(clip, setup),
         "token_size": token_size,
         "grid": {"h": grid.h, "w": grid.w, "tokens": grid.tokens, "tubelet": grid.tubelet},
-        "covers": {str(int(s)): _encode_png(draw_cover(s, token_size)) for s in hidden_states},
+        "covers": {
+            str(int(state)): _encode_image(draw_cover(state, token_size), "png", optimize=True)
+            for state in HIDDEN_STATES
+        },
         "ratios": ratios,
         "start": ratios.index(start),
         "strategies": strategies,
@@ -129,13 +112,12 @@ def _build_data(
 
 
 def _build_view(
-    masked_clip: MaskedClip, ratio: float, clip: ClipView, setup: Setup, *, target_stats: bool
+    masked_clip: MaskedClip, ratio: float, clip: ClipView, setup: Setup
 ) -> dict[str, Any]:
     """Return states, counts and reconstruction at a ratio, or why the mask does not support it."""
     if masked_clip.spec.ratio != ratio:
         try:
-            spec: MaskSpec = replace_ratio(masked_clip.spec, ratio)
-            masked_clip = mask_clip(clip, setup, spec, target_stats=target_stats)
+            masked_clip = mask_clip(clip, setup, replace_ratio(masked_clip.spec, ratio))
         except (RecipeError, UsageError) as error:
             return {"error": error.message}
     spec, mask, reconstruction = masked_clip
@@ -151,11 +133,12 @@ def _build_view(
 
 
 def _describe_motion(motion: MotionMap) -> dict[str, str]:
+    scale = build_scale(motion)
     return {
         "title": format_motion_title(motion),
         "source": MOTION_SOURCES[motion.source],
-        "label": format_scale_label(motion),
-        "maximum": f"{find_maximum(motion.scores_thw):.3g}",
+        "label": scale.label,
+        "maximum": f"{scale.maximum:.3g}",
     }
 
 
@@ -171,15 +154,13 @@ def _encode_heat_map(motion: MotionMap) -> dict[str, str]:
 
 
 def _encode_webp(frame_HWC: Pixels) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(frame_HWC).save(buffer, "WEBP", quality=WEBP_QUALITY)
-    return f"data:image/webp;base64,{_encode_base64(buffer.getvalue())}"
+    return _encode_image(frame_HWC, "webp", quality=WEBP_QUALITY)
 
 
-def _encode_png(image_HWC: Pixels) -> str:
+def _encode_image(image_HWC: Pixels, kind: str, **options: int) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(image_HWC).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{_encode_base64(buffer.getvalue())}"
+    Image.fromarray(image_HWC).save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{_encode_base64(buffer.getvalue())}"
 
 
 def _encode_base64(content: bytes) -> str:

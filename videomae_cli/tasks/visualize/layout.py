@@ -4,6 +4,7 @@ All that a viewer must know, above all the source of the patch statistics of a r
 drawn into the picture, because pictures are passed on without their captions.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,13 +35,12 @@ class Caption(NamedTuple):
 
     title: str
     lines: tuple[str, ...]
-    """Description of the picture, below the title."""
     notice: str
     """How to read the reconstruction; empty if there is none."""
     is_warning: bool
     """Whether the reconstruction looks better than the model is."""
-    states: tuple[TokenState, ...] = ()
-    """States that the legend explains; without any there is no legend."""
+    states: tuple[TokenState, ...]
+    """States that the legend explains."""
 
     @property
     def plain_text(self) -> str:
@@ -51,14 +51,7 @@ class Caption(NamedTuple):
 def draw_sheet(
     panels: Sequence[Panel], caption: Caption, positions: Sequence[int], headings: Sequence[str]
 ) -> Image.Image:
-    """Draw one row per panel, with the frames at `positions` of the clip as columns.
-
-    Args:
-        panels: Of one size.
-        caption: Texts around the panels.
-        positions: Of frames in the clip.
-        headings: One for each column.
-    """
+    """Draw one row per panel, with the frames at `positions` of the clip as columns."""
     side_y, side_x = panels[0].frames_THWC.shape[1:3]
     left = MARGIN + 12 + max(_measure_label_width(panel) for panel in panels)
     width = max(
@@ -66,12 +59,16 @@ def draw_sheet(
         _measure_caption_width(caption) + 2 * MARGIN,
     )
     legend = wrap_legend(caption.states, width - 2 * MARGIN)
-    legend_top = _measure_header_height(caption)
+    legend_top = MARGIN + 42 + 22 * len(caption.lines)
     panels_top = legend_top + 30 + (LINE_HEIGHT * len(legend) + 8 if legend else 0)
-    height = panels_top + len(panels) * (side_y + GAP) - GAP + _measure_footer_height(caption)
+    footer_height = MARGIN + (34 if caption.notice else 0)
+    height = panels_top + len(panels) * (side_y + GAP) - GAP + footer_height
     image = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    _draw_header(draw, caption)
+    draw.text((MARGIN, MARGIN), caption.title, TEXT_COLOUR, load_font(22, bold=True), anchor="la")
+    for number, line in enumerate(caption.lines):
+        at = (MARGIN, MARGIN + 34 + 22 * number)
+        draw.text(at, line, SECONDARY_COLOUR, load_font(15), anchor="la")
     draw_legend(image, legend, (MARGIN, legend_top), panels[0].frames_THWC[positions[0]])
     for column, heading in enumerate(headings):
         at = (left + column * (side_x + GAP) + side_x // 2, panels_top - 8)
@@ -92,7 +89,9 @@ def draw_strip(
     """Draw the frame at `position` of every panel, side by side; width and height are even."""
     side_y, side_x = panels[0].frames_THWC.shape[1:3]
     column_width = max(side_x, *(_measure_label_width(panel) for panel in panels)) + GAP
-    rows = _split_rows(panels)
+    # rows of about the same length
+    columns = math.ceil(len(panels) / math.ceil(len(panels) / MAX_STRIP_COLUMNS))
+    rows = [panels[first : first + columns] for first in range(0, len(panels), columns)]
     heights = [26 + max(_measure_note_height(panel, 18) for panel in row) + side_y for row in rows]
     columns_width = len(rows[0]) * column_width - GAP
     width = max(columns_width, _measure_notice_width(caption)) + 2 * MARGIN
@@ -117,20 +116,6 @@ def draw_strip(
     notice_y = footer_top + 44 + LINE_HEIGHT * len(legend)
     _draw_notice(draw, caption, (middle, notice_y), size=14, anchor="ms")
     return image
-
-
-def _split_rows(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
-    """Split the panels of a long strip into rows of about the same length."""
-    columns = -(-len(panels) // -(-len(panels) // MAX_STRIP_COLUMNS))
-    return [panels[first : first + columns] for first in range(0, len(panels), columns)]
-
-
-def _draw_header(draw: ImageDraw.ImageDraw, caption: Caption) -> None:
-    draw.text((MARGIN, MARGIN), caption.title, TEXT_COLOUR, load_font(22, bold=True), anchor="la")
-    for number, line in enumerate(caption.lines):
-        draw.text(
-            (MARGIN, MARGIN + 34 + 22 * number), line, SECONDARY_COLOUR, load_font(15), anchor="la"
-        )
 
 
 def _draw_label(image: Image.Image, panel: Panel, at: tuple[int, int]) -> None:
@@ -184,11 +169,3 @@ def _measure_caption_width(caption: Caption) -> int:
 
 def _measure_notice_width(caption: Caption) -> int:
     return int(load_font(15, bold=True).getlength(caption.notice)) + 1
-
-
-def _measure_header_height(caption: Caption) -> int:
-    return MARGIN + 42 + 22 * len(caption.lines)
-
-
-def _measure_footer_height(caption: Caption) -> int:
-    return MARGIN + (34 if caption.notice else 0)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videomae_cli.tasks.visualize.panels import HeatScale, Pixels, draw_cover
+from videomae_cli.tasks.visualize.panels import MOTION_COLOUR_MAP, HeatScale, Pixels, draw_cover
 from videomae_cli.tasks.visualize.token_states import DESCRIPTIONS, TokenState
 
 TEXT_COLOUR, SECONDARY_COLOUR = (28, 32, 40), (104, 112, 124)
@@ -19,8 +20,6 @@ MIN_BAR_WIDTH, BAR_HEIGHT, SCALE_HEIGHT = 170, 11, 54  # of a scale, whose heigh
 @cache
 def load_font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Load DejaVu Sans, which is part of matplotlib and therefore the same on every machine."""
-    import matplotlib
-
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
 
@@ -65,20 +64,21 @@ def draw_legend(
 
 def draw_scale(image: Image.Image, scale: HeatScale, at: tuple[int, int]) -> None:
     """Draw a colour bar from 0 to the maximum, with a mark at the threshold."""
-    from matplotlib import colormaps
-
     left, top = at
     length = measure_scale_width(scale)
-    shades_WC = colormaps[scale.colour_map](np.linspace(0, 1, length), bytes=True)[:, :3]
+    colours = matplotlib.colormaps[MOTION_COLOUR_MAP]
+    shades_WC = colours(np.linspace(0, 1, length), bytes=True)[:, :3]
     image.paste(Image.fromarray(np.tile(shades_WC, (BAR_HEIGHT, 1, 1))), (left, top))
     draw = ImageDraw.Draw(image)
     mark = left + round(scale.threshold / scale.maximum * (length - 1))
     draw.line((mark, top - 4, mark, top + BAR_HEIGHT + 3), TEXT_COLOUR, 2)
-    for text, x, anchor in (("0", left, "la"), (f"{scale.maximum:.3g}", left + length, "ra")):
-        draw.text((x, top + BAR_HEIGHT + 4), text, SECONDARY_COLOUR, load_font(12), anchor=anchor)
-    draw.text(
-        (left, top + BAR_HEIGHT + 20), scale.label, SECONDARY_COLOUR, load_font(12), anchor="la"
-    )
+    for x, below, text, anchor in (
+        (left, 4, "0", "la"),
+        (left + length, 4, f"{scale.maximum:.3g}", "ra"),
+        (left, 20, scale.label, "la"),
+    ):
+        at = (x, top + BAR_HEIGHT + below)
+        draw.text(at, text, SECONDARY_COLOUR, load_font(12), anchor=anchor)
 
 
 def measure_scale_width(scale: HeatScale) -> int:

@@ -4,7 +4,6 @@ Shapes: B batch (always 1 here), C channels, T frames, H W pixels, N tokens, t s
 slices.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +82,7 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
     clip = ClipView(video, info, indices, frames_THWC, torch.from_numpy(noise))
     if choice is None:
         return clip
-    content = Content(patchify(clip.clip_BCTHW, grid), _select_embedding(setup))
+    content = build_content(clip, setup._replace(grid=grid))
     slices_t = choice.choose(content, clip.noise_B2N[:, 1, : grid.t])[0].numpy()
     positions_T = (slices_t[:, None] * grid.tubelet + np.arange(grid.tubelet)).ravel()
     return clip._replace(
@@ -93,9 +92,7 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
 
 
 @torch.no_grad()
-def mask_clip(
-    clip: ClipView, setup: Setup, spec: MaskSpec, *, target_stats: bool = False
-) -> MaskedClip:
+def mask_clip(clip: ClipView, setup: Setup, spec: MaskSpec) -> MaskedClip:
     """Mask a clip, and reconstruct it if `setup.reconstructs`.
 
     Raises:
@@ -107,14 +104,15 @@ def mask_clip(
         return MaskedClip(spec, masker(noise_B2N, build_content(clip, setup)), None)
     setup.model.masker = masker
     reconstruction, mask = reconstruct(
-        setup.model, clip.clip_BCTHW, noise_B2N, target_stats=target_stats
+        setup.model, clip.clip_BCTHW, noise_B2N, target_stats=setup.target_stats
     )
     return MaskedClip(spec, mask, reconstruction)
 
 
 def measure_motion(clip: ClipView, setup: Setup) -> MotionMap | None:
     """Compute the motion score of each token, if a mask depends on motion."""
-    spec, grid = setup.motion_mask, setup.grid
+    grid = setup.grid
+    spec = next((spec for spec in setup.masks if spec.strategy == "motion"), None)
     if spec is None or spec.pool is None or spec.source is None:
         return None
     scores_BN = scores(build_content(clip, setup), grid, spec.source)
@@ -125,13 +123,7 @@ def measure_motion(clip: ClipView, setup: Setup) -> MotionMap | None:
 
 
 def build_content(clip: ClipView, setup: Setup) -> Content:
-    """Return the pixels and embeddings of a clip, the input of content-dependent masks."""
-    return Content(patchify(clip.clip_BCTHW, setup.grid), _select_embedding(setup))
-
-
-def _select_embedding(setup: Setup) -> Callable[[Tensor], Tensor]:
-    return _refuse_embedding if setup.model is None else setup.model.encoder.embed
-
-
-def _refuse_embedding(tubelets_BNP: Tensor) -> Tensor:
-    raise AssertionError("without a model, motion is measured on pixels")
+    """Return the pixels of a clip, and if there is a model its embedding."""
+    # without a model, motion is measured on pixels, and nothing is embedded
+    embed = torch.Tensor.float if setup.model is None else setup.model.encoder.embed
+    return Content(patchify(clip.clip_BCTHW, setup.grid), embed)

@@ -25,14 +25,7 @@ def write_gif(path: Path, images: Sequence[Image.Image], fps: float) -> None:
 
 
 def write_mp4(path: Path, images: Sequence[Image.Image], fps: float, *, comment: str) -> None:
-    """Write an H.264 video that repeats the images for at least some seconds.
-
-    Args:
-        path: The file.
-        images: Of one size, with an even width and height.
-        fps: Frames per second.
-        comment: Stored in the metadata.
-    """
+    """Write an H.264 video that repeats the images, of one even size, for at least some seconds."""
     frame_rate = Fraction(fps).limit_denominator(1000)
     repeats = max(1, round(MIN_SECONDS * fps / len(images)))
     with av.open(str(path), "w", format="mp4") as container:

@@ -6,18 +6,20 @@ Shapes: T frames, H W pixels, C channels; t h w tokens along an axis.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib import colormaps
 from numpy.typing import NDArray
 
-from videomae_cli.config.model import MaskSpec, MotionSource
+from videomae_cli.config.model import MotionSource
 from videomae_cli.grid import TokenGrid
 from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap
 from videomae_cli.tasks.visualize.reconstruct import Reconstruction
 from videomae_cli.tasks.visualize.setup import Setup
 from videomae_cli.tasks.visualize.strategies import format_name
 from videomae_cli.tasks.visualize.token_states import (
+    HIDDEN_STATES,
     TokenState,
     TokenStates,
     compute_states,
@@ -26,7 +28,6 @@ from videomae_cli.tasks.visualize.token_states import (
 
 Pixels = NDArray[np.uint8]
 """RGB pixels of one or several frames; the name of the variable gives the shape."""
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 TARGET_COVER, TARGET_EDGE = (203, 206, 212), (184, 188, 196)
 LEFT_OUT_STRIPE = (132, 139, 152)  # on the cover of a target
@@ -40,12 +41,9 @@ MOTION_NOTES: dict[MotionSource, str] = {
 
 
 class HeatScale(NamedTuple):
-    """Scale of a heat map, from 0 to a maximum."""
+    """Scale of a motion map, from 0 to a maximum."""
 
-    colour_map: str
-    """Name of a perceptually uniform colour map of matplotlib."""
     maximum: float
-    """Value of the last colour."""
     threshold: float
     """Value that is marked on the scale."""
     label: str
@@ -57,7 +55,7 @@ class Panel(NamedTuple):
 
     title: str
     note: str
-    """Explanation below the title; may have several lines."""
+    """Below the title; may have several lines."""
     frames_THWC: Pixels
     scale: HeatScale | None = None
 
@@ -75,7 +73,9 @@ def build_panels(
     original = enlarge(clip.frames_THWC)
     panels = [Panel("original", f"{grid.width} x {grid.height} pixels", original)]
     if motion is not None:
-        panels.append(_build_motion_panel(motion, original, grid))
+        heat_map = draw_heat_map(motion.scores_thw, original, grid, colour_map=MOTION_COLOUR_MAP)
+        title, note = format_motion_title(motion), MOTION_NOTES[motion.source]
+        panels.append(Panel(title, note, heat_map, build_scale(motion)))
     is_single = len(masked_clips) == 1
     for masked_clip in masked_clips:
         panels.append(_build_mask_panel(masked_clip, original, grid, is_single=is_single))
@@ -94,28 +94,15 @@ def find_legend_states(setup: Setup, masked_clips: Sequence[MaskedClip]) -> list
     return [] if is_plain else [TokenState(state) for state in states]
 
 
-def format_title(spec: MaskSpec) -> str:
-    """Return the name of a mask and its ratio."""
-    return f"{format_name(spec).replace('+', ' + ')}, ratio {spec.ratio:g}"
-
-
 def format_motion_title(motion: MotionMap) -> str:
     """Return the title of a motion map, with the source of the motion."""
     return f"motion ({motion.source})"
 
 
-def format_scale_label(motion: MotionMap) -> str:
-    """Return the range of scores of the tokens in the pool."""
-    return f"top {motion.pool:.0%} of tokens: {motion.threshold:.3g} or more"
-
-
-def _build_motion_panel(motion: MotionMap, original: Pixels, grid: TokenGrid) -> Panel:
-    scores = motion.scores_thw
-    frames_THWC = draw_heat_map(scores, original, grid, colour_map=MOTION_COLOUR_MAP)
-    scale = HeatScale(
-        MOTION_COLOUR_MAP, find_maximum(scores), motion.threshold, format_scale_label(motion)
-    )
-    return Panel(format_motion_title(motion), MOTION_NOTES[motion.source], frames_THWC, scale)
+def build_scale(motion: MotionMap) -> HeatScale:
+    """Build the scale of a motion map, with a mark at the lowest score in the pool."""
+    label = f"top {motion.pool:.0%} of tokens: {motion.threshold:.3g} or more"
+    return HeatScale(find_maximum(motion.scores_thw), motion.threshold, label)
 
 
 def _build_mask_panel(
@@ -127,7 +114,8 @@ def _build_mask_panel(
     if is_single and counts.predicts_all_hidden:
         return Panel("masked", f"{counts.hidden:,} of {counts.tokens:,}\ntokens hidden", covered)
     note = "\n".join((*counts.describe(), f"of {counts.tokens:,} tokens"))
-    return Panel(format_title(spec), note, covered)
+    title = f"{format_name(spec).replace('+', ' + ')}, ratio {spec.ratio:g}"
+    return Panel(title, note, covered)
 
 
 def _build_reconstruction_panel(
@@ -165,19 +153,14 @@ def cover_tokens(frames_THWC: Pixels, states_thw: TokenStates, grid: TokenGrid) 
     side = grid.patch * (frames_THWC.shape[1] // grid.height)
     states_THW1 = _repeat_per_pixel(states_thw, grid, side)[..., None]
     covered_THWC = frames_THWC
-    for state in (TokenState.TARGET, TokenState.LEFT_OUT, TokenState.DROPPED):
+    for state in HIDDEN_STATES:
         cover_HWC = np.tile(draw_cover(state, side), (grid.h, grid.w, 1))
         covered_THWC = np.where(states_THW1 == state, cover_HWC, covered_THWC)
     return covered_THWC
 
 
 def draw_cover(state: TokenState, side: int) -> Pixels:
-    """Draw the cover of a hidden token, with an edge at the right and the bottom: cover_HWC.
-
-    Args:
-        state: Of the token.
-        side: Height and width, in pixels.
-    """
+    """Draw the square cover of a hidden token, with an edge right and below: cover_HWC."""
     is_dropped = state is TokenState.DROPPED
     colour, edge = (DROPPED_COVER, DROPPED_EDGE) if is_dropped else (TARGET_COVER, TARGET_EDGE)
     cover_HWC = np.full((side, side, 3), colour, np.uint8)
@@ -198,20 +181,12 @@ def draw_heat_map(
 ) -> Pixels:
     """Colour each token by its value, from 0 to the maximum; tokens of NaN are covered.
 
-    Args:
-        values_thw: One value for each token.
-        frames_THWC: Enlarged frames, whose size the heat map gets.
-        grid: Token grid.
-        colour_map: Name of a colour map of matplotlib.
+    The heat map gets the size of the (enlarged) frames.
     """
-    from matplotlib import colormaps
-
-    side = grid.patch * (frames_THWC.shape[1] // grid.height)
-    is_missing_thw1 = np.isnan(values_thw)[..., None]
     relative_thw = np.nan_to_num(values_thw) / find_maximum(values_thw)
     shades_thwC = colormaps[colour_map](relative_thw, bytes=True)[..., :3]
-    shades_thwC = np.where(is_missing_thw1, np.array(TARGET_COVER, np.uint8), shades_thwC)
-    return _repeat_per_pixel(shades_thwC.astype(np.uint8), grid, side)
+    shades_thwC[np.isnan(values_thw)] = TARGET_COVER
+    return _repeat_per_pixel(shades_thwC, grid, frames_THWC.shape[1] // grid.h)
 
 
 def find_maximum(values_thw: NDArray[np.float32]) -> float:
@@ -219,5 +194,5 @@ def find_maximum(values_thw: NDArray[np.float32]) -> float:
     return max(float(np.nanmax(values_thw)), 1e-6) if np.isfinite(values_thw).any() else 1.0
 
 
-def _repeat_per_pixel(values_thw: NDArray[Scalar], grid: TokenGrid, side: int) -> NDArray[Scalar]:
+def _repeat_per_pixel(values_thw: Pixels, grid: TokenGrid, side: int) -> Pixels:
     return values_thw.repeat(grid.tubelet, axis=0).repeat(side, axis=1).repeat(side, axis=2)

@@ -1,12 +1,9 @@
 """Reconstruct the pixels of a masked clip from a model's predictions, using no hidden pixel.
 
 A model with normalised targets predicts the pattern of a tubelet, but not its mean and standard
-deviation (brightness and contrast). Other demonstrations add those of the hidden tubelet itself;
-then even an untrained model seems to work, because most of the picture is the original. Here they
-are estimated from the visible tokens of the same clip, unless `target_stats` is set.
-
-A model that predicts only some frames of a tubelet predicts nothing for the others: they repeat the
-nearest predicted frame, and are not counted in loss and PSNR.
+deviation. With those of the hidden tubelet itself (`target_stats`), even an untrained model seems
+to work; here they are estimated from the visible tokens of the same clip. Frames of a tubelet that
+are not predicted repeat the nearest predicted one, and are not counted in loss and PSNR.
 
 Shapes: B batch (always 1 here), C channels, T frames, H W pixels, N tokens, V visible, M targets,
 P values in a tubelet, or in those of its frames that are predicted.
@@ -46,7 +43,6 @@ class Reconstruction(NamedTuple):
     statistics: StatisticsSource
     """Source of the mean and standard deviation of the hidden tokens."""
     loss: float
-    """Training loss on this clip."""
     psnr: float
     """PSNR of the hidden pixels that were predicted, in dB, with these statistics."""
     ceiling_psnr: float | None
@@ -61,13 +57,10 @@ class Reconstruction(NamedTuple):
 def reconstruct(
     model: Autoencoder, clip_BCTHW: Tensor, noise_B2N: Tensor, *, target_stats: bool = False
 ) -> tuple[Reconstruction, Mask]:
-    """Mask a clip, predict the hidden tokens, and fill them with the predictions.
+    """Mask a clip (uint8), predict the hidden tokens, and fill them with the predictions.
 
-    Args:
-        model: In evaluation mode.
-        clip_BCTHW: uint8 pixels.
-        noise_B2N: Determines the mask.
-        target_stats: Use the mean and standard deviation of each hidden token of the original.
+    The model must be in evaluation mode. `target_stats` uses the mean and standard deviation of
+    each hidden token of the original.
     """
     grid = model.grid
     loss, prediction_BMP, mask = model(clip_BCTHW, noise_B2N)
@@ -100,16 +93,8 @@ def estimate_statistics(
     """Estimate mean and standard deviation of the targets from the visible tokens.
 
     A weighted mean with inverse-distance weights over (slice, row, column), where neighbours on
-    each axis have distance 1. No hidden pixel is used.
-
-    Args:
-        visible_BVP: Values of the visible tokens: pixels in 0..1, or another normalised space.
-        mask: Positions of visible tokens and targets.
-        grid: Token grid.
-        normalize: Defines the statistics; by default those of each channel.
-
-    Returns:
-        mean_BMC and std_BMC.
+    each axis have distance 1. No hidden pixel is used. `normalize` defines the statistics; by
+    default those of each channel, mean_BMC and std_BMC.
     """
     _, mean_BVC, std_BVC = normalize(visible_BVP, grid.channels)
     distance_BMV = torch.cdist(

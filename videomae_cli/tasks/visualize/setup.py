@@ -23,23 +23,17 @@ class Options(NamedTuple):
     """Options of the user. None means: as in the checkpoint, else as in VideoMAE's pretraining."""
 
     frames: int | None = None
-    """Frames in the clip."""
     size: int | None = None
     """Height and width, in pixels."""
-    patch: int | None = None
-    """Height and width of a token, in pixels."""
     stride: int | None = None
     """Distance between two frames of the clip, in frames of the video."""
     ratio: float | None = None
-    """Fraction of tokens masked."""
     strategy: str | None = None
     """Names of masking strategies, separated by commas."""
     seed: int = 0
-    """Random seed of the masks."""
     target_stats: bool = False
     """Use the mean and standard deviation of the hidden patches; the picture is labelled so."""
     error: bool = False
-    """Add a row with the error of the prediction."""
     columns: int = 8
     """Maximum number of frames on the PNG."""
 
@@ -51,26 +45,20 @@ class Setup(NamedTuple):
     stride: int
     sampling: Literal["dense", "segment"]
     masks: tuple[MaskSpec, ...]
-    """At least one."""
     model: Autoencoder | None
     description: str
     """Name of the checkpoint, or a note that there is none."""
     frame_choice: FrameChoice | None = None
     """Selection of slices from a longer clip, if the model was trained with it."""
     load_messages: tuple[str, ...] = ()
-    """How the weights were loaded."""
     warning: str = ""
     """Known defect of these weights."""
+    target_stats: bool = False
 
     @property
     def reconstructs(self) -> bool:
         """Whether each mask gets a reconstruction."""
         return self.model is not None and len(self.masks) <= MAX_RECONSTRUCTIONS
-
-    @property
-    def motion_mask(self) -> MaskSpec | None:
-        """The first mask that depends on motion."""
-        return next((spec for spec in self.masks if spec.strategy == "motion"), None)
 
 
 def build_setup(checkpoint: Path | None, options: Options) -> Setup:
@@ -83,7 +71,7 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
     """
     if checkpoint is None:
         size = options.size or 224
-        grid = TokenGrid(options.frames or 16, size, size, patch=options.patch or 16)
+        grid = TokenGrid(options.frames or 16, size, size)
         masks = select_masks(options.strategy, options.ratio, slices=grid.t)
         _check_masks(masks, grid)
         return Setup(grid, options.stride or 4, "dense", masks, None, NO_CHECKPOINT)
@@ -91,10 +79,9 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
     config = loaded.config
     _check_options(config, options)
     model = load_autoencoder(loaded).eval()
-    masks = select_masks(
-        options.strategy, options.ratio, config.mask_or_default, slices=model.grid.t
-    )
-    _check_masks(masks, model.grid)
+    trained, grid = config.mask_or_default, model.grid
+    masks = select_masks(options.strategy, options.ratio, trained, slices=grid.t)
+    _check_masks(masks, grid)
     # frames are selected once for all masks, when the clip is read
     frame_choice, model.frame_choice = model.frame_choice, None
     assumed = (f"assumed: {sentence}" for sentence in loaded.report.assumed)
@@ -108,6 +95,7 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
         frame_choice,
         (loaded.report.summary(), *assumed),
         loaded.warning,
+        options.target_stats,
     )
 
 
@@ -128,11 +116,9 @@ def _describe_checkpoint(loaded: Checkpoint) -> str:
 
 
 def _check_options(config: ModelConfig, options: Options) -> None:
-    grid = config.grid
     for option, value, trained in (
-        ("frames", options.frames, grid.frames),
-        ("size", options.size, grid.height),
-        ("patch", options.patch, grid.patch),
+        ("frames", options.frames, config.grid.frames),
+        ("size", options.size, config.grid.height),
     ):
         if value is not None and value != trained:
             raise UsageError(

@@ -31,12 +31,9 @@ def select_masks(
 ) -> tuple[MaskSpec, ...]:
     """Return the masks for comma-separated names, each once, in the order of the names.
 
-    Args:
-        names: None selects `trained`, or a tube if that is None; `all` selects every strategy.
-        ratio: Fraction masked, for all masks; None keeps the ratio of each.
-        trained: Mask of the checkpoint; the strategy of the same name gets its parameters.
-        slices: Of the clip; with few slices, the default ratio of `time` is lowered so that one
-            slice stays visible.
+    Without names it is `trained`, the mask of the checkpoint, or a tube; the strategy of the same
+    name as `trained` gets its parameters. In a clip of few slices, the default ratio of `time` is
+    lowered so that one slice stays visible.
 
     Raises:
         UsageError: A name is unknown, or a strategy does not support this ratio.

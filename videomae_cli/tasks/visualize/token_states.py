@@ -21,15 +21,12 @@ class TokenState(IntEnum):
     """How a mask treats one token. The values fit into two bits."""
 
     VISIBLE = 0
-    """The encoder sees it."""
     TARGET = 1
-    """Hidden, and predicted by the decoder."""
-    LEFT_OUT = 2
-    """Hidden, and not predicted, which saves decoder time (running cell)."""
-    DROPPED = 3
-    """Hidden, and outside the pool: it has too little motion to be a target (motion)."""
+    LEFT_OUT = 2  # by the running cell, which saves decoder time
+    DROPPED = 3  # by the motion strategy, because it is outside the pool
 
 
+HIDDEN_STATES = (TokenState.TARGET, TokenState.LEFT_OUT, TokenState.DROPPED)
 DESCRIPTIONS: dict[TokenState, str] = {
     TokenState.VISIBLE: "visible to the encoder",
     TokenState.TARGET: "target: hidden, predicted by the decoder",
@@ -42,17 +39,13 @@ class TokenCounts(NamedTuple):
     """Numbers of tokens of a masked clip."""
 
     tokens: int
-    """N, tokens in the clip."""
     visible: int
-    """Tokens that the encoder sees."""
     targets: int
-    """Tokens that the decoder predicts; with a running cell, some of them are visible."""
+    """With a running cell, some of them are visible."""
     counted: int
     """Targets that enter the loss."""
     left_out: int
-    """Hidden tokens that the running cell leaves out of the targets."""
     dropped: int
-    """Hidden tokens outside the pool."""
 
     @property
     def hidden(self) -> int:

@@ -21,7 +21,6 @@ from videomae_cli.tasks.visualize.captions import (
     mask_to_json,
     report_masks,
     report_reconstructions,
-    report_setup,
     write_caption,
 )
 from videomae_cli.tasks.visualize.html import write_html
@@ -79,14 +78,9 @@ def run(
     out: Path | None = None,
     options: Options = DEFAULTS,
 ) -> Visualisation:
-    """Mask a clip of a video, reconstruct it if there is a model, and draw both.
+    """Mask a clip of a video, reconstruct it if there is a checkpoint, and draw both.
 
-    Args:
-        video: A video file.
-        report: Receives messages.
-        checkpoint: A pretrained model; None shows the masks only.
-        out: A directory for a PNG, a GIF and an MP4, or one `.png`, `.gif`, `.mp4` or `.html`.
-        options: Clip, masks and drawing.
+    `out` is a directory for a PNG, a GIF and an MP4, or one `.png`, `.gif`, `.mp4` or `.html`.
 
     Raises:
         DataError: The video cannot be read.
@@ -97,27 +91,28 @@ def run(
     files = _resolve_outputs(video, out)
     info = probe_video(video)
     setup = build_setup(checkpoint, options)
-    report_setup(setup, report)
+    for line in (setup.description, *setup.load_messages):
+        report.say(line)
+    if setup.warning:
+        report.warn(setup.warning)
     clip = read_clip(video, info, setup, seed=options.seed)
-    masked_clips = tuple(
-        mask_clip(clip, setup, spec, target_stats=options.target_stats) for spec in setup.masks
-    )
+    masked_clips = tuple(mask_clip(clip, setup, spec) for spec in setup.masks)
     motion = measure_motion(clip, setup)
     report_masks(clip, setup, masked_clips, motion, report)
-    report_reconstructions(setup, masked_clips, options, report)
+    report_reconstructions(setup, masked_clips, report)
     result = Visualisation(files, setup, clip, masked_clips, motion)
     _write_files(result, options, report)
     return result
 
 
 def _resolve_outputs(video: Path, out: Path | None) -> tuple[Path, ...]:
-    if out is not None and out.suffix.lower() in (*DEFAULT_SUFFIXES, HTML_SUFFIX):
+    suffixes = (*DEFAULT_SUFFIXES, HTML_SUFFIX)
+    if out is not None and out.suffix.lower() in suffixes:
         return (out,)
     if out is not None and out.suffix and not out.is_dir():
         raise UsageError(
             f"--out {out}: {out.suffix} files are not supported",
-            "use a directory, or a file that ends in "
-            + ", ".join((*DEFAULT_SUFFIXES, HTML_SUFFIX)),
+            f"use a directory, or a file that ends in {', '.join(suffixes)}",
         )
     return tuple((out or DEFAULT_OUT) / f"{video.stem}{suffix}" for suffix in DEFAULT_SUFFIXES)
 
@@ -135,8 +130,7 @@ def _write_file(path: Path, result: Visualisation, options: Options) -> None:
     _, setup, clip, masked_clips, motion = result
     caption = write_caption(clip, setup, masked_clips, seed=options.seed)
     if path.suffix.lower() == HTML_SUFFIX:
-        target_stats = options.target_stats
-        write_html(path, caption, clip, setup, masked_clips, motion, target_stats=target_stats)
+        write_html(path, caption, clip, setup, masked_clips, motion)
         return
     panels = build_panels(clip, setup, masked_clips, motion, error=options.error)
     if path.suffix.lower() == ".png":
