@@ -107,7 +107,7 @@ def curve(outcomes: Sequence[DemoResults], seeds: Sequence[int]) -> str:
     ]
     for labels in outcomes[0].budgets:
         for start in ("pretrained", "scratch"):
-            found = [100 * o.contest(labels, start).top1 for o in outcomes]
+            found = [100 * o.find_score(labels, start).top1 for o in outcomes]
             cells = " | ".join(f"{value:.1f}" for value in (*found, statistics.mean(found)))
             lines.append(f"| {labels} | {start} | {cells} |")
     return "\n".join(lines)
@@ -132,7 +132,7 @@ def main() -> int:
     print("\n| demand | each seed | mean | wanted | holds |\n|---|---|---|---|---|")
     print("\n".join(check.row() for check in found))
     minutes = ", ".join(f"{sum(outcome.seconds.values()) / 60:.1f}" for outcome in outcomes)
-    print(f"\n{outcomes[0].contests[0].videos} test videos; minutes per seed: {minutes}.")
+    print(f"\n{outcomes[0].comparisons[0].videos} test videos; minutes per seed: {minutes}.")
     return 0 if all(check.holds for check in found) else 1
 
 
