@@ -132,8 +132,8 @@ def test_results_reach_a_piped_stdout_while_a_bar_is_shown() -> None:
 
 
 def test_log_warnings_become_lines_of_the_report(capsys: pytest.CaptureFixture[str]) -> None:
-    console.report()
-    console.report()
+    console.make_report()
+    console.make_report()
 
     logging.getLogger("videomae").warning("%s: read with pyav", "a.mp4")
     logging.getLogger("videomae").info("not for people")
@@ -145,7 +145,7 @@ def test_log_warnings_become_lines_of_the_report(capsys: pytest.CaptureFixture[s
 def test_with_json_stdout_contains_one_document_and_nothing_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    report = console.report(json_output=True)
+    report = console.make_report(json_output=True)
 
     report.say("81 videos")
     report.table("t", ["a"], [["1"]])
@@ -161,7 +161,7 @@ def test_other_ranks_show_only_logged_warnings(
 ) -> None:
     monkeypatch.setenv("RANK", "1")
 
-    report = console.report()
+    report = console.make_report()
     report.say("saved")
     report.warn("seen by the first rank too")
     logging.getLogger("videomae").warning("a.mp4: truncated")

@@ -31,7 +31,7 @@ from videomae_cli.errors import Stopped, VideoMAEError
 from videomae_cli.report import Report, Silence
 
 
-def report(*, json_output: bool = False) -> Report:
+def make_report(*, json_output: bool = False) -> Report:
     """Create the report that fits the output, and send logged warnings to it.
 
     With `json_output`, stdout is for the JSON, and all else goes to stderr.

@@ -110,7 +110,7 @@ def convert(
             "--license, --head-rows and --force have no effect with --inspect",
             "leave out --inspect",
         )
-    report = console.report(json_output=json_output)
+    report = console.make_report(json_output=json_output)
     hints = Hints(heads, decoder_heads, frames, size)
     refusal = None
     if destination is None:

@@ -35,6 +35,6 @@ def demo(
 
     run_dir = out or choose_run_dir("demo", out=None, resume=None, is_fork=False)
     plan = make_plan(seed, quick=quick)
-    results = task.run(run_dir, console.report(json_output=json_output), plan)
+    results = task.run(run_dir, console.make_report(json_output=json_output), plan)
     if json_output:
         console.print_json({"run": str(run_dir), **results.as_json()})

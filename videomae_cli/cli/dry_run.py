@@ -13,7 +13,7 @@ def show_estimate(
     """Do a dry run with the options of `tasks.dry_run` and print its estimate."""
     from videomae_cli.tasks.dry_run import dry_run
 
-    report = console.report(json_output=json_output)
+    report = console.make_report(json_output=json_output)
     estimate = dry_run.run(recipe, run_dir, report, **options)
     if json_output:
         console.print_json({**estimate.as_json(), "notes": estimate.notes()})

@@ -49,7 +49,7 @@ def evaluate(
     from videomae_cli.tasks.run_dir import newest_final_weights
 
     join_step()
-    report = console.report(json_output=json_output)
+    report = console.make_report(json_output=json_output)
     weights = checkpoint or newest_final_weights("classifier", report)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)

@@ -56,7 +56,7 @@ def finetune(
     from videomae_cli.tasks.train.job import open_manifest
 
     open_manifest(resolved)
-    report = console.report(json_output=json_output)
+    report = console.make_report(json_output=json_output)
     if resolved.start is None:
         newest = newest_final_weights("autoencoder", report)
         resolved = resolved.model_copy(update={"start": str(newest)})

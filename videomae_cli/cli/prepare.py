@@ -103,6 +103,6 @@ def prepare(
         is_strict=strict,
     )
     target = out or Path("data") / source.resolve().stem
-    summary = task.run(source, target, console.report(json_output=json_output), options)
+    summary = task.run(source, target, console.make_report(json_output=json_output), options)
     if json_output:
         console.print_json(summary.as_json())

@@ -40,7 +40,7 @@ def pretrain(
     from videomae_cli.engine.distributed.slurm import join_step
 
     if report is not None:
-        console.report(json_output=json_output).warn(
+        console.make_report(json_output=json_output).warn(
             f"--report is deprecated; use: videomae report {report}"
         )
         report_command(report, json_output=json_output)
@@ -71,7 +71,7 @@ def pretrain(
         )
         return
     final = task.run(
-        resolved, run_dir, console.report(json_output=json_output), resume if fork else None
+        resolved, run_dir, console.make_report(json_output=json_output), resume if fork else None
     )
     if json_output:
         console.print_json({"run": str(final.parent), "checkpoint": str(final)})

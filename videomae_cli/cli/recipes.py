@@ -55,7 +55,7 @@ def list_recipes(
     columns = ("name", "kind", "family", "size", "data", "published")
     count = f"{len(recipes)} recipe{'s' if len(recipes) > 1 else ''}"
     title = f"{count}; published: top-1 accuracy of the authors (clips x crops)"
-    console.report().table(title, columns, [one[: len(columns)] for one in recipes])
+    console.make_report().table(title, columns, [one[: len(columns)] for one in recipes])
 
 
 @app.command()
@@ -104,7 +104,7 @@ def cp(
     from videomae_cli.tasks.recipes import recipes as task
 
     file = task.copy_recipe(recipe, destination, force=force)
-    report = console.report()
+    report = console.make_report()
     report.say(f"wrote {file}; edit it, then run")
     report.say(f"  videomae recipes check {file}")
     report.say(f"  videomae {read_kind(file)} --recipe {file}")
@@ -137,7 +137,7 @@ def check(
     from videomae_cli.errors import RecipeError
     from videomae_cli.tasks.recipes import check as task
 
-    result = task.check_recipes(recipes or [], console.report(json_output=json_output))
+    result = task.check_recipes(recipes or [], console.make_report(json_output=json_output))
     if json_output:
         console.print_json(result.as_json())
     if result.problems:

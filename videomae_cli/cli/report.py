@@ -34,7 +34,7 @@ def report(
     from videomae_cli.cli import console
     from videomae_cli.tasks.diagnose import report as task
 
-    output = console.report(json_output=json_output)
+    output = console.make_report(json_output=json_output)
     verdict = task.run(run, output)
     output.say(f"wrote {run / task.VERDICT} and {run / task.CURVES}")
     if json_output:

@@ -89,7 +89,7 @@ def visualize_mask(
 
     reconstruction = task.run(
         video,
-        console.report(json_output=json_output),
+        console.make_report(json_output=json_output),
         checkpoint=checkpoint,
         out=out,
         options=Options(
