@@ -48,7 +48,7 @@ def expected() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["pretrain", pytest.param("finetune", marks=pytest.mark.slow)])
 def test_a_run_saved_by_an_earlier_version_ends_as_it_does_there(
     kind: str, data: Path, expected: dict[str, Any], tmp_path: Path
 ) -> None:

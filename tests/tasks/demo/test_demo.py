@@ -38,6 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoResult
     return run_dir, demo.run(run_dir, notes, SMALL), notes
 
 
+@pytest.mark.slow
 def test_both_starts_are_compared_at_each_budget_on_the_same_test_videos(
     finished: tuple[Path, DemoResults, Notes],
 ) -> None:
@@ -56,6 +57,7 @@ def test_both_starts_are_compared_at_each_budget_on_the_same_test_videos(
     assert [left.split(":")[0] for left, _ in differences] == ["start"]
 
 
+@pytest.mark.slow
 def test_pretraining_uses_no_label_and_no_labelled_video(
     finished: tuple[Path, DemoResults, Notes],
 ) -> None:
@@ -70,6 +72,7 @@ def test_pretraining_uses_no_label_and_no_labelled_video(
     assert not (run_dir / "data" / "unlabelled" / "classes.json").exists()
 
 
+@pytest.mark.slow
 def test_the_page_is_self_contained_and_shows_all_results(
     finished: tuple[Path, DemoResults, Notes],
 ) -> None:
@@ -88,6 +91,7 @@ def test_the_page_is_self_contained_and_shows_all_results(
     assert notes.warned == []
 
 
+@pytest.mark.slow
 def test_the_results_are_written_as_json(finished: tuple[Path, DemoResults, Notes]) -> None:
     run_dir, results, _ = finished
 
@@ -114,6 +118,7 @@ def test_a_second_run_in_the_same_directory_trains_nothing(
     assert again.controls == results.controls
 
 
+@pytest.mark.slow
 def test_another_plan_is_refused_in_the_same_directory(
     finished: tuple[Path, DemoResults, Notes],
 ) -> None:
