@@ -82,7 +82,7 @@ class RunDir:
 
     @contextmanager
     def writing(self, file: Path) -> Iterator[None]:
-        """Turn a refusal of the disk inside this block into an error that names the file."""
+        """Turn an `OSError` inside this block into an error that names the file."""
         try:
             yield
         except OSError as error:

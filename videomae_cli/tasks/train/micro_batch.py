@@ -101,9 +101,12 @@ def _take_two_steps(job: Job, runtime: Runtime) -> None:
     # for evaluation: in the run's precision, without exchanging gradients
     model = runtime.accelerator.prepare_model(objective, evaluation_mode=True)
     ema = EMA(objective, recipe.train.ema) if recipe.train.ema else None
+    # data-parallel training also needs buckets as large as the gradients
+    trained = [p for group in job.groups for p in group["params"]] if runtime.world > 1 else []
+    buckets = [torch.empty_like(parameter) for parameter in trained]
     sample = job.clips[job.order.step_samples(0)[0]]
     batch = runtime.to_device(collate([sample] * job.plan.micro_batch))
     for number in range(2):
         model(**job.prepare(batch, 0, number)).loss.backward()
         optimizer.step()
-    del ema
+    del ema, buckets
