@@ -17,9 +17,9 @@ import torch
 
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.data.dataset import PretrainClips
+from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.training_videos import CACHE_BYTES
-from videomae_cli.data.video_info import probe_video
 
 REPEATS = (1, 4)
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.data.make_clips import moving_square, write_clip
 from videomae_cli.data.decode import DECODERS, read_frames
+from videomae_cli.data.decoding.video_info import VideoInfo, probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
-from videomae_cli.data.video_info import VideoInfo, probe_video
 from videomae_cli.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,10 +12,10 @@ from safetensors import safe_open
 from torch import Tensor
 
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD, ClipSpec
+from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.eval_views import EvalViews
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.video_info import probe_video
 
 TOLERANCES = {
     "thumbnails": 0.02,

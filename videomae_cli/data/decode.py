@@ -81,7 +81,7 @@ def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
 
 def read_with_pyav(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     """Read frames (ascending, without duplicates) with PyAV, which is loaded only if it is used."""
-    from videomae_cli.data import pyav
+    from videomae_cli.data.decoding import pyav
 
     return pyav.read(path, indices)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
-from videomae_cli.data.video_info import probe_video
 from videomae_cli.rng import stream
 from videomae_cli.tasks.demo import videos as demo_videos
 from videomae_cli.tasks.demo.results import opposite_motion

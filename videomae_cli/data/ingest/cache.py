@@ -12,7 +12,7 @@ from typing import IO, Any
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 
 FILE = "probe-cache.jsonl"
-VERSION = 1  # to be increased when the result for the same file would change
+VERSION = 2  # to be increased when the result for the same file would change
 
 
 class ProbeCache:
@@ -41,7 +41,11 @@ class ProbeCache:
         line = self._results.get(str(path))
         if line is None or line["stamp"] != self._stamp(path):
             return None
-        return ReadableVideo(*line["probe"]) if "probe" in line else RejectedVideo(line["reason"])
+        return (
+            ReadableVideo.from_json(line["probe"])
+            if "probe" in line
+            else RejectedVideo(line["reason"])
+        )
 
     def put(self, path: Path, result: ReadableVideo | RejectedVideo) -> None:
         """Store a result, unless another attempt may end differently, or the file is gone."""

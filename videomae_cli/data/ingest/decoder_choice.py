@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from videomae_cli.data import pyav
 from videomae_cli.data.decode import decord_errors, decord_frames
-from videomae_cli.data.video_info import VideoInfo
+from videomae_cli.data.decoding import pyav
+from videomae_cli.data.decoding.video_info import VideoInfo
 
 # mean difference in grey levels up to which two frames count as equal: two decoders convert 10-bit
 # colour up to 3.6 levels apart

@@ -51,13 +51,13 @@ class ProbeProcess:
         is_late = timer.stop()
         if answer and not is_late:
             if "probe" in answer:
-                return ReadableVideo(*answer["probe"])
+                return ReadableVideo.from_json(answer["probe"])
             return RejectedVideo(answer["reason"])
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)  # for its own exit code
         self.close()
         if counted:
-            return ReadableVideo(*counted)
+            return ReadableVideo.from_json(counted)
         if is_late:
             reason = f"takes longer than {self._seconds:g} s (--timeout)"
         else:

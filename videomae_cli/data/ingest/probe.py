@@ -5,14 +5,15 @@ time. Not covered: flipped bits that decode without an error; symbolic links are
 """
 
 import importlib.metadata
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from videomae_cli.data.decode import check_file, read_frames
+from videomae_cli.data.decoding.pyav import open_video
+from videomae_cli.data.decoding.video_info import VideoInfo, probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
-from videomae_cli.data.pyav import open_video
-from videomae_cli.data.video_info import VideoInfo, probe_video
 from videomae_cli.errors import DataError
 
 MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
@@ -22,13 +23,27 @@ DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
 
 
 class ReadableVideo(NamedTuple):
-    """The properties of a readable file, as stored in the manifest; pixels after rotation."""
+    """The properties of a readable file; pixels after rotation."""
 
     frames: int
     fps: float
     width: int
     height: int
     decoder: str
+    notes: tuple[str, ...] = ()
+    """What a viewer would notice ("HDR (HLG)"), for the summary; in the words to print."""
+    times: tuple[float, ...] = ()
+    """Seconds from the first frame to each frame; empty if the frame rate is constant."""
+
+    @property
+    def columns(self) -> tuple[int, float, int, int, str]:
+        """Return the columns that the manifest stores."""
+        return self.frames, self.fps, self.width, self.height, self.decoder
+
+    @classmethod
+    def from_json(cls, fields: Sequence[Any]) -> "ReadableVideo":
+        """Return the properties that were stored or sent as a JSON list."""
+        return cls(*fields[:5], *(tuple(part) for part in fields[5:]))
 
 
 class RejectedVideo(NamedTuple):

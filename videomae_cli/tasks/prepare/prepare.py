@@ -133,7 +133,7 @@ def _manifest_rows(
             f"{options.seed}. Clips cut from the same recording may be in both splits"
         )
     return [
-        Video(entry.path, label, split, *result)
+        Video(entry.path, label, split, *result.columns)
         for (entry, label, result), split in zip(readable, splits, strict=True)
     ]
 

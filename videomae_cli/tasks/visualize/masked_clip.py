@@ -14,9 +14,9 @@ from torch import Tensor
 
 from videomae_cli.config.model import MaskSpec, MotionSource
 from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decoding.video_info import VideoInfo
 from videomae_cli.data.eval_crops import cut_eval_crops
 from videomae_cli.data.frame_sampling import dense_test_indices, segment_test_indices
-from videomae_cli.data.video_info import VideoInfo
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import Mask

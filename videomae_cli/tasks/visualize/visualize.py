@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from PIL.PngImagePlugin import PngInfo
 
 from videomae_cli.checkpoints.destination import replacing
-from videomae_cli.data.video_info import probe_video
+from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.errors import UsageError
 from videomae_cli.report import Report
 from videomae_cli.tasks.visualize.captions import (

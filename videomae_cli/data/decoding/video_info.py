@@ -4,8 +4,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data import pyav
 from videomae_cli.data.decode import check_file
+from videomae_cli.data.decoding import pyav
 from videomae_cli.errors import DataError
 
 
