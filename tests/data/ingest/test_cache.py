@@ -43,4 +43,5 @@ def test_a_cache_cut_off_in_a_line_keeps_the_others(tmp_path: Path) -> None:
 
     again = ProbeCache(tmp_path, "auto", {})
     assert [again.get(path) for path in paths] == [result, None, result]
-    assert json.loads(file.read_text().splitlines()[-1])["probe"] == list(result)
+    stored = json.loads(file.read_text().splitlines()[-1])["probe"]
+    assert ReadableVideo.from_json(stored) == result
