@@ -60,37 +60,36 @@ def reject_wrong_counts(
     Raises:
         DataError: Most counts are wrong, so the numbers have another meaning.
     """
-    counted = [
-        (number, entry, entry.frames, result)
-        for number, (entry, result) in enumerate(zip(entries, results, strict=True))
-        if entry.frames is not None and isinstance(result, ReadableVideo)
-    ]
-    wrong = [
-        (number, entry, result)
-        for number, entry, count, result in counted
-        if abs(result.frames - count) > max(COUNT_TOLERANCE, 0.05 * result.frames)
-        or (result.decoder == IMAGES_DECODER and result.frames != count)
-    ]
-    if not wrong:
-        return list(results), []
-    _, entry, result = wrong[0]
-    example = f"{entry.where}: {entry.path!r} has {result.frames} frames, not {entry.frames}"
-    if 2 * len(wrong) > len(counted):
-        raise DataError(
-            f"{example}, and so have {len(wrong)} of {len(counted)} videos: the number after the "
-            "path is not the frame count. Several labels per video are not supported yet",
-            "write one label for each video: `path label`",
-        )
     checked = list(results)
-    for number, entry, result in wrong:
-        if result.decoder == IMAGES_DECODER:
+    counted, wrong = 0, []
+    for number, (entry, result) in enumerate(zip(entries, results, strict=True)):
+        if entry.frames is None or isinstance(result, RejectedVideo):
+            continue
+        counted += 1
+        difference, is_folder = abs(result.frames - entry.frames), result.decoder == IMAGES_DECODER
+        if difference > (0 if is_folder else max(COUNT_TOLERANCE, 0.05 * result.frames)):
+            what = f"{entry.path!r} has {result.frames} frames, not {entry.frames}"
+            wrong.append(f"{entry.where}: {what}")
+        if difference and is_folder:
             checked[number] = RejectedVideo(
                 f"{result.frames} images, but {entry.frames} in the list: a part of a folder is "
                 "not supported yet"
             )
-    return checked, [
-        f"{len(wrong)} of {len(counted)} frame counts in the list are wrong, and are not used "
-        f"({example})"
+    return checked, _describe_wrong_counts(wrong, counted)
+
+
+def _describe_wrong_counts(wrong: Sequence[str], counted: int) -> list[str]:
+    if not wrong:
+        return []
+    if 2 * len(wrong) > counted:
+        raise DataError(
+            f"{wrong[0]}, and {len(wrong)} of {counted} counts are wrong: the number after the "
+            "path is not the frame count. Several labels per video are not supported yet",
+            "write one label for each video: `path label`",
+        )
+    return [
+        f"{len(wrong)} of {counted} frame counts in the list are wrong, and are not used "
+        f"({wrong[0]})"
     ]
 
 

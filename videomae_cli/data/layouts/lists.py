@@ -11,6 +11,7 @@ from pathlib import Path
 from videomae_cli.data.layouts.columns import PATHS as PATH_COLUMNS
 from videomae_cli.data.layouts.columns import normalize
 from videomae_cli.data.layouts.file_search import (
+    IMAGE_SUFFIXES,
     LIST_SUFFIXES,
     MAX_LIST_BYTES,
     VIDEO_SUFFIXES,
@@ -34,14 +35,15 @@ TABLE = "table"
 
 def recognise_lists(source: Path, reading: Reading) -> dict[str, str]:
     """Return the layout of the first list of a source, with a description; {} without lists."""
-    lists = {path: layout for path, layout in _find_lists(source, reading).items() if layout}
+    found = _find_lists(source, reading)
+    lists, _ = _select_lists(found)
     if not lists:
         return {}
     names = " and ".join(path.name for path in lists)
-    layout = next(iter(lists.values()))
+    layout = found[lists[0]]
     if layout != TABLE:
         return {layout: f"{names}: lines of `{COLUMNS[layout]}` without a header"}
-    table = recognise_table(next(iter(lists)), reading)
+    table = recognise_table(lists[0], reading)
     assert table is not None, "it was a table"
     used = ", ".join(table.columns.header[number] for number in table.columns.used)
     return {TABLE: f"{names}: a header with {used}"}
@@ -57,17 +59,14 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
     found = _find_lists(source, reading)
     if source.is_file():
         found = {source: layout}
-    paths = [path for path, detected in found.items() if detected]
-    named = [path for path in paths if find_split_in_name(path.name)]
-    unnamed = [path for path in paths if path not in named]
-    if named and unnamed:
-        _check_unnamed(source, named, unnamed)
-    paths = named or unnamed
+    paths, unnamed = _select_lists(found)
+    if unnamed:
+        _check_unnamed(source, paths, unnamed)
     is_given = not paths or found[paths[0]] != layout  # by the user, against what is detected
     lists = [_read(path, layout if is_given else found[path], reading) for path in paths]
     _check_splits(source, lists)
     _check_no_empty_split(source, found)
-    remarks = [*_describe_lists(lists), *_describe_unused(source, found, named and unnamed)]
+    remarks = [*_describe_lists(lists), *_describe_unused(source, found, unnamed)]
     hints = chain.from_iterable(part.split_hints for part in lists)
     siblings = _sibling_lists(source) if source.is_file() else []
     return Listing(
@@ -75,6 +74,15 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
         remarks + [f"not used, beside the list: {join_some(siblings)}"] * bool(siblings),
         [*(f"the column {name}" for name in hints), *siblings],
     )
+
+
+def _select_lists(found: Mapping[Path, str]) -> tuple[list[Path], list[Path]]:
+    """Return the lists named after splits, train first, and the others; or all, and none."""
+    lists = [path for path, layout in found.items() if layout]
+    named = [path for path in lists if find_split_in_name(path.name)]
+    order = ("train", "val", "test")
+    named.sort(key=lambda path: order.index(find_split_in_name(path.name) or "train"))
+    return (named, [path for path in lists if path not in named]) if named else (lists, [])
 
 
 def _find_lists(source: Path, reading: Reading) -> Mapping[Path, str]:
@@ -126,7 +134,9 @@ def _are_paths(texts: Sequence[str], roots: Sequence[Path]) -> bool:
 def _exists(root: Path, text: str) -> bool:
     path = root / text
     try:
-        return path.exists() or any((root / f"{text}{end}").is_file() for end in VIDEO_SUFFIXES)
+        if path.is_dir():  # `run 0` may be the name of a class beside the folder `run`
+            return any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
+        return path.is_file() or any((root / f"{text}{end}").is_file() for end in VIDEO_SUFFIXES)
     except (OSError, ValueError):
         return False
 

@@ -40,15 +40,16 @@ def list_videos(
     if options.layout is None:
         _check_hints(source, listing, options)
     remarks = [*listing.remarks, *changes]
-    if dropped:
-        remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
     for remark in remarks:
         report.warn(remark)
+    if dropped:
+        remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
+        report.say(remarks[-1])
     return layout, entries, remarks
 
 
 def _check_hints(source: Path, listing: Listing, options: PrepareOptions) -> None:
-    """Raise a DataError if labels or splits may be passed over; the user can insist on it."""
+    """Raise a DataError if labels or splits may be overlooked; the user can insist."""
     is_labelled = any(entry.label is not None for entry in listing.entries)
     if listing.label_hints and not is_labelled:
         raise DataError(
