@@ -1,7 +1,9 @@
 """Check the list of a data set, and which splits are left after videos were rejected."""
 
 import os
+import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from videomae_cli.data.ingest.path_checks import MISSING
@@ -9,6 +11,7 @@ from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
+MAX_FOLDERS = 200  # searched for the files of a list
 COUNT_TOLERANCE = 3  # frames: other programs count a few more or fewer
 IMAGES_DECODER = "frames"
 
@@ -98,12 +101,26 @@ def check_root(entries: Sequence[VideoEntry], reasons: Sequence[str], root: Path
     if any(reason != MISSING for reason in reasons):
         return
     first = entries[0]
-    hint = f"give the folder that the paths start from: --root (first path: {root / first.path})"
-    if Path(first.path).exists():
-        hint = "the paths start from the working directory: add --root ."
     raise DataError(
-        f"{first.where}: none of the {len(entries)} listed files exists under {root}", hint
+        f"{first.where}: none of the {len(entries)} listed files exists under {root}",
+        _find_root_hint(first, root),
     )
+
+
+def _find_root_hint(entry: VideoEntry, root: Path) -> str:
+    """Return where the file of an entry is, or what to give."""
+    if Path(entry.path).exists():
+        return "the paths start from the working directory: add --root ."
+    parts = re.split(r"[\s,;|]+", entry.path)
+    if len(parts) > 1 and any((root / part).is_file() for part in parts):
+        return "the path must be the first field of a line: write `path label`"
+    folders = (
+        folder for pattern in ("*/", "*/*/", "../", "../*/") for folder in root.glob(pattern)
+    )
+    for folder in islice(folders, MAX_FOLDERS):
+        if (folder / entry.path).is_file():
+            return f"{entry.path} exists under {folder}: add --root {folder}"
+    return f"give the folder that the paths start from: --root (first path: {root / entry.path})"
 
 
 def check_splits_not_empty(

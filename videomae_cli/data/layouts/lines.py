@@ -71,6 +71,7 @@ def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
         DataError: A line has other fields than the rest, or fields whose meaning is not supported.
     """
     lines = read_lines(path, reading)
+    _check_no_header(path, lines)
     split_field = _find_split_field(lines)
     splits = [find_split_in_name(path.name)] * len(lines)
     if split_field is not None:
@@ -165,6 +166,19 @@ def _find_split_field(lines: Sequence[Line]) -> int | None:
         if all(parse_split(line.fields[field]) for line in lines)
     ]
     return found[0] if len(found) == 1 and lines else None
+
+
+def _check_no_header(path: Path, lines: Sequence[Line]) -> None:
+    """Raise a DataError if all paths but the first have the suffix of a video."""
+    is_video = [Path(line.path).suffix.lower() in VIDEO_SUFFIXES for line in lines]
+    if len(lines) < 2 or "/" in lines[0].path or _integers(lines[0].fields):
+        return
+    if not is_video[0] and all(is_video[1:]):
+        cells = ", ".join(map(repr, (lines[0].path, *lines[0].fields)))
+        raise DataError(
+            f"{path}:{lines[0].number}: {cells} is not a video, unlike the others: a header?",
+            "name the columns: --path-column and --label-column; or remove the line",
+        )
 
 
 def _check_field_counts(path: Path, lines: Sequence[Line], layout: str) -> None:
