@@ -85,6 +85,8 @@ def test_hidden_files_are_skipped_and_others_named(tmp_path: Path) -> None:
     assert listing.remarks == [
         "not used, because they are not videos: 2 files (empty/notes.md, readme.txt)",
         "folders without videos: empty",
+        "not used, because they are hidden, or links to a folder that is read already: 2 "
+        "(.b.mp4, .git)",
     ]
 
 

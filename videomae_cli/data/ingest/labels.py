@@ -48,7 +48,9 @@ def number_labels(entries: Sequence[VideoEntry], classes: ClassNames | None = No
     all_numbers = tuple(None if entry.label is None else next(known) for entry in entries)
     for name in labels.classes or ():
         _check_writable(name)
-    return labels._replace(numbers=all_numbers)
+    unknown = sum(entry.label is None and not entry.rejection for entry in entries)
+    tests = [f"{unknown} videos of the test set have no label"] * (unknown > 0)
+    return Labels(all_numbers, labels.classes, "; ".join(filter(None, [labels.remark, *tests])))
 
 
 def _is_unknown(entry: VideoEntry) -> bool:

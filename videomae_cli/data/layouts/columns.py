@@ -49,11 +49,11 @@ class Columns(NamedTuple):
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Return the names of the other columns, without a leading row number."""
+        """Return the names of the other columns."""
         return tuple(
-            name
+            name or f"(column {number + 1}, without a name)"
             for number, name in enumerate(self.header)
-            if number not in self.used and normalize(name) not in INDEX
+            if number not in self.used
         )
 
 

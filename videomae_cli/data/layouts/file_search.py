@@ -23,6 +23,8 @@ class FoundFiles(NamedTuple):
 
     videos: list[Path]
     others: list[Path]
+    skipped: list[Path]
+    """Hidden files and folders, and links to folders that have been read already."""
 
     @property
     def other_suffixes(self) -> Counter[str]:
@@ -37,18 +39,22 @@ def find_files(folder: Path) -> FoundFiles:
     """
     videos: list[Path] = []
     others: list[Path] = []
+    skipped: list[Path] = []
     entered: set[tuple[int, int]] = set()
     for current, folders, names in os.walk(folder, followlinks=True):
         state = Path(current).stat()
         if (state.st_dev, state.st_ino) in entered:
             folders.clear()
+            skipped.append(Path(current).relative_to(folder))
             continue
         entered.add((state.st_dev, state.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in (name for name in names if not name.startswith(".")):
+        hidden = [name for name in (*folders, *names) if name.startswith(".")]
+        skipped += [Path(current, name).relative_to(folder) for name in hidden]
+        folders[:] = sorted(name for name in folders if name not in hidden)
+        for name in (name for name in names if name not in hidden):
             is_video = Path(name).suffix.lower() in VIDEO_SUFFIXES
             (videos if is_video else others).append(Path(current, name).relative_to(folder))
-    return FoundFiles(sorted(videos), sorted(others))
+    return FoundFiles(sorted(videos), sorted(others), sorted(skipped))
 
 
 def join_some(names: Iterable[object], shown: int = SHOWN) -> str:

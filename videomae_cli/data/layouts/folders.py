@@ -30,6 +30,7 @@ class Tree(NamedTuple):
     """Relative to the folder."""
     others: Sequence[Path]
     """Other files, without the images of frame folders."""
+    skipped: Sequence[Path] = ()
     split_level: int | None = None
     class_level: int | None = None
 
@@ -99,7 +100,7 @@ def read_tree(source: Path) -> Tree:
     frames = find_frame_folders(source)
     inside = set(frames)
     others = [path for path in found.others if path.parent not in inside]
-    tree = Tree(sorted([*found.videos, *frames]), others)
+    tree = Tree(sorted([*found.videos, *frames]), others, found.skipped)
     level = _find_first_level(tree.videos)
     if _are_splits(source, tree.videos, level):
         tree = tree._replace(split_level=level)
@@ -210,4 +211,9 @@ def _describe_unused(source: Path, tree: Tree) -> list[str]:
     )
     if empty:
         remarks.append(f"folders without videos: {join_some(empty)}")
+    if tree.skipped:
+        remarks.append(
+            "not used, because they are hidden, or links to a folder that is read already: "
+            f"{len(tree.skipped)} ({join_some(tree.skipped)})"
+        )
     return remarks

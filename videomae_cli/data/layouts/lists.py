@@ -4,6 +4,7 @@ A source that is a file is its own list. The lists of a folder are named after s
 for each, or there is exactly one. Every other file of the folder is reported as not used.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -70,11 +71,13 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
     _check_given_columns(source, lists, reading)
     _check_splits(source, lists)
     _check_no_empty_split(source, found)
-    remarks = [*describe_lists(lists), *describe_unused(source, found, unnamed)]
+    entries = [entry for part in lists for entry in part.entries]
+    listed = {os.path.normpath(entry.path) for entry in entries}
+    remarks = [*describe_lists(lists), *describe_unused(source, found, unnamed, listed)]
     hints = chain.from_iterable(part.split_hints for part in lists)
     siblings = find_sibling_lists(source) if source.is_file() else []
     return Listing(
-        [entry for part in lists for entry in part.entries],
+        entries,
         remarks + [f"not used, beside the list: {join_some(siblings)}"] * bool(siblings),
         [*(f"the column {name}" for name in hints), *siblings],
     )

@@ -1,9 +1,9 @@
 """Sentences about files and columns beside the lists of a data set that are not used."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
+from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, find_files, join_some
 from videomae_cli.data.layouts.list_file import ListFile
 from videomae_cli.data.layouts.split_names import find_split_in_name
 
@@ -27,7 +27,9 @@ def _has_labels(part: ListFile) -> bool:
     return any(entry.label is not None for entry in part.entries)
 
 
-def describe_unused(source: Path, found: Mapping[Path, str], unnamed: Iterable[Path]) -> list[str]:
+def describe_unused(
+    source: Path, found: Mapping[Path, str], unnamed: Iterable[Path], listed: Collection[str]
+) -> list[str]:
     """Return sentences for the files and folders beside the lists that are not used."""
     if source.is_file():
         return []
@@ -41,7 +43,23 @@ def describe_unused(source: Path, found: Mapping[Path, str], unnamed: Iterable[P
             f"not used, because they list no videos: {join_some(others)} (a file with class names "
             "is given by --classes)"
         )
+    files = find_files(source)
+    below = [path.as_posix() for path in files.others if len(path.parts) > 1]
+    below = [path for path in below if _is_split_list(Path(path))]
+    if below:
+        remarks.append(f"lists in folders below are not used: {join_some(below)}")
+    unlisted = [path.as_posix() for path in files.videos if path.as_posix() not in listed]
+    unlisted = [path for path in unlisted if Path(path).with_suffix("").as_posix() not in listed]
+    if unlisted and len(unlisted) < len(files.videos):
+        remarks.append(
+            f"{len(unlisted)} of {len(files.videos)} videos in this folder are in no list: "
+            f"{join_some(unlisted)}"
+        )
     return remarks
+
+
+def _is_split_list(path: Path) -> bool:
+    return path.suffix.lower() in LIST_SUFFIXES and find_split_in_name(path.name) is not None
 
 
 def find_sibling_lists(source: Path) -> list[str]:
@@ -49,8 +67,5 @@ def find_sibling_lists(source: Path) -> list[str]:
     return sorted(
         path.name
         for path in source.parent.iterdir()
-        if path != source
-        and path.suffix.lower() in LIST_SUFFIXES
-        and find_split_in_name(path.name)
-        and path.is_file()
+        if path != source and _is_split_list(path) and path.is_file()
     )

@@ -5,7 +5,7 @@ outside `out`.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from videomae_cli import __version__
@@ -54,11 +54,11 @@ def run(
     check_no_duplicates(entries, root)
     check_has_training_videos(entries, has_classes=classes is not None)
     labels = number_labels(entries, classes)
-    remarks += [text for text in (labels.remark, classes.guess if classes else "") if text]
+    remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
     results = probe_entries(entries, root, out, options, report)
     results, wrong_counts = reject_wrong_counts(entries, results)
-    remarks += wrong_counts
+    remarks += _warn(report, wrong_counts)
     rejected = _write_rejected(entries, results, out, options)
 
     videos = _manifest_rows(entries, labels, results, options, report)
@@ -70,6 +70,14 @@ def run(
     summary = PrepareSummary(out, layout, manifest, rejected, tuple(remarks))
     show_summary(summary, report)
     return summary
+
+
+def _warn(report: Report, texts: Iterable[str]) -> list[str]:
+    """Report warnings, and return them."""
+    warnings = list(texts)
+    for text in warnings:
+        report.warn(text)
+    return warnings
 
 
 def _write_rejected(
