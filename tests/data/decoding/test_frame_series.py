@@ -120,8 +120,13 @@ def test_a_broken_link_is_a_missing_frame_and_not_the_end(tmp_path: Path) -> Non
 def test_folders_with_the_name_of_an_image_are_no_frames(tmp_path: Path) -> None:
     touch_all(tmp_path, ["1.jpg", "2.jpg"])
     (tmp_path / "3.jpg").mkdir()
+    (tmp_path / "flow").mkdir()
 
     assert [file.name for file in find_frames(tmp_path).files] == ["1.jpg", "2.jpg"]
+    (tmp_path / "1.jpg").unlink()
+    (tmp_path / "2.jpg").unlink()
+    with pytest.raises(DataError, match="no numbered images; it contains 2 folders"):
+        find_frames(tmp_path)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

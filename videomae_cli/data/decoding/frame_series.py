@@ -115,13 +115,15 @@ def is_image(name: str) -> bool:
 
 
 def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the names of the images in a folder, and those of everything else in it."""
+    """Return the names of the images in a folder, and of other files and (with "/") folders."""
     images: list[str] = []
     others: list[str] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not is_image(entry.name) or entry.is_dir():
+                if entry.is_dir():
+                    others.append(f"{entry.name}{os.sep}")
+                elif not is_image(entry.name):
                     others.append(entry.name)
                 elif entry.is_file():
                     images.append(entry.name)
@@ -187,8 +189,11 @@ def _check_numbers(folder: Path, frames: FrameSeries) -> None:
 
 
 def _count_names(names: Iterable[str]) -> str:
-    counts = Counter(Path(name).suffix.lower() or "without ending" for name in names)
-    return _join([f"{count} {ending}" for ending, count in counts.most_common()]) or "nothing"
+    counts = Counter(
+        "folders" if name.endswith(os.sep) else Path(name).suffix.lower() or "without ending"
+        for name in names
+    )
+    return _join([f"{count} {kind}" for kind, count in counts.most_common()]) or "nothing"
 
 
 def _join(texts: Sequence[str]) -> str:
