@@ -94,11 +94,22 @@ def test_damaged_images_are_named(tmp_path: Path, kind: str) -> None:
     whole = encode(Image.fromarray(noise), kind)
     bad = folder / "img_00002.png"
 
-    for content in (whole[: len(whole) // 2], whole[:40], b"", b"<html>", bytes(range(256))):
+    half = whole[: len(whole) // 2]
+    contents = [half, whole[:40], b"", b"<html>", bytes(range(256))]
+    if kind in ("JPEG", "PNG"):  # zeros are valid data in the others
+        contents.append(half + bytes(len(half)))
+    for content in contents:
         bad.write_bytes(content)
         with pytest.raises(DataError) as caught:
             probe_video(folder)
         assert caught.value.message.startswith(str(bad))
+
+
+def test_zeros_after_the_end_of_a_jpeg_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "1.jpg"
+    path.write_bytes(encode(Image.fromarray(PIXELS), "JPEG") + bytes(100))
+
+    assert read_image(path).shape == PIXELS.shape
 
 
 def test_damaged_images_of_any_kind_raise_no_other_error(tmp_path: Path) -> None:
@@ -187,10 +198,18 @@ def test_16_bits_of_colour_keep_the_high_byte(tmp_path: Path) -> None:
 
 def test_16_bits_of_grey_are_noted(tmp_path: Path) -> None:
     for number in (1, 2):
-        Image.fromarray(np.full((48, 64), 700 * number, np.uint16)).save(tmp_path / f"{number}.png")
+        grey = np.full((48, 64), 30000 * number, np.uint16)
+        Image.fromarray(grey).save(tmp_path / f"{number}.png")
 
-    assert "16-bit grey, reduced to the high byte" in probe_video(tmp_path).notes
-    assert read_frames(tmp_path, [0, 1], decoder="frames")[:, 0, 0, 0].tolist() == [2, 5]
+    assert probe_video(tmp_path).notes == (
+        "frame rate unknown",
+        "16-bit grey, scaled from 0..65535",
+    )
+    assert read_frames(tmp_path, [0, 1], decoder="frames")[:, 0, 0, 0].tolist() == [117, 234]
+    for number in (1, 2):
+        Image.fromarray(grey // 16).save(tmp_path / f"{number}.png")
+    with pytest.raises(DataError, match=r"no value above 3839.*almost black"):
+        probe_video(tmp_path)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])

@@ -1,6 +1,7 @@
 """The frames of a folder are found by their numbers, or the folder is refused with the reason."""
 
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,34 @@ def test_frames_are_found_and_ordered_by_number(tmp_path: Path) -> None:
     for folder, names in NUMBERINGS.items():
         touch_all(tmp_path / folder, [*reversed(names), "Thumbs.db", ".DS_Store", "n_frames.txt"])
         found = find_frames(tmp_path / folder)
-        if [file.name for file in found.files] != names or found.notes:
+        if list(found.names) != names or found.notes:
             wrong[folder] = found
 
     assert wrong == {}
+
+
+def test_any_numbering_is_found_and_any_gap_is_refused(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    texts = ["", "img_", "frame", "v1_x-", "a b ", "2024-05-01_", "(", "%d_", "\u96ea", "S1.E2."]
+    endings = ["", "_640x480", " (1)", "_rgb", ".v2"]
+    for trial in range(200):
+        prefix, after = rng.choice(texts), rng.choice(endings)
+        suffix = rng.choice([".jpg", ".JPEG", ".png", ".WebP", ".bmp"])
+        width, first, count = rng.randrange(7), rng.choice([0, 1, 8, 95, 99999]), rng.randint(3, 20)
+        numbers = range(first, first + count)
+        names = [f"{prefix}{number:0{width}d}{after}{suffix}" for number in numbers]
+        folder = touch_all(tmp_path / str(trial), rng.sample(names, count))
+        if rng.random() < 0.5:
+            touch_all(folder, ["notes.txt", "1.mp4", ".hidden_1.jpg"])
+
+        assert find_frames(folder)[1:] == (tuple(names), first, ()), names
+
+        missing = names[rng.randrange(1, count - 1)]
+        (folder / missing).unlink()
+        if count > 3:
+            with pytest.raises(DataError) as caught:
+                find_frames(folder)
+            assert f"{missing} is missing" in caught.value.message
 
 
 def test_a_folder_that_is_not_one_video_is_refused(tmp_path: Path) -> None:
@@ -76,7 +101,7 @@ def test_rgb_frames_are_chosen_beside_flow_and_the_rest_is_named(tmp_path: Path)
 
     found = find_frames(folder)
 
-    assert [file.name for file in found.files] == [f"img_{n:05d}.jpg" for n in range(1, 6)]
+    assert list(found.names) == [f"img_{n:05d}.jpg" for n in range(1, 6)]
     assert found.notes == (
         "only img_%05d.jpg is read, not flow_x_%05d.jpg, flow_y_%05d.jpg",
         "images without a number are not read",
@@ -97,7 +122,7 @@ def test_the_names_of_rgb_frames_are_recognised(tmp_path: Path, frames: str, oth
     names = [frames.format(number) for number in range(8, 12)]
     touch_all(tmp_path, [*names, *(others.format(number) for number in range(8, 12))])
 
-    assert [file.name for file in find_frames(tmp_path).files] == names
+    assert list(find_frames(tmp_path).names) == names
 
 
 def test_equal_steps_are_noted(tmp_path: Path) -> None:
@@ -105,7 +130,7 @@ def test_equal_steps_are_noted(tmp_path: Path) -> None:
 
     found = find_frames(tmp_path)
 
-    assert [file.stem for file in found.files] == ["0", "10", "20", "30"]
+    assert found.names == ("0.jpg", "10.jpg", "20.jpg", "30.jpg")
     assert found.notes == ("frames numbered in steps of 10",)
 
 
@@ -122,7 +147,7 @@ def test_folders_with_the_name_of_an_image_are_no_frames(tmp_path: Path) -> None
     (tmp_path / "3.jpg").mkdir()
     (tmp_path / "flow").mkdir()
 
-    assert [file.name for file in find_frames(tmp_path).files] == ["1.jpg", "2.jpg"]
+    assert list(find_frames(tmp_path).names) == ["1.jpg", "2.jpg"]
     (tmp_path / "1.jpg").unlink()
     (tmp_path / "2.jpg").unlink()
     with pytest.raises(DataError, match="no numbered images; it contains 2 folders"):

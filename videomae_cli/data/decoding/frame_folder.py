@@ -10,6 +10,7 @@ Not covered: damage that decodes without an error (flipped bits).
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from videomae_cli.errors import DataError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # by content; the ending of the name may be another
 WHITE = (255, 255, 255, 255)
 ORIENTATION = 0x0112  # key in EXIF; its values: EXIF 2.32, section 4.6.4
+ZEROS = bytes(16)
+END_OF_JPEG = b"\xff\xd9"
+DARKEST = 32  # 16-bit images (depth) without a brighter pixel are almost black
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -41,33 +45,36 @@ def read(folder: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
         DataError: The folder has no frames or fewer than that, an image cannot be decoded, or its
             size differs from that of the others.
     """
-    files = find_frames(folder).files
-    if indices[-1] >= len(files):
+    found = find_frames(folder)
+    count = len(found.names)
+    if indices[-1] >= count:
         raise DataError(
-            f"{folder}: frame {indices[-1]} is past the end: the folder has {len(files)} frames",
+            f"{folder}: frame {indices[-1]} is past the end: the folder has {count} frames",
             "images are missing that were there before; run videomae prepare again",
         )
-    first = read_image(files[indices[0]])
+    first = read_image(found.path(indices[0]))
     frames = np.empty((len(indices), *first.shape), np.uint8)
     frames[0] = first
     for position, index in enumerate(indices[1:], start=1):
-        image = read_image(files[index])
-        _check_same_size(files[index], image, first)
-        frames[position] = image
+        frames[position] = _read_same_size(found.path(index), first)
     return frames
 
 
 def probe(folder: Path) -> VideoInfo:
     """Decode all frames of a folder and count them; a DataError names an image that is wrong."""
-    files, _, notes = find_frames(folder)
-    first = read_image(files[0])
-    for file in files[1:]:
-        _check_same_size(file, read_image(file), first)
-    with Image.open(files[0]) as image:
+    found = find_frames(folder)
+    count = len(found.names)
+    first = read_image(found.path(0))
+    brightest = int(first.max())
+    for index in range(1, count):
+        brightest = max(brightest, int(_read_same_size(found.path(index), first).max()))
+    notes = ["frame rate unknown", *found.notes]
+    with Image.open(found.path(0)) as image:
         if image.mode.startswith("I"):
-            notes = (*notes, "16-bit grey, reduced to the high byte")
+            _check_not_black(folder, brightest)
+            notes.append("16-bit grey, scaled from 0..65535")
     height, width, _ = first.shape
-    return VideoInfo(len(files), 0.0, width, height, 0, notes=("frame rate unknown", *notes))
+    return VideoInfo(count, 0.0, width, height, rotation=0, notes=tuple(notes))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -79,6 +86,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                 check_size(path, *image.size)
                 _check_one_image(path, image)
                 image.load()
+                _check_end(path, image, file)
                 return _to_rgb(_turn_upright(image))
     except (DataError, MemoryError):
         raise
@@ -95,6 +103,16 @@ def _check_one_image(path: Path, image: Image.Image) -> None:
     count = getattr(image, "n_frames", 1)
     if count > 1 and image.format != "MPO":  # a photo, followed by its preview
         raise DataError(f"{path} is an animation of {count} images, not one frame", REPLACE_HINT)
+
+
+def _check_end(path: Path, image: Image.Image, file: IO[bytes]) -> None:
+    """Check a JPEG that ends with zeros, as a copy does whose disk was full: they decode as grey."""
+    if image.format not in ("JPEG", "MPO"):
+        return
+    file.seek(0)
+    content = file.read()
+    if content.endswith(ZEROS) and not content.rstrip(b"\0").endswith(END_OF_JPEG):
+        raise DataError(f"{path} is cut off: it ends with zeros", REPLACE_HINT)
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
@@ -115,10 +133,21 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
-def _check_same_size(path: Path, image: NDArray[np.uint8], first: NDArray[np.uint8]) -> None:
+def _check_not_black(folder: Path, brightest: int) -> None:
+    if brightest < DARKEST:
+        raise DataError(
+            f"{folder}: its 16-bit grey has no value above {256 * brightest + 255}, and 0..65535 "
+            "is scaled to 0..255: its pixels would be almost black",
+            "multiply the values, or convert the images to 8 bits",
+        )
+
+
+def _read_same_size(path: Path, first: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    image = read_image(path)
     if image.shape != first.shape:
         sizes = [f"{width} x {height}" for height, width, _ in (image.shape, first.shape)]
         raise DataError(
             f"{path} has {sizes[0]} pixels, and the images before it {sizes[1]}",
             "a folder of frames must contain one video of one size",
         )
+    return image

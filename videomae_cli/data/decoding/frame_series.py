@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from videomae_cli.errors import DataError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 DIGITS = re.compile(r"([0-9]+)")
 RGB_NAME = re.compile(r"(?<![a-z])(rgb|colou?r|img|image|frame)")
 # optical flow and other data beside the frames, as in raw frames of TSN and MMAction2
@@ -55,11 +55,16 @@ class FrameSeries(NamedTuple):
 class FolderFrames(NamedTuple):
     """The frames of a folder, and what else a viewer would notice in it."""
 
-    files: list[Path]
-    """One file per frame, in the order of the numbers."""
+    folder: Path
+    names: tuple[str, ...]
+    """One image per frame, in the order of the numbers."""
     first: int
     """Number of the first frame in its name."""
     notes: tuple[str, ...]
+
+    def path(self, index: int) -> Path:
+        """Return the file of the frame at a position, counted from 0."""
+        return self.folder / self.names[index]
 
 
 def find_frames(folder: Path) -> FolderFrames:
@@ -88,7 +93,7 @@ def find_frames(folder: Path) -> FolderFrames:
         notes.append("images without a number are not read")
     if frames.step > 1:
         notes.append(f"frames numbered in steps of {frames.step}")
-    return FolderFrames([folder / name for name in frames.names], frames.numbers[0], tuple(notes))
+    return FolderFrames(folder, frames.names, frames.numbers[0], tuple(notes))
 
 
 def group_series(names: Iterable[str]) -> list[FrameSeries]:
@@ -111,7 +116,7 @@ def has_images(folder: Path) -> bool:
 
 def is_image(name: str) -> bool:
     """Return whether a name is that of an image, and not hidden."""
-    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
 def _list_folder(folder: Path) -> tuple[list[str], list[str]]:

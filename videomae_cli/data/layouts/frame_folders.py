@@ -76,7 +76,7 @@ def find_range_problem(folder: Path, *, frames: int, start: int | None = None) -
         found = find_frames(folder)
     except DataError:
         return ""
-    count = len(found.files)
+    count = len(found.names)
     if frames != count:
         return (
             f"the list gives {frames} frames, and the folder has {count}: a part of a folder is "
