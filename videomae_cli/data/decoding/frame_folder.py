@@ -7,6 +7,7 @@ folder is unknown: it is 0.
 Not covered: damage that decodes without an error (flipped bits).
 """
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,12 +107,11 @@ def _check_one_image(path: Path, image: Image.Image) -> None:
 
 
 def _check_end(path: Path, image: Image.Image, file: IO[bytes]) -> None:
-    """Check a JPEG that ends with zeros, as a copy does whose disk was full: they decode as grey."""
+    """Refuse a JPEG with zeros at the end, as an interrupted copy leaves: they decode as grey."""
     if image.format not in ("JPEG", "MPO"):
         return
-    file.seek(0)
-    content = file.read()
-    if content.endswith(ZEROS) and not content.rstrip(b"\0").endswith(END_OF_JPEG):
+    file.seek(-len(ZEROS), os.SEEK_END)  # an image of fewer bytes is not decoded
+    if file.read() == ZEROS and not path.read_bytes().rstrip(b"\0").endswith(END_OF_JPEG):
         raise DataError(f"{path} is cut off: it ends with zeros", REPLACE_HINT)
 
 
