@@ -53,7 +53,7 @@ def test_class_folders_become_a_manifest_with_a_random_split(folders: Path, tmp_
     assert manifest == summary.manifest
     assert manifest.classes == ("run", "sit")
     assert [path for path, _, _ in rows(manifest)] == [
-        e.path for e in scan_layout(folders, "class-folders")
+        e.path for e in scan_layout(folders, "class-folders").entries
     ]
     assert manifest.videos[0][3:] == (6, 25.0, 48, 32, "pyav")
     assert [video.label for video in manifest.split("val")] == [0, 1]
