@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.data.make_clips import moving_square, write_clip
-from videomae_cli.data.decode import DECODERS, read_frames
+from videomae_cli.data.decode import FILE_DECODERS, read_frames
 from videomae_cli.data.decoding.video_info import VideoInfo, probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.errors import DataError
@@ -22,7 +22,7 @@ KINDS = [("libx264", ".mp4"), ("libx264", ".mkv"), ("mpeg4", ".avi"), ("ffv1", "
 ORDERS = [[0], [29], [3, 4, 5], [1, 9, 17, 25], [20, 21, 29], [25, 3, 3, 14, 0]]
 
 
-@pytest.mark.parametrize("decoder", sorted(DECODERS))
+@pytest.mark.parametrize("decoder", sorted(FILE_DECODERS))
 @pytest.mark.parametrize(("codec", "suffix"), KINDS)
 def test_frames_come_by_number_in_the_order_asked_for(
     tmp_path: Path, codec: str, suffix: str, decoder: str
@@ -82,7 +82,7 @@ def test_a_frame_out_of_range_is_an_error(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 12)
 
     accepted = []
-    for decoder in DECODERS:
+    for decoder in FILE_DECODERS:
         for numbers in ([0, 12], [40], [-1], []):
             try:
                 read_frames(path, numbers, decoder=decoder)
@@ -159,7 +159,7 @@ def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
 
     cut_stream = tmp_path / "cut.mkv"
     cut_stream.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    for decoder in DECODERS:
+    for decoder in FILE_DECODERS:
         with pytest.raises(DataError):
             read_frames(cut_stream, [0, 29], decoder=decoder)
 
@@ -234,7 +234,7 @@ def test_decord_is_not_chosen_where_the_counts_differ(tmp_path: Path) -> None:
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork"
 )
-@pytest.mark.parametrize("decoder", sorted(DECODERS))
+@pytest.mark.parametrize("decoder", sorted(FILE_DECODERS))
 def test_reading_works_on_both_sides_of_a_fork(tmp_path: Path, decoder: str) -> None:
     path = write_clip(tmp_path / "clip.mp4", 20)
     read_frames(path, [3, 10], decoder=decoder)
@@ -267,7 +267,7 @@ def test_the_decoders_agree_on_real_files_or_decord_is_not_chosen(
         assert decoder == ("pyav" if path.name.startswith(WRONG_IN_DECORD) else "decord"), path
         if decoder == "decord":
             numbers = [info.frames * 2 // 3, info.frames - 1, info.frames // 5]
-            one, other = (read_frames(path, numbers, decoder=name) for name in DECODERS)
+            one, other = (read_frames(path, numbers, decoder=name) for name in FILE_DECODERS)
             assert one.shape == (3, info.height, info.width, 3)
             assert np.abs(one.astype(np.int16) - other).max() <= 1, path
 

@@ -9,7 +9,9 @@ from videomae_cli.cli.options import CheckpointOption, JsonOption, count_option
 
 
 def visualize_mask(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video file.")],
+    video: Annotated[
+        Path, typer.Argument(metavar="VIDEO", help="Video file, or folder of frames.")
+    ],
     checkpoint: CheckpointOption = None,
     out: Annotated[
         Path | None,

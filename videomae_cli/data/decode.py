@@ -1,4 +1,4 @@
-"""Read frames of a video file by number; the file is opened and closed inside the call.
+"""Read frames of a video by number; its file or folder is opened and closed inside the call.
 
 No reader is kept between calls: readers that cross a fork hang (dmlc/decord#294), and open ones of
 decord decode ahead without a limit (dmlc/decord#157). If decord cannot read a file (some widths:
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from videomae_cli.errors import DataError
 
 TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
+FILE_DECODERS = ("decord", "pyav")
+FRAMES = "frames"  # the decoder of folders, which have no other
 logger = logging.getLogger("videomae")
 
 # text files that make FFmpeg open further files, and web pages saved under the name of a video
@@ -33,7 +35,7 @@ def read_frames(
     Raises:
         DataError: The file is missing or cannot be decoded, or a number is out of range.
     """
-    check_file(path)
+    check_file(path, decoder)
     unique = sorted(set(indices))
     if not unique or unique[0] < 0:
         raise DataError(f"{path}: {list(indices)} are not valid frame numbers")
@@ -48,10 +50,22 @@ def read_frames(
     return frames[np.searchsorted(unique, indices)]
 
 
-def check_file(path: Path) -> None:
-    """Raise a DataError unless a path is a readable binary file, before a decoder opens it."""
-    if path.is_dir():
-        raise DataError(f"{path} is a folder, not a video")
+def reference_decoder(path: Path) -> str:
+    """Return the decoder that decides what a video contains: "frames" for a folder, or "pyav"."""
+    return FRAMES if path.is_dir() else "pyav"
+
+
+def check_file(path: Path, decoder: str = "pyav") -> None:
+    """Raise a DataError unless a decoder may open a path: a binary file, or a folder of frames."""
+    is_folder = path.is_dir()
+    if is_folder and decoder == FRAMES:
+        return
+    if is_folder or (decoder == FRAMES and path.exists()):
+        kind = "a folder" if is_folder else "a file"
+        raise DataError(
+            f"{path} is {kind}, which the decoder {decoder!r} cannot read",
+            "run videomae prepare again",
+        )
     try:
         with path.open("rb") as file:
             start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -86,9 +100,17 @@ def read_with_pyav(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     return pyav.read(path, indices)
 
 
+def read_frame_folder(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) of a folder of images."""
+    from videomae_cli.data.decoding import frame_folder
+
+    return frame_folder.read(path, indices)
+
+
 DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
     "decord": read_with_decord,
     "pyav": read_with_pyav,
+    FRAMES: read_frame_folder,
 }
 
 

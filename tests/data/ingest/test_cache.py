@@ -1,8 +1,12 @@
 """Results of an earlier run are reused for unchanged files only."""
 
 import json
+import os
 from pathlib import Path
 
+import pytest
+
+from tests.data.make_frames import touch_all
 from videomae_cli.data.ingest.cache import ProbeCache
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 
@@ -25,6 +29,35 @@ def test_a_cache_forgets_changed_files_other_versions_and_passing_failures(tmp_p
     assert ProbeCache(tmp_path, "pyav", {"av": "1"}).get(good) is None
     good.write_bytes(b"22")
     assert again.get(good) is None
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "rename", "size", "time", "link", "same"])
+def test_a_cache_forgets_a_folder_in_which_a_file_changed(tmp_path: Path, change: str) -> None:
+    folder = touch_all(tmp_path / "frames", ["1.jpg", "2.jpg", "3.jpg"])
+    target = tmp_path / "target"
+    target.touch()
+    (folder / "4.jpg").symlink_to(target)
+    with ProbeCache(tmp_path, "auto", {}) as cache:
+        cache.put(folder, ReadableVideo(3, 0.0, 8, 8, "frames"))
+
+    first = folder / "1.jpg"
+    stamp = first.stat().st_mtime_ns
+    if change == "add":
+        (folder / "5.jpg").touch()
+    elif change == "remove":
+        (folder / "3.jpg").unlink()
+    elif change == "rename":
+        first.rename(folder / "0.jpg")
+    elif change == "size":
+        first.write_bytes(b"1")
+        os.utime(first, ns=(stamp, stamp))
+    elif change == "time":
+        os.utime(first, ns=(stamp, stamp + 1000))
+    elif change == "link":
+        target.write_bytes(b"1")
+
+    known = ProbeCache(tmp_path, "auto", {}).get(folder)
+    assert (known is not None) == (change == "same")
 
 
 def test_a_cache_cut_off_in_a_line_keeps_the_others(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from tests.data.make_frames import touch_all
 from videomae_cli.data.ingest.path_checks import MISSING, find_path_problem
 
 # listed path -> words of the problem, "" for none
@@ -14,7 +15,9 @@ PROBLEMS = {
     "../a.mp4": "leaves its root",
     "x/../../a.mp4": "leaves its root",
     "a\0.mp4": "control character",
-    "folder": "a folder",
+    "folder": "a folder without images",
+    "videos": "a folder without images",
+    "frames": "",
     "pipe": "not a regular file",
     "/elsewhere/a.mp4": "outside --root",
     "a.mp4": "",
@@ -22,10 +25,12 @@ PROBLEMS = {
 }
 
 
-def test_a_listed_path_that_is_no_regular_file_below_the_root_has_a_problem(
+def test_a_listed_path_that_is_no_video_below_the_root_has_a_problem(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "folder").mkdir()
+    touch_all(tmp_path / "videos", ["1.mp4", ".hidden.jpg"])
+    touch_all(tmp_path / "frames", ["n_frames", "1.JPG"])
     (tmp_path / "x").mkdir()
     (tmp_path / "a.mp4").write_bytes(b"\0")
     os.mkfifo(tmp_path / "pipe")

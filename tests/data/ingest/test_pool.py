@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.data.make_clips import write_clip
+from tests.data.make_frames import write_frame_folder
 from videomae_cli.data.ingest.pool import COMMAND, ENVIRONMENT, probe_videos
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.errors import DataError
@@ -84,6 +85,23 @@ def test_good_and_bad_files_go_through_the_same_children(tmp_path: Path) -> None
     assert all(
         reason(result) and str(tmp_path) not in reason(result) for result in results.values()
     )
+
+
+def test_a_folder_of_frames_has_its_own_decoder_whatever_is_asked_for(tmp_path: Path) -> None:
+    good = write_frame_folder(tmp_path / "good", 5)
+    bad = write_frame_folder(tmp_path / "bad", 5)
+    cut = bad / "img_00003.png"
+    cut.write_bytes(cut.read_bytes()[:99])
+    large = write_frame_folder(tmp_path / "large", np.zeros((1, 4320, 7744, 3), np.uint8))
+
+    for decoder in ("auto", "decord", "pyav"):
+        results = probed(good, bad, large, decoder=decoder)
+
+        assert results["good"] == ReadableVideo(
+            5, 0.0, 80, 64, "frames", notes=("frame rate unknown",)
+        )
+        assert reason(results["bad"]).startswith("img_00003.png cannot be decoded")
+        assert reason(results["large"]).startswith("img_00001.png: frames of 7744 x 4320")
 
 
 def test_a_width_that_decord_cannot_read_goes_to_pyav(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.make_clips import write_clip
+from tests.data.make_frames import write_frame_folder
 from tests.notes import Notes
 from videomae_cli.cli import app
 from videomae_cli.data.layouts import scan_layout
@@ -191,14 +192,46 @@ def test_paths_from_the_working_directory_get_a_hint(
     assert len(prepared(source, tmp_path / "out", root=Path()).manifest.videos) == 1
 
 
-def test_frame_folders_are_rejected_clearly(tmp_path: Path, clip: Callable[[Path], Path]) -> None:
+def test_a_table_can_name_files_and_folders_of_frames(
+    tmp_path: Path, clip: Callable[[Path], Path]
+) -> None:
     clip(tmp_path / "a.mp4")
-    (tmp_path / "frames").mkdir()
-    source = listed(tmp_path / "train.txt", "a.mp4 6 0\nframes 120 0\n")
+    write_frame_folder(tmp_path / "b", 9, height=32, width=48)
+    write_frame_folder(tmp_path / "gap", 9)
+    (tmp_path / "gap/img_00005.png").unlink()
+    (tmp_path / "none").mkdir()
+    names = ("a.mp4", "b", "gap", "none")
+    source = listed(tmp_path / "train.csv", "path\n" + "".join(f"{name}\n" for name in names))
 
+    for decoder, expected in (("pyav", "pyav"), ("auto", "decord"), ("decord", "decord")):
+        result = prepared(source, tmp_path / decoder, decoder=decoder)
+
+        assert [video.path for video in result.manifest.videos] == ["a.mp4", "b"]
+        assert result.manifest.videos[0].decoder in (expected, "pyav")
+        assert result.manifest.videos[1][3:] == (9, 0.0, 48, 32, "frames")
+        assert rejected(tmp_path / decoder) == {
+            "gap": "img_00005.png is missing: 8 images are numbered from 1 to 9",
+            "none": "a folder without images: no video, no frames",
+        }
+    with pytest.raises(UsageError, match="no decoder 'frames'"):
+        prepared(source, tmp_path / "out", decoder="frames")
+
+
+def test_only_a_changed_folder_of_frames_is_decoded_again(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        write_frame_folder(tmp_path / name, 5, height=32, width=48)
+    source = listed(tmp_path / "train.csv", "path\na\nb\nc\nd\n")
     prepared(source, tmp_path / "out")
+    write_frame_folder(tmp_path / "a", 6, height=32, width=48)
+    (tmp_path / "b/img_00005.png").unlink()
+    (tmp_path / "c/img_00003.png").write_bytes(b"damaged")
+    notes = Notes()
 
-    assert "a folder (of frames?): not supported yet" in rejected(tmp_path / "out")["frames"]
+    result = prepared(source, tmp_path / "out", notes)
+
+    assert notes.has("1 of 4 files are unchanged")
+    assert [(v.path, v.frames) for v in result.manifest.videos] == [("a", 6), ("b", 4), ("d", 5)]
+    assert "img_00003.png is not a JPEG" in rejected(tmp_path / "out")["c"]
 
 
 def test_a_video_in_two_lists_is_an_error_that_names_both(

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.data.make_clips import write_clip
+from tests.data.make_clips import moving_square, write_clip
+from tests.data.make_frames import write_frame_folder
 from tests.notes import AUTOENCODER, CLASSIFIER, Notes, learned, written
 from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.cli.app import app
@@ -52,6 +53,25 @@ def test_without_a_checkpoint_the_mask_is_shown_with_defaults(video: Path, tmp_p
         "hides 1,408 of 1,568 tokens"
     )
     assert any("are repeats" in line for line in notes.warned)
+
+
+def test_a_folder_of_frames_is_a_video_without_a_frame_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = moving_square(20, 64, 64)
+    folder = write_frame_folder(tmp_path / "v1.5", source, pattern="{}.png", first=0)
+    notes = Notes()
+
+    result = visualize.run(folder, notes, out=tmp_path / "out", options=SMALL)
+
+    assert [file.name for file in result.files] == ["v1.5.png", "v1.5.gif", "v1.5.mp4"]
+    assert (result.clip.frames_THWC == source[result.clip.indices]).all()
+    assert notes.has("v1.5: frames 6 to 12 of 20, stride 2 (frame rate unknown)")
+    monkeypatch.chdir(folder)
+    result = visualize.run(Path(), Notes(), out=tmp_path / "out", options=SMALL)
+    assert result.files[0] == tmp_path / "out/v1.5.png"
+    with pytest.raises(DataError, match="no numbered images; it contains 2 folders"):
+        visualize.run(tmp_path, Notes(), options=SMALL)
 
 
 def test_the_clip_is_the_middle_of_the_video(video: Path, tmp_path: Path) -> None:

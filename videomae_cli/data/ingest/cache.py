@@ -1,13 +1,19 @@
 """Results of earlier runs of `prepare`, so that only new and changed files are decoded.
 
 One JSON object per line, appended when a result is ready: an interrupted run keeps its results. A
-result is valid for the same path, size, modification time, decoder and decoder versions.
+result is valid for the same path, size, modification time, decoder and decoder versions. For a
+folder of frames, names, sizes and modification times of all files must be the same.
 """
 
+import hashlib
 import json
+import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
+
+import PIL
 
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 
@@ -64,6 +70,8 @@ class ProbeCache:
 
     def _stamp(self, path: Path) -> list[Any]:
         state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            return [_digest_folder(path), PIL.__version__, self._made_by]
         return [state.st_size, state.st_mtime_ns, self._made_by]
 
     def _read(self) -> dict[str, dict[str, Any]]:
@@ -79,3 +87,17 @@ class ProbeCache:
                 if isinstance(line, dict) and {"path", "stamp"} < line.keys():
                     results[line["path"]] = line
         return results
+
+
+def _digest_folder(folder: Path) -> str:
+    """Return a digest of names, sizes and times of the files in a folder; links are followed."""
+    digest = hashlib.sha256()
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            try:
+                state = entry.stat()
+                facts = f"{state.st_size} {state.st_mtime_ns}"
+            except OSError:
+                facts = "broken link"
+            digest.update(os.fsencode(entry.name) + f"/{facts}/".encode())
+    return digest.hexdigest()

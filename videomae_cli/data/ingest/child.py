@@ -1,8 +1,8 @@
 """The process that decodes untrusted files, with limited rights; `ingest/pool.py` starts it.
 
-Its argument is the decoder ("auto" or a key of `DECODERS`). It sends {"ready": true}, then reads
-one JSON object per line, {"path", "seconds"}. It answers each with {"counted": properties} when
-PyAV has read the whole file and only the choice of the decoder remains, and finally with
+Its argument is the decoder of files ("auto", "decord" or "pyav"). It sends {"ready": true}, then
+reads one JSON object per line, {"path", "seconds"}. It answers each with {"counted": properties}
+when the whole video has been read and only the choice of the decoder remains, and finally with
 {"probe": properties} or {"reason": text}. It ends when its input ends.
 
 Limits, on a POSIX system: address space, no files written, no core dumps, and an alarm per file
@@ -16,6 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
+from videomae_cli.data.decode import reference_decoder
 from videomae_cli.data.ingest.probe import AUTO, count_frames, readable_video, select_decoder
 from videomae_cli.errors import DataError
 
@@ -46,10 +47,10 @@ def main() -> None:
         try:
             info = count_frames(path)
             if decoder == AUTO:
-                send(counted=readable_video(info, "pyav"))
+                send(counted=readable_video(info, reference_decoder(path)))
             send(probe=readable_video(info, select_decoder(path, info, decoder)))
         except DataError as error:
-            send(reason=error.message.removeprefix(str(path)).lstrip(": "))
+            send(reason=error.message.removeprefix(str(path)).lstrip(":/\\ "))
         except MemoryError:
             send(reason=f"needs more than {MEMORY_BYTES >> 30} GB of memory")
         _set_alarm(0)

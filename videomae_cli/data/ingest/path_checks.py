@@ -5,12 +5,14 @@ import re
 import stat
 from pathlib import Path
 
+from videomae_cli.data.decoding.frame_series import has_images
+
 MISSING = "no such file"
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/?/?.")
 
 
 def find_path_problem(path: str, root: Path, required_parent: Path | None = None) -> str:
-    """Return why a listed path is rejected, or "" if it is a regular file.
+    """Return why a listed path is rejected, or "" if it is a file or a folder with images.
 
     A relative path may not leave `root`. `required_parent` must contain the file even if the path
     is absolute; None allows any directory, as in VideoMAE's own lists.
@@ -26,10 +28,10 @@ def find_path_problem(path: str, root: Path, required_parent: Path | None = None
         return "the path is outside --root"
     try:
         mode = (root / path).stat().st_mode
+        if stat.S_ISDIR(mode):
+            return "" if has_images(root / path) else "a folder without images: no video, no frames"
     except (FileNotFoundError, NotADirectoryError):
         return "a URL: download it first" if URL.match(path) else MISSING
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    if stat.S_ISDIR(mode):
-        return "a folder (of frames?): not supported yet; encode it as a video"
     return "" if stat.S_ISREG(mode) else "not a regular file"

@@ -1,4 +1,4 @@
-"""Decode one file completely: its properties and its decoder, or the reason to reject it.
+"""Decode one video completely: its properties and its decoder, or the reason to reject it.
 
 Headers can be wrong, so the process that runs this (`ingest/child.py`) is limited in memory and
 time. Not covered: flipped bits that decode without an error; symbolic links are followed.
@@ -10,13 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from videomae_cli.data.decode import check_file, read_frames
+from videomae_cli.data.decode import FRAMES, check_file, read_frames, reference_decoder
 from videomae_cli.data.decoding.pyav import open_video
-from videomae_cli.data.decoding.video_info import VideoInfo, probe_video
+from videomae_cli.data.decoding.video_info import VideoInfo, check_size, probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.errors import DataError
 
-MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
 MAX_STREAMS = 64
 AUTO = "auto"
 DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
@@ -55,19 +54,23 @@ class RejectedVideo(NamedTuple):
 
 
 def count_frames(path: Path) -> VideoInfo:
-    """Decode a whole file with PyAV and count its frames; a DataError gives a reason against it."""
+    """Decode a whole video and count its frames; a DataError gives a reason against it."""
+    if reference_decoder(path) == FRAMES:
+        return probe_video(path)
     check_file(path)
     with open_video(path) as (container, stream):
-        _check_size(path, stream.codec_context.width, stream.codec_context.height)
+        check_size(path, stream.codec_context.width, stream.codec_context.height)
         if len(container.streams) > MAX_STREAMS:
             raise DataError(f"{path}: {len(container.streams)} streams are too many")
     info = probe_video(path)
-    _check_size(path, info.width, info.height)
+    check_size(path, info.width, info.height)
     return info
 
 
 def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
-    """Return the decoder of a file that PyAV has read; a DataError if a given one cannot."""
+    """Return the decoder of a counted video; a DataError if a given one cannot read its file."""
+    if reference_decoder(path) == FRAMES:
+        return FRAMES
     if decoder == AUTO:
         return choose_decoder(path, info)
     read_frames(path, [0, info.frames // 2, info.frames - 1], decoder=decoder)
@@ -76,7 +79,7 @@ def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
 
 def readable_video(info: VideoInfo, decoder: str) -> ReadableVideo:
     """Return the properties that the manifest stores."""
-    return ReadableVideo(info.frames, info.fps, info.width, info.height, decoder)
+    return ReadableVideo(info.frames, info.fps, info.width, info.height, decoder, notes=info.notes)
 
 
 def decoder_versions() -> dict[str, str]:
@@ -86,10 +89,3 @@ def decoder_versions() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{path}: frames of {width} x {height} pixels; more than {MAX_PIXELS:,} are not decoded"
-        )

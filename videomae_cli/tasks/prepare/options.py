@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.decode import DECODERS
+from videomae_cli.data.decode import FILE_DECODERS
 from videomae_cli.data.ingest.probe import AUTO
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
 from videomae_cli.errors import DataError, UsageError
@@ -44,10 +44,9 @@ def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
     """Check the options, and that `out` can become the prepared directory of `source`."""
     if options.val_fraction is not None and not 0 <= options.val_fraction < 1:
         raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
-    if options.decoder not in (AUTO, *DECODERS):
-        raise UsageError(
-            f"no decoder {options.decoder!r}", f"one of: {', '.join((AUTO, *DECODERS))}"
-        )
+    decoders = (AUTO, *FILE_DECODERS)
+    if options.decoder not in decoders:
+        raise UsageError(f"no decoder {options.decoder!r}", f"one of: {', '.join(decoders)}")
     if (source / DATASET).exists():
         raise DataError(
             f"{source} is a prepared data set already",

@@ -15,7 +15,7 @@ from videomae_cli.tasks.visualize.setup import MAX_RECONSTRUCTIONS, Setup
 from videomae_cli.tasks.visualize.strategies import format_name
 from videomae_cli.tasks.visualize.token_states import count_tokens
 
-DEFAULT_FPS = 25.0  # of a video whose file has no frame rate
+DEFAULT_FPS = 25.0  # for playing a video whose frame rate is unknown
 MIN_PLAYBACK_FPS = 4.0  # slower clips no longer look like motion
 
 NOTICES: dict[StatisticsSource, str] = {
@@ -83,18 +83,21 @@ def describe_quality(reconstruction: Reconstruction) -> str:
 
 
 def format_heading(clip: ClipView, position: int) -> str:
-    """Return index and time in the video of the frame at `position` in the clip."""
+    """Return index, and time if known, in the video of the frame at `position` in the clip."""
     index = clip.indices[position]
-    return f"frame {index}  ·  {index / get_fps(clip):.2f} s"
+    time = f"  ·  {index / clip.info.fps:.2f} s" if clip.info.fps else ""
+    return f"frame {index}{time}"
 
 
 def describe_sampling(clip: ClipView, setup: Setup) -> str:
     """Describe the selection of the frames of a clip, and its duration."""
-    seconds = (clip.indices[-1] - clip.indices[0]) / get_fps(clip)
     sampling = "evenly spread" if setup.sampling == "segment" else f"stride {setup.stride}"
     if setup.frame_choice is not None:
         sampling = f"selected by motion from {setup.frame_choice.candidates.frames}, {sampling}"
     repeats = "" if len(set(clip.indices)) == len(clip.indices) else ", some repeated"
+    if not clip.info.fps:
+        return f"{sampling}{repeats} (frame rate unknown)"
+    seconds = (clip.indices[-1] - clip.indices[0]) / clip.info.fps
     return f"{sampling}{repeats} ({seconds:.1f} s)"
 
 
@@ -103,12 +106,7 @@ def compute_playback_fps(clip: ClipView, setup: Setup) -> float:
     stride: float = setup.stride
     if setup.sampling == "segment":
         stride = max(1, clip.indices[-1] - clip.indices[0]) / max(1, len(clip.indices) - 1)
-    return max(MIN_PLAYBACK_FPS, get_fps(clip) / stride)
-
-
-def get_fps(clip: ClipView) -> float:
-    """Return the frames per second of the video, or a default."""
-    return clip.info.fps or DEFAULT_FPS
+    return max(MIN_PLAYBACK_FPS, (clip.info.fps or DEFAULT_FPS) / stride)
 
 
 def report_masks(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from videomae_cli.config.model import MaskSpec, MotionSource
-from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decode import read_frames, reference_decoder
 from videomae_cli.data.decoding.video_info import VideoInfo
 from videomae_cli.data.eval_crops import cut_eval_crops
 from videomae_cli.data.frame_sampling import dense_test_indices, segment_test_indices
@@ -75,8 +75,9 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
         indices = segment_test_indices(info.frames, grid.frames, 1)[0]
     else:
         indices = dense_test_indices(info.frames, grid.frames, setup.stride, 1)[0]
-    # PyAV, because its frame indices are exact for every file
-    frames_THWC = cut_eval_crops(read_frames(video, indices, decoder="pyav"), grid.height, 1)[0]
+    # the reference decoder, because its frame indices are exact for every file
+    frames_THWC = read_frames(video, indices, decoder=reference_decoder(video))
+    frames_THWC = cut_eval_crops(frames_THWC, grid.height, 1)[0]
     length = max(setup.grid.tokens, grid.t)
     noise = stream(seed, "visualize").random((1, 2, length), dtype=np.float32)
     clip = ClipView(video, info, indices, frames_THWC, torch.from_numpy(noise))

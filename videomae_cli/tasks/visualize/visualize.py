@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from PIL.PngImagePlugin import PngInfo
 
 from videomae_cli.checkpoints.destination import replacing
+from videomae_cli.data.decode import FRAMES, reference_decoder
 from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.errors import UsageError
 from videomae_cli.report import Report
@@ -80,7 +81,8 @@ def run(
 ) -> Visualisation:
     """Mask a clip of a video, reconstruct it if there is a checkpoint, and draw both.
 
-    `out` is a directory for a PNG, a GIF and an MP4, or one `.png`, `.gif`, `.mp4` or `.html`.
+    The video is a file or a folder of frames. `out` is a directory for a PNG, a GIF and an MP4, or
+    one `.png`, `.gif`, `.mp4` or `.html`.
 
     Raises:
         DataError: The video cannot be read.
@@ -88,6 +90,8 @@ def run(
         UsageError: An option contradicts the checkpoint, or a strategy is unknown.
         RecipeError: Sizes do not divide, or a mask is impossible on this token grid.
     """
+    if video.name in ("", ".."):  # a folder of frames without a name of its own
+        video = video.resolve()
     files = _resolve_outputs(video, out)
     info = probe_video(video)
     setup = build_setup(checkpoint, options)
@@ -114,7 +118,8 @@ def _resolve_outputs(video: Path, out: Path | None) -> tuple[Path, ...]:
             f"--out {out}: {out.suffix} files are not supported",
             f"use a directory, or a file that ends in {', '.join(suffixes)}",
         )
-    return tuple((out or DEFAULT_OUT) / f"{video.stem}{suffix}" for suffix in DEFAULT_SUFFIXES)
+    name = video.name if reference_decoder(video) == FRAMES else video.stem
+    return tuple((out or DEFAULT_OUT) / f"{name}{suffix}" for suffix in DEFAULT_SUFFIXES)
 
 
 def _write_files(result: Visualisation, options: Options, report: Report) -> None:
