@@ -46,14 +46,13 @@ def test_lists_are_told_apart_by_columns_and_values(
     assert [entry[:2] for entry in read] == entries
 
 
-def test_a_part_of_a_folder_of_images_is_rejected_with_the_reason(tmp_path: Path) -> None:
-    source = write_text(tmp_path / "train.csv", "v/one 1 120\nv/part 30 120\nv/two.mp4 0 -1\n")
+def test_start_and_count_of_frames_are_kept_to_be_checked(tmp_path: Path) -> None:
+    source = write_text(tmp_path / "train.csv", "v/one 1 120\nv/two.mp4 0 -1\n")
 
-    whole, part, video = scan_layout(source, "list-start-frames").entries
+    folder, video = scan_layout(source, "list-start-frames").entries
 
-    assert (whole.frames, whole.rejection) == (120, "")
-    assert "a part of a folder is not supported yet" in part.rejection
-    assert (video.frames, video.rejection) == (None, "")
+    assert (folder.start, folder.frames) == (1, 120)
+    assert (video.start, video.frames) == (None, None)
 
 
 def test_a_field_of_split_names_is_the_split(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from videomae_cli.data.ingest.path_checks import MISSING
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.layouts.frame_folders import find_range_problem
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
 MAX_FOLDERS = 200  # searched for the files of a list
 COUNT_TOLERANCE = 3  # frames: other programs count a few more or fewer
-IMAGES_DECODER = "frames"
 
 
 def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], int]:
@@ -52,36 +52,34 @@ def check_has_training_videos(entries: Sequence[VideoEntry], *, has_classes: boo
     )
 
 
-def reject_wrong_counts(
-    entries: Sequence[VideoEntry], results: Sequence[ReadableVideo | RejectedVideo]
-) -> tuple[list[ReadableVideo | RejectedVideo], list[str]]:
-    """Compare the frame counts of a list with those that were decoded.
+def reject_parts(entries: Sequence[VideoEntry], root: Path) -> list[VideoEntry]:
+    """Reject folders of frames of which a list gives only a part."""
+    return [
+        entry._replace(
+            rejection=find_range_problem(root / entry.path, frames=entry.frames, start=entry.start)
+        )
+        if entry.frames is not None and not entry.rejection and (root / entry.path).is_dir()
+        else entry
+        for entry in entries
+    ]
 
-    Returns the results, in which folders of images with another count are rejected, and a sentence
-    about videos with another count.
+
+def check_frame_counts(
+    entries: Sequence[VideoEntry], results: Sequence[ReadableVideo | RejectedVideo]
+) -> list[str]:
+    """Return a sentence about videos whose frame count in the list is wrong.
 
     Raises:
         DataError: Most counts are wrong, so the numbers have another meaning.
     """
-    checked = list(results)
     counted, wrong = 0, []
-    for number, (entry, result) in enumerate(zip(entries, results, strict=True)):
+    for entry, result in zip(entries, results, strict=True):
         if entry.frames is None or isinstance(result, RejectedVideo):
             continue
         counted += 1
-        difference, is_folder = abs(result.frames - entry.frames), result.decoder == IMAGES_DECODER
-        if difference > (0 if is_folder else max(COUNT_TOLERANCE, 0.05 * result.frames)):
+        if abs(result.frames - entry.frames) > max(COUNT_TOLERANCE, 0.05 * result.frames):
             what = f"{entry.path!r} has {result.frames} frames, not {entry.frames}"
             wrong.append(f"{entry.where}: {what}")
-        if difference and is_folder:
-            checked[number] = RejectedVideo(
-                f"{result.frames} images, but {entry.frames} in the list: a part of a folder is "
-                "not supported yet"
-            )
-    return checked, _describe_wrong_counts(wrong, counted)
-
-
-def _describe_wrong_counts(wrong: Sequence[str], counted: int) -> list[str]:
     if not wrong:
         return []
     if 2 * len(wrong) > counted:

@@ -1,6 +1,5 @@
 """Describe a source in which no layout was found, for the error message."""
 
-from collections import Counter
 from pathlib import Path
 
 from videomae_cli.data.layouts.file_search import (
@@ -9,6 +8,7 @@ from videomae_cli.data.layouts.file_search import (
     find_files,
     join_some,
 )
+from videomae_cli.data.layouts.frame_folders import find_frame_folders
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.data.layouts.video_entry import Reading
 
@@ -40,11 +40,13 @@ def describe_contents(source: Path, reading: Reading) -> str:
         + f" in {len(folders)} {'folder' if len(folders) == 1 else 'folders'}"
     ]
     reasons = {OTHER_FORMATS[suffix] for suffix, _ in counts if suffix in OTHER_FORMATS}
+    if find_frame_folders(source) == [Path()]:
+        return f"this is one video, a folder of frames: give the folder above, {source.parent}"
     if counts[0][0] in IMAGE_SUFFIXES:
-        names = Counter(path.parent for path in found.others)
+        names = [path.name for path in found.others]
         reasons.add(
-            "a folder of images is a video if they are numbered (img_00001.jpg, ...), here: "
-            + join_some(sorted(path.name for path in found.others if path.parent == max(names)), 2)
+            "a folder of images is a video if they are numbered (img_00001.jpg, ...), which these "
+            f"are not: {join_some(names, 2)}"
         )
     return "; ".join([*parts, *sorted(reasons)])
 

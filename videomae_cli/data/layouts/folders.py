@@ -97,7 +97,7 @@ def read_tree(source: Path) -> Tree:
         DataError: Only some folders are named after splits.
     """
     found = find_files(source)
-    frames = find_frame_folders(source)
+    frames = [path for path in find_frame_folders(source) if path.parts]
     inside = set(frames)
     others = [path for path in found.others if path.parent not in inside]
     tree = Tree(sorted([*found.videos, *frames]), others, found.skipped)

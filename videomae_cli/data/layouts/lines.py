@@ -84,9 +84,9 @@ def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
     _check_one_kind(path, lines, labels)
     entries = []
     for line, split, label in zip(lines, splits, labels, strict=True):
-        frames, rejection = _read_numbers(layout, line, f"{path}:{line.number}")
+        start, frames = _read_numbers(layout, line, f"{path}:{line.number}")
         entry = VideoEntry(line.path, label, split, path, line.number)
-        entries.append(entry._replace(rejection=rejection, frames=frames))
+        entries.append(entry._replace(frames=frames, start=start))
     shown = COLUMNS[layout] + ("" if split_field is None else " split")
     guess = read_text(path, reading.encoding).guess
     return ListFile(path, layout, f"lines of `{shown}` without a header", entries, guess=guess)
@@ -203,17 +203,17 @@ def _check_one_kind(path: Path, lines: Sequence[Line], labels: Sequence[int | st
         )
 
 
-def _read_numbers(layout: str, line: Line, where: str) -> tuple[int | None, str]:
-    """Return frame count and rejection."""
+def _read_numbers(layout: str, line: Line, where: str) -> tuple[int | None, int | None]:
+    """Return the number of the first frame, and how many there are; None if not given."""
     if layout in (PATHS, LABEL):
-        return None, ""
+        return None, None
     numbers = _integers(line.fields)
     if len(numbers) != 2:
         raise _fields_error(where, line, COLUMNS[layout])
     if layout == FRAMES_LABEL:
-        return numbers[0], ""
+        return None, numbers[0]
     if tuple(numbers) == WHOLE_FILE:
-        return None, ""
+        return None, None
     start, frames = numbers
     if Path(line.path).suffix.lower() in VIDEO_SUFFIXES:
         raise DataError(
@@ -222,8 +222,7 @@ def _read_numbers(layout: str, line: Line, where: str) -> tuple[int | None, str]
             "write `path label`, or `path 0 -1` for whole videos, or give --layout "
             f"{FRAMES_LABEL} if they are a frame count and a label",
         )
-    problem = f"starts at image {start}: a part of a folder is not supported yet"
-    return frames, problem if start > 1 else ""
+    return start, frames
 
 
 def _fields_error(where: str, line: Line, columns: str) -> DataError:

@@ -26,6 +26,8 @@ class VideoEntry(NamedTuple):
     """Why the layout does not support this video; empty if it does."""
     frames: int | None = None
     """Number of frames according to the list."""
+    start: int | None = None
+    """Number of the first frame according to the list."""
 
     @property
     def where(self) -> str:

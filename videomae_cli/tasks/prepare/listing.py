@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from videomae_cli.data.ingest.list_checks import drop_copied_test_list
+from videomae_cli.data.ingest.list_checks import drop_copied_test_list, reject_parts
 from videomae_cli.data.ingest.path_repair import repair_paths
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import join_some
@@ -33,6 +33,7 @@ def list_videos(
         listing = scan_layout(source, layout, reading)
         entries, dropped = drop_copied_test_list(listing.entries)
         entries, changes = repair_paths(entries, root, options.encoding)
+        entries = reject_parts(entries, root)
     except OSError as error:
         raise DataError(
             f"{error.filename}: {error.strerror}", "check that it can be read"

@@ -12,10 +12,10 @@ from videomae_cli import __version__
 from videomae_cli.data.ingest.class_files import read_classes
 from videomae_cli.data.ingest.labels import Labels, number_labels
 from videomae_cli.data.ingest.list_checks import (
+    check_frame_counts,
     check_has_training_videos,
     check_no_duplicates,
     check_splits_not_empty,
-    reject_wrong_counts,
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
@@ -57,8 +57,7 @@ def run(
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
     results = probe_entries(entries, root, out, options, report)
-    results, wrong_counts = reject_wrong_counts(entries, results)
-    remarks += _warn(report, wrong_counts)
+    remarks += _warn(report, check_frame_counts(entries, results))
     rejected = _write_rejected(entries, results, out, options)
 
     videos = _manifest_rows(entries, labels, results, options, report)
