@@ -10,7 +10,7 @@ from tests.data.layouts.prepared import Outcome, place_clips, place_texts, prepa
 ROOT = "@ROOT@"  # in a list: the absolute path of the folder of the clips
 EITHER = ("val", "test")  # of words whose split is a matter of opinion: eval, holdout
 RANDOM = ("train", "val")
-ENCODING = r"encoding|code page|cp\d|latin|iso|shift|gb|big5|euc|mac"
+ENCODING = r"encoding|code page|\b(cp|windows)\W?\d|latin|\biso|shift|gb\d|gbk|big5|euc|mac_"
 
 
 class Truth(NamedTuple):

@@ -34,11 +34,6 @@ class Outcome(NamedTuple):
     lines: list[str]
     """Every message and warning, the cells of tables, and the rejected rows."""
 
-    def says(self, *words: str) -> bool:
-        """Return whether one line, or the refusal, contains all of these words."""
-        texts = [*self.lines, self.refusal]
-        return any(all(word.lower() in text.lower() for word in words) for text in texts)
-
 
 def place_clips(folder: Path, paths: Iterable[str]) -> None:
     """Write a clip at each path; its number of frames follows from the position in `paths`."""
@@ -62,8 +57,18 @@ def prepare_source(
     """Run `prepare`; also check that each row has the number of frames of its clip.
 
     `clips` and `paths` are what `place_clips` was called with; `options` are fields of
-    `PrepareOptions`.
+    `PrepareOptions`. The path of the folder that contains the clips is left out of all lines: it
+    has the name of the test.
     """
+    outcome = _prepare(source, out, clips, paths, options)
+    folder = f"{clips.parent}/"
+    lines = [line.replace(folder, "") for line in outcome.lines]
+    return outcome._replace(refusal=outcome.refusal.replace(folder, ""), lines=lines)
+
+
+def _prepare(
+    source: Path, out: Path, clips: Path, paths: Iterable[str], options: dict[str, object]
+) -> Outcome:
     notes = Notes()
     try:
         with _warnings_to(notes):

@@ -75,7 +75,7 @@ CASES = {
     "segments.csv": Input(
         {"segments.csv": "path,start,end,label\n" + lines("{path},0.2,0.6,{name}")},
         None,
-        refusal="(part|segment).*start|start.*(part|segment)",
+        refusal=r"\b(part|segment)s?\b.*start|start.*\b(part|segment)s?\b",
     ),
     "quoted_space.csv": Input(
         {"quoted_space.csv": lines('"{path}" {number}')},
