@@ -52,14 +52,37 @@ def prepare(
             show_default="from the labels",
         ),
     ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Column of the labels in a table.", show_default="by its name"
+        ),
+    ] = None,
+    path_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the paths.", show_default="by its name"),
+    ] = None,
+    split_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the splits.", show_default="by its name"),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Text encoding of lists and class names.",
+            show_default="detected and printed",
+        ),
+    ] = None,
     val_fraction: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0.0,
             metavar="FRACTION",
-            help="Share of each class for val, if no split is given.",
+            help="Share of each class for val, drawn at random if no split is given.",
+            show_default="0.2",
         ),
-    ] = 0.2,
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of that split.")] = 0,
     decoder: Annotated[
         str, typer.Option(metavar="NAME", help="auto, decord or pyav; auto: decord if both agree.")
@@ -77,9 +100,10 @@ def prepare(
 ) -> None:
     """Check every video and write a manifest for training.
 
-    Every video is decoded. Accepts class folders, plain folders, CSV or TSV
-    with a header, and the lists of VideoMAE and MMAction2. Videos that cannot
-    be used are written to rejected.csv, each with its reason.
+    Every video is decoded. Accepts class folders, plain folders, folders of
+    images, CSV, TSV or JSON with named columns, and the lists of VideoMAE and
+    MMAction2. Whatever is not used is named. Videos that cannot be used are
+    written to rejected.csv, each with its reason.
 
     Examples:
 
@@ -95,6 +119,10 @@ def prepare(
         layout=layout,
         root=root,
         classes=classes,
+        label_column=label_column,
+        path_column=path_column,
+        split_column=split_column,
+        encoding=encoding,
         val_fraction=val_fraction,
         seed=seed,
         decoder=decoder,

@@ -34,7 +34,7 @@ class Video(NamedTuple):
     path: str
     """As written in the list, relative to the root or absolute."""
     label: int | None
-    """None if the data set is not labelled."""
+    """None if the data set, or its test set, is not labelled."""
     split: str
     frames: int
     fps: float
@@ -202,8 +202,10 @@ def _find_problem(video: Video, classes: tuple[str, ...] | None) -> str:
         return f"frames, width and height must be at least 1, got {sizes}"
     if not (math.isfinite(video.fps) and video.fps >= 0):
         return f"fps {video.fps} is not a frame rate"
-    if (video.label is None) != (classes is None):
-        return "a label, but there is no classes.json" if classes is None else "no label"
+    if video.label is not None and classes is None:
+        return "a label, but there is no classes.json"
+    if video.label is None and classes is not None and video.split != "test":
+        return "no label"
     if video.label is not None and classes is not None and not 0 <= video.label < len(classes):
         return f"label {video.label} is out of range: classes.json contains {len(classes)} classes"
     return ""

@@ -1,21 +1,23 @@
 """Convert the labels of a list to numbers 0..K-1 and K class names.
 
-Names are numbered in alphabetical order, as in Kinetics. Numbers must start at 0, without gaps, and
-each must occur in the training videos, unless the classes are given: then every label must be one
-of the classes.
+Names are numbered in alphabetical order, as in Kinetics; names that are all numbers, in numerical
+order. Numbers must run from 0 or from 1 without gaps, and each must occur in the training videos,
+unless the classes are given: then every label must be one of the classes. Only the videos of a test
+set may be without labels, all of them.
 """
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli.data.ingest.class_files import ClassNames
+from videomae_cli.data.ingest.label_checks import check_labels
+from videomae_cli.data.layouts.list_file import parse_integer
 from videomae_cli.data.layouts.video_entry import VideoEntry
-from videomae_cli.data.manifest import ENCODING_ERRORS
 from videomae_cli.errors import DataError
 
 GIVE_CLASSES = "renumber from 0, or give the classes: --classes FILE or --classes NUMBER"
+NO_LABEL = -1  # written for the videos of a test set
 
 
 class Labels(NamedTuple):
@@ -23,60 +25,58 @@ class Labels(NamedTuple):
 
     numbers: tuple[int | None, ...]
     classes: tuple[str, ...] | None
+    remark: str = ""
+    """What was done to the labels, if they were changed."""
 
 
-def number_labels(entries: Sequence[VideoEntry], classes: Sequence[str] | None = None) -> Labels:
+def number_labels(entries: Sequence[VideoEntry], classes: ClassNames | None = None) -> Labels:
     """Return each entry's number and the class names; a DataError names the line of a bad label."""
-    if all(entry.label is None for entry in entries):
+    entries = [entry._replace(label=None) if _is_unknown(entry) else entry for entry in entries]
+    labelled = [entry for entry in entries if entry.label is not None]
+    if not labelled:
         return Labels((None,) * len(entries), None)
-    numbered = [(entry, entry.label) for entry in entries if isinstance(entry.label, int)]
+    _check_all_labelled(entries)
+    names_given = set() if classes is None else set(classes.names)
+    if not all(str(entry.label) in names_given for entry in labelled):
+        check_labels(labelled)
+    if isinstance(labelled[0].label, int):
+        numbers = [(entry, int(entry.label)) for entry in labelled if entry.label is not None]
+        labels = _check_numbers(numbers, classes)
+    else:
+        labels = _number_names([(entry, str(entry.label)) for entry in labelled], classes)
+    known = iter(labels.numbers)
+    all_numbers = tuple(None if entry.label is None else next(known) for entry in entries)
+    for name in labels.classes or ():
+        _check_writable(name)
+    return labels._replace(numbers=all_numbers)
+
+
+def _is_unknown(entry: VideoEntry) -> bool:
+    return bool(entry.rejection) or (entry.split == "test" and entry.label == NO_LABEL)
+
+
+def _check_all_labelled(entries: Sequence[VideoEntry]) -> None:
+    """Check that all have labels, except test videos, and that all are names or all numbers."""
+    numbered = [entry for entry in entries if isinstance(entry.label, int)]
+    labelled_tests = [e for e in entries if e.split == "test" and e.label is not None]
     for entry in entries:
-        if entry.label is None:
+        if entry.rejection:
+            continue
+        if entry.label is None and (entry.split != "test" or labelled_tests):
             raise DataError(
-                f"{entry.where}: no label, but others have one", "label all videos or none"
+                f"{entry.where}: no label, but others have one",
+                "label all videos, or none; a test set may be without labels, all of it",
             )
-        if numbered and not isinstance(entry.label, int):
+        if entry.label is not None and numbered and not isinstance(entry.label, int):
             raise DataError(
-                f"{entry.where}: label {entry.label!r} is a name, but {numbered[0][0].where} has a "
-                f"number, {numbered[0][1]}",
+                f"{entry.where}: label {entry.label!r} is a name, but {numbered[0].where} has a "
+                f"number, {numbered[0].label}",
                 "use numbers for all labels, or names for all labels",
             )
-    if numbered:
-        return _check_numbers(numbered, classes)
-    return _number_names([(entry, str(entry.label)) for entry in entries], classes)
 
 
-def read_classes(text: str) -> tuple[str, ...]:
-    """Read class names: a number of classes, a JSON list, or a text file with a name per line.
-
-    Raises:
-        DataError: It is neither a number nor a file with names, or a name occurs twice.
-    """
-    if text.isdecimal():
-        return tuple(str(number) for number in range(int(text)))
-    path = Path(text)
-    try:
-        content = path.read_text(encoding="utf-8-sig", errors=ENCODING_ERRORS)
-        names = json.loads(content) if path.suffix == ".json" else content.splitlines()
-    except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror}", "--classes takes a file or a number"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{path}: expected a list of names")
-    names = [name.strip() for name in names if name.strip()]
-    duplicate = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if duplicate is not None or not names:
-        raise DataError(f"{path}: {f'{duplicate!r} occurs twice' if names else 'no names'}")
-    return tuple(names)
-
-
-def _number_names(
-    labels: Sequence[tuple[VideoEntry, str]], classes: Sequence[str] | None
-) -> Labels:
-    names = tuple(sorted({name for _, name in labels}) if classes is None else classes)
+def _number_names(labels: Sequence[tuple[VideoEntry, str]], classes: ClassNames | None) -> Labels:
+    names = sort_names({name for _, name in labels}) if classes is None else classes.names
     number = {name: number for number, name in enumerate(names)}
     for entry, name in labels:
         if name not in number:
@@ -85,41 +85,73 @@ def _number_names(
                 f"{entry.where}: {name!r} is not one of the {len(names)} classes",
                 f"did you mean {similar[0]!r}?" if similar else "",
             )
-    return Labels(tuple(number[name] for _, name in labels), names)
+    return Labels(tuple(number[name] for _, name in labels), tuple(names))
 
 
-def _check_numbers(
-    labels: Sequence[tuple[VideoEntry, int]], classes: Sequence[str] | None
-) -> Labels:
+def sort_names(names: set[str]) -> tuple[str, ...]:
+    """Return class names in numerical order if all are whole numbers, else alphabetically."""
+    numbers = {name: parse_integer(name) for name in names}
+    if None in numbers.values():
+        return tuple(sorted(names))
+    return tuple(sorted(names, key=lambda name: (numbers[name] or 0, name)))
+
+
+def _check_numbers(labels: Sequence[tuple[VideoEntry, int]], classes: ClassNames | None) -> Labels:
     names = _names_of_numbers(labels)
+    first, remark = _find_first(labels, classes)
     if classes is None:
-        _check_range(labels)
-        count = 1 + max(label for _, label in labels)
-        classes = [str(label) for label in range(count)]
+        _check_range(labels, first)
+        count = 1 + max(label for _, label in labels) - first
+        given = [str(label) for label in range(first, first + count)]
+    else:
+        given = list(classes.names)
     # a class that is named by its number gets the name from the list, if there is one
-    classes = [
-        names.get(label, name) if name == str(label) else name for label, name in enumerate(classes)
+    final = [
+        names.get(label, name) if name == str(label) else name
+        for label, name in enumerate(given, start=first)
     ]
     for entry, label in labels:
-        if not 0 <= label < len(classes):
+        if not first <= label < first + len(final):
             raise DataError(
-                f"{entry.where}: label {label} is out of range: {len(classes)} classes are "
-                f"numbered 0 to {len(classes) - 1}"
+                f"{entry.where}: label {label} is out of range: {len(final)} classes are "
+                f"numbered {first} to {first + len(final) - 1}"
             )
-        if entry.class_name and entry.class_name != classes[label]:
+        if entry.class_name and entry.class_name != final[label - first]:
             raise DataError(
                 f"{entry.where}: label {label} is named {entry.class_name!r} here, but "
-                f"{classes[label]!r} in --classes"
+                f"{final[label - first]!r} in --classes"
             )
-    return Labels(tuple(label for _, label in labels), tuple(classes))
+    return Labels(tuple(label - first for _, label in labels), tuple(final), remark)
 
 
-def _check_range(labels: Sequence[tuple[VideoEntry, int]]) -> None:
-    """Check that labels are 0..K-1, and that each occurs in the training videos."""
+def _find_first(
+    labels: Sequence[tuple[VideoEntry, int]], classes: ClassNames | None
+) -> tuple[int, str]:
+    """Return the number of the first class, 0 or 1, and a remark if it is 1."""
+    used = {label for _, label in labels}
+    if classes is not None:
+        count = len(classes.names)
+        is_one = classes.first == 1 or (used == set(range(1, count + 1)))
+        if classes.first == 1 and 0 in used:
+            entry = next(entry for entry, label in labels if label == 0)
+            raise DataError(
+                f"{entry.where}: label 0, but the classes in {classes.source} are numbered from 1",
+                "number both from 0, or both from 1",
+            )
+    else:
+        count = len(used)
+        is_one = used == set(range(1, count + 1)) and count > 1
+    if not is_one:
+        return 0, ""
+    return 1, f"labels count from 1: label 1 becomes class 0, ..., label {count} class {count - 1}"
+
+
+def _check_range(labels: Sequence[tuple[VideoEntry, int]], first: int) -> None:
+    """Check that labels have no gaps, and that each occurs in the training videos."""
     used = {label for _, label in labels}
     trained = {label for entry, label in labels if entry.split in (None, "train")}
     for entry, label in labels:
-        if label < 0 or label >= len(used):
+        if label < first or label >= len(used) + first:
             shown = ", ".join(str(value) for value in sorted(used)[:6])
             raise DataError(
                 f"{entry.where}: label {label} is out of range: {len(used)} different labels "
@@ -153,3 +185,13 @@ def _names_of_numbers(labels: Sequence[tuple[VideoEntry, int]]) -> Mapping[int, 
                 f"{first.where}"
             )
     return {label: entry.class_name for label, entry in by_number.items()}
+
+
+def _check_writable(name: str) -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"the class name {name!r} is not valid text",
+            "rename the folder in UTF-8, or give the encoding of the list: --encoding NAME",
+        ) from error

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videomae_cli.data.ingest.path_checks import MISSING
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
+
+COUNT_TOLERANCE = 3  # frames: other programs count a few more or fewer
+IMAGES_DECODER = "frames"
 
 
 def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], int]:
@@ -43,6 +47,51 @@ def check_has_training_videos(entries: Sequence[VideoEntry], *, has_classes: boo
         f"{' and '.join(splits)}",
         "add a train list; for evaluation only, give the classes: --classes",
     )
+
+
+def reject_wrong_counts(
+    entries: Sequence[VideoEntry], results: Sequence[ReadableVideo | RejectedVideo]
+) -> tuple[list[ReadableVideo | RejectedVideo], list[str]]:
+    """Compare the frame counts of a list with those that were decoded.
+
+    Returns the results, in which folders of images with another count are rejected, and a sentence
+    about videos with another count.
+
+    Raises:
+        DataError: Most counts are wrong, so the numbers have another meaning.
+    """
+    counted = [
+        (number, entry, entry.frames, result)
+        for number, (entry, result) in enumerate(zip(entries, results, strict=True))
+        if entry.frames is not None and isinstance(result, ReadableVideo)
+    ]
+    wrong = [
+        (number, entry, result)
+        for number, entry, count, result in counted
+        if abs(result.frames - count) > max(COUNT_TOLERANCE, 0.05 * result.frames)
+        or (result.decoder == IMAGES_DECODER and result.frames != count)
+    ]
+    if not wrong:
+        return list(results), []
+    _, entry, result = wrong[0]
+    example = f"{entry.where}: {entry.path!r} has {result.frames} frames, not {entry.frames}"
+    if 2 * len(wrong) > len(counted):
+        raise DataError(
+            f"{example}, and so have {len(wrong)} of {len(counted)} videos: the number after the "
+            "path is not the frame count. Several labels per video are not supported yet",
+            "write one label for each video: `path label`",
+        )
+    checked = list(results)
+    for number, entry, result in wrong:
+        if result.decoder == IMAGES_DECODER:
+            checked[number] = RejectedVideo(
+                f"{result.frames} images, but {entry.frames} in the list: a part of a folder is "
+                "not supported yet"
+            )
+    return checked, [
+        f"{len(wrong)} of {len(counted)} frame counts in the list are wrong, and are not used "
+        f"({example})"
+    ]
 
 
 def check_root(entries: Sequence[VideoEntry], reasons: Sequence[str], root: Path) -> None:

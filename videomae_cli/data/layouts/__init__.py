@@ -1,21 +1,27 @@
 """Layouts of data sets on disk: detect the layout of a source, and list its videos."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.layouts import folders, lists, table
-from videomae_cli.data.layouts.video_entry import Layout, VideoEntry
+from videomae_cli.data.layouts import folders, lines, lists
+from videomae_cli.data.layouts.contents import describe_contents
+from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import DataError, UsageError
 
-LAYOUTS: dict[str, Layout] = {  # detected in this order
-    "table": Layout(table.recognise, table.scan),
-    "list-start-frames": lists.list_layout(lists.START_FRAMES),
-    "list-frames-label": lists.list_layout(lists.FRAMES_LABEL),
-    "list-label": lists.list_layout(lists.LABEL),
-    "list-paths": lists.list_layout(lists.PATHS),
-    "class-folders": Layout(folders.recognise_classes, folders.scan_classes),
-    "videos": Layout(folders.recognise_videos, folders.scan_videos),
+# in the order of preference; each returns the layouts that fit, with a description of what it found
+RECOGNISERS = (lists.recognise_lists, folders.recognise_folders)
+# each lists the videos of a source, with paths relative to the source folder
+LAYOUTS: dict[str, Callable[[Path, str, Reading], Listing]] = {
+    lists.TABLE: lists.scan_lists,
+    lines.START_FRAMES: lists.scan_lists,
+    lines.FRAMES_LABEL: lists.scan_lists,
+    lines.LABEL: lists.scan_lists,
+    lines.PATHS: lists.scan_lists,
+    folders.CLASS_FOLDERS: folders.scan_folders,
+    folders.VIDEOS: folders.scan_folders,
 }
+DETECTED = Reading()
 
 
 class DetectedLayout(NamedTuple):
@@ -35,32 +41,34 @@ class DetectedLayout(NamedTuple):
         )
 
 
-def detect_layout(source: Path) -> DetectedLayout:
-    """Return the first of `LAYOUTS` that recognises a source; a DataError if none does."""
+def detect_layout(source: Path, reading: Reading = DETECTED) -> DetectedLayout:
+    """Return the first layout that recognises a source; a DataError if none does."""
     _check_exists(source)
-    reasons = {name: layout.recognise(source) for name, layout in LAYOUTS.items()}
-    fitting = [name for name, reason in reasons.items() if reason]
-    if not fitting:
+    reasons: dict[str, str] = {}
+    for recognise in RECOGNISERS:
+        reasons.update(recognise(source, reading))
+    if not reasons:
         raise DataError(
-            f"{source}: no known layout: no table with a path column, no list of paths, no videos",
-            "a table needs a header such as path,label,split; for a list whose format is not "
-            f"recognised give --layout, one of: {', '.join(LAYOUTS)}",
+            f"{source}: no known layout: {describe_contents(source, reading)}",
+            "give a folder of videos, a table with a header such as path,label,split, or a list of "
+            f"paths; a list whose format is not recognised needs --layout: {', '.join(LAYOUTS)}",
         )
-    return DetectedLayout(fitting[0], reasons[fitting[0]], tuple(fitting[1:]))
+    name, *others = reasons
+    return DetectedLayout(name, reasons[name], tuple(others))
 
 
-def scan_layout(source: Path, name: str) -> list[VideoEntry]:
+def scan_layout(source: Path, name: str, reading: Reading = DETECTED) -> Listing:
     """List the videos of a source, read with one layout; a DataError names a wrong line."""
     if name not in LAYOUTS:
         raise UsageError(f"no layout {name!r}", f"one of: {', '.join(LAYOUTS)}")
     _check_exists(source)
-    entries = list(LAYOUTS[name].scan(source))
-    if not entries:
+    listing = LAYOUTS[name](source, name, reading)
+    if not listing.entries:
         raise DataError(
             f"{source} contains no videos in layout {name}",
             "omit --layout to detect the layout",
         )
-    return entries
+    return listing
 
 
 def _check_exists(source: Path) -> None:

@@ -1,12 +1,10 @@
-"""Find the list files and the video files of a data set."""
+"""Find the videos and the other files of a data set."""
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
-
-from videomae_cli.data.layouts.split_names import find_split_in_name
-from videomae_cli.errors import DataError
+from typing import NamedTuple
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset((
@@ -14,61 +12,30 @@ VIDEO_SUFFIXES = frozenset((
     ".mts", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".ogv", ".ogm", ".mxf", ".gif", ".ivf",
 ))
 # fmt: on
-LIST_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".list", ".lst"})
+LIST_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".list", ".lst", ".json", ".jsonl"})
 MAX_LIST_BYTES = 1 << 30  # K710's list of 658,340 videos has about 60 MB
+SHOWN = 4
 
 
-def find_lists(source: Path, is_list: Callable[[Path], bool]) -> dict[Path, str | None]:
-    """Return the list files of a data set, each with the split in its name, or None.
+class FoundFiles(NamedTuple):
+    """The files below a folder, relative to it and sorted."""
 
-    A source that is a file is its own list. A source that is a folder must contain lists named
-    after splits, at most one for each, or else exactly one list.
+    videos: list[Path]
+    others: list[Path]
 
-    Raises:
-        DataError: The list of a split is empty, or there are several lists for the same split.
-    """
-    if source.is_file():
-        return {source: find_split_in_name(source.name)} if is_list(source) else {}
-    candidates = sorted(
-        path
-        for path in source.iterdir()
-        if path.suffix.lower() in LIST_SUFFIXES
-        and path.is_file()
-        and path.stat().st_size < MAX_LIST_BYTES
-    )
-    lists = [path for path in candidates if is_list(path)]
-    lists = [path for path in lists if find_split_in_name(path.name)] or lists
-    splits = {path: find_split_in_name(path.name) for path in lists}
-    if len(set(splits.values())) < len(lists):
-        raise DataError(
-            f"{source} contains several lists for the same videos: "
-            + ", ".join(path.name for path in lists),
-            "give one of them as SOURCE, or move the lists for train, val and test to a folder of "
-            "their own",
-        )
-    for path in candidates if any(splits.values()) else ():
-        if find_split_in_name(path.name) and not path.read_bytes().strip():
-            raise empty_list_error(path)
-    return splits
+    @property
+    def other_suffixes(self) -> Counter[str]:
+        """Return how many other files have each suffix."""
+        return Counter(path.suffix.lower() or "without suffix" for path in self.others)
 
 
-def empty_list_error(path: Path) -> DataError:
-    """Return the error for a list without videos."""
-    split = find_split_in_name(path.name)
-    return DataError(
-        f"{path}:1: no videos listed" + (f": the split {split} is empty" if split else ""),
-        "add videos to the list, or remove it",
-    )
-
-
-def find_videos(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """Search a folder and its subfolders for videos.
+def find_files(folder: Path) -> FoundFiles:
+    """Search a folder and its subfolders for videos and other files.
 
     Names that start with a dot are skipped. Links are followed, but no folder is entered twice.
-    Returns the videos, relative to the folder and sorted, and a count of the other suffixes.
     """
     videos: list[Path] = []
-    other_suffixes: Counter[str] = Counter()
+    others: list[Path] = []
     entered: set[tuple[int, int]] = set()
     for current, folders, names in os.walk(folder, followlinks=True):
         state = Path(current).stat()
@@ -78,9 +45,12 @@ def find_videos(folder: Path) -> tuple[list[Path], Counter[str]]:
         entered.add((state.st_dev, state.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in (name for name in names if not name.startswith(".")):
-            suffix = Path(name).suffix.lower()
-            if suffix in VIDEO_SUFFIXES:
-                videos.append(Path(current, name).relative_to(folder))
-            else:
-                other_suffixes[suffix or "without suffix"] += 1
-    return sorted(videos), other_suffixes
+            is_video = Path(name).suffix.lower() in VIDEO_SUFFIXES
+            (videos if is_video else others).append(Path(current, name).relative_to(folder))
+    return FoundFiles(sorted(videos), sorted(others))
+
+
+def join_some(names: Iterable[object], shown: int = SHOWN) -> str:
+    """Join the first few names: "a, b, c, d, ..."."""
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:shown]) + (", ..." if len(texts) > shown else "")

@@ -1,98 +1,213 @@
 """Layouts `class-folders` and `videos`: classes and splits are given by folder names.
 
-    class-folders   CLASS/.../x.mp4, or train/CLASS/x.mp4 with val and test beside train
+    class-folders   CLASS/x.mp4 or CLASS/.../x.mp4; train/CLASS/x.mp4 or CLASS/train/x.mp4, with
+                    val and test beside train; also one folder further down (UCF-101/CLASS/x.mp4)
     videos          all other folders: unlabelled, all for training (or train/x.mp4, val/y.mp4)
 
-Class folders are recognised if all videos are exactly one level down, in at least two folders, and
-not each in a folder of its own.
+Class folders are recognised if there are at least two, with more videos than folders. Videos above
+the class folders are rejected with a reason. A folder of numbered images is a video.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from videomae_cli.data.layouts.file_search import find_videos
-from videomae_cli.data.layouts.split_names import parse_split
-from videomae_cli.data.layouts.video_entry import VideoEntry, logger
+from videomae_cli.data.layouts.annotations import find_annotations
+from videomae_cli.data.layouts.file_search import find_files, join_some
+from videomae_cli.data.layouts.frame_folders import find_frame_folders
+from videomae_cli.data.layouts.split_names import parse_split_folder
+from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
 from videomae_cli.errors import DataError
 
-
-def recognise_classes(source: Path) -> str:
-    """Describe the class folders of a source; return "" if there are none."""
-    videos, has_splits = _find_videos_and_splits(source)
-    level = int(has_splits)
-    if not videos or any(len(video.parts) != level + 2 for video in videos):
-        return ""
-    classes = sorted({video.parts[level] for video in videos})
-    if not 2 <= len(classes) < len(videos):
-        return ""
-    shown = ", ".join(classes[:4]) + (", ..." if len(classes) > 4 else "")
-    parents = " in " + ", ".join(_split_folders(videos)) if has_splits else ""
-    return f"{len(classes)} folders of videos ({shown}){parents}"
+CLASS_FOLDERS, VIDEOS = "class-folders", "videos"
+NOT_IN_A_CLASS = "above the class folders, so without a class"
 
 
-def scan_classes(source: Path) -> Iterator[VideoEntry]:
-    """List all videos; the first folder (below that of a split) is the class; else a DataError."""
-    videos, has_splits = _find_videos_and_splits(source)
-    _check_splits(source, videos, has_splits)
-    for video in videos:
-        parts = video.parts[int(has_splits) :]
-        if len(parts) < 2:
-            raise DataError(
-                f"{source / video} is not in a class folder",
-                "move it, or read all videos without labels: --layout videos",
-            )
-        yield _entry(video, parts[0], has_splits, source)
+class Tree(NamedTuple):
+    """The videos below a folder, and which levels of their paths are splits and classes."""
+
+    videos: Sequence[Path]
+    """Relative to the folder."""
+    others: Sequence[Path]
+    """Other files, without the images of frame folders."""
+    split_level: int | None = None
+    class_level: int | None = None
+
+    def split(self, video: Path) -> str | None:
+        """Return the split of a video."""
+        if self.split_level is None or len(video.parts) <= self.split_level + 1:
+            return None
+        return parse_split_folder(video.parts[self.split_level])
+
+    def label(self, video: Path) -> str | None:
+        """Return the class of a video; None if it is above the class folders."""
+        if self.class_level is None or len(video.parts) <= self.class_level + 1:
+            return None
+        return video.parts[self.class_level]
 
 
-def recognise_videos(source: Path) -> str:
-    """Describe the videos of a source; return "" if there are none."""
-    videos, has_splits = _find_videos_and_splits(source)
-    if not videos:
-        return ""
-    depths = Counter(len(video.parts) - 1 - has_splits for video in videos)
-    where = "directly inside" if 0 in depths else "in nested folders"
-    return f"{len(videos)} videos, {where}, no class folders: unlabelled"
-
-
-def scan_videos(source: Path) -> Iterator[VideoEntry]:
-    """List all videos, without labels; a DataError if the folder of a split has no videos."""
-    videos, has_splits = _find_videos_and_splits(source)
-    _check_splits(source, videos, has_splits)
-    for video in videos:
-        entry = _entry(video, None, has_splits, source)
-        yield entry if entry.split else entry._replace(split="train")
-
-
-def _find_videos_and_splits(source: Path) -> tuple[list[Path], bool]:
-    """Return the videos, and whether all are in folders named after splits, train among them."""
+def recognise_folders(source: Path, reading: Reading) -> dict[str, str]:
+    """Return the layouts that a folder of videos can have, each with a description."""
     if not source.is_dir():
-        return [], False
-    videos, _ = find_videos(source)
-    splits = {parse_split(video.parts[0]) if len(video.parts) > 1 else None for video in videos}
-    return videos, bool(videos) and None not in splits and "train" in splits
+        return {}
+    tree = read_tree(source)
+    if not tree.videos:
+        return {}
+    layouts = {}
+    if tree.class_level is not None:
+        classes = sorted({label for video in tree.videos if (label := tree.label(video))})
+        layouts[CLASS_FOLDERS] = (
+            f"{len(classes)} folders of videos ({join_some(classes)}){_describe_levels(tree)}"
+        )
+    depths = {len(video.parts) - 1 - (tree.split_level == 0) for video in tree.videos}
+    where = "directly inside" if 0 in depths else "in nested folders"
+    reason = "unlabelled" if tree.class_level is not None else "no class folders: unlabelled"
+    layouts[VIDEOS] = f"{len(tree.videos)} videos, {where}, {reason}"
+    return layouts
 
 
-def _split_folders(videos: list[Path]) -> list[str]:
-    return sorted({video.parts[0] for video in videos})
+def scan_folders(source: Path, layout: str, reading: Reading) -> Listing:
+    """List the videos of a folder; a DataError if the folder of a split has none.
+
+    In `class-folders`, a video above the class folders is rejected.
+    """
+    tree = read_tree(source)
+    if layout == CLASS_FOLDERS and tree.class_level is None:
+        level = 0 if tree.split_level is None else tree.split_level + 1
+        tree = tree._replace(class_level=level)
+    elif layout == VIDEOS:
+        tree = tree._replace(class_level=None)
+    if tree.split_level == 0:
+        _check_split_folders(source, tree)
+    entries = [_entry(source, video, tree, layout) for video in tree.videos]
+    annotations = find_annotations(source, tree.others, tree.videos)
+    return Listing(
+        entries,
+        [*_describe_unused(source, tree), *_describe_classes(tree)],
+        annotations.with_splits if tree.split_level is None else [],
+        annotations.with_videos if layout == VIDEOS else [],
+    )
 
 
-def _check_splits(source: Path, videos: list[Path], has_splits: bool) -> None:
-    """Warn about files that are not videos; check that no folder of a split is empty."""
-    _, other_suffixes = find_videos(source)
-    if other_suffixes:
-        counts = ", ".join(f"{count} {suffix}" for suffix, count in other_suffixes.most_common(4))
-        logger.warning("%s: files without a video suffix are ignored: %s", source, counts)
-    if not has_splits:
-        return
-    with_videos = set(_split_folders(videos))
+def read_tree(source: Path) -> Tree:
+    """Find the videos below a folder, and the levels of splits and classes.
+
+    Raises:
+        DataError: Only some folders are named after splits.
+    """
+    found = find_files(source)
+    frames = find_frame_folders(source)
+    inside = set(frames)
+    others = [path for path in found.others if path.parent not in inside]
+    tree = Tree(sorted([*found.videos, *frames]), others)
+    level = _find_first_level(tree.videos)
+    if _are_splits(source, tree.videos, level):
+        tree = tree._replace(split_level=level)
+        level = _find_first_level(tree.videos, level + 1)
+    nested = [video for video in tree.videos if len(video.parts) > level + 1]
+    classes = {video.parts[level] for video in nested}
+    if not (2 <= len(classes) < len(nested) and 2 * len(nested) > len(tree.videos)):
+        return tree
+    below = {video.parts[level + 1] for video in nested if len(video.parts) > level + 2}
+    all_below = all(len(video.parts) > level + 2 for video in nested)
+    if tree.split_level is None and all_below and below and all(map(parse_split_folder, below)):
+        tree = tree._replace(split_level=level + 1)
+    return tree._replace(class_level=level)
+
+
+def _find_first_level(videos: Sequence[Path], level: int = 0) -> int:
+    """Return the first level, from `level` on, at which videos are in more than one folder."""
+    if not videos:
+        return level
+    while all(len(video.parts) > level + 2 for video in videos) and (
+        len({video.parts[level] for video in videos}) == 1
+        and not parse_split_folder(videos[0].parts[level])
+    ):
+        level += 1
+    return level
+
+
+def _are_splits(source: Path, videos: Sequence[Path], level: int) -> bool:
+    """Return whether all folders of a level are named after splits."""
+    names = sorted({video.parts[level] for video in videos if len(video.parts) > level + 1})
+    splits = [name for name in names if parse_split_folder(name)]
+    if not splits:
+        return False
+    others = [name for name in names if name not in splits]
+    is_deeper = any(
+        len(video.parts) > level + 2 for video in videos if video.parts[level] in splits
+    )
+    if others and (len(splits) > 1 or is_deeper):
+        raise DataError(
+            f"{source}: {join_some(splits)} are named after splits, but {join_some(others)} "
+            f"{'is' if len(others) == 1 else 'are'} not",
+            "move the other folders away; a folder for each of train, val and test stays",
+        )
+    return not others
+
+
+def _check_split_folders(source: Path, tree: Tree) -> None:
+    """Check that each folder named after a split contains videos."""
+    with_videos = {video.parts[0] for video in tree.videos}
     for folder in sorted(source.iterdir()):
-        if folder.is_dir() and parse_split(folder.name) and folder.name not in with_videos:
+        if folder.is_dir() and parse_split_folder(folder.name) and folder.name not in with_videos:
             raise DataError(
                 f"{folder} has no videos: the split is empty", "add videos, or remove the folder"
             )
 
 
-def _entry(video: Path, label: str | None, has_splits: bool, source: Path) -> VideoEntry:
-    split = parse_split(video.parts[0]) if has_splits else None
-    return VideoEntry(video.as_posix(), label, split, source / video, 0)
+def _entry(source: Path, video: Path, tree: Tree, layout: str) -> VideoEntry:
+    split, label = tree.split(video), tree.label(video)
+    rejection = NOT_IN_A_CLASS if layout == CLASS_FOLDERS and label is None else ""
+    if layout == VIDEOS and split is None:
+        split = "train"
+    return VideoEntry(video.as_posix(), label, split, source / video, 0, rejection=rejection)
+
+
+def _describe_levels(tree: Tree) -> str:
+    assert tree.class_level is not None and tree.videos
+    parts = []
+    if tree.split_level is not None:
+        level = tree.split_level
+        names = sorted({video.parts[level] for video in tree.videos if len(video.parts) > level})
+        parts.append(" in " + ", ".join(names) if level < tree.class_level else " with splits")
+    first = tree.class_level - (tree.split_level == tree.class_level - 1)
+    if first > 0:
+        parts.append(f", below {Path(*tree.videos[0].parts[:first])}")
+    return "".join(parts)
+
+
+def _describe_classes(tree: Tree) -> list[str]:
+    """Return a sentence about folders between the class and its videos, which are not classes."""
+    if tree.class_level is None:
+        folders = {video.parent for video in tree.videos if len(video.parts) > 1}
+        is_single = tree.split_level is None and len(tree.videos) == len(folders) > 1
+        return ["each video is in a folder of its own: the folders are not used"] * is_single
+    level = tree.class_level + 1 + (tree.split_level == tree.class_level + 1)
+    below = {video.parts[level] for video in tree.videos if len(video.parts) > level + 1}
+    return [
+        f"the class is the name of the folder at level {tree.class_level + 1}; the folders below "
+        f"are not used as classes: {join_some(sorted(below))}"
+    ] * bool(below)
+
+
+def _describe_unused(source: Path, tree: Tree) -> list[str]:
+    """Return sentences about files that are not videos, and folders without videos."""
+    remarks = []
+    if tree.others:
+        remarks.append(
+            f"not used, because they are not videos: {len(tree.others)} "
+            f"{'file' if len(tree.others) == 1 else 'files'} ({join_some(tree.others)})"
+        )
+    with_videos = {parent for video in tree.videos for parent in video.parents}
+    empty = sorted(
+        path.name
+        for path in source.iterdir()
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and path.relative_to(source) not in with_videos
+        and path.relative_to(source) not in set(tree.videos)
+    )
+    if empty:
+        remarks.append(f"folders without videos: {join_some(empty)}")
+    return remarks

@@ -1,143 +1,229 @@
-"""Layouts `list-*`: text without a header, one video per line, with numbers after the path.
+"""The list files of a data set: tables (`table`) and lines without a header (`list-*`).
 
-    list-paths          path                  plain list
-    list-label          path label            VideoMAE, MMAction2 (videos)
-    list-frames-label   path frames label     VideoMAE V2 fine-tuning, MMAction2 (raw frames)
-    list-start-frames   path start frames     VideoMAE V2 pre-training; `path 0 -1` is a video
-
-Columns are separated by blanks and counted from the right, so a path may contain spaces. In
-list-label and list-start-frames, `.mp4` is added to a path whose last part has no dot, as in the
-originals. Deliberately different: `frames` is ignored, because prepare counts the frames.
+A source that is a file is its own list. The lists of a folder are named after splits, at most one
+for each, or there is exactly one. Every other file of the folder is reported as not used.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
-from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES, empty_list_error, find_lists
+from videomae_cli.data.layouts.columns import PATHS as PATH_COLUMNS
+from videomae_cli.data.layouts.columns import normalize
+from videomae_cli.data.layouts.file_search import (
+    LIST_SUFFIXES,
+    MAX_LIST_BYTES,
+    VIDEO_SUFFIXES,
+    join_some,
+)
+from videomae_cli.data.layouts.lines import (
+    COLUMNS,
+    SAMPLE_LINES,
+    find_list_layout,
+    read_lines,
+    read_list,
+)
+from videomae_cli.data.layouts.list_file import ListFile
 from videomae_cli.data.layouts.split_names import find_split_in_name
-from videomae_cli.data.layouts.video_entry import Layout, VideoEntry
-from videomae_cli.data.manifest import ENCODING_ERRORS
+from videomae_cli.data.layouts.table import read_table, recognise_table
+from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import DataError
 
-WHOLE_FILE = (0, -1)  # start and frames that V2 writes after the path of a video file
-SAMPLE_LINES = 2000  # lines that are read to recognise a format
-LAST_NUMBER = re.compile(r"(.*\S)\s+(-?[0-9]+)")
+TABLE = "table"
 
 
-class ListFormat(NamedTuple):
-    """One format of lists."""
-
-    columns: str
-    """Names of the columns, for messages."""
-    numbers: int
-    """How many numbers follow the path."""
-    fits: Callable[[Sequence[Sequence[int]]], bool]
-    """Called with the numbers of several lines; returns whether they can have this meaning."""
-    read: Callable[[str, Sequence[int]], tuple[str, int | None, str]]
-    """Called with the path and the numbers of a line; returns path, label and rejection."""
-
-
-def list_layout(list_format: ListFormat) -> Layout:
-    """Return the layout that recognises and scans lists of one format."""
-
-    def recognise(source: Path) -> str:
-        lists = find_lists(source, lambda path: _has_format(path, list_format, source))
-        names = " and ".join(path.name for path in lists)
-        return f"{names}: lines of `{list_format.columns}` without a header" if lists else ""
-
-    def scan(source: Path) -> Iterator[VideoEntry]:
-        lists = find_lists(
-            source, lambda path: source.is_file() or _has_format(path, list_format, source)
-        )
-        for path in lists:
-            yield from _scan_file(path, list_format)
-
-    return Layout(recognise, scan)
+def recognise_lists(source: Path, reading: Reading) -> dict[str, str]:
+    """Return the layout of the first list of a source, with a description; {} without lists."""
+    lists = {path: layout for path, layout in _find_lists(source, reading).items() if layout}
+    if not lists:
+        return {}
+    names = " and ".join(path.name for path in lists)
+    layout = next(iter(lists.values()))
+    if layout != TABLE:
+        return {layout: f"{names}: lines of `{COLUMNS[layout]}` without a header"}
+    table = recognise_table(next(iter(lists)), reading)
+    assert table is not None, "it was a table"
+    used = ", ".join(table.columns.header[number] for number in table.columns.used)
+    return {TABLE: f"{names}: a header with {used}"}
 
 
-def _has_format(path: Path, list_format: ListFormat, source: Path) -> bool:
-    """Return whether most lines have the numbers and a plausible path, and the values fit."""
-    lines = [
-        _split_numbers(text, list_format.numbers) for _, text in islice(_lines(path), SAMPLE_LINES)
-    ]
-    fitting = [line for line in lines if len(line[1]) == list_format.numbers]
-    if list_format.numbers == 0:
-        fitting = [line for line in fitting if Path(line[0]).suffix.lower() in VIDEO_SUFFIXES]
-    elif source.is_dir():  # a file given by the user is a list; a file in a folder may be another
-        fitting = [line for line in fitting if _looks_like_path(line[0], list_format, source)]
-    if not fitting or 2 * len(fitting) <= len(lines):
+def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
+    """Read all lists of a source; a list that is not in another layout is read in `layout`.
+
+    Raises:
+        DataError: A row is wrong, the list of a split is empty, or there are several lists for
+            the same split.
+    """
+    found = _find_lists(source, reading)
+    if source.is_file():
+        found = {source: layout}
+    paths = [path for path, detected in found.items() if detected]
+    named = [path for path in paths if find_split_in_name(path.name)]
+    unnamed = [path for path in paths if path not in named]
+    if named and unnamed:
+        _check_unnamed(source, named, unnamed)
+    paths = named or unnamed
+    is_given = not paths or found[paths[0]] != layout  # by the user, against what is detected
+    lists = [_read(path, layout if is_given else found[path], reading) for path in paths]
+    _check_splits(source, lists)
+    _check_no_empty_split(source, found)
+    remarks = [*_describe_lists(lists), *_describe_unused(source, found, named and unnamed)]
+    hints = chain.from_iterable(part.split_hints for part in lists)
+    siblings = _sibling_lists(source) if source.is_file() else []
+    return Listing(
+        [entry for part in lists for entry in part.entries],
+        remarks + [f"not used, beside the list: {join_some(siblings)}"] * bool(siblings),
+        [*(f"the column {name}" for name in hints), *siblings],
+    )
+
+
+def _find_lists(source: Path, reading: Reading) -> Mapping[Path, str]:
+    """Return the layout of each text file of a source; "" if it is not a list of videos."""
+    if source.is_file():
+        return {source: _recognise(source, reading)}
+    candidates = sorted(
+        path
+        for path in source.iterdir()
+        if path.suffix.lower() in LIST_SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+        and path.stat().st_size < MAX_LIST_BYTES
+    )
+    return {path: _recognise(path, reading, folder=source) for path in candidates}
+
+
+def _recognise(path: Path, reading: Reading, folder: Path | None = None) -> str:
+    """Return the layout of a file; "" if it is no list. In a `folder`, paths must be plausible."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return ""
+    roots = [root for root in (reading.root, folder) if root is not None]
+    table = recognise_table(path, reading)
+    if table is not None:
+        is_path = normalize(table.columns.header[table.columns.path]) in PATH_COLUMNS
+        if folder is None or is_path or reading.path_column:
+            return TABLE
+        rows = read_table(path, table, Reading(encoding=reading.encoding)).entries
+        return TABLE if _are_paths([entry.path for entry in rows[:SAMPLE_LINES]], roots) else ""
+    if path.suffix.lower() in (".json", ".jsonl"):
+        return ""
+    lines = read_lines(path, reading, SAMPLE_LINES)
+    paths = [line.path for line in lines]
+    is_list = _are_paths(paths, roots)
+    if folder is None and any(line.fields for line in lines):
+        is_list = sum(bool(line.fields) for line in lines) * 2 > len(lines)
+    return find_list_layout(lines) if is_list else ""
+
+
+def _are_paths(texts: Sequence[str], roots: Sequence[Path]) -> bool:
+    """Return whether most texts have a video suffix, or exist, perhaps without their suffix."""
+    found = sum(
+        Path(text).suffix.lower() in VIDEO_SUFFIXES or any(_exists(root, text) for root in roots)
+        for text in texts
+    )
+    return 2 * found > len(texts)
+
+
+def _exists(root: Path, text: str) -> bool:
+    path = root / text
+    try:
+        return path.exists() or any((root / f"{text}{end}").is_file() for end in VIDEO_SUFFIXES)
+    except (OSError, ValueError):
         return False
-    return list_format.fits([numbers for _, numbers in fitting])
 
 
-def _looks_like_path(text: str, list_format: ListFormat, folder: Path) -> bool:
-    if Path(text).suffix.lower() in VIDEO_SUFFIXES or "/" in text:
-        return True
-    # a folder counts only in formats with frames: `running 0` can be a list of classes
-    is_video = (folder / _add_mp4(text)).is_file()
-    return is_video or (list_format.numbers > 1 and (folder / text).is_dir())
+def _read(path: Path, layout: str, reading: Reading) -> ListFile:
+    table = recognise_table(path, reading) if layout == TABLE else None
+    if layout == TABLE and table is None:
+        raise DataError(
+            f"{path}:1: no header with a column of paths",
+            "write a header such as path,label,split, or name the column: --path-column",
+        )
+    result = read_list(path, layout, reading) if table is None else read_table(path, table, reading)
+    if not result.entries:
+        raise _empty_list_error(path)
+    return result
 
 
-def _scan_file(path: Path, list_format: ListFormat) -> Iterator[VideoEntry]:
-    lines = list(_lines(path))
-    if not lines:
-        raise empty_list_error(path)
-    for line, text in lines:
-        video, numbers = _split_numbers(text, list_format.numbers)
-        if len(numbers) < list_format.numbers:
-            raise DataError(f"{path}:{line}: {text!r} is not `{list_format.columns}`")
-        video, label, rejection = list_format.read(video, numbers)
-        split = find_split_in_name(path.name)
-        yield VideoEntry(video, label, split, path, line, rejection=rejection)
+def _check_unnamed(source: Path, named: Sequence[Path], unnamed: Sequence[Path]) -> None:
+    """Raise a DataError if lists without a split in their names could be the training list."""
+    if any(find_split_in_name(path.name) == "train" for path in named):
+        return
+    raise DataError(
+        f"{source}: {named[0].name} is named after a split, {unnamed[0].name} is not, and no list "
+        "is named train",
+        f"rename {unnamed[0].name} to train{unnamed[0].suffix}, or give one list as SOURCE",
+    )
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with path.open(encoding="utf-8-sig", errors=ENCODING_ERRORS) as file:
-        for line, text in enumerate(file, start=1):
-            if text.strip():
-                yield line, text.strip()
+def _check_splits(source: Path, lists: Sequence[ListFile]) -> None:
+    """Raise a DataError if two lists contain videos of the same split."""
+    seen: dict[str | None, Path] = {}
+    for part in lists:
+        for split in {entry.split for entry in part.entries}:
+            first = seen.setdefault(split, part.path)
+            if first != part.path or (None in seen and len(seen) > 1 and len(lists) > 1):
+                raise DataError(
+                    f"{source} contains several lists for the same videos: "
+                    + ", ".join(sorted({path.path.name for path in lists})),
+                    "give one of them as SOURCE, or move one list for each of train, val and test "
+                    "to a folder of their own",
+                )
 
 
-def _split_numbers(text: str, count: int) -> tuple[str, list[int]]:
-    """Split up to `count` integers off the end of a line."""
-    numbers: list[int] = []
-    while len(numbers) < count:
-        match = LAST_NUMBER.fullmatch(text)
-        if match is None:
-            break
-        text = match[1]
-        numbers.insert(0, int(match[2]))
-    return text, numbers
+def _check_no_empty_split(source: Path, found: Mapping[Path, str]) -> None:
+    for path, layout in found.items():
+        is_named = source.is_dir() and find_split_in_name(path.name)
+        if not layout and is_named and not path.read_bytes().strip():
+            raise _empty_list_error(path)
 
 
-def _add_mp4(path: str) -> str:
-    return path if "." in path.rstrip("/").rpartition("/")[2] else f"{path}.mp4"
+def _describe_lists(lists: Sequence[ListFile]) -> list[str]:
+    """Return a sentence for each guess, each unused column, and each list with other columns."""
+    remarks = [part.guess for part in lists if part.guess]
+    remarks += [
+        f"columns of {part.path.name} that are not used: {', '.join(part.unused)}"
+        for part in lists
+        if part.unused
+    ]
+    for part in lists[1:]:
+        if part.layout != lists[0].layout:
+            remarks.append(f"{part.path.name} has another layout, {part.layout}: {part.columns}")
+    return remarks
 
 
-def _read_start_frames(path: str, numbers: Sequence[int]) -> tuple[str, int | None, str]:
-    if tuple(numbers) == WHOLE_FILE:
-        return _add_mp4(path), None, ""
-    start, frames = numbers
-    reason = f"a folder of frames (start {start}, {frames} frames): not supported yet; encode it"
-    return path, None, f"{reason} as a video and write `path 0 -1`"
+def _describe_unused(source: Path, found: Mapping[Path, str], unnamed: Iterable[Path]) -> list[str]:
+    """Return sentences for the files and folders beside the lists that are not used."""
+    if source.is_file():
+        return []
+    remarks = [
+        f"{path.name} is not used: its name gives no split, those of the other lists do"
+        for path in unnamed
+    ]
+    others = [path.name for path, layout in found.items() if not layout]
+    if others:
+        remarks.append(
+            f"not used, because they list no videos: {join_some(others)} (a file with class names "
+            "is given by --classes)"
+        )
+    return remarks
 
 
-def _are_starts(sample: Sequence[Sequence[int]]) -> bool:
-    # a frame count of 0 or 1 makes no sense, a first frame number of 0 or 1 is usual
-    return all(numbers[0] in (0, 1) for numbers in sample) or any(n[1] == -1 for n in sample)
+def _sibling_lists(source: Path) -> list[str]:
+    """Return the names of text files beside a list that are named after splits."""
+    return sorted(
+        path.name
+        for path in source.parent.iterdir()
+        if path != source
+        and path.suffix.lower() in LIST_SUFFIXES
+        and find_split_in_name(path.name)
+        and path.is_file()
+    )
 
 
-START_FRAMES = ListFormat("path start frames", 2, _are_starts, _read_start_frames)
-FRAMES_LABEL = ListFormat(
-    "path frames label",
-    2,
-    lambda sample: not _are_starts(sample),
-    lambda path, numbers: (path, numbers[1], ""),
-)
-LABEL = ListFormat(
-    "path label", 1, lambda sample: True, lambda path, numbers: (_add_mp4(path), numbers[0], "")
-)
-PATHS = ListFormat("path", 0, lambda sample: True, lambda path, numbers: (path, None, ""))
+def _empty_list_error(path: Path) -> DataError:
+    """Return the error for a list without videos."""
+    split = find_split_in_name(path.name)
+    return DataError(
+        f"{path}:1: no videos listed" + (f": the split {split} is empty" if split else ""),
+        "add videos to the list, or remove it",
+    )

@@ -4,18 +4,45 @@ import re
 from pathlib import Path
 
 SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validate"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(
+        ("val", "valid", "validation", "validate", "validating", "dev", "development", "eval",
+         "evaluation"), "val"
+    ),
+    **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),
+}  # fmt: skip
+# in names of files and folders: trainlist01, test_split1, valset
+_ENDINGS = ("", "list", "lists", "set", "split", "data", "videos", "files")
+_WORDS = {
+    name + ending: split
+    for name, split in {**SPLIT_NAMES, "hold": "test"}.items()
+    for ending in _ENDINGS
+    if name != "hold" or ending == "out"
 }
 
 
 def parse_split(name: str) -> str | None:
-    """Return train, val or test for one of its usual names, else None."""
-    return SPLIT_NAMES.get(name.strip().lower())
+    """Return train, val or test for one of its usual names (`Train`, `hold-out`), else None."""
+    text = re.sub(r"[\s_-]+", "", name.strip().lower())
+    return SPLIT_NAMES.get(text)
+
+
+def parse_split_folder(name: str) -> str | None:
+    """Return the split of a folder called `train`, `val_videos` or `testset`, else None."""
+    text = re.sub(r"[\s_-]+", "", name.strip().lower())
+    return _WORDS.get(text)
 
 
 def find_split_in_name(name: str) -> str | None:
     """Return the split in a file name such as `k400_train_list.txt`, if there is exactly one."""
-    splits = {parse_split(word) for word in re.split(r"[^A-Za-z]+", Path(name).stem)} - {None}
+    stem = re.sub(r"hold[_\s-]out", "holdout", Path(name).stem, flags=re.IGNORECASE)
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", stem)  # trainList and train_list
+    splits = {_WORDS.get(word.lower()) for word in [*words, *re.split(r"[^A-Za-z]+", stem)]}
+    splits -= {None}
     return splits.pop() if len(splits) == 1 else None
+
+
+def names_a_split(name: str) -> bool:
+    """Return whether a name speaks of splits, also in a way that is not understood: `is_train`."""
+    words = [word.lower() for word in re.split(r"[^A-Za-z]+", name) if word]
+    return any(word in _WORDS or word in ("fold", "kfold", "split", "subset") for word in words)

@@ -1,119 +1,123 @@
-"""Layout `table`: CSV or TSV with a header, one row per video.
+"""Layout `table`: CSV, TSV or JSON with named columns, one row per video.
 
 Labels are numbers or names; `label_name` (`class_name`, ...) names numeric labels. `split` is
-optional; without it, the splits are taken from the names of the lists. Other columns are ignored.
+optional; without it, the splits are taken from the names of the lists. Columns that are not read
+are reported; columns that select a part of a video are refused. Rows of the test list may have no
+label.
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import io
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.layouts.file_search import empty_list_error, find_lists
+from videomae_cli.data.layouts.columns import (
+    Columns,
+    find_columns,
+    find_one_hot,
+    find_split_column,
+    find_split_hints,
+    find_time_columns,
+    is_header,
+)
+from videomae_cli.data.layouts.list_file import ListFile, parse_labels, unquote
 from videomae_cli.data.layouts.split_names import SPLIT_NAMES, find_split_in_name, parse_split
-from videomae_cli.data.layouts.video_entry import VideoEntry
-from videomae_cli.data.manifest import ENCODING_ERRORS
+from videomae_cli.data.layouts.text import Text, read_text
+from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
 from videomae_cli.errors import DataError
 
-# fmt: off
-PATHS = (
-    "path", "video_path", "filepath", "file_path", "file", "filename", "file_name", "video",
-    "video_name", "clip", "clip_path",
-)
-LABELS = ("label", "class", "category", "action", "activity", "target", "label_id", "class_id")
-NAMES = ("label_name", "class_name", "category_name", "action_name")
-SPLITS = ("split", "subset", "set", "partition")
-# fmt: on
-DELIMITERS = ",\t; "
+DELIMITERS = (",", "\t", ";", "|", " ")
 
 
-class Columns(NamedTuple):
-    """The columns of a table: their numbers, from 0; None if there is no such column."""
+class Table(NamedTuple):
+    """The columns of a file and how its cells are separated."""
 
+    columns: Columns
     delimiter: str
-    header: tuple[str, ...]
-    path: int
-    label: int | None
-    name: int | None
-    split: int | None
+    """Empty for JSON."""
 
 
-def recognise(source: Path) -> str:
-    """Describe the columns of the tables of a source; return "" if there is no table."""
-    tables = find_lists(source, lambda path: read_header(path) is not None)
-    columns = next(filter(None, map(read_header, tables)), None)
-    if columns is None:
-        return ""
-    numbers = (columns.path, columns.label, columns.name, columns.split)
-    used = ", ".join(columns.header[number] for number in numbers if number is not None)
-    return f"{' and '.join(path.name for path in tables)}: a header with {used}"
+def recognise_table(path: Path, reading: Reading) -> Table | None:
+    """Return the columns of a table; None if the file has no header with a column of paths."""
+    content = read_text(path, reading.encoding).content
+    if content.lstrip()[:1] in ("[", "{"):
+        rows = _read_json(content)
+        columns = find_columns(rows[0], reading) if rows else None
+        return None if columns is None else Table(columns, "")
+    first = next((line for line in content.splitlines() if line.strip()), "")
+    for delimiter in DELIMITERS:
+        header = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
+        header = [unquote(cell) for cell in header]
+        given = reading.path_column or reading.label_column or reading.split_column
+        if delimiter == " " and not (given or is_header(header)):
+            continue
+        if given and len(header) < 2:
+            continue
+        columns = find_columns(header, reading)
+        if columns is not None:
+            return Table(columns, delimiter)
+    return None
 
 
-def scan(source: Path) -> Iterator[VideoEntry]:
-    """List the rows of all tables of a source; a DataError names the line of a wrong row."""
-    for path in find_lists(source, lambda path: read_header(path) is not None):
-        columns = read_header(path)
-        assert columns is not None, "find_lists returned a file without a header"
-        rows = list(_rows(path, columns))
-        if not rows:
-            raise empty_list_error(path)
-        is_numbered = all(text.removeprefix("-").isdecimal() for _, text, _ in rows)
-        for line, text, cells in rows:
-            label = int(text) if is_numbered else text or None
-            yield _complete(VideoEntry("", label, None, path, line), cells, columns)
+def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
+    """Read all rows of a table; a DataError names the line of a wrong row."""
+    text = read_text(path, reading.encoding)
+    numbered = list(_read_rows(path, text, table))
+    rows = [cells for _, cells in numbered]
+    columns = table.columns
+    if columns.split is None and reading.split_column is None:
+        columns = columns._replace(split=find_split_column(columns, rows))
+    _check_columns(path, columns, rows)
+    texts = ["" if columns.label is None else row[columns.label].strip() for row in rows]
+    entries = [
+        _entry(VideoEntry("", label, None, path, line), cells, columns)
+        for (line, cells), label in zip(numbered, parse_labels(texts), strict=True)
+    ]
+    _check_labels(entries, columns)
+    used = ", ".join(columns.header[number] for number in columns.used)
+    return ListFile(
+        path,
+        "table",
+        f"columns {used}",
+        entries,
+        columns.unused,
+        find_split_hints(columns),
+        text.guess,
+    )
 
 
-def read_header(path: Path) -> Columns | None:
-    """Return the columns of a table, or None if its first line is not a header with a path."""
-    with path.open(encoding="utf-8-sig", errors=ENCODING_ERRORS, newline="") as file:
-        first = file.readline(4096).strip()
-    found = (_find_columns(first, delimiter) for delimiter in DELIMITERS)
-    return next(filter(None, found), None)
+def _check_columns(path: Path, columns: Columns, rows: Sequence[Sequence[str]]) -> None:
+    if times := find_time_columns(columns, rows):
+        raise DataError(
+            f"{path}: the columns {', '.join(times)} select a part of each video: parts of videos "
+            "are not supported yet",
+            "cut the videos first; or, if the files are cut already, remove these columns",
+        )
+    one_hot = find_one_hot(columns, rows) if columns.label is None else []
+    if one_hot:
+        raise DataError(
+            f"{path}: the columns {', '.join(one_hot)} contain 0 and 1: several labels per video "
+            "are not supported yet",
+            "write one column with one class for each video, and name it: --label-column",
+        )
 
 
-def _find_columns(first: str, delimiter: str) -> Columns | None:
-    header = [cell.strip(" \"'") for cell in first.split(delimiter)]
-    numbers = {cell.lower().replace(" ", "_"): number for number, cell in enumerate(header)}
-    path = _find_column(numbers, PATHS)
-    known = {*PATHS, *LABELS, *NAMES, *SPLITS}
-    if path is None or (delimiter == " " and not set(numbers) <= known):
-        return None
-    label, name = _find_column(numbers, LABELS), _find_column(numbers, NAMES)
-    if label is None:
-        label, name = name, None
-    return Columns(delimiter, tuple(header), path, label, name, _find_column(numbers, SPLITS))
+def _check_labels(entries: Sequence[VideoEntry], columns: Columns) -> None:
+    """Check that only test videos have no label, and that numbers have names, if any have."""
+    for entry in entries:
+        if columns.label is not None and entry.label is None and entry.split != "test":
+            raise DataError(
+                f"{entry.where}: no label", "label all rows, except those of a test set"
+            )
+        if isinstance(entry.label, int) and columns.name is not None and not entry.class_name:
+            raise DataError(f"{entry.where}: label {entry.label} has no name")
 
 
-def _find_column(numbers: Mapping[str, int], names: Sequence[str]) -> int | None:
-    return next((numbers[name] for name in names if name in numbers), None)
-
-
-def _rows(path: Path, columns: Columns) -> Iterator[tuple[int, str, list[str]]]:
-    """Yield line, label text and cells of each row that is not blank."""
-    with path.open(encoding="utf-8-sig", errors=ENCODING_ERRORS, newline="") as file:
-        reader = csv.reader(file, delimiter=columns.delimiter, skipinitialspace=True, strict=True)
-        try:
-            next(reader)
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                where = f"{path}:{reader.line_num}"
-                if len(cells) != len(columns.header):
-                    raise DataError(
-                        f"{where}: {len(cells)} cells, but the header has {len(columns.header)}",
-                        "put quotes around a path that contains the delimiter",
-                    )
-                label = "" if columns.label is None else cells[columns.label].strip()
-                if columns.label is not None and not label:
-                    raise DataError(f"{where}: no label", "label all rows or none")
-                yield reader.line_num, label, cells
-        except csv.Error as error:
-            raise DataError(f"{path}:{reader.line_num}: {error}") from error
-
-
-def _complete(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> VideoEntry:
-    path = cells[columns.path]
-    if not path.strip():
+def _entry(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> VideoEntry:
+    path = unquote(cells[columns.path])
+    if not path:
         raise DataError(f"{entry.where}: no path")
     split = find_split_in_name(entry.file.name)
     if columns.split is not None:
@@ -124,6 +128,61 @@ def _complete(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> Vide
                 + ", ".join(SPLIT_NAMES)
             )
     name = "" if columns.name is None else cells[columns.name].strip()
-    if isinstance(entry.label, int) and columns.name is not None and not name:
-        raise DataError(f"{entry.where}: label {entry.label} has no name")
     return entry._replace(path=path, split=split, class_name=name)
+
+
+def _read_rows(path: Path, text: Text, table: Table) -> Iterator[tuple[int, list[str]]]:
+    """Yield line and cells of each row that is not blank; for JSON, the number of the record."""
+    width = len(table.columns.header)
+    if not table.delimiter:
+        yield from enumerate(_read_json(text.content)[1:], start=1)
+        return
+    reader = csv.reader(
+        io.StringIO(text.content, newline=""),
+        delimiter=table.delimiter,
+        skipinitialspace=True,
+        strict=True,
+    )
+    is_first = True
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if is_first:
+                is_first = False
+                continue
+            where = f"{path}:{reader.line_num}"
+            if len(cells) != width:
+                raise DataError(
+                    f"{where}: {len(cells)} cells, but the header has {width}",
+                    "put quotes around a path that contains the delimiter",
+                )
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: {error}") from error
+
+
+def _read_json(content: str) -> list[list[str]]:
+    """Return header and rows of JSON records, one object per line or a list; else nothing.
+
+    An object of objects (`{"ID": {"label": ...}}`) has its keys in the column `id`.
+    """
+    try:
+        value = json.loads(content)
+    except json.JSONDecodeError:
+        try:
+            value = [json.loads(line) for line in content.splitlines() if line.strip()]
+        except json.JSONDecodeError:
+            return []
+    if isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()):
+        value = [{"id": key, **item} for key, item in value.items()]
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        return []
+    header = list(dict.fromkeys(key for item in value for key in item))
+    return [header, *([_json_cell(item.get(key)) for key in header] for item in value)]
+
+
+def _json_cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

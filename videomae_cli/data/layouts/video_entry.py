@@ -1,7 +1,7 @@
-"""A video as listed in a data set, and a layout as a pair of functions that find such videos."""
+"""A video as listed in a data set, and the listing of all its videos."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,8 @@ class VideoEntry(NamedTuple):
     """Name of the class of a numeric label."""
     rejection: str = ""
     """Why the layout does not support this video; empty if it does."""
+    frames: int | None = None
+    """Number of frames according to the list."""
 
     @property
     def where(self) -> str:
@@ -31,10 +33,24 @@ class VideoEntry(NamedTuple):
         return f"{self.file}:{self.line}" if self.line else str(self.file)
 
 
-class Layout(NamedTuple):
-    """One way of storing a data set on disk."""
+class Reading(NamedTuple):
+    """What the user says about lists; None: detected."""
 
-    recognise: Callable[[Path], str]
-    """Called with the source; returns why it has this layout, or "" if it does not."""
-    scan: Callable[[Path], Iterator[VideoEntry]]
-    """Called with the source; lists its videos, with paths relative to the source folder."""
+    path_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    encoding: str | None = None
+    root: Path | None = None
+    """Directory that the paths of a list are relative to."""
+
+
+class Listing(NamedTuple):
+    """All videos of a data set, and what of it is not used."""
+
+    entries: Sequence[VideoEntry]
+    remarks: Sequence[str] = ()
+    """One sentence for each file, folder or column that is not used, and for each guess."""
+    split_hints: Sequence[str] = ()
+    """Unused files, folders and columns that speak of a split: no random split may be drawn."""
+    label_hints: Sequence[str] = ()
+    """Unused files that name the videos: they may contain the labels of unlabelled videos."""

@@ -8,6 +8,8 @@ from videomae_cli.data.ingest.probe import AUTO
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
 from videomae_cli.errors import DataError, UsageError
 
+VAL_FRACTION = 0.2
+
 
 class PrepareOptions(NamedTuple):
     """The flags of the command."""
@@ -18,8 +20,15 @@ class PrepareOptions(NamedTuple):
     """The directory that the paths of a list are relative to; None: the directory of the list."""
     classes: str | None = None
     """A file with class names, or their number; None: the labels that occur in the list."""
-    val_fraction: float = 0.2
-    """Share of each class for val, if the data set gives no split."""
+    label_column: str | None = None
+    """Names of columns of a table; None: known by their names."""
+    path_column: str | None = None
+    split_column: str | None = None
+    encoding: str | None = None
+    """Of lists and of the file with class names; None: detected."""
+    val_fraction: float | None = None
+    """Share of each class for val, if the data set gives no split; None: VAL_FRACTION, unless
+    something that is not used speaks of a split."""
     seed: int = 0
     """Of the random split."""
     decoder: str = AUTO
@@ -33,7 +42,7 @@ class PrepareOptions(NamedTuple):
 
 def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
     """Check the options, and that `out` can become the prepared directory of `source`."""
-    if not 0 <= options.val_fraction < 1:
+    if options.val_fraction is not None and not 0 <= options.val_fraction < 1:
         raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
     if options.decoder not in (AUTO, *DECODERS):
         raise UsageError(

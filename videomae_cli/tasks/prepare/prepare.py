@@ -9,21 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videomae_cli import __version__
-from videomae_cli.data.ingest.labels import Labels, number_labels, read_classes
+from videomae_cli.data.ingest.class_files import read_classes
+from videomae_cli.data.ingest.labels import Labels, number_labels
 from videomae_cli.data.ingest.list_checks import (
     check_has_training_videos,
     check_no_duplicates,
     check_splits_not_empty,
-    drop_copied_test_list,
+    reject_wrong_counts,
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
-from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
-from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
+from videomae_cli.tasks.prepare.listing import list_videos
+from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
 from videomae_cli.tasks.prepare.probing import probe_entries
 from videomae_cli.tasks.prepare.summary import PrepareSummary, show_summary
@@ -45,14 +46,19 @@ def run(
     options = options or PrepareOptions()
     check_options(source, out, options)
     create_directory(out)
-    layout, entries = _list_videos(source, options, report)
     root = options.root or (source if source.is_dir() else source.parent)
+    classes = None
+    if options.classes is not None:
+        classes = read_classes(options.classes, options.encoding)
+    layout, entries, remarks = list_videos(source, root, options, report)
     check_no_duplicates(entries, root)
-    check_has_training_videos(entries, has_classes=options.classes is not None)
-    classes = None if options.classes is None else read_classes(options.classes)
+    check_has_training_videos(entries, has_classes=classes is not None)
     labels = number_labels(entries, classes)
+    remarks += [text for text in (labels.remark, classes.guess if classes else "") if text]
 
     results = probe_entries(entries, root, out, options, report)
+    results, wrong_counts = reject_wrong_counts(entries, results)
+    remarks += wrong_counts
     rejected = _write_rejected(entries, results, out, options)
 
     videos = _manifest_rows(entries, labels, results, options, report)
@@ -61,29 +67,9 @@ def run(
         manifest = write_manifest(
             out, root=root, videos=videos, classes=labels.classes, facts=facts
         )
-    summary = PrepareSummary(out, layout, manifest, rejected)
+    summary = PrepareSummary(out, layout, manifest, rejected, tuple(remarks))
     show_summary(summary, report)
     return summary
-
-
-def _list_videos(
-    source: Path, options: PrepareOptions, report: Report
-) -> tuple[str, list[VideoEntry]]:
-    layout = options.layout
-    try:
-        if layout is None:
-            detected = detect_layout(source)
-            layout = detected.name
-            report.say(str(detected))
-        listed = scan_layout(source, layout)
-    except OSError as error:
-        raise DataError(
-            f"{error.filename}: {error.strerror}", "check that it can be read"
-        ) from error
-    entries, dropped = drop_copied_test_list(listed)
-    if dropped:
-        report.say(f"the test list repeats the val list: used as val only ({dropped} videos)")
-    return layout, entries
 
 
 def _write_rejected(
@@ -122,14 +108,15 @@ def _manifest_rows(
     ]
     splits = [entry.split or "train" for entry, _, _ in readable]
     if labels.classes is not None and not any(entry.split for entry in entries):
+        fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
         splits = random_split(
             [entry.path for entry, _, _ in readable],
             [label for _, label, _ in readable],
-            fraction=options.val_fraction,
+            fraction=fraction,
             seed=options.seed,
         )
         report.say(
-            f"no split given: {options.val_fraction:.0%} of each class drawn for val with seed "
+            f"no split given: {fraction:.0%} of each class drawn for val with seed "
             f"{options.seed}. Clips cut from the same recording may be in both splits"
         )
     return [
@@ -147,7 +134,7 @@ def _facts(
         "layout": layout,
         "videos": {name: counts[name] for name in SPLITS},
         "rejected": rejected,
-        "val_fraction": options.val_fraction,
+        "val_fraction": VAL_FRACTION if options.val_fraction is None else options.val_fraction,
         "seed": options.seed,
         "decoder": options.decoder,
         "versions": {"videomae": __version__, **decoder_versions()},

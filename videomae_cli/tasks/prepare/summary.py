@@ -23,6 +23,8 @@ class PrepareSummary(NamedTuple):
     manifest: Manifest
     rejected: Counter[str]
     """Number of videos for each reason."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about all that is not used, or was changed."""
 
     @property
     def next_command(self) -> str:
@@ -42,6 +44,7 @@ class PrepareSummary(NamedTuple):
             "shorter_than_64_frames": _count_short(videos),
             "decoders": dict(Counter(video.decoder for video in videos)),
             "rejected": dict(self.rejected.most_common()),
+            "remarks": list(self.remarks),
             "digest": self.manifest.digest,
             "next": self.next_command,
         }

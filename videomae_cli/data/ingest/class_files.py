@@ -1,0 +1,168 @@
+"""Read the file that `--classes` names, in the forms in which class names are published.
+
+name                    one per line, the first has label 0
+INDEX NAME              UCF101 (`1 ApplyEyeMakeup`), in any order, from 0 or 1, any separator
+id,name                 Kinetics: with a header, in either order
+JSON                    ["run", ...], {"run": 0, ...}, {"0": "run", ...}, or a Hugging Face
+                        configuration with id2label
+pbtxt                   item { name: "run" id: 1 } (AVA)
+"""
+
+import csv
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from videomae_cli.data.layouts.list_file import parse_integer, unquote
+from videomae_cli.data.layouts.text import read_text
+from videomae_cli.errors import DataError
+
+# fmt: off
+HEADER_WORDS = frozenset((
+    "id", "ids", "index", "idx", "name", "names", "class", "classes", "label", "labels", "category",
+    "categories", "class_id", "class_name", "label_id", "label_name", "action", "actions",
+    "class_idx", "number", "no", "code", "title",
+))
+# fmt: on
+_PBTXT_ITEM = re.compile(r"\{([^{}]*)\}")
+_PBTXT_NAME = re.compile(r"\b(?:display_)?(?:name|label_name)\s*:\s*(\"[^\"]*\"|'[^']*')")
+_PBTXT_ID = re.compile(r"\b(?:id|label_id)\s*:\s*(\d+)")
+
+
+class ClassNames(NamedTuple):
+    """The names of the classes, in the order of their labels."""
+
+    names: tuple[str, ...]
+    first: int = 0
+    """The label of the first class in the file, 0 or 1."""
+    source: str = ""
+    guess: str = ""
+    """A warning, if the encoding of the file was guessed."""
+
+
+def read_classes(text: str, encoding: str | None = None) -> ClassNames:
+    """Read class names from a file, or take a number of classes, named 0, 1, ...
+
+    Raises:
+        DataError: It is neither a number nor a file with names; a name occurs twice; a line does
+            not fit the others.
+    """
+    if text.isdecimal():
+        return ClassNames(tuple(str(number) for number in range(int(text))), source="--classes")
+    path = Path(text)
+    try:
+        read = read_text(path, encoding)
+    except OSError as error:
+        raise DataError(
+            f"{path}: {error.strerror}", "--classes takes a file or a number"
+        ) from error
+    if read.content.lstrip()[:1] in ("[", "{"):
+        first, names = _read_json(path, read.content)
+    elif _PBTXT_ITEM.search(read.content) and _PBTXT_ID.search(read.content):
+        first, names = _read_pbtxt(path, read.content)
+    else:
+        first, names = _read_lines(path, read.content)
+    duplicate = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if duplicate is not None or not names:
+        raise DataError(f"{path}: {f'{duplicate!r} occurs twice' if names else 'no names'}")
+    return ClassNames(tuple(names), first, str(path), read.guess)
+
+
+def _read_lines(path: Path, content: str) -> tuple[int, list[str]]:
+    lines = [(n, line.strip()) for n, line in enumerate(content.splitlines(), 1) if line.strip()]
+    texts = [line for _, line in lines]
+    header = [cell.lower() for cell in _split_cells(texts[0])] if texts else []
+    has_header = bool(header) and all(cell in HEADER_WORDS for cell in header)
+    body = lines[1:] if has_header and len(header) > 1 else lines
+    cells = [_split_cells(text) for _, text in body]
+    for column in (0, -1):
+        numbers = [parse_integer(row[column]) if len(row) == 2 else None for row in cells]
+        if cells and None not in numbers:
+            pairs = [(n, row[-1 - column]) for n, row in zip(numbers, cells, strict=True)]
+            return _order(path, [(n, name) for n, name in pairs if n is not None])
+        indexed = sum(number is not None for number in numbers)
+        if 2 * indexed > len(cells) > 0:
+            line = body[next(i for i, number in enumerate(numbers) if number is None)]
+            raise DataError(
+                f"{path}:{line[0]}: {line[1]!r} is not an index and a name, but other lines are",
+                "write `INDEX NAME` in all lines, or names only",
+            )
+    if has_header:
+        raise DataError(
+            f"{path}:1: {texts[0]!r} looks like a header, not like the name of a class",
+            "remove the first line",
+        )
+    return 0, [unquote(text) for text in texts]
+
+
+def _split_cells(text: str) -> list[str]:
+    """Split a line into an index and a name, in either order; else return it whole."""
+    for delimiter in (",", "\t", ";", "|"):
+        cells = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True))
+        if len(cells) == 2:
+            return [cell.strip() for cell in cells]
+    words = re.fullmatch(r"(\d+)[:.)]?\s+(.+)", text) or re.fullmatch(r"(.+?)\s+(\d+)", text)
+    return [unquote(word) for word in words.groups()] if words else [unquote(text)]
+
+
+def _read_json(path: Path, content: str) -> tuple[int, list[str]]:
+    try:
+        value = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    for key in ("id2label", "label2id"):
+        if isinstance(value, dict) and isinstance(value.get(key), dict):
+            value = value[key]
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return 0, [name.strip() for name in value if name.strip()]
+    if isinstance(value, dict):
+        pairs = _pair(value)
+        if pairs is not None:
+            return _order(path, pairs)
+    raise DataError(
+        f"{path}: expected a list of names, or an object of numbers and names",
+        'such as ["run", "jump"], {"run": 0, "jump": 1} or {"id2label": {"0": "run"}}',
+    )
+
+
+def _pair(value: Mapping[str, object]) -> list[tuple[int, str]] | None:
+    """Return (number, name) of an object in either direction; None if it is neither."""
+    keys = [parse_integer(key) for key in value]
+    if None not in keys and all(isinstance(name, str) for name in value.values()):
+        return [
+            (n, str(name)) for n, name in zip(keys, value.values(), strict=True) if n is not None
+        ]
+    numbers = [parse_integer(str(number)) for number in value.values()]
+    if None not in numbers:
+        return [(n, name) for n, name in zip(numbers, value, strict=True) if n is not None]
+    return None
+
+
+def _read_pbtxt(path: Path, content: str) -> tuple[int, list[str]]:
+    pairs = []
+    for item in _PBTXT_ITEM.findall(content):
+        number, name = _PBTXT_ID.search(item), _PBTXT_NAME.search(item)
+        if number is None or name is None:
+            raise DataError(f"{path}: an item without id and name: {' '.join(item.split())!r}")
+        pairs.append((int(number[1]), name[1][1:-1]))
+    return _order(path, pairs)
+
+
+def _order(path: Path, pairs: Sequence[tuple[int, str]]) -> tuple[int, list[str]]:
+    """Return the first number and the names in order; numbers must have no gaps."""
+    names: dict[int, str] = {}
+    for number, name in pairs:
+        if number in names:
+            raise DataError(f"{path}: {names[number]!r} and {name!r} have the same index, {number}")
+        names[number] = name.strip()
+    first = min(names, default=0)
+    missing = [n for n in range(first, first + len(names)) if n not in names]
+    if first not in (0, 1) or missing:
+        problem = f"{missing[0]} is missing" if missing else f"the first is {first}"
+        raise DataError(
+            f"{path}: the indices of the classes must run from 0 or 1 without gaps: {problem}",
+            "number the classes from 0",
+        )
+    return first, [names[number] for number in sorted(names)]

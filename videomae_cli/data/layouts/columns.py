@@ -1,0 +1,147 @@
+"""The meaning of the columns of a table, from their names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from videomae_cli.data.layouts.split_names import names_a_split, parse_split
+from videomae_cli.data.layouts.video_entry import Reading
+from videomae_cli.errors import UsageError
+
+# fmt: off
+PATHS = (
+    "path", "video_path", "filepath", "file_path", "file", "filename", "file_name", "video",
+    "video_name", "video_file", "videos", "clip", "clip_path", "clip_name", "vid_name", "rel_path",
+    "relative_path", "full_path", "video_filename", "frames_path", "folder",
+)
+IDS = ("video_id", "youtube_id", "id", "vid", "uid", "clip_id", "name", "stem")
+LABELS = (
+    "label", "class", "category", "action", "activity", "target", "label_id", "class_id", "labels",
+    "classes", "gesture", "class_label", "action_label", "class_idx", "class_index", "label_idx",
+    "label_index", "action_id", "y",
+)
+NAMES = (
+    "label_name", "class_name", "category_name", "action_name", "label_text", "class_text",
+    "label_names", "classname", "labelname",
+)
+SPLITS = ("split", "subset", "set", "partition", "phase", "usage")
+# fmt: on
+INDEX = ("", "index", "idx", "unnamed:_0", "#", "no", "no.", "row")
+_TIME = r"(start|end|begin|stop|onset|offset|from|to)"
+_UNIT = r"(time|times|timestamp|sec|secs|second|seconds|frame|frames|ms|s|idx|index)"
+TIMES = re.compile(rf"(t_?)?{_TIME}(_?{_UNIT})?|{_UNIT}_?{_TIME}|t[01]")
+
+
+class Columns(NamedTuple):
+    """The columns of a table: their numbers, from 0; None if there is no such column."""
+
+    header: tuple[str, ...]
+    path: int
+    label: int | None
+    name: int | None
+    split: int | None
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Return the numbers of the columns that are read."""
+        numbers = (self.path, self.label, self.name, self.split)
+        return tuple(number for number in numbers if number is not None)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Return the names of the other columns, without a leading row number."""
+        return tuple(
+            name
+            for number, name in enumerate(self.header)
+            if number not in self.used and normalize(name) not in INDEX
+        )
+
+
+def normalize(name: str) -> str:
+    """Return a column name in lower case, with underscores for blanks, dots and hyphens."""
+    return re.sub(r"[\s.-]+", "_", name.strip().strip("\"'").strip().lower())
+
+
+def find_columns(header: Sequence[str], reading: Reading) -> Columns | None:
+    """Return the columns of a header; None if no column contains paths.
+
+    Raises:
+        UsageError: A column that the user names is not there, or occurs twice.
+    """
+    names = [normalize(cell) for cell in header]
+    numbers = {name: number for number, name in reversed(list(enumerate(names)))}
+    label = _find(numbers, LABELS)
+    name = _find(numbers, NAMES)
+    split = _find(numbers, SPLITS)
+    path = _find(numbers, PATHS)
+    if path is None and (len(names) == 1 or (label, name, split) != (None, None, None)):
+        path = _find(numbers, IDS)
+    given = (reading.path_column, reading.label_column, reading.split_column)
+    if path is None and not any(given):
+        return None
+    path, given_label, split = (
+        detected if wanted is None else _find_given(wanted, names, header)
+        for wanted, detected in zip(given, (path, None, split), strict=True)
+    )
+    if given_label is not None:
+        label, name = given_label, None
+    elif label is None:
+        label, name = name, None
+    return None if path is None else Columns(tuple(header), path, label, name, split)
+
+
+def is_header(header: Sequence[str]) -> bool:
+    """Return whether all names of a first line are known; needed if blanks separate them."""
+    known = {*PATHS, *IDS, *LABELS, *NAMES, *SPLITS, *INDEX}
+    return all(normalize(name) in known for name in header)
+
+
+def find_split_column(columns: Columns, rows: Sequence[Sequence[str]]) -> int | None:
+    """Return the only unused column that contains nothing but names of splits."""
+    found = [
+        number
+        for number in range(len(columns.header))
+        if number not in columns.used and rows and all(parse_split(row[number]) for row in rows)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def find_time_columns(columns: Columns, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the names of unused columns that select a part of each video."""
+    return [
+        name
+        for number, name in enumerate(columns.header)
+        if number not in columns.used
+        and TIMES.fullmatch(normalize(name))
+        and any(row[number].strip() not in ("", "0", "0.0", "-1") for row in rows)
+    ]
+
+
+def find_split_hints(columns: Columns) -> list[str]:
+    """Return the names of unused columns that speak of a split: `fold`, `is_train`."""
+    return [name for name in columns.unused if names_a_split(name)]
+
+
+def find_one_hot(columns: Columns, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the names of two or more unused columns that contain only 0 and 1, both of them."""
+    found = [
+        name
+        for number, name in enumerate(columns.header)
+        if name in columns.unused and {row[number].strip() for row in rows} == {"0", "1"}
+    ]
+    return found if len(found) > 1 else []
+
+
+def _find(numbers: Mapping[str, int], names: Sequence[str]) -> int | None:
+    return next((numbers[name] for name in names if name in numbers), None)
+
+
+def _find_given(wanted: str, names: Sequence[str], header: Sequence[str]) -> int:
+    matches = [number for number, name in enumerate(header) if name.strip() == wanted.strip()]
+    matches = matches or [i for i, name in enumerate(names) if name == normalize(wanted)]
+    if len(matches) != 1:
+        raise UsageError(
+            f"{'no' if not matches else 'more than one'} column {wanted!r}",
+            f"the columns are: {', '.join(name or '(no name)' for name in header)}",
+        )
+    return matches[0]

@@ -1,0 +1,231 @@
+"""Layouts `list-*`: text without a header, one video per line, with fields after the path.
+
+    list-paths          path                  plain list
+    list-label          path label            VideoMAE, MMAction2 (videos); the label may be a name
+    list-frames-label   path frames label     VideoMAE V2 fine-tuning, MMAction2 (raw frames)
+    list-start-frames   path start frames     VideoMAE V2 pre-training; `path 0 -1` is a whole video
+
+Fields are separated by blanks, tabs, `,`, `;`, `|` or `::`. The path ends at the last suffix of a
+video, or else fields are counted from the right, so that a path may contain the separator. A field
+with nothing but names of splits is the split. Frame counts are checked when the videos are decoded.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
+from videomae_cli.data.layouts.list_file import ListFile, parse_integer, parse_labels, unquote
+from videomae_cli.data.layouts.split_names import find_split_in_name, parse_split
+from videomae_cli.data.layouts.text import read_text
+from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
+from videomae_cli.errors import DataError
+
+PATHS, LABEL, FRAMES_LABEL, START_FRAMES = (
+    "list-paths",
+    "list-label",
+    "list-frames-label",
+    "list-start-frames",
+)
+COLUMNS = {
+    PATHS: "path",
+    LABEL: "path label",
+    FRAMES_LABEL: "path frames label",
+    START_FRAMES: "path start frames",
+}
+WHOLE_FILE = (0, -1)  # start and frames that V2 writes after the path of a video file
+SAMPLE_LINES = 2000  # lines that are read to recognise a format
+SEPARATORS = ("::", "\t", ",", ";", "|", None)  # None: blanks
+_SUFFIXES = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
+_VIDEO = re.compile(
+    rf"""(?P<path>"[^"]+"|'[^']+'|.+\.(?:{_SUFFIXES}))\s*(?P<rest>(?:::|[\s,;|]).*)?""",
+    re.IGNORECASE,
+)
+
+
+class Line(NamedTuple):
+    """One line of a list."""
+
+    number: int
+    path: str
+    fields: tuple[str, ...]
+
+
+def read_lines(path: Path, reading: Reading, limit: int | None = None) -> list[Line]:
+    """Split the lines of a list into a path and fields; blank lines are skipped."""
+    content = read_text(path, reading.encoding).content
+    numbered = [
+        (number, text.strip())
+        for number, text in enumerate(content.split("\n"), start=1)
+        if text.strip()
+    ][:limit]
+    separator = _find_separator([text for _, text in numbered])
+    return [Line(number, *_split_line(text, separator)) for number, text in numbered]
+
+
+def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
+    """Read a list without a header; `layout` None detects the meaning of its fields.
+
+    Raises:
+        DataError: A line has other fields than the rest, or fields whose meaning is not supported.
+    """
+    lines = read_lines(path, reading)
+    split_field = _find_split_field(lines)
+    splits = [None if split_field is None else line.fields[split_field] for line in lines]
+    if split_field is not None:
+        lines = [line._replace(fields=_without(line.fields, split_field)) for line in lines]
+    layout = layout or find_list_layout(lines)
+    columns = COLUMNS[layout]
+    expected = columns.count(" ")
+    entries = []
+    name = find_split_in_name(path.name)
+    texts: list[str] = []
+    for line, split in zip(lines, splits, strict=True):
+        where = f"{path}:{line.number}"
+        if len(line.fields) == 2 == expected + 1 and layout == LABEL:
+            _check_names(where, line)
+        elif len(line.fields) != expected:
+            raise _fields_error(where, line, columns)
+        video, frames, rejection = _read_fields(layout, line, where)
+        texts.append(line.fields[-1] if layout in (LABEL, FRAMES_LABEL) else "")
+        parsed = None if split is None else parse_split(split)
+        entries.append(
+            VideoEntry(
+                video, None, parsed or name, path, line.number, rejection=rejection, frames=frames
+            )
+        )
+    entries = [
+        entry._replace(label=label)
+        for entry, label in zip(entries, parse_labels(texts), strict=True)
+    ]
+    text = read_text(path, reading.encoding)
+    shown = columns + ("" if split_field is None else " split")
+    return ListFile(path, layout, f"lines of `{shown}` without a header", entries, guess=text.guess)
+
+
+def find_list_layout(lines: Sequence[Line]) -> str:
+    """Return the layout that fits the fields of most lines."""
+    counts = sorted(len(line.fields) for line in lines)
+    usual = counts[len(counts) // 2] if counts else 0
+    if usual == 0:
+        return PATHS
+    if usual == 1:
+        return LABEL
+    pairs = [numbers for line in lines if len(numbers := _integers(line.fields)) == 2]
+    if len(pairs) < len(lines) / 2:
+        return LABEL
+    # a frame count of 0 or 1 makes no sense, a first frame number of 0 or 1 is usual
+    is_start = all(first in (0, 1) and second != 0 for first, second in pairs) or any(
+        second == -1 for _, second in pairs
+    )
+    return START_FRAMES if is_start else FRAMES_LABEL
+
+
+def _find_separator(texts: Sequence[str]) -> str | None:
+    """Return the separator that divides most lines without a video suffix; None: blanks."""
+    sample = [text for text in texts[:SAMPLE_LINES] if not _VIDEO.fullmatch(text)]
+    if not sample:
+        return None
+    return next(
+        (
+            separator
+            for separator in SEPARATORS
+            if separator is None or 2 * sum(separator in text for text in sample) > len(sample)
+        ),
+        None,
+    )
+
+
+def _split_line(text: str, separator: str | None) -> tuple[str, tuple[str, ...]]:
+    match = _VIDEO.fullmatch(text)
+    if match:
+        return unquote(match["path"]), _split_fields((match["rest"] or "").strip())
+    if separator is not None:
+        path, *fields = text.split(separator)
+        return unquote(path), tuple(unquote(field) for field in fields)
+    fields = []
+    while found := re.fullmatch(r"(.*\S)\s+(-?[0-9.]+)", text):
+        text = found[1]
+        fields.insert(0, found[2])
+    return unquote(text), tuple(fields)
+
+
+def _split_fields(rest: str) -> tuple[str, ...]:
+    """Split the text after a path: `0 1`, `,jump`, `::0`; blanks may be part of a name."""
+    if not rest:
+        return ()
+    separator = next((text for text in ("::", ",", ";", "|") if rest.startswith(text)), None)
+    if separator is not None:
+        return tuple(unquote(field) for field in rest.removeprefix(separator).split(separator))
+    if "\t" in rest:
+        return tuple(unquote(field) for field in rest.split("\t"))
+    words = rest.split()
+    is_split = len(words) == 2 and parse_split(words[-1])
+    if is_split or all(re.fullmatch(r"-?[0-9.]+", word) for word in words):
+        return tuple(words)
+    return (unquote(rest),)
+
+
+def _find_split_field(lines: Sequence[Line]) -> int | None:
+    """Return the number of the only field that contains nothing but names of splits."""
+    counts = {len(line.fields) for line in lines}
+    if len(counts) != 1:
+        return None
+    found = [
+        field
+        for field in range(counts.pop())
+        if all(parse_split(line.fields[field]) for line in lines)
+    ]
+    return found[0] if len(found) == 1 and lines else None
+
+
+def _read_fields(layout: str, line: Line, where: str) -> tuple[str, int | None, str]:
+    """Return path, frame count and rejection."""
+    if layout in (PATHS, LABEL):
+        return line.path, None, ""
+    numbers = _integers(line.fields)
+    if len(numbers) != 2:
+        raise _fields_error(where, line, COLUMNS[layout])
+    if layout == FRAMES_LABEL:
+        return line.path, numbers[0], ""
+    if tuple(numbers) == WHOLE_FILE:
+        return line.path, None, ""
+    start, frames = numbers
+    if Path(line.path).suffix.lower() in VIDEO_SUFFIXES:
+        raise DataError(
+            f"{where}: {start} and {frames} after the path are two labels, or a part of the video: "
+            "neither is supported yet",
+            "write `path label`, or `path 0 -1` for whole videos, or give --layout "
+            f"{FRAMES_LABEL} if they are a frame count and a label",
+        )
+    problem = f"starts at image {start}: a part of a folder is not supported yet"
+    return line.path, frames, problem if start > 1 else ""
+
+
+def _check_names(where: str, line: Line) -> None:
+    raise DataError(
+        f"{where}: {' and '.join(map(repr, line.fields))} after the path: several labels per video "
+        "are not supported yet",
+        "write one label for each video: `path label`",
+    )
+
+
+def _fields_error(where: str, line: Line, columns: str) -> DataError:
+    fields = ", ".join(map(repr, line.fields)) or "nothing"
+    several = ": several labels per video are not supported yet" if len(line.fields) > 1 else ""
+    return DataError(
+        f"{where}: {fields} after the path {line.path!r}, but this is a list of `{columns}`"
+        f"{several}",
+        "write the same fields in all lines; if the first line names the columns, name them: "
+        "--path-column and --label-column",
+    )
+
+
+def _integers(fields: Sequence[str]) -> list[int]:
+    values = [parse_integer(field) for field in fields]
+    return [value for value in values if value is not None]
+
+
+def _without(fields: tuple[str, ...], index: int) -> tuple[str, ...]:
+    return fields[:index] + fields[index + 1 :]

@@ -1,0 +1,67 @@
+"""List the videos of a source, and refuse to guess where the source says more than is read."""
+
+from pathlib import Path
+
+from videomae_cli.data.ingest.list_checks import drop_copied_test_list
+from videomae_cli.data.ingest.path_repair import repair_paths
+from videomae_cli.data.layouts import detect_layout, scan_layout
+from videomae_cli.data.layouts.file_search import join_some
+from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
+from videomae_cli.errors import DataError
+from videomae_cli.report import Report
+from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions
+
+
+def list_videos(
+    source: Path, root: Path, options: PrepareOptions, report: Report
+) -> tuple[str, list[VideoEntry], list[str]]:
+    """Return the layout, the videos, and a sentence for all that is not used or was changed.
+
+    Raises:
+        DataError: The list is wrong, or a file, folder or column that is not used speaks of
+            labels or of a split.
+    """
+    reading = Reading(
+        options.path_column, options.label_column, options.split_column, options.encoding, root
+    )
+    layout = options.layout
+    try:
+        if layout is None:
+            detected = detect_layout(source, reading)
+            layout = detected.name
+            report.say(str(detected))
+        listing = scan_layout(source, layout, reading)
+        entries, dropped = drop_copied_test_list(listing.entries)
+        entries, changes = repair_paths(entries, root, options.encoding)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename}: {error.strerror}", "check that it can be read"
+        ) from error
+    if options.layout is None:
+        _check_hints(source, listing, options)
+    remarks = [*listing.remarks, *changes]
+    if dropped:
+        remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
+    for remark in remarks:
+        report.warn(remark)
+    return layout, entries, remarks
+
+
+def _check_hints(source: Path, listing: Listing, options: PrepareOptions) -> None:
+    """Raise a DataError if labels or splits may be passed over; the user can insist on it."""
+    is_labelled = any(entry.label is not None for entry in listing.entries)
+    if listing.label_hints and not is_labelled:
+        raise DataError(
+            f"{source}: no labels found, but {join_some(listing.label_hints)} "
+            f"{'names' if len(listing.label_hints) == 1 else 'name'} the videos",
+            f"read a list of labels: videomae prepare {source / listing.label_hints[0]} --root "
+            f"FOLDER_OF_THE_VIDEOS; to use the videos without labels: --layout videos",
+        )
+    has_splits = any(entry.split for entry in listing.entries)
+    if is_labelled and not has_splits and listing.split_hints and options.val_fraction is None:
+        raise DataError(
+            f"{source}: no split found, but {join_some(listing.split_hints)} "
+            f"{'speaks' if len(listing.split_hints) == 1 else 'speak'} of one",
+            "give lists for train, val and test, or a column: --split-column; to draw a random "
+            f"split all the same: --val-fraction {VAL_FRACTION}",
+        )
