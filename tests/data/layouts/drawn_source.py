@@ -19,6 +19,8 @@ class Truth(NamedTuple):
     names: tuple[str | None, ...]
     """Each a right class name; None: no label."""
     splits: tuple[str, ...]
+    word: str = ""
+    """The word that gives the split; all clips of one word must have one split."""
     left_out: str = ""
     """If not empty: the clip may be left out, if a line matches this pattern."""
 
@@ -96,12 +98,11 @@ def find_differences(drawn: DrawnSource, outcome: Outcome) -> list[str]:
 
 def _find_torn_splits(drawn: DrawnSource, outcome: Outcome) -> list[str]:
     """Return an error if one word for a split became two splits."""
-    became = {
-        outcome.rows[path][1]
-        for path, truth in drawn.truth.items()
-        if truth.splits == EITHER and path in outcome.rows
-    }
-    return ["one word became two splits"] if len(became) > 1 else []
+    became = defaultdict(set)
+    for path, truth in drawn.truth.items():
+        if truth.word and path in outcome.rows:
+            became[truth.word].add(outcome.rows[path][1])
+    return [f"{word!r} became {splits}" for word, splits in became.items() if len(splits) > 1]
 
 
 def _is_printed_guess(drawn: DrawnSource, outcome: Outcome) -> bool:

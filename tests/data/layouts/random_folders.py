@@ -66,7 +66,9 @@ def draw_tree(rng: Random, shape: str, ending: str) -> dict[str, Truth]:
                 expected = EITHER
             if shape == "flat":
                 expected = ("train",)
-            truth[f"{path}{stem}{name.replace(',', '')}{k}{ending}"] = Truth((label,), expected)
+            truth[f"{path}{stem}{name.replace(',', '')}{k}{ending}"] = Truth(
+                (label,), expected, words[split] if is_given else ""
+            )
     return truth
 
 
@@ -82,7 +84,9 @@ def draw_ucf_lists(rng: Random) -> DrawnSource:
                 truth[path] = Truth((name, str(place)), ("train",))
                 lists["train"] += f"{path} {place}\r\n"
             else:
-                truth[path] = Truth((None, name, str(place)), ("test",), rf"testlist{number}")
+                truth[path] = Truth(
+                    (None, name, str(place)), ("test",), left_out=rf"testlist{number}"
+                )
                 lists["test"] += f"{path}\n"
     texts = {
         f"ucfTrainTestlist/{split}list{number}.txt": (t, "utf-8") for split, t in lists.items()

@@ -254,7 +254,7 @@ def find_truth(content: Content, labels: Labels, form: Form) -> dict[str, Truth]
             splits = EITHER
         if content.spoken == "nowhere" and is_labelled:
             splits = RANDOM
-        truth[clip.path] = Truth((name,), splits)
+        truth[clip.path] = Truth((name,), splits, word if splits != RANDOM else "")
     return truth
 
 

@@ -23,7 +23,7 @@ from videomae_cli.data.manifest import read_manifest
 NUMBERED = lines("{path} {number}")
 FRENCH = {"jump": "sauter", "run": "courir", "wave": "éternuer"}
 UNLABELLED_TEST = {
-    clip.path: Truth((None, clip.name, str(clip.number)), ("test",), r"test\.txt")
+    clip.path: Truth((None, clip.name, str(clip.number)), ("test",), left_out=r"test\.txt")
     for clip in CLIPS
     if clip.place == 2
 }

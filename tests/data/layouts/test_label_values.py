@@ -13,6 +13,7 @@ from tests.data.layouts.known_input import (
     check_input,
     in_train,
     lines,
+    no_label,
     truth_of,
 )
 
@@ -72,8 +73,9 @@ NUMBERS = {
             "train.txt": lines("{path} {number}", (0, 1)),
             "test.txt": lines("{path} -1", (2,)),
         },
-        None,
+        truth_of(by_number, in_train, (0, 1)) | truth_of(no_label, by_place, (2,)),
         refusal=r"test\.txt:1.*-1",
+        says=("-1|no label|without (a )?label|unlabelled",),
         source="lists",
     ),
 }
@@ -162,6 +164,7 @@ CLASS_FILES = {
 NAMES_WITH_NUMBERS = Input(
     {**NUMBERED, "meta/names.txt": "100 m run\n3 point shot\n1 step jump\n"},
     truth_of(lambda clip: ("100 m run", "3 point shot", "1 step jump")[clip.number]),
+    refusal=r"meta/names\.txt",
     options={"classes": "meta/names.txt"},
 )
 

@@ -49,7 +49,10 @@ def write_class_file(form: str, names: Sequence[str], start: int) -> tuple[str, 
     texts = {
         "names.txt": "".join(f"{name}\n" for name in names),
         "classInd.txt": "".join(f"{number} {name}\n" for number, name in numbered),
-        "labels.csv": "id,name\n" + "".join(f'{number},"{name}"\n' for number, name in numbered),
+        "labels.csv": "id,name\n"
+        + Style(",", '"', quotes_all=True).write(
+            [(str(number), name) for number, name in numbered]
+        ),
         "list.json": json.dumps(list(names)),
         "label2id.json": json.dumps({name: number for number, name in numbered}),
         "id2label.json": json.dumps(by_number, ensure_ascii=False),
