@@ -10,6 +10,8 @@ from tests.data.layouts.known_input import (
     CLASSES,
     CLIPS,
     Input,
+    by_number,
+    by_place,
     check_input,
     in_train,
     lines,

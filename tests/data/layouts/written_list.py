@@ -45,7 +45,10 @@ def write_class_file(form: str, names: Sequence[str], start: int) -> tuple[str, 
     """Return name and text of a file with class names; numbers begin at `start`."""
     numbered = list(enumerate(names, start))
     by_number = {str(number): name for number, name in numbered}
-    items = [f'item {{\n  id: {number}\n  name: "{name}"\n}}\n' for number, name in numbered]
+    items = [
+        f"item {{\n  id: {number}\n  name: {json.dumps(name, ensure_ascii=False)}\n}}\n"
+        for number, name in numbered
+    ]
     texts = {
         "names.txt": "".join(f"{name}\n" for name in names),
         "classInd.txt": "".join(f"{number} {name}\n" for number, name in numbered),
