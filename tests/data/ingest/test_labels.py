@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from videomae_cli.data.ingest.labels import number_labels, read_classes
+from videomae_cli.data.ingest.class_files import ClassNames, read_classes
+from videomae_cli.data.ingest.labels import number_labels
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
@@ -21,11 +22,11 @@ def listed_once(label: int, class_name: str) -> VideoEntry:
 
 
 def test_names_are_numbered_in_alphabetical_order() -> None:
-    assert number_labels(listed("run", "Jump", "run")) == ((1, 0, 1), ("Jump", "run"))
+    assert number_labels(listed("run", "Jump", "run"))[:2] == ((1, 0, 1), ("Jump", "run"))
 
 
 def test_numbers_without_names_are_their_own_names() -> None:
-    assert number_labels(listed(1, 0, 1)) == ((1, 0, 1), ("0", "1"))
+    assert number_labels(listed(1, 0, 1))[:2] == ((1, 0, 1), ("0", "1"))
 
 
 def test_names_beside_numbers_name_the_classes() -> None:
@@ -35,7 +36,7 @@ def test_names_beside_numbers_name_the_classes() -> None:
 
 
 def test_nothing_labelled_has_no_classes() -> None:
-    assert number_labels(listed(None, None)) == ((None, None), None)
+    assert number_labels(listed(None, None))[:2] == ((None, None), None)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_nothing_labelled_has_no_classes() -> None:
     [
         ((0, 1, -1), r"list\.csv:3: label -1 is out of range"),
         ((0, 1, 7), r"list\.csv:3: label 7 is out of range: 3 different labels \(0, 1, 7\)"),
-        ((1, 2, 1), r"list\.csv:2: label 2 is out of range"),
+        ((1, 2, 4), r"list\.csv:3: label 4 is out of range"),
         ((0, None, 1), r"list\.csv:2: no label"),
         ((0, "run", 1), r"list\.csv:2: label 'run' is a name, but list\.csv:1 has a number, 0"),
     ],
@@ -67,15 +68,15 @@ def test_a_label_that_no_training_video_has_is_out_of_range() -> None:
 def test_known_classes_allow_gaps_and_bound_the_range() -> None:
     classes = read_classes("10")
 
-    assert number_labels(listed(3, 7), classes) == ((3, 7), tuple("0123456789"))
+    assert number_labels(listed(3, 7), classes)[:2] == ((3, 7), tuple("0123456789"))
     with pytest.raises(DataError, match=r"list\.csv:1: label 10 is out of range: 10 classes"):
         number_labels(listed(10), classes)
 
 
 def test_known_classes_fix_the_order_of_names() -> None:
-    assert number_labels(listed("a", "b"), ("b", "a")).numbers == (1, 0)
+    assert number_labels(listed("a", "b"), ClassNames(("b", "a"))).numbers == (1, 0)
     with pytest.raises(DataError, match=r"list\.csv:2: 'jumpp' is not one of") as caught:
-        number_labels(listed("run", "jumpp"), ("run", "jump"))
+        number_labels(listed("run", "jumpp"), ClassNames(("run", "jump")))
     assert "'jump'" in caught.value.hint
 
 
@@ -99,16 +100,105 @@ def test_numbers_and_names_must_be_one_to_one(second: VideoEntry, words: str) ->
         number_labels([first, second])
 
 
-def test_class_files_are_json_or_lines(tmp_path: Path) -> None:
-    (tmp_path / "c.json").write_text('["b", "a a"]')
-    (tmp_path / "c.txt").write_text("b\na a\n\n")
+def test_numbers_from_one_are_classes_from_zero_and_said() -> None:
+    labels = number_labels(listed(1, 2, 3, 1))
 
-    assert read_classes(str(tmp_path / "c.json")) == ("b", "a a")
-    assert read_classes(str(tmp_path / "c.txt")) == ("b", "a a")
+    assert labels[:2] == ((0, 1, 2, 0), ("1", "2", "3"))
+    assert labels.remark.startswith("labels count from 1: label 1 becomes class 0")
+
+
+def test_names_that_are_numbers_are_in_numerical_order() -> None:
+    names = [str(number) for number in (10, 9, 0, 11, 2, 10, 2, 2)]
+
+    assert number_labels(listed(*names))[:2] == (
+        (3, 2, 0, 4, 1, 3, 1, 1),
+        ("0", "2", "9", "10", "11"),
+    )
+
+
+def test_a_test_set_may_have_no_labels() -> None:
+    for unknown in (None, -1):
+        entries = listed(0, 1) + listed(unknown, unknown, split="test")
+
+        assert number_labels(entries)[:2] == ((0, 1, None, None), ("0", "1"))
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("c.txt", "a\na\n"), ("c.json", "{}"), ("c.json", "["), ("c.txt", "\n")]
+    ("labels", "words"),
+    [
+        (("0.5", "1", "0.25"), r"list\.csv:1: label 0\.5 .* scores"),
+        (("jump,run", "run", "sit"), r"list\.csv:1: 'jump,run': several labels"),
+        (("sit", "['a', 'b']"), r"list\.csv:2: .*several labels"),
+        (("sit", "0 1"), r"list\.csv:2: '0 1': several labels"),
+        (("walk | run", "run | sit", "walk", "sit"), r"list\.csv:1: .*several labels"),
+        (tuple("abcdef"), "6 videos have 6 labels"),
+        (tuple(range(7)), "7 videos have 7 labels"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(
+    labels: tuple[int | str | None, ...], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        number_labels(listed(*labels))
+
+
+def test_names_with_commas_are_classes_if_their_parts_do_not_recur_or_they_are_given() -> None:
+    names = ("Lifting something, then dropping it", "Lifting something", "Putting a, b and c down")
+    classes = ClassNames(("a,b", "b,c"))
+
+    assert number_labels(listed(*names)).classes == tuple(sorted(names))
+    assert number_labels(listed("a,b", "b,c", "a,b"), classes).numbers == (0, 1, 0)
+
+
+CLASS_FILES = {
+    "json list": '["jump", "run fast", "sit"]',
+    "json from 0": '{"0": "jump", "1": "run fast", "2": "sit"}',
+    "json to number": '{"sit": 2, "jump": 0, "run fast": "1"}',
+    "hugging face": '{"id2label": {"0": "jump", "1": "run fast", "2": "sit"}, "x": 1}',
+    "lines": "jump\nrun fast\n\nsit\n",
+    "kinetics": "id,name\n0,jump\n1,run fast\n2,sit\n",
+    "kinetics swapped": "name,id\njump,0\nrun fast,1\nsit,2\n",
+    "index first": "0 jump\n1 run fast\n2 sit\n",
+    "index last": "jump 0\nsit 2\nrun fast 1\n",
+    "tabs, from 1": "1\tjump\n2\trun fast\n3\tsit\n",
+    "ucf": "1 jump\n2 run fast\n3 sit\n",
+    "pbtxt": 'item {\n  name: "jump"\n  id: 1\n}\nitem { id: 2 name: "run fast" }\n'
+    'item {\n  id: 3\n  name: "sit"\n}\n',
+}
+
+
+@pytest.mark.parametrize("form", CLASS_FILES)
+def test_class_files_of_all_forms_are_read(form: str, tmp_path: Path) -> None:
+    (tmp_path / "c").write_text(CLASS_FILES[form])
+
+    classes = read_classes(str(tmp_path / "c"))
+
+    assert classes.names == ("jump", "run fast", "sit")
+    assert classes.first == (form in ("tabs, from 1", "ucf", "pbtxt"))
+
+
+def test_labels_are_counted_as_in_the_class_file(tmp_path: Path) -> None:
+    (tmp_path / "classInd.txt").write_text("1 a\n2 b\n3 c\n")
+    classes = read_classes(str(tmp_path / "classInd.txt"))
+
+    assert number_labels(listed(1, 3), classes).numbers == (0, 2)
+    with pytest.raises(DataError, match=r"list\.csv:1: label 0, but the classes .* from 1"):
+        number_labels(listed(0, 2), classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.txt", "a\na\n"),
+        ("c.json", "{}"),
+        ("c.json", "["),
+        ("c.txt", "\n"),
+        ("c.txt", "name\nrun\nsit\n"),
+        ("c.txt", "0 run\n1 sit\njump\n"),
+        ("c.txt", "0 run\n2 sit\n"),
+        ("c.txt", "5 run\n6 sit\n"),
+        ("c.json", '{"0": "run", "2": "sit"}'),
+    ],
 )
 def test_wrong_class_files_are_named(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)

@@ -23,4 +23,6 @@ def write_text(path: Path, content: str) -> Path:
 def entries_of(source: Path) -> tuple[str, list[tuple[str, int | str | None, str | None]]]:
     """Return the detected layout, and (path, label, split) of each entry."""
     name = detect_layout(source).name
-    return name, [(entry.path, entry.label, entry.split) for entry in scan_layout(source, name)]
+    return name, [
+        (entry.path, entry.label, entry.split) for entry in scan_layout(source, name).entries
+    ]

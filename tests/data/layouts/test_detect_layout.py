@@ -18,7 +18,7 @@ def test_a_table_is_preferred_to_class_folders_and_the_alternative_is_named(tmp_
 
     assert line.startswith("layout table: labels.csv: a header with path, label")
     assert "--layout class-folders" in line
-    assert [entry.path for entry in scan_layout(tmp_path, "class-folders")] == [
+    assert [entry.path for entry in scan_layout(tmp_path, "class-folders").entries] == [
         "run/a.mp4",
         "run/c.mp4",
         "sit/b.mp4",
@@ -37,7 +37,7 @@ def test_two_tables_for_the_same_videos_are_an_error(tmp_path: Path) -> None:
     write_text(tmp_path / "two.csv", "path,label\na.mp4,0\n")
 
     with pytest.raises(DataError, match=r"several lists.*one\.csv, two\.csv"):
-        detect_layout(tmp_path)
+        scan_layout(tmp_path, "table")
 
 
 @pytest.mark.parametrize("make", ["nothing", "missing", "one video", "prose"])

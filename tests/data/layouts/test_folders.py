@@ -1,11 +1,11 @@
 """Folders of videos: classes and splits come from folder names."""
 
-import logging
 from pathlib import Path
 
 import pytest
 
 from tests.data.layouts.sources import entries_of, write_files
+from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.errors import DataError
 
 
@@ -52,7 +52,7 @@ def test_an_empty_split_folder_is_an_error_that_names_it(tmp_path: Path) -> None
     [
         ("a.mp4", "b.mp4"),
         ("only/a.mp4", "only/b.mp4"),
-        ("day1/cam1/a.mp4", "day1/cam2/b.mp4", "day2/c.mp4"),
+        ("day1/cam1/a.mp4", "day1/cam2/b.mp4"),
         ("a.mp4", "x/b.mp4", "y/c.mp4"),
         ("one/a.mp4", "two/a.mp4", "three/a.mp4"),
     ],
@@ -76,16 +76,64 @@ def test_unlabelled_splits_are_kept(tmp_path: Path) -> None:
     )
 
 
-def test_hidden_files_are_skipped_and_others_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_hidden_files_are_skipped_and_others_named(tmp_path: Path) -> None:
+    source = write_files(tmp_path, "a.mp4", ".b.mp4", ".git/c.mp4", "readme.txt", "empty/notes.md")
+
+    listing = scan_layout(source, "videos")
+
+    assert [entry.path for entry in listing.entries] == ["a.mp4"]
+    assert listing.remarks == [
+        "not used, because they are not videos: 2 files (empty/notes.md, readme.txt)",
+        "folders without videos: empty",
+    ]
+
+
+def test_one_more_level_keeps_the_classes(tmp_path: Path) -> None:
+    paths = ("run/anna/a.mp4", "run/bob/b.mp4", "sit/anna/c.mp4")
+
+    name, entries = entries_of(write_files(tmp_path, *paths))
+
+    assert name == "class-folders"
+    assert [(path, label) for path, label, _ in entries] == [
+        ("run/anna/a.mp4", "run"),
+        ("run/bob/b.mp4", "run"),
+        ("sit/anna/c.mp4", "sit"),
+    ]
+    assert "anna, bob" in scan_layout(tmp_path, name).remarks[-1]
+
+
+def test_a_video_above_the_class_folders_is_rejected_and_the_others_keep_their_labels(
+    tmp_path: Path,
 ) -> None:
-    source = write_files(tmp_path, "a.mp4", ".b.mp4", ".git/c.mp4", "readme.txt")
+    source = write_files(tmp_path, "x.mp4", "run/a.mp4", "run/b.mp4", "sit/c.mp4")
 
-    with caplog.at_level(logging.WARNING, logger="videomae"):
-        _, entries = entries_of(source)
+    entries = scan_layout(source, detect_layout(source).name).entries
 
-    assert [path for path, _, _ in entries] == ["a.mp4"]
-    assert "1 .txt" in caplog.text
+    assert [(entry.path, entry.label) for entry in entries if not entry.rejection] == [
+        ("run/a.mp4", "run"),
+        ("run/b.mp4", "run"),
+        ("sit/c.mp4", "sit"),
+    ]
+    assert [entry.path for entry in entries if entry.rejection] == ["x.mp4"]
+
+
+def test_class_folders_further_down_and_splits_below_classes_are_found(tmp_path: Path) -> None:
+    deep = write_files(tmp_path / "1", *(f"UCF/UCF-101/{c}/{n}.mp4" for c in "ab" for n in "xy"))
+    inside = write_files(
+        tmp_path / "2", *(f"{c}/{s}/{n}.mp4" for c in "ab" for s in ("train", "dev") for n in "xy")
+    )
+
+    assert {label for _, label, _ in entries_of(deep)[1]} == {"a", "b"}
+    assert {entry[1:] for entry in entries_of(inside)[1]} == {
+        (label, split) for label in "ab" for split in ("train", "val")
+    }
+
+
+def test_a_folder_beside_those_of_splits_is_an_error(tmp_path: Path) -> None:
+    source = write_files(tmp_path, "train/x/a.mp4", "test/x/b.mp4", "extra/x/c.mp4")
+
+    with pytest.raises(DataError, match="test, train are named after splits, but extra is not"):
+        entries_of(source)
 
 
 def test_a_loop_of_links_ends(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.layouts.sources import entries_of, write_text
-from videomae_cli.data.layouts import scan_layout
+from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.errors import DataError
 
 
@@ -23,9 +23,15 @@ def test_the_lists_of_a_folder_belong_together(tmp_path: Path) -> None:
     ("lines", "layout", "entries"),
     [
         ("a.mp4 3\nmy clip.mp4 0\n", "list-label", [("a.mp4", 3), ("my clip.mp4", 0)]),
-        ("x/a  3\nx/b\t0\n", "list-label", [("x/a.mp4", 3), ("x/b.mp4", 0)]),
+        ("x/a  3\nx/b\t0\n", "list-label", [("x/a", 3), ("x/b", 0)]),
         ("a.mp4 250 3\nb 2.mp4 300 0\n", "list-frames-label", [("a.mp4", 3), ("b 2.mp4", 0)]),
-        ("a.mp4 0 -1\nx/b 0 -1\n", "list-start-frames", [("a.mp4", None), ("x/b.mp4", None)]),
+        ("a.mp4 0 -1\nx/b 0 -1\n", "list-start-frames", [("a.mp4", None), ("x/b", None)]),
+        ("a.mp4::1\nb c.mp4::0\n", "list-label", [("a.mp4", 1), ("b c.mp4", 0)]),
+        ("a, b.mp4, 1\nc.mp4, 0\n", "list-label", [("a, b.mp4", 1), ("c.mp4", 0)]),
+        ("'a.mp4' 1\n\"b c.mp4\" 0\n", "list-label", [("a.mp4", 1), ("b c.mp4", 0)]),
+        ("a.mp4;jump\nb.mp4;run fast\n", "list-label", [("a.mp4", "jump"), ("b.mp4", "run fast")]),
+        ("a.mp4 jump high\nb.mp4 run\n", "list-label", [("a.mp4", "jump high"), ("b.mp4", "run")]),
+        ("x/a 1.0\nx/b 10.0\n", "list-label", [("x/a", 1), ("x/b", 10)]),
         ("a.mp4\nmy clip.mkv\n", "list-paths", [("a.mp4", None), ("my clip.mkv", None)]),
     ],
 )
@@ -40,19 +46,58 @@ def test_lists_are_told_apart_by_columns_and_values(
     assert [entry[:2] for entry in read] == entries
 
 
-def test_frame_folders_are_listed_with_a_reason_to_reject_them(tmp_path: Path) -> None:
-    source = write_text(tmp_path / "train.csv", "v/one 1 120\nv/two.mp4 0 -1\n")
+def test_a_part_of_a_folder_of_images_is_rejected_with_the_reason(tmp_path: Path) -> None:
+    source = write_text(tmp_path / "train.csv", "v/one 1 120\nv/part 30 120\nv/two.mp4 0 -1\n")
 
-    folder, video = scan_layout(source, "list-start-frames")
+    whole, part, video = scan_layout(source, "list-start-frames").entries
 
-    assert "not supported yet" in folder.rejection
-    assert not video.rejection
+    assert (whole.frames, whole.rejection) == (120, "")
+    assert "a part of a folder is not supported yet" in part.rejection
+    assert (video.frames, video.rejection) == (None, "")
 
 
-def test_a_wrong_line_in_a_list_is_named(tmp_path: Path) -> None:
-    source = write_text(tmp_path / "train.csv", "a.mp4 0\nb.mp4 1\nc.mp4 one\n")
+def test_a_field_of_split_names_is_the_split(tmp_path: Path) -> None:
+    source = write_text(tmp_path / "all.csv", "a.mp4,run,train\nb.mp4,sit,Valid\nc.mp4,sit,eval\n")
 
-    with pytest.raises(DataError, match=r"train\.csv:3: 'c\.mp4 one' is not `path label`"):
+    assert entries_of(source)[1] == [
+        ("a.mp4", "run", "train"),
+        ("b.mp4", "sit", "val"),
+        ("c.mp4", "sit", "val"),
+    ]
+
+
+def test_labelled_and_unlabelled_lists_belong_together_and_the_others_are_named(
+    tmp_path: Path,
+) -> None:
+    write_text(tmp_path / "trainlist01.txt", "x/a.avi 1\nx/b.avi 2\n")
+    write_text(tmp_path / "testlist01.txt", "x/c.avi\n")
+    write_text(tmp_path / "classInd.txt", "1 Run\n2 Sit\n")
+    write_text(tmp_path / "all.txt", "x/d.avi 1\n")
+
+    listing = scan_layout(tmp_path, detect_layout(tmp_path).name)
+
+    assert [(entry.label, entry.split) for entry in listing.entries] == [
+        (1, "train"),
+        (2, "train"),
+        (None, "test"),
+    ]
+    remarks = "\n".join(listing.remarks)
+    assert "classInd.txt" in remarks and "all.txt is not used" in remarks
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("a.mp4 0\nb.mp4 1\nc.mp4 one\n", r"train\.csv:3: label 'one' is a name"),
+        ("a.mp4 0\nb.mp4 1\nc.mp4 0 1\n", r"train\.csv:3: .*several labels"),
+        ("a.mp4,jump,run\nb.mp4,run,sit\n", r"train\.csv:1: .*several labels"),
+        ("a.mp4 0 1\nb.mp4 1 1\n", r"train\.csv:1: 0 and 1 after the path are two labels, or"),
+    ],
+)
+def test_a_wrong_line_in_a_list_is_named(lines: str, words: str, tmp_path: Path) -> None:
+    source = write_text(tmp_path / "train.csv", lines)
+
+    with pytest.raises(DataError, match=words):
         entries_of(source)
 
 

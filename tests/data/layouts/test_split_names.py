@@ -11,6 +11,14 @@ FILE_NAMES = {
     "labels.csv": None,
     "train_and_val.csv": None,
     "contest.csv": None,
+    "trainlist01.txt": "train",
+    "testlist03.txt": "test",
+    "brush_hair_test_split1.txt": "test",
+    "dev.txt": "val",
+    "evalSet.csv": "val",
+    "hold-out.csv": "test",
+    "development_kit.txt": "val",
+    "trainer.csv": None,
 }
 
 
@@ -27,4 +35,6 @@ def test_only_whole_words_in_a_file_name_are_splits() -> None:
 
 def test_a_split_is_known_by_its_usual_names() -> None:
     assert parse_split(" Validation ") == "val"
-    assert parse_split("dev") is None
+    assert parse_split("dev") == parse_split("eval") == "val"
+    assert parse_split("hold-out") == parse_split("holdout") == "test"
+    assert parse_split("trainer") is None

@@ -52,7 +52,7 @@ def test_class_folders_become_a_manifest_with_a_random_split(folders: Path, tmp_
     assert manifest == summary.manifest
     assert manifest.classes == ("run", "sit")
     assert [path for path, _, _ in rows(manifest)] == [
-        e.path for e in scan_layout(folders, "class-folders")
+        e.path for e in scan_layout(folders, "class-folders").entries
     ]
     assert manifest.videos[0][3:] == (6, 25.0, 48, 32, "pyav")
     assert [video.label for video in manifest.split("val")] == [0, 1]
@@ -194,7 +194,7 @@ def test_paths_from_the_working_directory_get_a_hint(
 def test_frame_folders_are_rejected_clearly(tmp_path: Path, clip: Callable[[Path], Path]) -> None:
     clip(tmp_path / "a.mp4")
     (tmp_path / "frames").mkdir()
-    source = listed(tmp_path / "train.txt", "a.mp4 120 0\nframes 120 0\n")
+    source = listed(tmp_path / "train.txt", "a.mp4 6 0\nframes 120 0\n")
 
     prepared(source, tmp_path / "out")
 

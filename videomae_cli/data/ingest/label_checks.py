@@ -8,6 +8,7 @@ from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
 MIN_VIDEOS = 6  # with fewer videos, one class for each can be meant
+MOST = 0.8  # classes per video from which labels are no classes
 SEPARATOR = re.compile(r"\s*[,;|/+&]\s*")
 _LIST = re.compile(r"\[.*\]|\{.*\}|\(.*\)")
 _NUMBERS = re.compile(r"-?\d+(?:[\s,;|]+-?\d+)+")
@@ -56,11 +57,11 @@ def _check_several(labels: Sequence[tuple[VideoEntry, str]]) -> None:
 
 def _check_identifiers(labels: Sequence[tuple[VideoEntry, str]]) -> None:
     different = {text for _, text in labels}
-    if len(different) < len(labels) or len(labels) < MIN_VIDEOS:
+    if len(different) < MOST * len(labels) or len(labels) < MIN_VIDEOS:
         return
     entry, text = labels[0]
     raise DataError(
-        f"{entry.where}: each of the {len(labels)} videos has a label of its own ({text!r}, ...): "
+        f"{entry.where}: {len(labels)} videos have {len(different)} labels ({text!r}, ...): "
         "is this a score, an identifier or a description instead of a class?",
         f"give the column of the classes: --label-column; {CLASSES_HINT}; to use the videos "
         "without labels, give a list of paths",

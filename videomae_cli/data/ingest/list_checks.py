@@ -1,7 +1,9 @@
 """Check the list of a data set, and which splits are left after videos were rejected."""
 
 import os
+import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from videomae_cli.data.ingest.path_checks import MISSING
@@ -9,6 +11,7 @@ from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
+MAX_FOLDERS = 200  # searched for the files of a list
 COUNT_TOLERANCE = 3  # frames: other programs count a few more or fewer
 IMAGES_DECODER = "frames"
 
@@ -60,37 +63,36 @@ def reject_wrong_counts(
     Raises:
         DataError: Most counts are wrong, so the numbers have another meaning.
     """
-    counted = [
-        (number, entry, entry.frames, result)
-        for number, (entry, result) in enumerate(zip(entries, results, strict=True))
-        if entry.frames is not None and isinstance(result, ReadableVideo)
-    ]
-    wrong = [
-        (number, entry, result)
-        for number, entry, count, result in counted
-        if abs(result.frames - count) > max(COUNT_TOLERANCE, 0.05 * result.frames)
-        or (result.decoder == IMAGES_DECODER and result.frames != count)
-    ]
-    if not wrong:
-        return list(results), []
-    _, entry, result = wrong[0]
-    example = f"{entry.where}: {entry.path!r} has {result.frames} frames, not {entry.frames}"
-    if 2 * len(wrong) > len(counted):
-        raise DataError(
-            f"{example}, and so have {len(wrong)} of {len(counted)} videos: the number after the "
-            "path is not the frame count. Several labels per video are not supported yet",
-            "write one label for each video: `path label`",
-        )
     checked = list(results)
-    for number, entry, result in wrong:
-        if result.decoder == IMAGES_DECODER:
+    counted, wrong = 0, []
+    for number, (entry, result) in enumerate(zip(entries, results, strict=True)):
+        if entry.frames is None or isinstance(result, RejectedVideo):
+            continue
+        counted += 1
+        difference, is_folder = abs(result.frames - entry.frames), result.decoder == IMAGES_DECODER
+        if difference > (0 if is_folder else max(COUNT_TOLERANCE, 0.05 * result.frames)):
+            what = f"{entry.path!r} has {result.frames} frames, not {entry.frames}"
+            wrong.append(f"{entry.where}: {what}")
+        if difference and is_folder:
             checked[number] = RejectedVideo(
                 f"{result.frames} images, but {entry.frames} in the list: a part of a folder is "
                 "not supported yet"
             )
-    return checked, [
-        f"{len(wrong)} of {len(counted)} frame counts in the list are wrong, and are not used "
-        f"({example})"
+    return checked, _describe_wrong_counts(wrong, counted)
+
+
+def _describe_wrong_counts(wrong: Sequence[str], counted: int) -> list[str]:
+    if not wrong:
+        return []
+    if 2 * len(wrong) > counted:
+        raise DataError(
+            f"{wrong[0]}, and {len(wrong)} of {counted} counts are wrong: the number after the "
+            "path is not the frame count. Several labels per video are not supported yet",
+            "write one label for each video: `path label`",
+        )
+    return [
+        f"{len(wrong)} of {counted} frame counts in the list are wrong, and are not used "
+        f"({wrong[0]})"
     ]
 
 
@@ -99,12 +101,26 @@ def check_root(entries: Sequence[VideoEntry], reasons: Sequence[str], root: Path
     if any(reason != MISSING for reason in reasons):
         return
     first = entries[0]
-    hint = f"give the folder that the paths start from: --root (first path: {root / first.path})"
-    if Path(first.path).exists():
-        hint = "the paths start from the working directory: add --root ."
     raise DataError(
-        f"{first.where}: none of the {len(entries)} listed files exists under {root}", hint
+        f"{first.where}: none of the {len(entries)} listed files exists under {root}",
+        _find_root_hint(first, root),
     )
+
+
+def _find_root_hint(entry: VideoEntry, root: Path) -> str:
+    """Return where the file of an entry is, or what to give."""
+    if Path(entry.path).exists():
+        return "the paths start from the working directory: add --root ."
+    parts = re.split(r"[\s,;|]+", entry.path)
+    if len(parts) > 1 and any((root / part).is_file() for part in parts):
+        return "the path must be the first field of a line: write `path label`"
+    folders = (
+        folder for pattern in ("*/", "*/*/", "../", "../*/") for folder in root.glob(pattern)
+    )
+    for folder in islice(folders, MAX_FOLDERS):
+        if (folder / entry.path).is_file():
+            return f"{entry.path} exists under {folder}: add --root {folder}"
+    return f"give the folder that the paths start from: --root (first path: {root / entry.path})"
 
 
 def check_splits_not_empty(

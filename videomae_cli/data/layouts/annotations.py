@@ -1,39 +1,41 @@
 """Find files beside the videos of a folder that may contain their labels or splits."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES
-from videomae_cli.data.layouts.split_names import find_split_in_name
+from videomae_cli.data.layouts.split_names import names_a_split
 
 SUFFIXES = LIST_SUFFIXES | {".xml", ".yaml", ".yml", ".eaf"}
 MAX_BYTES = 200 << 20
-SAMPLE = 20  # videos whose names are searched in each file
+SAMPLE = 100  # videos whose names are searched in each file
+CUT_OUT = re.compile(r"_\d+_\d+$")  # the part of a video, in the names of Kinetics
 
 
 class Annotations(NamedTuple):
     """Files that may describe the videos, relative to the folder."""
 
     with_splits: list[str]
-    """Named after a split."""
+    """Their names speak of a split, and their text contains the names of videos."""
     with_videos: list[str]
     """Their text contains the names of most videos."""
 
 
 def find_annotations(folder: Path, files: Sequence[Path], videos: Sequence[Path]) -> Annotations:
     """Search text files for the names of splits and of videos."""
-    texts = [file for file in files if file.suffix.lower() in SUFFIXES]
     step = max(len(videos) // SAMPLE, 1)
-    stems = {video.stem.encode("utf-8", "surrogateescape") for video in videos[::step]}
-    return Annotations(
-        [file.as_posix() for file in texts if find_split_in_name(file.name)],
-        [file.as_posix() for file in texts if _contains(folder / file, stems)],
-    )
-
-
-def _contains(path: Path, stems: set[bytes]) -> bool:
-    if path.stat().st_size > MAX_BYTES:
-        return False
-    content = path.read_bytes()
-    return 2 * sum(stem in content for stem in stems) > len(stems)
+    stems = {CUT_OUT.sub("", video.stem) for video in videos[::step]}
+    encoded = {stem.encode("utf-8", "surrogateescape") for stem in stems}
+    annotations = Annotations([], [])
+    for file in files:
+        if file.suffix.lower() not in SUFFIXES or (folder / file).stat().st_size > MAX_BYTES:
+            continue
+        content = (folder / file).read_bytes()
+        found = sum(stem in content for stem in encoded)
+        if found and names_a_split(file.stem):
+            annotations.with_splits.append(file.as_posix())
+        if 2 * found > len(encoded):
+            annotations.with_videos.append(file.as_posix())
+    return annotations

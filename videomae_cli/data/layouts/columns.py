@@ -1,12 +1,12 @@
 """The meaning of the columns of a table, from their names."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from videomae_cli.data.layouts.split_names import names_a_split, parse_split
 from videomae_cli.data.layouts.video_entry import Reading
-from videomae_cli.errors import UsageError
 
 # fmt: off
 PATHS = (
@@ -65,8 +65,7 @@ def normalize(name: str) -> str:
 def find_columns(header: Sequence[str], reading: Reading) -> Columns | None:
     """Return the columns of a header; None if no column contains paths.
 
-    Raises:
-        UsageError: A column that the user names is not there, or occurs twice.
+    A column that the user names need not be there: the list of a test set may have no labels.
     """
     names = [normalize(cell) for cell in header]
     numbers = {name: number for number, name in reversed(list(enumerate(names)))}
@@ -76,18 +75,21 @@ def find_columns(header: Sequence[str], reading: Reading) -> Columns | None:
     path = _find(numbers, PATHS)
     if path is None and (len(names) == 1 or (label, name, split) != (None, None, None)):
         path = _find(numbers, IDS)
-    given = (reading.path_column, reading.label_column, reading.split_column)
-    if path is None and not any(given):
-        return None
-    path, given_label, split = (
-        detected if wanted is None else _find_given(wanted, names, header)
-        for wanted, detected in zip(given, (path, None, split), strict=True)
-    )
-    if given_label is not None:
-        label, name = given_label, None
+    if reading.path_column is not None:
+        path = _find_given(reading.path_column, names, header)
+    if reading.split_column is not None:
+        split = _find_given(reading.split_column, names, header)
+    if reading.label_column is not None:
+        label, name = _find_given(reading.label_column, names, header), None
     elif label is None:
         label, name = name, None
     return None if path is None else Columns(tuple(header), path, label, name, split)
+
+
+def find_path_column(first: Sequence[str], suffixes: Collection[str]) -> int | None:
+    """Return the only column whose cell in the first row is the path of a video."""
+    found = [n for n, cell in enumerate(first) if Path(cell.strip()).suffix.lower() in suffixes]
+    return found[0] if len(found) == 1 else None
 
 
 def is_header(header: Sequence[str]) -> bool:
@@ -136,12 +138,7 @@ def _find(numbers: Mapping[str, int], names: Sequence[str]) -> int | None:
     return next((numbers[name] for name in names if name in numbers), None)
 
 
-def _find_given(wanted: str, names: Sequence[str], header: Sequence[str]) -> int:
-    matches = [number for number, name in enumerate(header) if name.strip() == wanted.strip()]
-    matches = matches or [i for i, name in enumerate(names) if name == normalize(wanted)]
-    if len(matches) != 1:
-        raise UsageError(
-            f"{'no' if not matches else 'more than one'} column {wanted!r}",
-            f"the columns are: {', '.join(name or '(no name)' for name in header)}",
-        )
-    return matches[0]
+def _find_given(wanted: str, names: Sequence[str], header: Sequence[str]) -> int | None:
+    exact = [number for number, name in enumerate(header) if name.strip() == wanted.strip()]
+    similar = [number for number, name in enumerate(names) if name == normalize(wanted)]
+    return next(iter([*exact, *similar]), None)

@@ -3,11 +3,15 @@
 from collections import Counter
 from pathlib import Path
 
-from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES, find_files, join_some
+from videomae_cli.data.layouts.file_search import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    find_files,
+    join_some,
+)
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.data.layouts.video_entry import Reading
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 OTHER_FORMATS = {
     ".dcm": "DICOM is not read: export it as video",
     ".tif": "TIFF is not read: write one .png for each frame, or a video",
@@ -36,7 +40,7 @@ def describe_contents(source: Path, reading: Reading) -> str:
         + f" in {len(folders)} {'folder' if len(folders) == 1 else 'folders'}"
     ]
     reasons = {OTHER_FORMATS[suffix] for suffix, _ in counts if suffix in OTHER_FORMATS}
-    if counts[0][0] in IMAGES:
+    if counts[0][0] in IMAGE_SUFFIXES:
         names = Counter(path.parent for path in found.others)
         reasons.add(
             "a folder of images is a video if they are numbered (img_00001.jpg, ...), here: "

@@ -71,37 +71,25 @@ def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
         DataError: A line has other fields than the rest, or fields whose meaning is not supported.
     """
     lines = read_lines(path, reading)
+    _check_no_header(path, lines)
     split_field = _find_split_field(lines)
-    splits = [None if split_field is None else line.fields[split_field] for line in lines]
+    splits = [find_split_in_name(path.name)] * len(lines)
     if split_field is not None:
+        splits = [parse_split(line.fields[split_field]) for line in lines]
         lines = [line._replace(fields=_without(line.fields, split_field)) for line in lines]
     layout = layout or find_list_layout(lines)
-    columns = COLUMNS[layout]
-    expected = columns.count(" ")
+    _check_field_counts(path, lines, layout)
+    texts = [line.fields[-1] if layout in (LABEL, FRAMES_LABEL) else "" for line in lines]
+    labels = parse_labels(texts)
+    _check_one_kind(path, lines, labels)
     entries = []
-    name = find_split_in_name(path.name)
-    texts: list[str] = []
-    for line, split in zip(lines, splits, strict=True):
-        where = f"{path}:{line.number}"
-        if len(line.fields) == 2 == expected + 1 and layout == LABEL:
-            _check_names(where, line)
-        elif len(line.fields) != expected:
-            raise _fields_error(where, line, columns)
-        video, frames, rejection = _read_fields(layout, line, where)
-        texts.append(line.fields[-1] if layout in (LABEL, FRAMES_LABEL) else "")
-        parsed = None if split is None else parse_split(split)
-        entries.append(
-            VideoEntry(
-                video, None, parsed or name, path, line.number, rejection=rejection, frames=frames
-            )
-        )
-    entries = [
-        entry._replace(label=label)
-        for entry, label in zip(entries, parse_labels(texts), strict=True)
-    ]
-    text = read_text(path, reading.encoding)
-    shown = columns + ("" if split_field is None else " split")
-    return ListFile(path, layout, f"lines of `{shown}` without a header", entries, guess=text.guess)
+    for line, split, label in zip(lines, splits, labels, strict=True):
+        frames, rejection = _read_numbers(layout, line, f"{path}:{line.number}")
+        entry = VideoEntry(line.path, label, split, path, line.number)
+        entries.append(entry._replace(rejection=rejection, frames=frames))
+    shown = COLUMNS[layout] + ("" if split_field is None else " split")
+    guess = read_text(path, reading.encoding).guess
+    return ListFile(path, layout, f"lines of `{shown}` without a header", entries, guess=guess)
 
 
 def find_list_layout(lines: Sequence[Line]) -> str:
@@ -180,17 +168,52 @@ def _find_split_field(lines: Sequence[Line]) -> int | None:
     return found[0] if len(found) == 1 and lines else None
 
 
-def _read_fields(layout: str, line: Line, where: str) -> tuple[str, int | None, str]:
-    """Return path, frame count and rejection."""
+def _check_no_header(path: Path, lines: Sequence[Line]) -> None:
+    """Raise a DataError if all paths but the first have the suffix of a video."""
+    is_video = [Path(line.path).suffix.lower() in VIDEO_SUFFIXES for line in lines]
+    if len(lines) < 2 or "/" in lines[0].path or _integers(lines[0].fields):
+        return
+    if not is_video[0] and all(is_video[1:]):
+        cells = ", ".join(map(repr, (lines[0].path, *lines[0].fields)))
+        raise DataError(
+            f"{path}:{lines[0].number}: {cells} is not a video, unlike the others: a header?",
+            "name the columns: --path-column and --label-column; or remove the line",
+        )
+
+
+def _check_field_counts(path: Path, lines: Sequence[Line], layout: str) -> None:
+    expected = COLUMNS[layout].count(" ")
+    for line in lines:
+        if len(line.fields) != expected:
+            raise _fields_error(f"{path}:{line.number}", line, COLUMNS[layout])
+
+
+def _check_one_kind(path: Path, lines: Sequence[Line], labels: Sequence[int | str | None]) -> None:
+    """Raise a DataError if a few labels are names among numbers."""
+    names = [
+        line
+        for line, label in zip(lines, labels, strict=True)
+        if isinstance(label, str) and not _is_number(label)
+    ]
+    if names and 2 * len(names) < len(lines):
+        line = names[0]
+        raise DataError(
+            f"{path}:{line.number}: label {line.fields[-1]!r} is a name, but most are numbers",
+            "use numbers for all labels, or names for all labels",
+        )
+
+
+def _read_numbers(layout: str, line: Line, where: str) -> tuple[int | None, str]:
+    """Return frame count and rejection."""
     if layout in (PATHS, LABEL):
-        return line.path, None, ""
+        return None, ""
     numbers = _integers(line.fields)
     if len(numbers) != 2:
         raise _fields_error(where, line, COLUMNS[layout])
     if layout == FRAMES_LABEL:
-        return line.path, numbers[0], ""
+        return numbers[0], ""
     if tuple(numbers) == WHOLE_FILE:
-        return line.path, None, ""
+        return None, ""
     start, frames = numbers
     if Path(line.path).suffix.lower() in VIDEO_SUFFIXES:
         raise DataError(
@@ -200,15 +223,7 @@ def _read_fields(layout: str, line: Line, where: str) -> tuple[str, int | None, 
             f"{FRAMES_LABEL} if they are a frame count and a label",
         )
     problem = f"starts at image {start}: a part of a folder is not supported yet"
-    return line.path, frames, problem if start > 1 else ""
-
-
-def _check_names(where: str, line: Line) -> None:
-    raise DataError(
-        f"{where}: {' and '.join(map(repr, line.fields))} after the path: several labels per video "
-        "are not supported yet",
-        "write one label for each video: `path label`",
-    )
+    return frames, problem if start > 1 else ""
 
 
 def _fields_error(where: str, line: Line, columns: str) -> DataError:
@@ -229,3 +244,7 @@ def _integers(fields: Sequence[str]) -> list[int]:
 
 def _without(fields: tuple[str, ...], index: int) -> tuple[str, ...]:
     return fields[:index] + fields[index + 1 :]
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?[0-9]*\.?[0-9]+", text) is not None

@@ -24,6 +24,8 @@ class ListFile(NamedTuple):
     """Of these, the names of columns that speak of a split."""
     guess: str = ""
     """A warning, if the encoding was guessed."""
+    header: Sequence[str] = ()
+    """Names of all columns of a table."""
 
 
 def unquote(text: str) -> str:

@@ -4,13 +4,15 @@ A source that is a file is its own list. The lists of a folder are named after s
 for each, or there is exactly one. Every other file of the folder is reported as not used.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
 from videomae_cli.data.layouts.columns import PATHS as PATH_COLUMNS
 from videomae_cli.data.layouts.columns import normalize
 from videomae_cli.data.layouts.file_search import (
+    IMAGE_SUFFIXES,
     LIST_SUFFIXES,
     MAX_LIST_BYTES,
     VIDEO_SUFFIXES,
@@ -26,22 +28,25 @@ from videomae_cli.data.layouts.lines import (
 from videomae_cli.data.layouts.list_file import ListFile
 from videomae_cli.data.layouts.split_names import find_split_in_name
 from videomae_cli.data.layouts.table import read_table, recognise_table
+from videomae_cli.data.layouts.unused import describe_lists, describe_unused, find_sibling_lists
 from videomae_cli.data.layouts.video_entry import Listing, Reading
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, UsageError
 
 TABLE = "table"
+HMDB = re.compile(r"_test_split[123]\.txt$")
 
 
 def recognise_lists(source: Path, reading: Reading) -> dict[str, str]:
     """Return the layout of the first list of a source, with a description; {} without lists."""
-    lists = {path: layout for path, layout in _find_lists(source, reading).items() if layout}
+    found = _find_lists(source, reading)
+    lists, _ = _select_lists(found)
     if not lists:
         return {}
     names = " and ".join(path.name for path in lists)
-    layout = next(iter(lists.values()))
+    layout = found[lists[0]]
     if layout != TABLE:
         return {layout: f"{names}: lines of `{COLUMNS[layout]}` without a header"}
-    table = recognise_table(next(iter(lists)), reading)
+    table = recognise_table(lists[0], reading)
     assert table is not None, "it was a table"
     used = ", ".join(table.columns.header[number] for number in table.columns.used)
     return {TABLE: f"{names}: a header with {used}"}
@@ -57,24 +62,31 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
     found = _find_lists(source, reading)
     if source.is_file():
         found = {source: layout}
-    paths = [path for path, detected in found.items() if detected]
-    named = [path for path in paths if find_split_in_name(path.name)]
-    unnamed = [path for path in paths if path not in named]
-    if named and unnamed:
-        _check_unnamed(source, named, unnamed)
-    paths = named or unnamed
+    paths, unnamed = _select_lists(found)
+    if unnamed:
+        _check_unnamed(source, paths, unnamed)
     is_given = not paths or found[paths[0]] != layout  # by the user, against what is detected
     lists = [_read(path, layout if is_given else found[path], reading) for path in paths]
+    _check_given_columns(source, lists, reading)
     _check_splits(source, lists)
     _check_no_empty_split(source, found)
-    remarks = [*_describe_lists(lists), *_describe_unused(source, found, named and unnamed)]
+    remarks = [*describe_lists(lists), *describe_unused(source, found, unnamed)]
     hints = chain.from_iterable(part.split_hints for part in lists)
-    siblings = _sibling_lists(source) if source.is_file() else []
+    siblings = find_sibling_lists(source) if source.is_file() else []
     return Listing(
         [entry for part in lists for entry in part.entries],
         remarks + [f"not used, beside the list: {join_some(siblings)}"] * bool(siblings),
         [*(f"the column {name}" for name in hints), *siblings],
     )
+
+
+def _select_lists(found: Mapping[Path, str]) -> tuple[list[Path], list[Path]]:
+    """Return the lists named after splits, train first, and the others; or all, and none."""
+    lists = [path for path, layout in found.items() if layout]
+    named = [path for path in lists if find_split_in_name(path.name)]
+    order = ("train", "val", "test")
+    named.sort(key=lambda path: order.index(find_split_in_name(path.name) or "train"))
+    return (named, [path for path in lists if path not in named]) if named else (lists, [])
 
 
 def _find_lists(source: Path, reading: Reading) -> Mapping[Path, str]:
@@ -126,7 +138,9 @@ def _are_paths(texts: Sequence[str], roots: Sequence[Path]) -> bool:
 def _exists(root: Path, text: str) -> bool:
     path = root / text
     try:
-        return path.exists() or any((root / f"{text}{end}").is_file() for end in VIDEO_SUFFIXES)
+        if path.is_dir():  # `run 0` may be the name of a class beside the folder `run`
+            return any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
+        return path.is_file() or any((root / f"{text}{end}").is_file() for end in VIDEO_SUFFIXES)
     except (OSError, ValueError):
         return False
 
@@ -155,6 +169,17 @@ def _check_unnamed(source: Path, named: Sequence[Path], unnamed: Sequence[Path])
     )
 
 
+def _check_given_columns(source: Path, lists: Sequence[ListFile], reading: Reading) -> None:
+    """Raise a UsageError if no list has a column that the user names."""
+    header = list(dict.fromkeys(name for part in lists for name in part.header))
+    for name in (reading.path_column, reading.label_column, reading.split_column):
+        if name is not None and normalize(name) not in map(normalize, header):
+            raise UsageError(
+                f"{source}: no column {name!r}",
+                f"the columns are: {', '.join(name or '(no name)' for name in header) or 'none'}",
+            )
+
+
 def _check_splits(source: Path, lists: Sequence[ListFile]) -> None:
     """Raise a DataError if two lists contain videos of the same split."""
     seen: dict[str | None, Path] = {}
@@ -162,12 +187,21 @@ def _check_splits(source: Path, lists: Sequence[ListFile]) -> None:
         for split in {entry.split for entry in part.entries}:
             first = seen.setdefault(split, part.path)
             if first != part.path or (None in seen and len(seen) > 1 and len(lists) > 1):
-                raise DataError(
-                    f"{source} contains several lists for the same videos: "
-                    + ", ".join(sorted({path.path.name for path in lists})),
-                    "give one of them as SOURCE, or move one list for each of train, val and test "
-                    "to a folder of their own",
-                )
+                raise _several_lists_error(source, sorted({one.path.name for one in lists}))
+
+
+def _several_lists_error(source: Path, names: Sequence[str]) -> DataError:
+    if all(HMDB.search(name) for name in names):
+        return DataError(
+            f"{source} contains HMDB51's split files ({join_some(names)}), in which 1 is train, 2 "
+            "is test and 0 is neither: they are not supported yet",
+            "write the names of one split to train.txt and test.txt, as `path class`",
+        )
+    return DataError(
+        f"{source} contains several lists for the same videos: {', '.join(names)}",
+        "give one of them as SOURCE, or move one list for each of train, val and test to a folder "
+        "of their own",
+    )
 
 
 def _check_no_empty_split(source: Path, found: Mapping[Path, str]) -> None:
@@ -175,49 +209,6 @@ def _check_no_empty_split(source: Path, found: Mapping[Path, str]) -> None:
         is_named = source.is_dir() and find_split_in_name(path.name)
         if not layout and is_named and not path.read_bytes().strip():
             raise _empty_list_error(path)
-
-
-def _describe_lists(lists: Sequence[ListFile]) -> list[str]:
-    """Return a sentence for each guess, each unused column, and each list with other columns."""
-    remarks = [part.guess for part in lists if part.guess]
-    remarks += [
-        f"columns of {part.path.name} that are not used: {', '.join(part.unused)}"
-        for part in lists
-        if part.unused
-    ]
-    for part in lists[1:]:
-        if part.layout != lists[0].layout:
-            remarks.append(f"{part.path.name} has another layout, {part.layout}: {part.columns}")
-    return remarks
-
-
-def _describe_unused(source: Path, found: Mapping[Path, str], unnamed: Iterable[Path]) -> list[str]:
-    """Return sentences for the files and folders beside the lists that are not used."""
-    if source.is_file():
-        return []
-    remarks = [
-        f"{path.name} is not used: its name gives no split, those of the other lists do"
-        for path in unnamed
-    ]
-    others = [path.name for path, layout in found.items() if not layout]
-    if others:
-        remarks.append(
-            f"not used, because they list no videos: {join_some(others)} (a file with class names "
-            "is given by --classes)"
-        )
-    return remarks
-
-
-def _sibling_lists(source: Path) -> list[str]:
-    """Return the names of text files beside a list that are named after splits."""
-    return sorted(
-        path.name
-        for path in source.parent.iterdir()
-        if path != source
-        and path.suffix.lower() in LIST_SUFFIXES
-        and find_split_in_name(path.name)
-        and path.is_file()
-    )
 
 
 def _empty_list_error(path: Path) -> DataError:

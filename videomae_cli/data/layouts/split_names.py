@@ -20,6 +20,8 @@ _WORDS = {
     if name != "hold" or ending == "out"
 }
 
+_OTHER_WORDS = ("fold", "folds", "kfold", "split", "splits", "subset")
+
 
 def parse_split(name: str) -> str | None:
     """Return train, val or test for one of its usual names (`Train`, `hold-out`), else None."""
@@ -45,4 +47,4 @@ def find_split_in_name(name: str) -> str | None:
 def names_a_split(name: str) -> bool:
     """Return whether a name speaks of splits, also in a way that is not understood: `is_train`."""
     words = [word.lower() for word in re.split(r"[^A-Za-z]+", name) if word]
-    return any(word in _WORDS or word in ("fold", "kfold", "split", "subset") for word in words)
+    return any(word in _WORDS or word in _OTHER_WORDS for word in words)

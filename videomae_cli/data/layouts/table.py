@@ -17,11 +17,14 @@ from videomae_cli.data.layouts.columns import (
     Columns,
     find_columns,
     find_one_hot,
+    find_path_column,
     find_split_column,
     find_split_hints,
     find_time_columns,
     is_header,
+    normalize,
 )
+from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
 from videomae_cli.data.layouts.list_file import ListFile, parse_labels, unquote
 from videomae_cli.data.layouts.split_names import SPLIT_NAMES, find_split_in_name, parse_split
 from videomae_cli.data.layouts.text import Text, read_text
@@ -40,25 +43,36 @@ class Table(NamedTuple):
 
 
 def recognise_table(path: Path, reading: Reading) -> Table | None:
-    """Return the columns of a table; None if the file has no header with a column of paths."""
+    """Return the columns of a table; None if the file has no header with a column of paths.
+
+    If the user names columns, a header in any language is taken; the column of paths is then the
+    one with the suffixes of videos.
+    """
     content = read_text(path, reading.encoding).content
     if content.lstrip()[:1] in ("[", "{"):
         rows = _read_json(content)
         columns = find_columns(rows[0], reading) if rows else None
         return None if columns is None else Table(columns, "")
-    first = next((line for line in content.splitlines() if line.strip()), "")
-    for delimiter in DELIMITERS:
-        header = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
-        header = [unquote(cell) for cell in header]
-        given = reading.path_column or reading.label_column or reading.split_column
-        if delimiter == " " and not (given or is_header(header)):
+    lines = [line for line in content.splitlines() if line.strip()][:2]
+    given = (reading.path_column, reading.label_column, reading.split_column)
+    wanted = {normalize(name) for name in given if name is not None}
+    for delimiter in DELIMITERS if lines else ():
+        header, first = (_split(line, delimiter) for line in (lines[0], lines[-1]))
+        if delimiter == " " and not is_header(header):
             continue
-        if given and len(header) < 2:
-            continue
+        if wanted & set(map(normalize, header)) and reading.path_column is None:
+            number = find_path_column(first, VIDEO_SUFFIXES)
+            if number is not None and len(first) == len(header):
+                reading = reading._replace(path_column=header[number])
         columns = find_columns(header, reading)
         if columns is not None:
             return Table(columns, delimiter)
     return None
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    return [unquote(cell) for cell in cells]
 
 
 def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
@@ -85,6 +99,7 @@ def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
         columns.unused,
         find_split_hints(columns),
         text.guess,
+        columns.header,
     )
 
 

@@ -40,28 +40,37 @@ def list_videos(
     if options.layout is None:
         _check_hints(source, listing, options)
     remarks = [*listing.remarks, *changes]
-    if dropped:
-        remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
     for remark in remarks:
         report.warn(remark)
+    if dropped:
+        remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
+        report.say(remarks[-1])
     return layout, entries, remarks
 
 
 def _check_hints(source: Path, listing: Listing, options: PrepareOptions) -> None:
-    """Raise a DataError if labels or splits may be passed over; the user can insist on it."""
+    """Raise a DataError if labels or splits may be overlooked; the user can insist."""
     is_labelled = any(entry.label is not None for entry in listing.entries)
     if listing.label_hints and not is_labelled:
         raise DataError(
             f"{source}: no labels found, but {join_some(listing.label_hints)} "
             f"{'names' if len(listing.label_hints) == 1 else 'name'} the videos",
-            f"read a list of labels: videomae prepare {source / listing.label_hints[0]} --root "
-            f"FOLDER_OF_THE_VIDEOS; to use the videos without labels: --layout videos",
+            f"{_suggest(source, listing.label_hints[0])}to use the videos without labels: "
+            "--layout videos",
         )
     has_splits = any(entry.split for entry in listing.entries)
     if is_labelled and not has_splits and listing.split_hints and options.val_fraction is None:
         raise DataError(
             f"{source}: no split found, but {join_some(listing.split_hints)} "
             f"{'speaks' if len(listing.split_hints) == 1 else 'speak'} of one",
-            "give lists for train, val and test, or a column: --split-column; to draw a random "
-            f"split all the same: --val-fraction {VAL_FRACTION}",
+            f"{_suggest(source, listing.split_hints[0])}to draw a random split all the same: "
+            f"--val-fraction {VAL_FRACTION}",
         )
+
+
+def _suggest(source: Path, hint: str) -> str:
+    """Return the command that reads the lists of a hint, if it is a file below the source."""
+    if not (source / hint).is_file():
+        return "name the column of the splits, if it has train, val and test: --split-column; "
+    lists = source / hint if "/" not in hint else (source / hint).parent
+    return f"read it: videomae prepare {lists} --root FOLDER (the folder its paths start from); "
