@@ -16,8 +16,8 @@ from videomae_cli.cli.app import run
 from videomae_cli.data.manifest import Manifest, read_manifest
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "your-data.md"
-LISTED = r"`(?P<name>[^`\n]+)`(?: \((?P<encoding>[\w-]+)\))?:\n\n"
-BLOCK = re.compile(rf"(?:{LISTED})?```(?P<kind>text|bash)\n(?P<text>.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```(text|bash)\n(.*?)```", re.DOTALL)
+FILE = re.compile(r"(\S[^:]*?)(?: \(([\w-]+)\))?:")
 MAX_LINES = 250
 
 
@@ -32,18 +32,24 @@ class Example(NamedTuple):
 
 
 def read_example(section: str) -> Example | None:
-    """Return the example of a section; None if it has no command."""
-    paths, texts, command, expected = [], {}, [], []
-    for block in BLOCK.finditer(section):
-        if block["kind"] == "bash":
-            command = shlex.split(block["text"])
-        elif block["name"]:
-            texts[block["name"]] = block["text"].encode(block["encoding"] or "utf-8")
-        elif command:
-            expected = block["text"].splitlines()
+    """Return the example of a section: files, command, lines; None if it has none."""
+    blocks = BLOCK.findall(section)
+    if [kind for kind, _ in blocks] != ["text", "bash"]:
+        return None
+    files, typed = [text for _, text in blocks]
+    command, *expected = typed.splitlines()
+    paths: list[str] = []
+    texts: dict[str, bytes] = {}
+    name, encoding = "", ""
+    for line in files.splitlines():
+        if line.startswith("    "):
+            texts[name] += f"{line[4:]}\n".encode(encoding)
+        elif match := FILE.fullmatch(line):
+            name, encoding = match[1], match[2] or "utf-8"
+            texts[name] = b""
         else:
-            paths += [path for line in block["text"].splitlines() for path in expand(line)]
-    return Example(paths, texts, command, expected) if command else None
+            paths += expand(line)
+    return Example(paths, texts, shlex.split(command), [line[2:] for line in expected])
 
 
 def expand(line: str) -> list[str]:
@@ -105,7 +111,7 @@ def test_an_example_prints_what_the_page_shows(
 
 def test_the_page_has_an_example_for_each_layout() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    layouts = set(re.findall(r"^layout ([\w-]+):", text, re.MULTILINE))
+    layouts = set(re.findall(r"^# layout ([\w-]+):", text, re.MULTILINE))
 
     assert len(EXAMPLES) >= 12
     assert layouts >= {"table", "list-paths", "list-label", "class-folders", "videos"}
