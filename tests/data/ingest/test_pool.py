@@ -98,7 +98,7 @@ def test_a_folder_of_frames_has_its_own_decoder_whatever_is_asked_for(tmp_path: 
         results = probed(good, bad, large, decoder=decoder)
 
         assert results["good"] == ReadableVideo(
-            5, 0.0, 80, 64, "frames", notes=("frame rate unknown",)
+            5, 0.0, 80, 64, "frames", notes=("an unknown frame rate",)
         )
         assert reason(results["bad"]).startswith("img_00003.png cannot be decoded")
         assert reason(results["large"]).startswith("img_00001.png: frames of 7744 x 4320")

@@ -23,7 +23,7 @@ class VideoInfo(NamedTuple):
     is_ordered: bool = True
     """Whether timestamps ascend from frame to frame; in AVI files with B-frames they do not."""
     notes: tuple[str, ...] = ()
-    """What a viewer would notice, in the words of the summary of `prepare`."""
+    """What a viewer would notice: what the video has, for the summary of `prepare`."""
 
 
 def probe_video(path: Path) -> VideoInfo:
