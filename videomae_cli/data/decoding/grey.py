@@ -17,12 +17,13 @@ class GreyRange:
         self.is_float = is_float_grey(frame)
         self.white = 1 if self.is_float else 2**bits - 1
         self.name = "float grey" if self.is_float else f"{bits}-bit grey"
-        self.low, self.high, self.is_finite = np.inf, -np.inf, True
+        self.low, self.high, self.is_finite = float("inf"), float("-inf"), True
 
     def add(self, frame: Any) -> None:
         """Take a frame into account."""
         values = read_grey(frame)
-        self.low, self.high = min(self.low, values.min()), max(self.high, values.max())
+        self.low = min(self.low, float(values.min()))
+        self.high = max(self.high, float(values.max()))
         self.is_finite = self.is_finite and bool(np.isfinite(values).all())
 
     @property

@@ -12,6 +12,16 @@ WITH_DURATION = ("mov", "matroska", "avi", "flv", "asf")
 MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
 
 
+def find_rate(stream: Any, seconds: Sequence[float]) -> float:
+    """Return the frame rate that a stream states; if it is absurd, that of the times of frames.
+
+    The average rate of a raw DV file is that of its clock (60,000 per second).
+    """
+    stated = float(stream.average_rate or stream.guessed_rate or 0)
+    measured = (len(seconds) - 1) / (seconds[-1] - seconds[0]) if len(set(seconds)) > 1 else stated
+    return measured if stated > 100 * measured else stated
+
+
 def find_times(seconds: Sequence[float]) -> tuple[float, ...]:
     """Return seconds from the first frame (rounded to 1e-6), or () if the rate is constant.
 

@@ -94,10 +94,9 @@ class _Census:
             raise DataError(f"{self.path}: {problem}")
         is_complete = is_ordered and len(seconds) == self.frames
         times = timing.find_times(seconds) if is_complete else ()
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
         return VideoInfo(
             self.frames,
-            fps,
+            timing.find_rate(stream, seconds),
             width=self.size[1],
             height=self.size[0],
             pyav_reason=self._find_pyav_reason(container, is_ordered=is_ordered),

@@ -19,6 +19,8 @@ from videomae_cli.errors import DataError
 MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
 MAX_STREAMS = 64
 AUTO = "auto"
+LATE = "(--timeout)"  # at the end of the reason of a file that ran into the time limit
+LATE_NOTE = "not read with decord, which ran into the time limit"
 DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
 
 
