@@ -25,7 +25,8 @@ def write_video(
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
-        stream.height, stream.width = frames.shape[1:3]
+        is_planar = given == "yuv444p"  # (T, 3, H, W)
+        stream.height, stream.width = frames.shape[2:] if is_planar else frames.shape[1:3]
         stream.pix_fmt = pixels
         stream.codec_context.thread_count = 1
         for name, value in properties.items():

@@ -15,9 +15,10 @@ from videomae_cli.errors import DataError
 def choose_decoder(path: Path, info: VideoInfo) -> str:
     """Return "decord" if it finds the frames that PyAV finds, to the bit, else "pyav".
 
-    Five frames that are far apart are compared, read together and alone. Both decoders convert
-    8-bit video with the same code: their frames are equal wherever decord is right (318 real and
-    generated files). It converts most deeper video up to 132 levels apart, which is left to PyAV.
+    Five frames that are far apart are compared, read together and alone. Where decord is right, its
+    frames of 8-bit video are equal to PyAV's in all real files at hand (so a still scene hides no
+    shift), except that odd heights or widths with subsampled colour, and more than 8 bits, are
+    converted differently, up to 132 levels: such files are left to PyAV as well.
     Files whose timestamps do not ascend always use PyAV: decord's frames of packed B-frames are off
     by up to 40, and its last frame of H.264 in AVI sometimes differs between reads (a race inside
     decord).
