@@ -76,7 +76,7 @@ def probe(folder: Path) -> VideoInfo:
             _check_not_black(folder, brightest)
             notes.append("16-bit grey, scaled from 0..65535")
     height, width, _ = first.shape
-    return VideoInfo(count, 0.0, width, height, rotation=0, notes=tuple(notes))
+    return VideoInfo(count, 0.0, width, height, notes=tuple(notes))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
