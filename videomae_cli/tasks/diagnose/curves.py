@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from videomae_cli.report import printable
 from videomae_cli.tasks.diagnose.training_curve import Line
 
 BLUE, GREY, ORANGE, SLATE = "#2563eb", "#9aa3b2", "#d97706", "#475569"
@@ -32,7 +33,8 @@ def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e5e7eb", linewidth=0.8)
         axes.set_axisbelow(True)
-    figure.suptitle(title, fontsize=11, x=0.02, ha="left")
+    # a run directory may have dollar signs in its name, which are not formulas
+    figure.suptitle(printable(title), fontsize=11, x=0.02, ha="left", parse_math=False)
     figure.savefig(path, dpi=120)
 
 
