@@ -38,6 +38,11 @@ def encodable(text: str) -> str:
     return _SURROGATE.sub(lambda match: escape(match.group()), text)
 
 
+def is_encodable(path: object) -> bool:
+    """Return whether UTF-8 can encode a path; many libraries open no others."""
+    return _SURROGATE.search(str(path)) is None
+
+
 def escape(character: str) -> str:
     """Return a character as an escape sequence of ASCII characters, by the rule of `printable`."""
     code = ord(character)

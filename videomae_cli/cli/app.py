@@ -24,8 +24,8 @@ from videomae_cli.cli import (
     report,
     visualize,
 )
-from videomae_cli.cli.streams import make_streams_safe, restart_in_utf8_mode
 from videomae_cli.errors import VideoMAEError, convert_os_error
+from videomae_cli.streams import make_streams_safe, restart_in_utf8_mode
 
 app = typer.Typer(
     name="videomae",

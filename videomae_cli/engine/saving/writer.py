@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load, load_file
 from torch import Tensor
 
-from videomae_cli.report import encodable
+from videomae_cli.report import is_encodable
 
 _TYPE_NAMES = {
     torch.float64: "F64",
@@ -38,9 +38,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file; the library itself opens only paths that UTF-8 can encode."""
-    is_openable = encodable(str(path)) == str(path)
-    return load_file(path) if is_openable else load(path.read_bytes())
+    """Read a safetensors file, also one that the library cannot open itself."""
+    return load_file(path) if is_encodable(path) else load(path.read_bytes())
 
 
 def write_bytes(path: Path, blocks: Iterator[Any]) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from videomae_cli.checkpoints.reading.files import first_line
 from videomae_cli.errors import CheckpointError, UsageError
-from videomae_cli.report import encodable
+from videomae_cli.report import is_encodable
 
 INPUT = "clip"
 OPSET = 20
@@ -98,8 +98,7 @@ def _open_onnx(path: Path) -> ModelFunction:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    is_openable = encodable(str(path)) == str(path)
-    model = str(path) if is_openable else path.read_bytes()
+    model = str(path) if is_encodable(path) else path.read_bytes()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda clip_BCTHW: torch.from_numpy(session.run(None, {INPUT: clip_BCTHW.numpy()})[0])
 

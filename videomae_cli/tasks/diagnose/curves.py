@@ -1,5 +1,6 @@
 """Plot the curves of a run: loss, learning rate, gradient norm."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str)
         axes.set_axisbelow(True)
     # a run directory may have dollar signs in its name, which are not formulas
     figure.suptitle(printable(title), fontsize=11, x=0.02, ha="left", parse_math=False)
-    figure.savefig(path, dpi=120)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about characters that the font lacks: drawn as boxes
+        figure.savefig(path, dpi=120)
 
 
 def _plot_losses(axes: Axes, lines: Sequence[Line], baseline: str) -> None:
