@@ -5,8 +5,12 @@ import json
 import logging
 import os
 import re
+import shutil
+import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -22,11 +26,13 @@ from videomae_cli.cli.plain_report import PlainReport
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.config.transformer import SIZES
+from videomae_cli.data.decode import DECODERS, read_frames
 from videomae_cli.data.manifest import CLASSES, DATASET, Video, read_manifest, write_manifest
 from videomae_cli.engine.saving.writer import read_tensors, write_tensors
 from videomae_cli.errors import DataError
 from videomae_cli.grid import TokenGrid
-from videomae_cli.report import encodable, json_text, printable
+from videomae_cli.report import encodable, json_text, printable, shell_word
+from videomae_cli.tasks.convert.export_formats import EXPORT_FORMATS, write_model
 from videomae_cli.tasks.diagnose.curves import plot_curves
 from videomae_cli.tasks.visualize import visualize
 from videomae_cli.tasks.visualize.setup import Options
@@ -35,6 +41,12 @@ LATIN = "caf\udce9.mp4"  # b"caf\xe9.mp4" on the disk
 HOSTILE = "a\x1b[31mb\nc\rd\x9be\u202ef\u2028g\udce9.mp4"
 NAMES = (LATIN, HOSTILE, "\ud800", "é 日本 😀.mp4", "plain.mp4", "C:\\x.mp4", "$a_$", "\x00\x7f")
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]")
+
+
+@pytest.fixture
+def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep log records from pytest, which cannot send text with lone surrogates to its parent."""
+    monkeypatch.setattr(logging.getLogger("videomae"), "propagate", False)
 
 
 def test_each_kind_of_character_has_one_escape() -> None:
@@ -55,6 +67,18 @@ def test_json_keeps_every_name_exactly_and_is_harmless(name: str) -> None:
     for text in (json_text(value), json_text(value, indent=1)):
         assert not UNSAFE.search(text)
         assert json.loads(text.encode()) == value
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("name", [LATIN, HOSTILE, "a b'c\\d\udce9'\\", "plain", "it's"])
+def test_bash_reads_a_printed_word_as_the_name(name: str) -> None:
+    word = shell_word(name)
+
+    script = f"LC_ALL=C.UTF-8; printf %s {word}"
+    output = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout
+
+    assert printable(word) == word
+    assert output == os.fsencode(name)
 
 
 def stream(encoding: str) -> io.TextIOWrapper:
@@ -108,6 +132,7 @@ def test_plain_reports_print_one_line_for_one_message() -> None:
     assert len(lines) == 6 and not any(UNSAFE.search(line) or "\n" in line for line in lines)
 
 
+@pytest.mark.usefixtures("own_log")
 @pytest.mark.parametrize("name", NAMES)
 def test_errors_bugs_results_and_logs_are_printed(
     name: str, capsys: pytest.CaptureFixture[str]
@@ -126,6 +151,7 @@ def test_errors_bugs_results_and_logs_are_printed(
     assert captured.err.count(printable(name)) >= 4 or "\n" in name
 
 
+@pytest.mark.usefixtures("own_log")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_forked_process_logs_any_name(capfd: pytest.CaptureFixture[str]) -> None:
     console.make_report()
@@ -215,6 +241,27 @@ def test_weights_are_read_in_directories_of_any_name(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="damaged"):
         (folder / "d.safetensors").write_bytes((8).to_bytes(8, "little") + b"{" * 60)
         read_weights(folder / "d.safetensors")
+
+
+@pytest.mark.usefixtures("own_log")
+def test_videos_are_decoded_in_directories_of_any_name(tmp_path: Path) -> None:
+    video = write_clip(tmp_path / "a.mp4", 6).rename(tmp_path / LATIN)
+
+    frames = [read_frames(video, [0, 5], decoder=decoder) for decoder in DECODERS]
+
+    assert np.array_equal(*frames)
+
+
+@pytest.mark.parametrize("to", EXPORT_FORMATS)
+def test_models_are_exported_to_directories_of_any_name(to: str, tmp_path: Path) -> None:
+    if missing := [name for name in EXPORT_FORMATS[to].packages if find_spec(name) is None]:
+        pytest.skip(f"needs {', '.join(missing)}")
+    file = tmp_path / f"{LATIN}{EXPORT_FORMATS[to].suffix}"
+    model, batch = torch.nn.Linear(3, 2).eval(), torch.rand(2, 3)
+
+    write_model(EXPORT_FORMATS[to], model, batch, "logits", file)
+
+    assert torch.allclose(EXPORT_FORMATS[to].open(file)(batch), model(batch), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [LATIN, HOSTILE, "$a_$b^{$", "日本"])

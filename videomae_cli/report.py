@@ -7,6 +7,7 @@ sequences. Every text goes through `printable` where it leaves the program for p
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -53,6 +54,14 @@ def escape(character: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shell_word(text: str) -> str:
+    """Quote text as one word of a shell command that can be printed, copied and run (bash, zsh)."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{printable(escaped)}'"
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:

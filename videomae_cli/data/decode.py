@@ -114,10 +114,13 @@ def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8]
 
 
 def decord_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions that decord raises for a file that it cannot read."""
+    """Return the exceptions that decord raises for a file that it cannot read.
+
+    A `UnicodeEncodeError` is for a path that UTF-8 cannot encode.
+    """
     from decord import DECORDError
 
-    return DECORDError, RuntimeError
+    return DECORDError, RuntimeError, UnicodeEncodeError
 
 
 @lru_cache(maxsize=4096)

@@ -108,11 +108,13 @@ def _write_torch(model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.export.export(model, (clip_BCTHW,), dynamic_shapes=({0: batch},))
-        torch.export.save(exported, path)
+        with path.open("wb") as file:  # torch itself opens only paths that UTF-8 can encode
+            torch.export.save(exported, file)
 
 
 def _open_torch(path: Path) -> ModelFunction:
-    return torch.export.load(path).module()
+    with path.open("rb") as file:
+        return torch.export.load(file).module()
 
 
 EXPORT_FORMATS: dict[str, ExportFormat] = {
