@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
 from videomae_cli.checkpoints.loading import Checkpoint, load_any_format
@@ -63,15 +64,23 @@ def read_run(path: Path) -> Checkpoint:
 
 
 def load_autoencoder(loaded: Checkpoint) -> Autoencoder:
-    """Build the autoencoder that a checkpoint describes; a `CheckpointError` if it is none."""
+    """Build the autoencoder that a checkpoint describes.
+
+    Raises a `CheckpointError` if it is none, or values are not finite.
+    """
     model = build_autoencoder(loaded.config)
+    require_finite(loaded.weights, loaded.file, loaded.origins)
     load_weights(model, loaded.weights)
     return model
 
 
 def load_classifier(loaded: Checkpoint) -> Classifier:
-    """Build the classifier that a checkpoint describes; a `CheckpointError` if it is none."""
+    """Build the classifier that a checkpoint describes.
+
+    Raises a `CheckpointError` if it is none, or values are not finite.
+    """
     model = build_classifier(loaded.config)
+    require_finite(loaded.weights, loaded.file, loaded.origins)
     load_weights(model, loaded.weights)
     return model
 
@@ -96,7 +105,8 @@ def init_from_pretrained(
 
     The tubelet embedding and learned position embeddings are adapted to another clip geometry.
     Tensors that the checkpoint lacks keep their initial values. `norm` is the source of the norm
-    after pooling. Raises a `CheckpointError` if the encoders differ.
+    after pooling. Raises a `CheckpointError` if the encoders differ, or values that the classifier
+    would use are not finite.
     """
     source = loaded.config
     if source.encoder != config.encoder:
@@ -109,6 +119,7 @@ def init_from_pretrained(
     fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
     weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
+    require_finite(weights, loaded.file, loaded.origins)
     load_weights(classifier, weights, initialised=report.initialised)
     report = report._replace(
         matched=tuple(name for name in report.matched if name not in changes),
