@@ -6,9 +6,11 @@ After a crash the destination is the old one or the new one; a leftover `.name.p
 callers turn it into the error of their own kind.
 """
 
+import json
+import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +28,21 @@ def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
     """
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", errors=errors, newline="\n")
+
+
+def format_json(value: object, *, indent: int | None = None, ensure_ascii: bool = True) -> str:
+    """Return plain data as JSON. It has no NaN and no infinity, so they become null."""
+    plain = _replace_nonfinite(value)
+    return json.dumps(plain, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write plain data as an indented JSON file, in the way of `write_text` and `format_json`.
+
+    Raises:
+        OSError: The place cannot be written to, or the disk is full.
+    """
+    write_text(path, format_json(value, indent=1) + "\n")
 
 
 @contextmanager
@@ -138,6 +155,16 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _replace_nonfinite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _replace_nonfinite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_nonfinite(each) for each in value]
+    return value
 
 
 def _former(path: Path) -> Path:

@@ -5,7 +5,6 @@ plain line now and then, so that logs stay readable. Ranks other than 0 print on
 warnings.
 """
 
-import json
 import logging
 import os
 import sys
@@ -53,8 +52,10 @@ def print_text(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Print a result as one JSON document to stdout; only rank 0 prints."""
+    from videomae_cli.atomic import format_json
+
     if _rank() == 0:
-        print_text(json.dumps(value, indent=2, ensure_ascii=False))
+        print_text(format_json(value, indent=2, ensure_ascii=False))
 
 
 def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:

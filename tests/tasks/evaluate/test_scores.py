@@ -8,7 +8,7 @@ import pytest
 
 from tests.notes import CLASSIFIER, Notes
 from videomae_cli.data.manifest import Manifest
-from videomae_cli.errors import DataError
+from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.tasks.evaluate import evaluate
 from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
 
@@ -36,6 +36,37 @@ def test_a_tie_counts_for_the_lower_label() -> None:
 
     assert uniform.metrics()["top1"] == pytest.approx(1 / 6)
     assert uniform.metrics()["top5"] == pytest.approx(5 / 6)
+
+
+@pytest.mark.parametrize("bad", [[math.nan] * 6, [0.9, 0.1, math.nan, 0, 0, 0], [math.inf] * 6])
+def test_a_video_without_finite_probabilities_is_wrong_whatever_its_label(bad: list[float]) -> None:
+    good = [0.9, 0.02, 0.02, 0.02, 0.02, 0.02]
+
+    for label in range(6):
+        some = scores([good, bad, good], [0, label, 0])
+        metrics = some.metrics()
+
+        assert metrics["top1"] == metrics["top5"] == pytest.approx(2 / 3)
+        assert metrics["loss"] == pytest.approx(-(2 * math.log(0.9) + math.log(1e-12)) / 3)
+        assert some.nonfinite.tolist() == [1]
+
+
+def test_no_accuracy_without_any_finite_probability_or_any_video() -> None:
+    with pytest.raises(CheckpointError, match="not finite for any of 2 videos") as caught:
+        scores([[math.nan] * 3] * 2, [0, 1]).metrics()
+    with pytest.raises(DataError, match=r"none of 1 videos could be decoded: a\.mp4: no such file"):
+        scores([], [])._replace(undecodable=("a.mp4: no such file",)).metrics()
+
+    assert "--precision fp32" in caught.value.hint and "weights" in caught.value.hint
+
+
+def test_videos_without_finite_outputs_are_counted_and_named() -> None:
+    metrics = {"top1": 0.5, "loss": 1.0}
+    result = EvalResult(metrics, EvalProtocol(1, 1), "val", 4, (), Path("x"), ("a.mp4",))
+
+    assert result.headline().endswith("4 val videos, 0 undecodable, 1 without finite outputs)")
+    assert result.as_json()["not_finite"] == ["a.mp4"]
+    assert "not_finite" not in result._replace(nonfinite=()).as_json()
 
 
 def test_the_headline_has_protocol_and_counts() -> None:

@@ -1,6 +1,5 @@
 """Diagnose a run, at its end or on demand: writes `verdict.json` and `curves.png`."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +75,7 @@ def write_diagnosis(
     report.say(verdict.headline())
     step = int(lines[-1]["step"]) if lines else 0
     content: dict[str, Any] = {**verdict._asdict(), "step": step, "steps": steps}
-    atomic.write_text(run_dir / VERDICT, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    atomic.write_json(run_dir / VERDICT, content)
     title = f"{run_dir.name}: step {step:,} of {steps:,}: {verdict.word}"
     if lines:
         plot_curves(lines, title, run_dir / CURVES, baseline=BASELINES[recipe.kind])

@@ -5,18 +5,18 @@ averaged, and the most probable class is the prediction (VideoMAE's protocol sin
 video is ever replaced by another: videos that cannot be decoded are counted and named.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from videomae_cli import atomic
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.engine import environment
 from videomae_cli.engine.runtime import Precision, Runtime
-from videomae_cli.errors import DataError
+from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
@@ -40,7 +40,8 @@ def run(
     crops of the model configuration, and an output directory beside the weights.
 
     Raises:
-        CheckpointError: The weights are no classifier, or damaged.
+        CheckpointError: The weights are no classifier, damaged or not finite, or they give finite
+            outputs for no video.
         DataError: There is no such dataset or split, its classes differ, or no video is decodable.
     """
     loaded = read_checkpoint(checkpoint)
@@ -55,11 +56,26 @@ def run(
         scores = score_videos(
             classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
         )
-    result = _summarize(scores, split, protocol, out or _default_dir(loaded.file, split, protocol))
+    videos = manifest.split(split)
+    try:
+        metrics = scores.metrics()
+    except CheckpointError as error:
+        raise CheckpointError(f"{loaded.file}: {error.message}", error.hint) from error
+    result = EvalResult(
+        metrics,
+        protocol,
+        split,
+        len(scores.labels),
+        scores.undecodable,
+        out or _default_dir(loaded.file, split, protocol),
+        tuple(videos[index].path for index in scores.nonfinite),
+    )
     if runtime.is_main:
         _write(result, scores, manifest, str(loaded.file), runtime.precision)
     for message in result.undecodable:
         report.warn(message)
+    for path in result.nonfinite:
+        report.warn(f"{path}: the classifier's outputs are not finite; counted as wrong")
     report.say(result.headline())
     report.say(f"wrote {result.folder}")
     return result
@@ -69,18 +85,6 @@ def _default_dir(weights: Path, split: str, protocol: EvalProtocol) -> Path:
     """Return a folder in the run directory, or beside weights that belong to no run."""
     folder = weights.parent.parent if weights.parent.name == "final" else weights.parent
     return folder / "eval" / f"{split}-{protocol.clips}x{protocol.crops}"
-
-
-def _summarize(scores: Scores, split: str, protocol: EvalProtocol, folder: Path) -> EvalResult:
-    """Compute the metrics."""
-    if not len(scores.labels):
-        raise DataError(
-            f"none of {len(scores.undecodable):,} videos could be decoded: {scores.undecodable[0]}",
-            "check that the videos are still where they were prepared",
-        )
-    return EvalResult(
-        scores.metrics(), protocol, split, len(scores.labels), scores.undecodable, folder
-    )
 
 
 def _select_videos(
@@ -148,4 +152,4 @@ def _write(
         "precision": precision,
         "software": environment.software(),
     }
-    (result.folder / "result.json").write_text(json.dumps(content, indent=1) + "\n")
+    atomic.write_json(result.folder / "result.json", content)

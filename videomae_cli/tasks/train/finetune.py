@@ -20,7 +20,8 @@ from videomae_cli.engine.logging.metrics import Metric
 from videomae_cli.engine.optim import Group, parameter_groups
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import digest_of
-from videomae_cli.errors import DataError
+from videomae_cli.engine.step import NonFiniteError
+from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.models.build import build_classifier
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report, Silence
@@ -39,6 +40,7 @@ from videomae_cli.tasks.train.train import train
 
 SCRATCH = "scratch"
 TOP1 = Metric("top1")
+MAX_NAMED = 8
 
 
 class Loss(NamedTuple):
@@ -127,7 +129,7 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
             precision=runtime.precision,
             init=init,
         ),
-        validate=_validation(recipe, manifest, classifier, runtime),
+        validate=_validation(recipe, manifest, classifier, runtime, report),
         metric=TOP1,
         validate_every_epochs=recipe.eval.every_epochs,
         # of predicting the class frequencies of the training videos
@@ -196,10 +198,18 @@ def _classifier(
 
 
 def _validation(
-    recipe: FinetuneRecipe, manifest: Manifest, classifier: Classifier, runtime: Runtime
+    recipe: FinetuneRecipe,
+    manifest: Manifest,
+    classifier: Classifier,
+    runtime: Runtime,
+    report: Report,
 ) -> Callable[[int], dict[str, float]] | None:
-    """Return a function that scores one centre view of every validation video."""
-    if not manifest.split("val"):
+    """Return a function that scores one centre view of every validation video.
+
+    It raises a `NonFiniteError` if no video gets finite probabilities.
+    """
+    videos = manifest.split("val")
+    if not videos:
         return None
 
     def validate(step: int) -> dict[str, float]:
@@ -213,6 +223,18 @@ def _validation(
                 runtime=runtime,
                 report=Silence(),
             )
-        return scores.metrics()
+        try:
+            figures = scores.metrics()
+        except CheckpointError as error:  # all processes have the same scores
+            failure = NonFiniteError(f"step {step:,}: validation: {error.message}", error.hint)
+            failure.is_shared = True
+            raise failure from error
+        if len(bad := scores.nonfinite):
+            paths = ", ".join(videos[index].path for index in bad[:MAX_NAMED])
+            report.warn(
+                f"step {step:,}: validation: the outputs for {len(bad):,} of"
+                f" {len(scores.labels):,} videos are not finite; counted as wrong: {paths}"
+            )
+        return figures
 
     return validate
