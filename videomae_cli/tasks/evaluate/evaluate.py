@@ -56,20 +56,8 @@ def run(
         scores = score_videos(
             classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
         )
-    videos = manifest.split(split)
-    try:
-        metrics = scores.metrics()
-    except CheckpointError as error:
-        raise CheckpointError(f"{loaded.file}: {error.message}", error.hint) from error
-    result = EvalResult(
-        metrics,
-        protocol,
-        split,
-        len(scores.labels),
-        scores.undecodable,
-        out or _default_dir(loaded.file, split, protocol),
-        tuple(videos[index].path for index in scores.nonfinite),
-    )
+    folder = out or _default_dir(loaded.file, split, protocol)
+    result = _summarize(scores, manifest, split, protocol, folder, loaded.file)
     if runtime.is_main:
         _write(result, scores, manifest, str(loaded.file), runtime.precision)
     for message in result.undecodable:
@@ -85,6 +73,25 @@ def _default_dir(weights: Path, split: str, protocol: EvalProtocol) -> Path:
     """Return a folder in the run directory, or beside weights that belong to no run."""
     folder = weights.parent.parent if weights.parent.name == "final" else weights.parent
     return folder / "eval" / f"{split}-{protocol.clips}x{protocol.crops}"
+
+
+def _summarize(
+    scores: Scores,
+    manifest: Manifest,
+    split: str,
+    protocol: EvalProtocol,
+    folder: Path,
+    weights: Path,
+) -> EvalResult:
+    """Compute the metrics; an error names the weights."""
+    try:
+        metrics = scores.metrics()
+    except CheckpointError as error:
+        raise CheckpointError(f"{weights}: {error.message}", error.hint) from error
+    videos = manifest.split(split)
+    nonfinite = tuple(videos[index].path for index in scores.nonfinite)
+    count = len(scores.labels)
+    return EvalResult(metrics, protocol, split, count, scores.undecodable, folder, nonfinite)
 
 
 def _select_videos(

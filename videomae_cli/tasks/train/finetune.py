@@ -1,6 +1,6 @@
 """`videomae finetune`: train a classifier on labelled videos, from a pretrained encoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.config.model_config import ModelConfig, classifier_config
 from videomae_cli.config.schema import FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
-from videomae_cli.data.manifest import Manifest
+from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import gather_weights
 from videomae_cli.engine.logging.metrics import Metric
@@ -28,7 +28,7 @@ from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import class_frequency_loss, classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
-from videomae_cli.tasks.evaluate.scores import EvalProtocol
+from videomae_cli.tasks.evaluate.scores import EvalProtocol, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
@@ -223,18 +223,25 @@ def _validation(
                 runtime=runtime,
                 report=Silence(),
             )
-        try:
-            figures = scores.metrics()
-        except CheckpointError as error:  # all processes have the same scores
-            failure = NonFiniteError(f"step {step:,}: validation: {error.message}", error.hint)
-            failure.is_shared = True
-            raise failure from error
-        if len(bad := scores.nonfinite):
-            paths = ", ".join(videos[index].path for index in bad[:MAX_NAMED])
-            report.warn(
-                f"step {step:,}: validation: the outputs for {len(bad):,} of"
-                f" {len(scores.labels):,} videos are not finite; counted as wrong: {paths}"
-            )
-        return figures
+        return _measure(scores, videos, step, report)
 
     return validate
+
+
+def _measure(
+    scores: Scores, videos: Sequence[Video], step: int, report: Report
+) -> dict[str, float]:
+    """Return the metrics of a validation, and warn of videos without finite probabilities."""
+    try:
+        metrics = scores.metrics()
+    except CheckpointError as error:
+        failure = NonFiniteError(f"step {step:,}: validation: {error.message}", error.hint)
+        failure.is_shared = True  # all processes have the same scores
+        raise failure from error
+    if len(scores.nonfinite):
+        paths = ", ".join(videos[index].path for index in scores.nonfinite[:MAX_NAMED])
+        report.warn(
+            f"step {step:,}: validation: the outputs for {len(scores.nonfinite):,} of"
+            f" {len(scores.labels):,} videos are not finite; counted as wrong: {paths}"
+        )
+    return metrics
