@@ -11,7 +11,11 @@ from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
 from videomae_cli.checkpoints.loading import Checkpoint, load_any_format
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
 from videomae_cli.checkpoints.reading.files import read_weights
-from videomae_cli.checkpoints.transfer import encoder_weights_for_classifier, fit_geometry
+from videomae_cli.checkpoints.transfer import (
+    encoder_weights_for_classifier,
+    fit_geometry,
+    match_head,
+)
 from videomae_cli.config.model import Norm
 from videomae_cli.config.model_config import ModelConfig, autoencoder_config
 from videomae_cli.config.recipe_files import load_recipe
@@ -104,7 +108,8 @@ def init_from_pretrained(
     """Initialise a classifier from a pretrained encoder; return its weights and the load report.
 
     The tubelet embedding and learned position embeddings are adapted to another clip geometry.
-    Tensors that the checkpoint lacks keep their initial values. `norm` is the source of the norm
+    The head of a classifier is used if it is for the same classes, whatever their order. Tensors
+    that the checkpoint lacks keep their initial values. `norm` is the source of the norm
     after pooling. Raises a `CheckpointError` if the encoders differ, or values that the classifier
     would use are not finite.
     """
@@ -117,6 +122,7 @@ def init_from_pretrained(
             " to its values",
         )
     fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
+    fitted, note, unused = match_head(fitted, source.classes or (), config.classes or ())
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
     weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
     require_finite(weights, loaded.file, loaded.origins)
@@ -124,8 +130,8 @@ def init_from_pretrained(
     report = report._replace(
         matched=tuple(name for name in report.matched if name not in changes),
         interpolated=changes,
-        dropped=loaded.report.dropped | report.dropped,
-        assumed=(*loaded.report.assumed, *_input_differences(source, config)),
+        dropped=loaded.report.dropped | report.dropped | unused,
+        assumed=(*loaded.report.assumed, *note, *_input_differences(source, config)),
         defects=loaded.report.defects,
     )
     return weights, report

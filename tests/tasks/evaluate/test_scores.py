@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.notes import CLASSIFIER, Notes
-from videomae_cli.data.manifest import Manifest
+from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.tasks.evaluate import evaluate
 from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
@@ -75,21 +75,48 @@ def test_the_headline_has_protocol_and_counts() -> None:
     assert result.headline() == "top-1 50.0 % (5 x 3 views, 1,234 test videos, 1 undecodable)"
 
 
-def check(classes: tuple[str, ...], expected: tuple[str, ...]) -> Notes:
+def relabelled(classes: tuple[str, ...], known: tuple[str, ...]) -> tuple[Manifest, Notes]:
+    """Return data with one video of each class, under the labels of a checkpoint."""
     notes = Notes()
-    config = CLASSIFIER.model_copy(update={"classes": expected})
-    manifest = Manifest(Path("videos"), (), classes, "digest")
-    evaluate._check_classes(config, manifest, Path("data"), notes)
-    return notes
+    config = CLASSIFIER.model_copy(update={"classes": known})
+    videos = tuple(
+        Video(f"{name}.mp4", label, "val", 8, 25.0, 32, 32, "pyav")
+        for label, name in enumerate(classes)
+    )
+    manifest = Manifest(Path("videos"), videos, classes, "digest")
+    return evaluate._relabel(config, manifest, Path("data"), notes), notes
 
 
-def test_classes_that_differ_are_refused_and_the_first_difference_is_named() -> None:
-    with pytest.raises(DataError, match="label 1 is 'up' instead of 'right'"):
-        check(("left", "up"), ("left", "right"))
-    with pytest.raises(DataError, match="1 classes instead of 2"):
-        check(("left",), ("left", "right"))
+def test_labels_are_those_of_the_checkpoint_and_its_names_stay() -> None:
+    known = tuple(map(str, range(12)))
+    data, notes = relabelled(tuple(sorted(known)), known)
+
+    assert all(video.path == f"{video.label}.mp4" for video in data.videos)
+    assert data.classes == known
+    assert notes.said == ["classes matched by name; the data list them in another order"]
+    assert notes.warned == []
+
+
+def test_a_part_of_the_classes_is_evaluated_among_all_of_them() -> None:
+    data, notes = relabelled(("up",), ("left", "right", "up"))
+
+    assert [video.label for video in data.videos] == [2]
+    assert data.classes == ("left", "right", "up")
+    assert "1 of the checkpoint's 3" in notes.said[0]
+
+
+def test_classes_that_differ_are_refused_with_both_lists() -> None:
+    for classes in (("left", "up"), ("left", "right", "up")):
+        with pytest.raises(DataError, match="checkpoint: left, right; only in the data: up"):
+            relabelled(classes, ("left", "right"))
 
 
 def test_numbered_classes_are_assumed_to_be_those_of_the_dataset_with_a_warning() -> None:
-    assert check(("left", "right"), ("left", "right")).warned == []
-    assert "only numbers its 2 classes" in check(("left", "right"), ("0", "1")).warned[0]
+    equal, notes = relabelled(("left", "right"), ("left", "right"))
+    assert notes.warned == notes.said == [] and equal.classes == ("left", "right")
+
+    data, notes = relabelled(("left", "right"), ("1", "0"))
+    assert notes.warned == [
+        "the checkpoint only numbers its 2 classes: assuming 0 = left, 1 = right"
+    ]
+    assert data.classes == ("right", "left") and [v.label for v in data.videos] == [1, 0]

@@ -121,6 +121,11 @@ class EvalResult(NamedTuple):
             **extra,
         }
 
+    def describe_nonfinite(self) -> list[str]:
+        """Return one message for each video without finite probabilities."""
+        reason = "the classifier's outputs are not finite; counted as wrong"
+        return [f"{path}: {reason}" for path in self.nonfinite]
+
     def headline(self) -> str:
         """Format the result as one line, with protocol and counts."""
         top5 = f", top-5 {100 * self.metrics['top5']:.1f} %" if "top5" in self.metrics else ""
