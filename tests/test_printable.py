@@ -31,7 +31,7 @@ from videomae_cli.data.manifest import CLASSES, DATASET, Video, read_manifest, w
 from videomae_cli.engine.saving.writer import read_tensors, write_tensors
 from videomae_cli.errors import DataError
 from videomae_cli.grid import TokenGrid
-from videomae_cli.report import encodable, json_text, printable, shell_word
+from videomae_cli.report import encodable, format_json, printable, shell_word
 from videomae_cli.tasks.convert.export_formats import EXPORT_FORMATS, write_model
 from videomae_cli.tasks.diagnose.curves import plot_curves
 from videomae_cli.tasks.visualize import visualize
@@ -64,7 +64,7 @@ def test_text_that_can_be_printed_is_unchanged(text: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_json_keeps_every_name_exactly_and_is_harmless(name: str) -> None:
     value = {name: [name, f"\\{name}"]}
-    for text in (json_text(value), json_text(value, indent=1)):
+    for text in (format_json(value), format_json(value, indent=1)):
         assert not UNSAFE.search(text)
         assert json.loads(text.encode()) == value
 
@@ -214,7 +214,7 @@ def test_recipes_keep_paths_exactly(tmp_path: Path) -> None:
 
     recipe = load_recipe(
         "k400-vitb-finetune",
-        [f"data={json_text(data)}", f"start={json_text(start)}"],
+        [f"data={format_json(data)}", f"start={format_json(start)}"],
         "finetune",
     )
     file = tmp_path / "recipe.yaml"

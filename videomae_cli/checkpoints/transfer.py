@@ -1,4 +1,4 @@
-"""Adapt pretrained weights to a classifier, and to another clip geometry.
+"""Adapt pretrained weights to a classifier and its classes, and to another clip geometry.
 
 Which tensors are used: VideoMAE's fine-tuning drops the last norm of the pretrained encoder and
 normalises after pooling with a new norm (weight 1, bias 0); MAE-ST moves the pretrained norm there.
@@ -9,10 +9,13 @@ Every change of the tubelet depth keeps the embedding of a clip of identical fra
 the channels keeps the embedding of a grey clip.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
+from videomae_cli.checkpoints.class_names import match_classes
 from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.load_report import LoadReport, Shapes, match_tensors
 from videomae_cli.config.model import Norm
@@ -58,6 +61,30 @@ def encoder_weights_for_classifier(
         reasons = dict.fromkeys(heads, "a head for another number of classes")
         report = report._replace(dropped=report.dropped | reasons)
     return matched, report._replace(moved=moved)
+
+
+def match_head(
+    weights: Weights, known: Sequence[str], classes: Sequence[str]
+) -> tuple[dict[str, Tensor], tuple[str, ...], dict[str, str]]:
+    """Bring the rows of a head for `known` classes into the order of as many other `classes`.
+
+    A head for other classes is left out. One for another number of them is returned as it is.
+
+    Returns:
+        All weights that can be used, a sentence if rows were matched in another way than one by
+        one, and the names that are left out, with the reason.
+    """
+    heads = [name for name in weights if name.startswith("head.")]
+    if not heads or len(known) != len(classes):
+        return dict(weights), (), {}
+    match = match_classes(classes, known)
+    if match is None:
+        others = {name: tensor for name, tensor in weights.items() if name not in heads}
+        return others, (), dict.fromkeys(heads, "a head for other classes")
+    if match.keeps_order:
+        return dict(weights), (match.note,) if match.is_assumed else (), {}
+    rows = {name: weights[name][list(match.places)] for name in heads}
+    return {**weights, **rows}, (f"rows of the head: {match.note}",), {}
 
 
 def fit_geometry(

@@ -15,7 +15,7 @@ from typing import Any, Literal, overload
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import STAND_INS
 from videomae_cli.errors import RecipeError
-from videomae_cli.report import json_text
+from videomae_cli.report import format_json
 
 RecipeKind = Literal["pretrain", "finetune"]
 
@@ -159,4 +159,4 @@ def _to_yaml(value: Any) -> str:
     is_plain = _PLAIN_TEXT.fullmatch(value) and value not in _YAML_1_2_WORDS
     if is_plain and value.lower() not in _YAML_1_1_BOOLEANS:
         return str(value)
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", json_text(value))
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", format_json(value))

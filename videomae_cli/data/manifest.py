@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from videomae_cli import atomic
 from videomae_cli.errors import DataError
-from videomae_cli.report import encodable, json_text
+from videomae_cli.report import encodable, format_json
 
 COLUMNS = ("path", "label", "split", "frames", "fps", "width", "height", "decoder")
 SPLITS = ("train", "val", "test")
@@ -87,9 +87,9 @@ def write_manifest(
     if names is None:
         (directory / CLASSES).unlink(missing_ok=True)
     else:
-        write_text(directory / CLASSES, json_text(list(names), indent=2) + "\n")
+        write_text(directory / CLASSES, format_json(list(names), indent=2) + "\n")
     content = {"root": str(root), "digest": digest, **facts}
-    write_text(directory / DATASET, json_text(content, indent=2) + "\n")
+    write_text(directory / DATASET, format_json(content, indent=2) + "\n")
     return Manifest(root, tuple(videos), _encodable(names), digest)
 
 

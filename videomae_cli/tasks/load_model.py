@@ -5,12 +5,17 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
 from videomae_cli.checkpoints.loading import Checkpoint, load_any_format
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
 from videomae_cli.checkpoints.reading.files import read_weights
-from videomae_cli.checkpoints.transfer import encoder_weights_for_classifier, fit_geometry
+from videomae_cli.checkpoints.transfer import (
+    encoder_weights_for_classifier,
+    fit_geometry,
+    match_head,
+)
 from videomae_cli.config.model import Norm
 from videomae_cli.config.model_config import ModelConfig, autoencoder_config
 from videomae_cli.config.recipe_files import load_recipe
@@ -63,15 +68,23 @@ def read_run(path: Path) -> Checkpoint:
 
 
 def load_autoencoder(loaded: Checkpoint) -> Autoencoder:
-    """Build the autoencoder that a checkpoint describes; a `CheckpointError` if it is none."""
+    """Build the autoencoder that a checkpoint describes.
+
+    Raises a `CheckpointError` if it is none, or values are not finite.
+    """
     model = build_autoencoder(loaded.config)
+    require_finite(loaded.weights, loaded.file, loaded.origins)
     load_weights(model, loaded.weights)
     return model
 
 
 def load_classifier(loaded: Checkpoint) -> Classifier:
-    """Build the classifier that a checkpoint describes; a `CheckpointError` if it is none."""
+    """Build the classifier that a checkpoint describes.
+
+    Raises a `CheckpointError` if it is none, or values are not finite.
+    """
     model = build_classifier(loaded.config)
+    require_finite(loaded.weights, loaded.file, loaded.origins)
     load_weights(model, loaded.weights)
     return model
 
@@ -95,8 +108,10 @@ def init_from_pretrained(
     """Initialise a classifier from a pretrained encoder; return its weights and the load report.
 
     The tubelet embedding and learned position embeddings are adapted to another clip geometry.
-    Tensors that the checkpoint lacks keep their initial values. `norm` is the source of the norm
-    after pooling. Raises a `CheckpointError` if the encoders differ.
+    The head of a classifier is used if it is for the same classes, whatever their order. Tensors
+    that the checkpoint lacks keep their initial values. `norm` is the source of the norm
+    after pooling. Raises a `CheckpointError` if the encoders differ, or values that the classifier
+    would use are not finite.
     """
     source = loaded.config
     if source.encoder != config.encoder:
@@ -107,14 +122,16 @@ def init_from_pretrained(
             " to its values",
         )
     fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
+    fitted, note, unused = match_head(fitted, source.classes or (), config.classes or ())
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
     weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
+    require_finite(weights, loaded.file, loaded.origins)
     load_weights(classifier, weights, initialised=report.initialised)
     report = report._replace(
         matched=tuple(name for name in report.matched if name not in changes),
         interpolated=changes,
-        dropped=loaded.report.dropped | report.dropped,
-        assumed=(*loaded.report.assumed, *_input_differences(source, config)),
+        dropped=loaded.report.dropped | report.dropped | unused,
+        assumed=(*loaded.report.assumed, *note, *_input_differences(source, config)),
         defects=loaded.report.defects,
     )
     return weights, report

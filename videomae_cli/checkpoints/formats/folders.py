@@ -17,7 +17,7 @@ from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.native import FOREIGN_CONFIG_KEY, WEIGHTS_FILE
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
-from videomae_cli.report import json_text
+from videomae_cli.report import format_json
 
 CONFIG, PROCESSOR = "config", "preprocessor_config"
 JSON_FILES = (CONFIG, PROCESSOR, "video_preprocessor_config")
@@ -77,7 +77,7 @@ def write_folder(
         for name, shard in shards.items():
             save_file(shard, partial / name, metadata=metadata)
         for name, content in contents.items():
-            text = json_text(content, indent=2) + "\n"
+            text = format_json(content, indent=2) + "\n"
             (partial / name).write_text(text, encoding="utf-8")
 
 

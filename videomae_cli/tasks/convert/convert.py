@@ -3,13 +3,16 @@
 Every tensor is reported as matched, dropped or initialised.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from videomae_cli.checkpoints.formats import FORMATS
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
+from videomae_cli.checkpoints.keymap import list_names
 from videomae_cli.checkpoints.loading import Checkpoint, save_as_format
 from videomae_cli.checkpoints.native import MODEL_CONFIG_FILE, WEIGHTS_FILE, write_native
 from videomae_cli.config.model_config import ModelConfig
@@ -124,9 +127,35 @@ def _write(out: Path, target: str, loaded: Checkpoint, *, force: bool) -> None:
         write_native(out, loaded.weights, loaded.config, replace=force)
     else:
         save_as_format(out, loaded.weights, loaded.config, target)
+    try:
+        _check(out, loaded)
+    except CheckpointError:
+        _remove(out)
+        raise
+
+
+def _check(out: Path, loaded: Checkpoint) -> None:
+    """Read what was written; values that are not finite must be the same bytes, too."""
     written = read_checkpoint(out)
-    is_same = written.weights.keys() == loaded.weights.keys() and all(
-        torch.equal(tensor, written.weights[name]) for name, tensor in loaded.weights.items()
-    )
-    if not is_same or written.config != loaded.config:
-        raise CheckpointError(f"{out} does not read back as written", "check the disk for errors")
+    different = [n for n, t in loaded.weights.items() if not _is_same(t, written.weights.get(n))]
+    different += written.weights.keys() - loaded.weights.keys()
+    if different or written.config != loaded.config:
+        reason = list_names(different) or "the model configuration"
+        raise CheckpointError(
+            f"{out} did not read back as written ({reason}), and was removed",
+            "check the disk for errors",
+        )
+
+
+def _is_same(first: Tensor, second: Tensor | None) -> bool:
+    if second is None or (first.dtype, first.shape) != (second.dtype, second.shape):
+        return False
+    one, other = (tensor.flatten().view(torch.uint8) for tensor in (first, second))
+    return torch.equal(one, other)
+
+
+def _remove(out: Path) -> None:
+    if out.is_dir():
+        shutil.rmtree(out)
+    else:
+        out.unlink(missing_ok=True)

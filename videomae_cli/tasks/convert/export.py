@@ -13,7 +13,7 @@ from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.engine.environment import software
 from videomae_cli.errors import CheckpointError, UsageError
-from videomae_cli.report import Report, json_text
+from videomae_cli.report import Report, format_json
 from videomae_cli.tasks.convert.export_formats import (
     EXPORT_FORMATS,
     INPUT,
@@ -126,7 +126,7 @@ def _write(
         parity = compare_outputs(original, export_format.open(file))
         metadata = _make_metadata(loaded, original, to, parity)
         metadata["files"] = sorted(file.name for file in folder.iterdir())
-        text = json_text(metadata, indent=2) + "\n"
+        text = format_json(metadata, indent=2) + "\n"
         (folder / metadata_file.name).write_text(text, encoding="utf-8")
     return parity, metadata
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
@@ -67,8 +68,10 @@ def build_export_model(loaded: Checkpoint, *, features: bool) -> ExportModel:
     """Build the part of a checkpoint's model that is exported.
 
     `features` leaves out a classifier's head. Models without one always give features or latents.
+    Raises a `CheckpointError` if values are not finite.
     """
     config = loaded.config
+    require_finite(loaded.weights, loaded.file, loaded.origins)
     model = BUILDERS[config.kind](config)
     load_weights(model, loaded.weights)
     model.eval()

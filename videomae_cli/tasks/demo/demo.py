@@ -60,7 +60,7 @@ def run(run_dir: Path, report: Report, plan: DemoPlan) -> DemoResults:
     comparisons = tuple(score for score in scores if score.order == "natural")
     controls = tuple(score for score in scores if score.order != "natural")
     results = DemoResults(comparisons, controls, timer.seconds)
-    atomic.write_text(run_dir / RESULTS, json.dumps(results.as_json(), indent=1) + "\n")
+    atomic.write_json(run_dir / RESULTS, results.as_json())
     page = write_report(run_dir, results, plan.counts, run_dir / PRETRAIN / "final", plan.seed)
     title = f"top-1 on {comparisons[0].videos:,} test videos, 8 classes, chance 12.5 %"
     report.table(title, COLUMNS, results.rows())

@@ -1,6 +1,6 @@
 """`videomae finetune`: train a classifier on labelled videos, from a pretrained encoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,21 +13,22 @@ from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.config.model_config import ModelConfig, classifier_config
 from videomae_cli.config.schema import FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
-from videomae_cli.data.manifest import Manifest
+from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import gather_weights
 from videomae_cli.engine.logging.metrics import Metric
 from videomae_cli.engine.optim import Group, parameter_groups
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import digest_of
-from videomae_cli.errors import DataError
+from videomae_cli.engine.step import NonFiniteError
+from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.models.build import build_classifier
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import class_frequency_loss, classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
-from videomae_cli.tasks.evaluate.scores import EvalProtocol
+from videomae_cli.tasks.evaluate.scores import EvalProtocol, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
@@ -39,6 +40,7 @@ from videomae_cli.tasks.train.train import train
 
 SCRATCH = "scratch"
 TOP1 = Metric("top1")
+MAX_NAMED = 8
 
 
 class Loss(NamedTuple):
@@ -127,7 +129,7 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
             precision=runtime.precision,
             init=init,
         ),
-        validate=_validation(recipe, manifest, classifier, runtime),
+        validate=_validation(recipe, manifest, classifier, runtime, report),
         metric=TOP1,
         validate_every_epochs=recipe.eval.every_epochs,
         # of predicting the class frequencies of the training videos
@@ -196,10 +198,18 @@ def _classifier(
 
 
 def _validation(
-    recipe: FinetuneRecipe, manifest: Manifest, classifier: Classifier, runtime: Runtime
+    recipe: FinetuneRecipe,
+    manifest: Manifest,
+    classifier: Classifier,
+    runtime: Runtime,
+    report: Report,
 ) -> Callable[[int], dict[str, float]] | None:
-    """Return a function that scores one centre view of every validation video."""
-    if not manifest.split("val"):
+    """Return a function that scores one centre view of every validation video.
+
+    It raises a `NonFiniteError` if no video gets finite probabilities.
+    """
+    videos = manifest.split("val")
+    if not videos:
         return None
 
     def validate(step: int) -> dict[str, float]:
@@ -213,6 +223,25 @@ def _validation(
                 runtime=runtime,
                 report=Silence(),
             )
-        return scores.metrics()
+        return _measure(scores, videos, step, report)
 
     return validate
+
+
+def _measure(
+    scores: Scores, videos: Sequence[Video], step: int, report: Report
+) -> dict[str, float]:
+    """Return the metrics of a validation, and warn of videos without finite probabilities."""
+    try:
+        metrics = scores.metrics()
+    except CheckpointError as error:
+        failure = NonFiniteError(f"step {step:,}: validation: {error.message}", error.hint)
+        failure.is_shared = True  # all processes have the same scores
+        raise failure from error
+    if len(scores.nonfinite):
+        paths = ", ".join(videos[index].path for index in scores.nonfinite[:MAX_NAMED])
+        report.warn(
+            f"step {step:,}: validation: the outputs for {len(scores.nonfinite):,} of"
+            f" {len(scores.labels):,} videos are not finite; counted as wrong: {paths}"
+        )
+    return metrics
