@@ -59,8 +59,9 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
     short = _count_short(videos)
     if short:
         report.say(
-            f"{short:,} of {len(videos):,} videos are shorter than 16 x 4 = {SHORT_FRAMES} frames: "
-            "clips of 16 frames with a stride of 4 repeat their last frame"
+            f"{short:,} of {len(videos):,} videos are shorter than {SHORT_FRAMES} frames (16 x 4, "
+            "a usual clip): clip.short of the recipe decides what happens; by default, the frames "
+            "of their clips are spread evenly over the whole video"
         )
     decoders = Counter(video.decoder for video in videos)
     counts = ", ".join(f"{name} {count:,}" for name, count in decoders.most_common())

@@ -31,7 +31,12 @@ from videomae_cli.tasks.evaluate.scores import EvalProtocol
 from videomae_cli.tasks.evaluate.scoring import score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
-from videomae_cli.tasks.train.job import Job, open_manifest, plan_training
+from videomae_cli.tasks.train.job import (
+    Job,
+    open_manifest,
+    plan_training,
+    report_short_videos,
+)
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.resume import check_recipe, identity
@@ -66,7 +71,8 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     of the final weights.
 
     Raises:
-        DataError: There are no prepared data where the recipe says, or they have no labels.
+        DataError: There are no prepared data where the recipe says, they have no labels, or
+            `clip.short` refuses them.
         CheckpointError: The pretrained weights do not fit.
         RecipeError: The batch does not divide, or is larger than the data.
         TrainingError: The loss is not finite; a resume would change numbers; a file could not be
@@ -75,6 +81,7 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     """
     manifest = open_manifest(recipe)
     class_names(manifest, recipe)  # refuse unlabelled data before anything is written
+    report_short_videos(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
@@ -113,9 +120,7 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
         model=classifier,
         config=config.model_copy(update={"data": str(recipe.data)}),
         groups=_parameter_groups(recipe, classifier, config),
-        clips=FinetuneClips(
-            videos, manifest.root, recipe.clip.candidates(), recipe.augment, recipe.seed
-        ),
+        clips=_training_clips(recipe, manifest),
         order=order,
         plan=plan,
         prepare=MixedBatches(recipe, len(classes), rank=runtime.rank).prepare,
@@ -150,6 +155,17 @@ def class_names(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
             "prepare a folder of class folders, or a list with labels",
         )
     return manifest.classes
+
+
+def _training_clips(recipe: FinetuneRecipe, manifest: Manifest) -> FinetuneClips:
+    return FinetuneClips(
+        manifest.split("train"),
+        manifest.root,
+        recipe.clip.candidates(),
+        recipe.augment,
+        recipe.seed,
+        manifest.times,
+    )
 
 
 def _parameter_groups(

@@ -20,7 +20,12 @@ from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import autoencoder_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
 from videomae_cli.tasks.run_dir import RunDir
-from videomae_cli.tasks.train.job import Job, open_manifest, plan_training
+from videomae_cli.tasks.train.job import (
+    Job,
+    open_manifest,
+    plan_training,
+    report_short_videos,
+)
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.resume import check_recipe, identity
 from videomae_cli.tasks.train.train import train
@@ -33,13 +38,14 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
     of the final weights.
 
     Raises:
-        DataError: There are no prepared data where the recipe says.
+        DataError: There are no prepared data where the recipe says, or `clip.short` refuses them.
         RecipeError: The batch does not divide, or is larger than the data.
         TrainingError: The loss is not finite; a resume would change numbers; a file could not be
             written; the directory is in use.
         Stopped: A signal asked to stop; everything is saved.
     """
     manifest = open_manifest(recipe)
+    report_short_videos(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_job, manifest=manifest, runtime=runtime)
         recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
@@ -76,9 +82,7 @@ def build_job(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime) -> J
             weight_decay=recipe.optim.weight_decay,
             tokens_decay=recipe.model.positions == "separable",  # as in MAE-ST
         ),
-        clips=PretrainClips(
-            videos, manifest.root, recipe.clip.candidates(), recipe.augment, recipe.seed
-        ),
+        clips=_training_clips(recipe, manifest),
         order=order,
         plan=plan,
         prepare=_prepare,
@@ -89,6 +93,17 @@ def build_job(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime) -> J
             decoders=environment.decoders(),
             precision=runtime.precision,
         ),
+    )
+
+
+def _training_clips(recipe: PretrainRecipe, manifest: Manifest) -> PretrainClips:
+    return PretrainClips(
+        manifest.split("train"),
+        manifest.root,
+        recipe.clip.candidates(),
+        recipe.augment,
+        recipe.seed,
+        manifest.times,
     )
 
 
