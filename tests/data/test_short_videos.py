@@ -5,8 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.make_clips import write_clip
 from tests.notes import Notes
 from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.training import FinetuneAugmentSpec
+from videomae_cli.data.dataset import FinetuneClips
+from videomae_cli.data.eval_views import EvalViews
 from videomae_cli.data.frame_sampling import (
     is_short,
     part_train_indices,
@@ -99,6 +103,23 @@ def test_spread_frames_are_even_and_reach_both_ends() -> None:
             assert (indices[0], indices[-1]) == (0, frames - 1)
             assert np.abs(even - indices).max() <= 0.5
     assert spread_indices(9, 1) == [4]
+
+
+@pytest.mark.parametrize("sampling", ["dense", "segment"])
+def test_training_reads_the_frames_of_a_short_video_that_evaluation_reads(
+    sampling: str, tmp_path: Path
+) -> None:
+    write_clip(tmp_path / "a.mp4", 6, seed=1)
+    row = Video("a.mp4", 0, "train", 6, 25.0, 64, 64, "decord")
+    clip = spec("spread", sampling=sampling)
+    augment = FinetuneAugmentSpec(crop="center", flip=False)
+
+    trained = FinetuneClips([row], tmp_path, clip, augment, 0)[3, 0].clip
+    views = EvalViews([row], tmp_path, clip, clips=2, crops=1, size=32)[0].views
+
+    frames = [np.asarray(trained[0, :, t]).tobytes() for t in range(8)]
+    assert len(set(frames)) == 6
+    assert all(bool((view == trained[0]).all()) for view in views)
 
 
 def manifest(*frames: int) -> Manifest:

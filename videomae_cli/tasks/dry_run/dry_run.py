@@ -95,15 +95,20 @@ def _build(
         videos, recipe = None, with_train(recipe, workers=0)
     if videos is not None:
         report_short_videos(recipe, videos, report)
-    build_pretraining = partial(_build_pretraining, videos=videos, runtime=runtime)
-    recipe = resolve_micro_batch(recipe, resume, runtime, report, build_pretraining)
-    return build_pretraining(recipe), videos
+    scratch = recipe.model_copy(update={"start": None})
+    build_pretraining = partial(
+        _build_pretraining, videos=videos, runtime=runtime, report=ProgressOnly(report)
+    )
+    micro_batch = resolve_micro_batch(scratch, resume, runtime, report, build_pretraining).train
+    return build_pretraining(recipe.model_copy(update={"train": micro_batch})), videos
 
 
-def _build_pretraining(recipe: PretrainRecipe, videos: Manifest | None, runtime: Runtime) -> Job:
+def _build_pretraining(
+    recipe: PretrainRecipe, videos: Manifest | None, runtime: Runtime, report: Report
+) -> Job:
     if videos is not None:
-        return pretrain.build_job(recipe, videos, runtime)
-    job = pretrain.build_job(recipe, synthetic_manifest(recipe), runtime)
+        return pretrain.build_job(recipe, videos, runtime, report)
+    job = pretrain.build_job(recipe, synthetic_manifest(recipe), runtime, report)
     return job._replace(clips=SyntheticClips(recipe))
 
 

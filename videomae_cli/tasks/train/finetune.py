@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.config.model_config import ModelConfig, classifier_config
-from videomae_cli.config.schema import FinetuneRecipe
+from videomae_cli.config.schema import SCRATCH, FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine import environment
@@ -40,9 +40,9 @@ from videomae_cli.tasks.train.job import (
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.resume import check_recipe, identity
+from videomae_cli.tasks.train.start import inherit_origin, report_start
 from videomae_cli.tasks.train.train import train
 
-SCRATCH = "scratch"
 TOP1 = Metric("top1")
 
 
@@ -196,19 +196,8 @@ def _classifier(
         return classifier, config, ""
     loaded = read_checkpoint(Path(start), Hints(heads=config.encoder.heads, is_guess=True))
     weights, load_report = init_from_pretrained(loaded, classifier, config, norm=model.norm)
-    report.say(f"starting from {start}: {load_report.summary()}")
-    for change, count in load_report.count_changes():
-        report.say(f"{count} tensor{'s' if count > 1 else ''} adapted to this recipe: {change}")
-    for sentence in load_report.assumed:
-        report.say(f"assumed: {sentence}")
-    for defect in filter(None, (*load_report.defects, loaded.warning)):
-        report.warn(defect)
-    origin = f"{start} ({loaded.config.kind}, {loaded.format})"
-    lineage = {
-        "license": loaded.config.license,
-        "derived_from": (*loaded.config.derived_from, origin),
-    }
-    return classifier, config.model_copy(update=lineage), digest_of(weights)
+    report_start(start, loaded, load_report, report)
+    return classifier, inherit_origin(config, start, loaded), digest_of(weights)
 
 
 def _validation(
