@@ -43,7 +43,7 @@ def pretrain(
 
       videomae pretrain --recipe mine.yaml --set schedule.epochs=200
 
-      videomae pretrain --recipe k400-vitb --data data/mine --checkpoint k400.pth
+      videomae pretrain --recipe k400-vitb --checkpoint weights.pth
 
       videomae pretrain --recipe k400-vitb --dry-run --price-per-hour 12
     """
