@@ -31,7 +31,9 @@ DROPPED = {
 }
 INITIALISED = ("fc_norm.*", "head.*")
 PATCH_EMBED = "encoder.patch_embed.proj.weight"
-SPACE, TIME = "encoder.positions.space", "encoder.positions.time"
+DECODER = ("encoder_to_decoder.*", "mask_token", "decoder.*")
+DECODER_HEAD = ("decoder.head.weight", "decoder.head.bias")
+POOLED_NORM = "the norm after pooling; an autoencoder has a norm before pooling"
 
 
 def encoder_weights_for_classifier(
@@ -87,10 +89,38 @@ def match_head(
     return {**weights, **rows}, (f"rows of the head: {match.note}",), {}
 
 
+def weights_for_autoencoder(
+    weights: Weights, expected: Shapes
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """Select the weights that an autoencoder uses from a model with or without a decoder.
+
+    A decoder that the source lacks keeps its initial values, as does the last layer of one that
+    predicts other pixels per token, and the norm of the encoder of a classifier.
+
+    Raises:
+        CheckpointError: The models differ; the tensors are named.
+    """
+    has_decoder = any(name.startswith("decoder.") for name in weights)
+    other_heads = [
+        name
+        for name in DECODER_HEAD
+        if name in weights and tuple(weights[name].shape) != tuple(expected[name])
+    ]
+    candidates = {name: tensor for name, tensor in weights.items() if name not in other_heads}
+    matched, report = match_tensors(
+        candidates,
+        expected,
+        allow_initialised=(f"{LAST_NORM}*", *(other_heads if has_decoder else DECODER)),
+        allow_dropped={"fc_norm.*": POOLED_NORM, "head.*": "a head for classes"},
+    )
+    reasons = dict.fromkeys(other_heads, "predicts another number of pixels per token")
+    return matched, report._replace(dropped=report.dropped | reasons)
+
+
 def fit_geometry(
-    weights: Weights, old: TokenGrid, new: TokenGrid
+    weights: Weights, old: TokenGrid, new: TokenGrid, *, parts: Sequence[str] = ("encoder",)
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Adapt native weights to another clip geometry.
+    """Adapt native weights to another clip geometry; the positions of `parts` are interpolated.
 
     Returns:
         All weights, and the names of the adapted ones, each with a description of the change.
@@ -98,8 +128,10 @@ def fit_geometry(
     Raises:
         CheckpointError: Neither tubelet depth divides the other, or patch sizes differ.
     """
-    fitted, interpolated = interpolate_positions(weights, old, new)
-    changes = dict.fromkeys(interpolated, "positions interpolated")
+    fitted, changes = dict(weights), dict[str, str]()
+    for part in parts:
+        fitted, interpolated = interpolate_positions(fitted, old, new, part)
+        changes |= dict.fromkeys(interpolated, "positions interpolated")
     if PATCH_EMBED in weights:
         fitted[PATCH_EMBED], change = fit_patch_embed(weights[PATCH_EMBED], new)
         if change:
@@ -108,22 +140,23 @@ def fit_geometry(
 
 
 def interpolate_positions(
-    weights: Weights, old: TokenGrid, new: TokenGrid
+    weights: Weights, old: TokenGrid, new: TokenGrid, part: str = "encoder"
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Interpolate the learned position embeddings of an encoder, if it has any, for another grid.
+    """Interpolate the learned position embeddings of a part, if it has any, for another grid.
 
     Returns:
         All weights, and the names of the interpolated ones.
     """
+    space, time = f"{part}.positions.space", f"{part}.positions.time"
     interpolated: dict[str, Tensor] = {}
-    if TIME in weights and old.t != new.t:
-        time_1Dt = weights[TIME].transpose(1, 2)
+    if time in weights and old.t != new.t:
+        time_1Dt = weights[time].transpose(1, 2)
         time_1Dt = F.interpolate(time_1Dt, new.t, mode="linear", align_corners=False)
-        interpolated[TIME] = time_1Dt.transpose(1, 2).contiguous()
-    if SPACE in weights and (old.h, old.w) != (new.h, new.w):
-        space_1Dhw = weights[SPACE].transpose(1, 2).reshape(1, -1, old.h, old.w)
+        interpolated[time] = time_1Dt.transpose(1, 2).contiguous()
+    if space in weights and (old.h, old.w) != (new.h, new.w):
+        space_1Dhw = weights[space].transpose(1, 2).reshape(1, -1, old.h, old.w)
         space_1Dhw = F.interpolate(space_1Dhw, (new.h, new.w), mode="bicubic", align_corners=False)
-        interpolated[SPACE] = space_1Dhw.flatten(2).transpose(1, 2).contiguous()
+        interpolated[space] = space_1Dhw.flatten(2).transpose(1, 2).contiguous()
     return {**weights, **interpolated}, tuple(interpolated)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import get_args
 
 from videomae_cli import atomic
-from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
+from videomae_cli.config.schema import SCRATCH, FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import Stopped
 from videomae_cli.report import ProgressOnly, Report
 from videomae_cli.tasks.demo.data import (
@@ -126,7 +126,7 @@ def _train_classifier(
     folder = run_dir / classifier.name
     if not is_finished(folder):
         data = labelled_dir(run_dir, order, labels)
-        weights = str(run_dir / PRETRAIN / "final") if start == "pretrained" else finetune.SCRATCH
+        weights = str(run_dir / PRETRAIN / "final") if start == "pretrained" else SCRATCH
         recipe = plan.finetuning.model_copy(update={"data": data, "start": weights})
         finetune.run(recipe, folder, ProgressOnly(report))
     result = evaluate.run(folder / "final", ProgressOnly(report))

@@ -14,6 +14,8 @@ from videomae_cli import atomic
 from videomae_cli.checkpoints.class_names import describe_difference, match_classes
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.data.manifest import Manifest, read_manifest
+from videomae_cli.data.short_videos import report_short_videos
+from videomae_cli.data.time_sampling import with_times
 from videomae_cli.engine import environment
 from videomae_cli.engine.runtime import Precision, Runtime
 from videomae_cli.errors import CheckpointError, DataError
@@ -98,11 +100,14 @@ def _select_videos(
     if folder is None:
         raise DataError("the checkpoint does not record its dataset", "give --data DIR")
     manifest = read_manifest(folder)
+    if config.clip().step_seconds is not None:
+        manifest = with_times(manifest)
     if split is None:
         split = "test" if manifest.split("test") else "val"
     if not manifest.split(split):
         splits = sorted({video.split for video in manifest.videos})
         raise DataError(f"{folder}: no {split} videos", f"use --split with {' or '.join(splits)}")
+    report_short_videos(config.clip(), manifest, [split], report)
     if any(video.label is None for video in manifest.split(split)):
         raise DataError(f"{folder}: {split} videos without a label", "prepare a labelled list")
     return _relabel(config, manifest, folder, report), split

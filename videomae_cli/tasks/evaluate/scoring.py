@@ -90,6 +90,7 @@ def _make_views(
         clips=protocol.clips,
         crops=protocol.crops,
         size=clip.size,
+        times=manifest.times,
     )
 
 

@@ -16,7 +16,7 @@ import yaml
 from torch import Tensor
 
 from videomae_cli import atomic
-from videomae_cli.config.recipe_files import dump_recipe, load_recipe
+from videomae_cli.config.recipe_files import OLDER_VALUES, dump_recipe, load_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.data.manifest import read_manifest
 from videomae_cli.engine.saving import store
@@ -223,7 +223,7 @@ def _copy_fork(run_dir: Path, identity: Mapping[str, str], report: Report) -> Pa
 
 
 def _changed_values(file: Path, recipe: Recipe) -> dict[str, list[Any]]:
-    old = load_recipe(str(file), [], recipe.kind)  # a key it does not know yet has its default
+    old = load_recipe(str(file), [], recipe.kind)
     before, after = (yaml.safe_load(dump_recipe(one)) for one in (old, recipe))
     return dict(sorted(_differences("", before, after)))
 
@@ -238,8 +238,16 @@ def _differences(prefix: str, before: object, now: object) -> list[tuple[str, li
 
 
 def _fixed_values(recipe: Recipe) -> dict[str, Any]:
-    """Return the values that affect results and are not defaults (new keys start as defaults)."""
+    """Return the values that affect results and are not defaults (new keys start as defaults).
+
+    `OLDER_VALUES` take the place of the defaults of their keys.
+    """
     values: dict[str, Any] = recipe.model_dump(mode="json", exclude_defaults=True)
+    for key, older in OLDER_VALUES.items():
+        group, name = key.split(".")
+        values[group].pop(name, None)
+        if (value := getattr(getattr(recipe, group), name)) != older:
+            values[group][name] = value
     for key in FREE:
         *sections, last = key.split(".")
         section = values
