@@ -113,6 +113,52 @@ def test_an_exported_model_gives_the_outputs_of_the_original_for_any_batch(
     assert metadata["parity"]["largest_difference"] < 1e-5
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_graph_has_few_axes_and_constant_weights(tmp_path: Path, name: str) -> None:
+    """ncnn takes no tensor of more axes; quantisers look for constants."""
+    out = tmp_path / "a.onnx"
+    exported(model(tmp_path / "model", CONFIGS[name]), "onnx", out)
+    graph = infer_graph(out)
+
+    values = [*graph.input, *graph.output, *graph.value_info]
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in values}
+    constants = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+    of_weights = [node for node in products if node.input[1] in constants]
+    config = CONFIGS[name]
+    depth, heads = config.encoder.depth, int(config.kind == "classifier")
+    embeddings = 2 if config.select is not None else 1  # once more, to measure motion
+    embeddings += config.oversample != 1
+
+    assert max(ranks.values()) <= 5, {name: rank for name, rank in ranks.items() if rank > 5}
+    assert len(ranks) > len(graph.node) - 5  # inference found the shape of nearly every tensor
+    assert len(of_weights) == 4 * depth + embeddings + heads
+    assert len(products) - len(of_weights) == 2 * depth  # attention
+    pixels, dim = config.grid.tubelet_pixels, config.encoder.dim
+    assert [pixels, dim] in constants.values() and [dim, pixels] not in constants.values()
+
+
+def infer_graph(path: Path) -> Any:
+    onnx = pytest.importorskip("onnx")
+    return onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True).graph
+
+
+def test_a_quantiser_finds_every_weight(tmp_path: Path) -> None:
+    out, small = tmp_path / "a.onnx", tmp_path / "small.onnx"
+    exported(model(tmp_path / "model", CLASSIFIER), "onnx", out)
+    quantization = pytest.importorskip("onnxruntime.quantization")
+
+    quantization.quantize_dynamic(out, small)
+
+    onnx = pytest.importorskip("onnx")
+    nodes = [node.op_type for node in onnx.load(small).graph.node]
+    assert nodes.count("MatMulInteger") == 4 * CLASSIFIER.encoder.depth + 2  # patches and head
+    assert nodes.count("MatMul") == 2 * CLASSIFIER.encoder.depth and "Gemm" not in nodes
+    clip_BCTHW = clips(2, CLASSIFIER)
+    found, wanted = (EXPORT_FORMATS["onnx"].open(file)(clip_BCTHW) for file in (small, out))
+    torch.testing.assert_close(found, wanted, atol=0.05 * wanted.abs().max().item(), rtol=0)
+
+
 def test_the_json_beside_it_states_the_preprocessing_and_the_licence(tmp_path: Path) -> None:
     known = {"license": "CC0-1.0", "derived_from": ("first.pth",), "stride_frames": 3}
     source = model(tmp_path / "model", CLASSIFIER.model_copy(update=known))

@@ -28,6 +28,7 @@ from videomae_cli.tasks.convert.export_model import (
     Parity,
     build_export_model,
     compare_outputs,
+    constant_embedding,
     make_clips,
 )
 from videomae_cli.tasks.convert.load_report import print_assumptions, print_warnings
@@ -123,7 +124,8 @@ def _write(
     with replacing_several(out) as folder:
         export_format, clips = EXPORT_FORMATS[to], make_clips(EXAMPLE_BATCH, original.grid)
         file = folder / out.name
-        write_model(export_format, original.model, clips, original.output, file)
+        with constant_embedding(original.model):
+            write_model(export_format, original.model, clips, original.output, file)
         parity = compare_outputs(original, export_format.open(file))
         metadata = _make_metadata(loaded, original, to, parity)
         metadata["files"] = sorted(file.name for file in folder.iterdir())

@@ -3,6 +3,8 @@
 Shapes: B batch, C channels, T frames, H W pixels, N tokens, D embedding dimension, K classes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -14,6 +16,8 @@ from videomae_cli.grid import TokenGrid
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.build import BUILDERS, Backbone
 from videomae_cli.models.classifier import Classifier
+from videomae_cli.models.encoder import Encoder
+from videomae_cli.models.layers import TubeletEmbed
 from videomae_cli.tasks.convert.export_formats import ModelFunction
 from videomae_cli.tasks.load_model import load_weights
 
@@ -41,6 +45,37 @@ class Features(nn.Module):
             return self.model.features(clip_BCTHW)
         features_BD: Tensor = self.model.fc_norm(self.model.encoder(clip_BCTHW).mean(dim=1))
         return features_BD
+
+
+class ConstantEmbed(nn.Module):
+    """A tubelet embedding whose weights are stored as they are multiplied: weight_PD.
+
+    `TubeletEmbed` turns those of a convolution at each call. An exported model would do so at each
+    call too, and quantisers would find no constant.
+    """
+
+    def __init__(self, embed: TubeletEmbed) -> None:
+        super().__init__()
+        assert embed.proj.bias is not None
+        weight_PD = embed.make_matrix().detach().T.contiguous()
+        self.weight = nn.Parameter(weight_PD, requires_grad=False)
+        self.bias = embed.proj.bias
+
+    def forward(self, pixels_BVP: Tensor) -> Tensor:
+        """Embed normalised tubelets: tokens_BVD, without positions."""
+        return pixels_BVP @ self.weight + self.bias
+
+
+@contextmanager
+def constant_embedding(model: nn.Module) -> Iterator[None]:
+    """Give a model a `ConstantEmbed` for the time of its export."""
+    encoder = next(part for part in model.modules() if isinstance(part, Encoder))
+    embed = encoder.patch_embed
+    encoder.add_module("patch_embed", ConstantEmbed(embed))
+    try:
+        yield
+    finally:
+        encoder.patch_embed = embed
 
 
 class ExportModel(NamedTuple):
