@@ -18,6 +18,7 @@ from videomae_cli.checkpoints.format import (
     map_affine,
 )
 from videomae_cli.checkpoints.formats.folders import CONFIG, PROCESSOR, write_folder
+from videomae_cli.checkpoints.formats.hugging_face_card import make_card
 from videomae_cli.checkpoints.formats.hugging_face_json import (
     PREFIX,
     make_config_json,
@@ -122,9 +123,9 @@ def recognise_linear(weights: Weights, _json: FolderJson) -> str | None:
 
 
 def write(path: Path, weights: Weights, config: ModelConfig) -> None:
-    """Write a folder for `from_pretrained`, with the model configuration in the header."""
+    """Write a folder for `from_pretrained`: the model configuration in the header, a model card."""
     folder_json = {CONFIG: make_config_json(config), PROCESSOR: make_processor_json(config)}
-    write_folder(path, weights, config, folder_json)
+    write_folder(path, weights, config, folder_json, card=make_card(config))
 
 
 HF = Format(

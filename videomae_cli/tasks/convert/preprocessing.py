@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from videomae_cli.checkpoints.formats.hugging_face_card import describe_sampling
 from videomae_cli.config.model_config import ModelConfig
 
 DENSE = (
@@ -14,6 +15,15 @@ RESIZE = (
     " shorter side has {size} pixels; the longer side keeps the proportion, rounded down"
 )
 CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves to even"
+
+
+def summarize_preprocessing(config: ModelConfig, frames: int) -> str:
+    """Return in one line which frames are a clip, its size, and how pixels are normalised."""
+    mean, std = (", ".join(map(str, values)) for values in (config.mean, config.std))
+    return (
+        f"{describe_sampling(config, frames)}, {config.grid.height} x {config.grid.width} pixels,"
+        f" normalised with mean {mean} and std {std}"
+    )
 
 
 def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
