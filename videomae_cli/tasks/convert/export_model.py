@@ -127,18 +127,20 @@ def make_clips(batch: int, grid: TokenGrid) -> Tensor:
 
 
 @torch.no_grad()
-def compare_outputs(original: ExportModel, exported: ModelFunction) -> Parity:
+def compare_outputs(
+    original: ExportModel, exported: ModelFunction, batches: tuple[int, ...] = BATCHES
+) -> Parity:
     """Compare the outputs of an exported model and of the original for the same clips.
 
     Raises:
         CheckpointError: They differ by more than rounding.
     """
-    clips = [make_clips(batch, original.grid) for batch in BATCHES]
+    clips = [make_clips(batch, original.grid) for batch in batches]
     pairs = [(original.model(clip_BCTHW), exported(clip_BCTHW)) for clip_BCTHW in clips]
     expected, actual = (
         torch.cat([side.flatten() for side in sides]) for sides in zip(*pairs, strict=True)
     )
-    parity = Parity(BATCHES, (expected - actual).abs().max().item(), expected.abs().max().item())
+    parity = Parity(batches, (expected - actual).abs().max().item(), expected.abs().max().item())
     relative = parity.largest_difference / max(parity.largest_number, MIN_VALUE)
     if not relative <= TOLERANCE:  # true for NaN as well
         raise CheckpointError(
