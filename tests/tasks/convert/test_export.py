@@ -205,7 +205,7 @@ def test_the_batch_of_a_pt2_is_fixed_too(tmp_path: Path) -> None:
     )
 
     torch.testing.assert_close(running(clip_BCTHW), expected(source, clip_BCTHW, features=False))
-    with pytest.raises(Exception, match="Guard failed|shape"):
+    with pytest.raises(Exception, match=r"Guard failed|shape"):
         running(clips(3, CLASSIFIER))
 
 

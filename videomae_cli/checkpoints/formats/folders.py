@@ -22,8 +22,8 @@ CONFIG, PROCESSOR = "config", "preprocessor_config"
 JSON_FILES = (CONFIG, PROCESSOR, "video_preprocessor_config")
 WEIGHTS_FILES = (WEIGHTS_FILE, "pytorch_model.bin")
 INDEX = ".index.json"
-CARD = "README.md"
-CARD_MARK = "<!-- written by videomae convert -->"
+README = "README.md"
+README_MARK = "<!-- written by videomae convert -->"
 SHARD_BYTES = 5 * 10**9
 MAX_JSON_BYTES = 16 * 2**20
 
@@ -55,12 +55,12 @@ def write_folder(
     config: ModelConfig,
     folder_json: Mapping[str, Any],
     *,
-    card: str | None = None,
+    readme: str | None = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
     """Write tensors and JSON files to a folder; the model configuration goes into the headers.
 
-    `card` is the text of a README.md. An existing folder is replaced only if it contains nothing
+    `readme` is the text of a README.md. An existing folder is replaced only if it contains nothing
     but files that this function writes.
     Weights of more than `shard_bytes` are split into shards.
 
@@ -82,8 +82,8 @@ def write_folder(
         for name, content in contents.items():
             text = json.dumps(content, indent=2, ensure_ascii=False)
             (partial / name).write_text(text + "\n", encoding="utf-8")
-        if card is not None:
-            (partial / CARD).write_text(card, encoding="utf-8", errors="replace")
+        if readme is not None:
+            (partial / README).write_text(readme, encoding="utf-8", errors="replace")
 
 
 def read_positive_int(content: Mapping[str, Any], name: str) -> int | None:
@@ -106,17 +106,17 @@ def _is_replaceable(path: Path) -> bool:
         return False
     known = {f"{name}.json" for name in JSON_FILES} | {WEIGHTS_FILE, WEIGHTS_FILE + INDEX}
     return all(
-        f.name in known or f.match("model-?????-of-?????.safetensors") or _is_our_card(f)
+        f.name in known or f.match("model-?????-of-?????.safetensors") or _is_our_readme(f)
         for f in path.iterdir()
     )
 
 
-def _is_our_card(file: Path) -> bool:
+def _is_our_readme(file: Path) -> bool:
     """Return whether a file is a model card that `convert` wrote, and not one of the user's."""
     return (
-        file.name == CARD
+        file.name == README
         and file.is_file()
-        and CARD_MARK in file.read_text(encoding="utf-8", errors="replace")
+        and README_MARK in file.read_text(encoding="utf-8", errors="replace")
     )
 
 

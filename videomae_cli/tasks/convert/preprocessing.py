@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from videomae_cli.checkpoints.formats.hugging_face_card import describe_sampling
+from videomae_cli.checkpoints.formats.hugging_face_readme import describe_sampling
 from videomae_cli.config.model_config import ModelConfig
 
 DENSE = (

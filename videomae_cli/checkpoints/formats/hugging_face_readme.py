@@ -1,14 +1,14 @@
 """The README.md of a Hugging Face folder: a model card with code that takes the model's frames.
 
 `config.json` and `preprocessor_config.json` cannot store the distance of the frames of a clip, and
-the pipeline of transformers 5.23 spreads them over the whole video. The code in the card takes the
+the pipeline of transformers 5.23 spreads them over the whole video. The code in the README takes the
 frames that `videomae eval` takes; it needs PyAV and transformers, and not videomae.
 """
 
 import json
 from typing import Any
 
-from videomae_cli.checkpoints.formats.folders import CARD_MARK
+from videomae_cli.checkpoints.formats.folders import README_MARK
 from videomae_cli.config.model_config import ModelConfig
 
 # licences that a model card names by these identifiers; any other is `other`, with a name
@@ -94,7 +94,7 @@ SELECTS = (
 )
 
 
-def make_card(config: ModelConfig) -> str:
+def make_readme(config: ModelConfig) -> str:
     """Return the model card of a folder."""
     model, output, last = RESULTS[config.kind]
     frames, size = config.grid.frames, config.grid.height
@@ -109,7 +109,7 @@ def make_card(config: ModelConfig) -> str:
     )
     return TEXT.format(
         metadata=_make_metadata(config),
-        mark=CARD_MARK,
+        mark=README_MARK,
         title=TITLES[config.kind],
         license=config.license or "not stated",
         origin=f" Derived from {', '.join(config.derived_from)}." if config.derived_from else "",
@@ -176,7 +176,7 @@ def _make_numbers_code(config: ModelConfig) -> str:
 
 
 def _make_metadata(config: ModelConfig) -> str:
-    """Return the YAML at the head of the card; strings are quoted as in JSON, which is YAML."""
+    """Return the YAML at the head of a model card; strings are quoted as in JSON, which is YAML."""
     metadata: dict[str, Any] = {"library_name": "transformers", "tags": ["videomae"]}
     if config.kind == "classifier":
         metadata["pipeline_tag"] = "video-classification"
