@@ -1,7 +1,7 @@
 """The README.md of a Hugging Face folder: a model card with code that takes the model's frames.
 
 `config.json` and `preprocessor_config.json` cannot store the distance of the frames of a clip, and
-the pipeline of transformers 5.23 spreads them over the whole video. The code in the README takes the
+the pipeline of transformers 5.23 spreads them over the whole video. The code written here takes the
 frames that `videomae eval` takes; it needs PyAV and transformers, and not videomae.
 """
 
