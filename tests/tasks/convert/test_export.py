@@ -1,6 +1,7 @@
 """An exported model gives the outputs of the original, and describes the preprocessing."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,19 @@ def test_a_fixed_batch_is_fixed_everywhere_in_the_file(
     torch.testing.assert_close(running(clip_BCTHW), wanted, atol=1e-5, rtol=1e-5)
     with pytest.raises(Exception, match="invalid dimensions"):
         running(clips(batch + 1, CONFIGS[name]))
+
+
+def test_a_file_contains_no_path_of_the_machine_that_wrote_it(tmp_path: Path) -> None:
+    source = model(tmp_path / "model", CLASSIFIER)
+    for to, name in (("onnx", "a.onnx"), ("torch-export", "a.pt2")):
+        exported(source, to, tmp_path / name)
+
+    with zipfile.ZipFile(tmp_path / "a.pt2") as archive:
+        content = [archive.read(entry) for entry in archive.namelist()]
+    content.append((tmp_path / "a.onnx").read_bytes())
+
+    root = str(Path(export.__file__).parents[2]).encode()
+    assert [part for part in content if root in part or bytes(tmp_path) in part] == []
 
 
 def test_the_batch_of_a_pt2_is_fixed_too(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def run(
         f" original's within {parity.largest_difference:.1g} (batch"
         f" {' and '.join(map(str, parity.batches))}{'' if request.batch is None else ', fixed'})"
     )
-    report.say(f"clip: {summarize_preprocessing(loaded.config, original.grid.frames)} inside")
+    report.say(f"clip: {summarize_preprocessing(loaded.config, original.grid.frames)} by the model")
     print_assumptions(loaded, report)
     print_warnings(loaded, report)
     return Export(out, metadata)

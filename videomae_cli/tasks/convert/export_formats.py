@@ -95,6 +95,8 @@ def _write_onnx(model: nn.Module, inputs: ExportInput, path: Path) -> None:
         )
         assert exported is not None
         exported.model.metadata_props.update(inputs.metadata)
+        for node in exported.model.graph.all_nodes():
+            node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)  # paths of this machine
         exported.save(path, external_data=weight_bytes > MAX_PROTOBUF_BYTES)
 
 
@@ -121,6 +123,8 @@ def _write_torch(model: nn.Module, inputs: ExportInput, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.export.export(model, (inputs.clip_BCTHW,), dynamic_shapes=shapes)
+        for node in exported.graph.nodes:
+            node.meta.pop("stack_trace", None)  # paths of this machine
         torch.export.save(exported, path, extra_files=notes)
 
 

@@ -18,7 +18,7 @@ CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves
 
 
 def summarize_preprocessing(config: ModelConfig, frames: int) -> str:
-    """Return in one line which frames are a clip, its size, and how pixels are normalised."""
+    """Return in one line which frames are a clip, its size, and the normalisation of its pixels."""
     mean, std = (", ".join(map(str, values)) for values in (config.mean, config.std))
     return (
         f"{describe_sampling(config, frames)}, {config.grid.height} x {config.grid.width} pixels,"
