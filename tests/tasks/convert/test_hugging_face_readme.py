@@ -31,6 +31,30 @@ CONFIGS = {
     "pretrained": AUTOENCODER,
     "other mean": CLASSIFIER.model_copy(update={"mean": (0.5, 0.4, 0.3), "std": (0.1, 0.2, 0.5)}),
 }
+# numbers of the frames of a clip, worked out by hand
+NUMBERS = {
+    ("dense", 21): [4, 8, 12, 16],
+    ("dense", 3): [0, 0, 0, 0],
+    ("every frame", 40): [18, 19, 20, 21],
+    ("segment", 21): [0, 5, 10, 15],
+    ("segment", 3): [0, 0, 1, 2],
+}
+
+
+def with_steps(short: str, **steps: float) -> ModelConfig:
+    return CLASSIFIER.model_copy(update={"short": short, "stride_frames": None, **steps})
+
+
+if "fps" in ModelConfig.model_fields:
+    CONFIGS |= {
+        short: CLASSIFIER.model_copy(update={"short": short}) for short in ("spread", "loop")
+    }
+    CONFIGS["segment, loop"] = SEGMENT.model_copy(update={"short": "loop"})
+    CONFIGS["fps"] = with_steps("spread", fps=6.0)
+    CONFIGS["fps, loop"] = with_steps("loop", fps=7.5)
+    CONFIGS["seconds"] = with_steps("repeat-last", seconds=0.7)
+    NUMBERS |= {("spread", 6): [0, 2, 3, 5], ("loop", 6): [0, 4, 2, 0]}
+    NUMBERS |= {("fps", 21): [2, 6, 10, 14], ("fps", 6): [0, 2, 3, 5]}
 
 
 def write_folder(tmp_path: Path, config: ModelConfig, notes: Notes | None = None) -> Path:
@@ -59,14 +83,13 @@ def run_code(folder: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     return names
 
 
-def read_views(config: ModelConfig, path: Path) -> tuple[Tensor, list[int]]:
-    """Return the view of `eval` for one clip and one crop, and its frame numbers."""
+def read_view(config: ModelConfig, path: Path) -> Tensor:
+    """Return the view of `eval` for one clip and one crop."""
     info = probe_video(path)
     video = Video(path.name, 0, "test", info.frames, info.fps, info.width, info.height, "pyav")
-    views = EvalViews([video], path.parent, config.clip(), clips=1, crops=1, size=32)
-    result = views[0]
+    result = EvalViews([video], path.parent, config.clip(), clips=1, crops=1, size=32)[0]
     assert not result.error
-    return result.views, views._clip_indices(info.frames)[0]
+    return result.views
 
 
 @torch.no_grad()
@@ -82,7 +105,11 @@ def compute_outputs(folder: Path, clip_BCTHW: Tensor) -> Tensor:
 @pytest.mark.filterwarnings("ignore")  # of transformers, at import and at loading
 @pytest.mark.parametrize(
     ("name", "length"),
-    [*((name, 21) for name in CONFIGS), ("dense", 3), ("segment", 3), ("every frame", 40)],
+    [
+        *((name, 21) for name in CONFIGS),
+        *((name, 6) for name in CONFIGS if name not in ("pretrained", "other mean")),
+        *((name, length) for name, length in NUMBERS if length not in (6, 21)),
+    ],
 )
 def test_the_code_takes_the_frames_of_eval(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, length: int
@@ -92,11 +119,10 @@ def test_the_code_takes_the_frames_of_eval(
 
     found = run_code(folder, video, monkeypatch)
 
-    views, numbers = read_views(CONFIGS[name], video)
-    assert found["numbers"] == numbers
-    assert np.array_equal(found["frames"], read_frames(video, numbers))
-    clip_TCHW = views[0].permute(1, 0, 2, 3)
-    assert torch.equal(found["clip"], clip_TCHW)
+    views = read_view(CONFIGS[name], video)
+    assert found["numbers"] == NUMBERS.get((name, length), found["numbers"])
+    assert np.array_equal(found["frames"], read_frames(video, found["numbers"]))
+    assert torch.equal(found["clip"], views[0].permute(1, 0, 2, 3))
     result = found["logits"] if "logits" in found else found["latents"]
     wanted = compute_outputs(folder, views)
     # 1e-5 and 1e-6 in a norm; 1e-4 of the largest value
@@ -115,8 +141,8 @@ def test_the_code_resizes_as_eval_does_to_one_grey_level(
 
     found = run_code(folder, video, monkeypatch)
 
-    views, numbers = read_views(CLASSIFIER, video)
-    assert np.array_equal(found["frames"], noise[numbers])
+    views = read_view(CLASSIFIER, video)
+    assert np.array_equal(found["frames"], noise[[0, 4, 8, 12]])
     difference = (found["clip"].int() - views[0].permute(1, 0, 2, 3).int()).abs()
     assert difference.max() <= 1
     wanted = compute_outputs(folder, views)

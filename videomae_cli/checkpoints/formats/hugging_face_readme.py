@@ -145,21 +145,21 @@ def _make_numbers_code(config: ModelConfig) -> str:
     """Return code that computes the `numbers` of the frames from their `total`."""
     frames, step = config.grid.frames, _step_seconds(config)
     every = f"for i in range({frames})]"
-    stride = 1 if config.sampling == "segment" else config.stride_frames
+    stride = 1 if config.sampling == "segment" else config.stride_frames or 1
     rules = {
         "spread": f"numbers = [(2 * i * (total - 1) + {frames - 1}) // {2 * frames - 2} {every}",
         "repeat-last": f"numbers = [min({stride} * i, total - 1) {every}",
         "loop": f"numbers = [{stride} * i % total {every}",
         "refuse": 'raise ValueError(f"{video}: shorter than a clip")',
     }
-    short = f"total < {frames * (stride or 1)}"
+    short = f"total < {frames * stride}"
     if config.sampling == "segment":
         usual = [f"numbers = [total * i // {frames} {every}"]
     elif step is None:
         usual = [
-            f"steps = (total + {config.stride_frames - 1}) // {config.stride_frames}",
+            f"steps = (total + {stride - 1}) // {stride}",
             f"start = max(steps - {frames}, 0) // 2  # the clip in the middle",
-            f"numbers = [{config.stride_frames} * min(start + i, steps - 1) {every}",
+            f"numbers = [{stride} * min(start + i, steps - 1) {every}",
         ]
     else:
         short = f"total / fps + 1e-6 < {frames * step}"

@@ -164,7 +164,8 @@ def _make_notes(loaded: Checkpoint, original: ExportModel) -> dict[str, str]:
         describe_preprocessing(loaded.config, original.grid.frames),
     )
     size = f"{config.grid.height}x{config.grid.width}"
-    notes = {name: preprocessing[name] for name in ("frames", "stride_frames", "sampling")}
+    names = ("frames", "stride_frames", "fps", "seconds", "sampling")
+    notes = {name: preprocessing.get(name) for name in names}
     notes |= {"size": size, "license": config.license, "output": original.meaning}
     return {name: str(value) for name, value in notes.items() if value is not None}
 
