@@ -19,6 +19,7 @@ from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.report import Report
 from videomae_cli.tasks.convert.load_report import count_values, get_title, print_checkpoint
+from videomae_cli.tasks.convert.preprocessing import summarize_preprocessing
 from videomae_cli.tasks.convert.source import ALL_WEIGHTS, Selection, read_source
 from videomae_cli.tasks.load_model import read_checkpoint
 
@@ -79,6 +80,8 @@ def run(
         _warn_of_losses(loaded.config, target, report)
         _write(out, target, loaded, force=force)
         report.say(f"wrote {out} ({get_title(target)}); read back, all tensors identical")
+        if target.startswith("hf"):
+            _say_sampling(loaded.config, report)
     return Conversion(loaded, out, target)
 
 
@@ -111,6 +114,15 @@ def _warn_of_losses(config: ModelConfig, target: str, report: Report) -> None:
         )
     if target == "v2":
         report.say("the two Python files of the hub are not written: they belong to the authors")
+
+
+def _say_sampling(config: ModelConfig, report: Report) -> None:
+    """Say which frames the model takes, which the folder's JSON files cannot store."""
+    report.say(f"clip: {summarize_preprocessing(config, config.grid.frames)}")
+    report.say(
+        "transformers' pipeline takes other frames, spread over the whole video, whatever"
+        " frame_sampling_rate says; README.md in the folder has code that takes these"
+    )
 
 
 def _refuse_existing(out: Path, target: str, *, force: bool) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from videomae_cli.checkpoints.formats.hugging_face_readme import describe_sampling
 from videomae_cli.config.clip import V1_RULES
 from videomae_cli.config.model_config import ModelConfig
 
@@ -27,6 +28,15 @@ SHORT = {
     "refuse": "; videos shorter than {span} were refused in training",
 }
 CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves to even"
+
+
+def summarize_preprocessing(config: ModelConfig, frames: int) -> str:
+    """Return in one line which frames are a clip, its size, and the normalisation of its pixels."""
+    mean, std = (", ".join(map(str, values)) for values in (config.mean, config.std))
+    return (
+        f"{describe_sampling(config, frames)}, {config.grid.height} x {config.grid.width} pixels,"
+        f" normalised with mean {mean} and std {std}"
+    )
 
 
 def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
