@@ -45,10 +45,10 @@ def probe_video(path: Path) -> VideoInfo:
         return frame_folder.probe(path)
     check_file(path)
     with refuse_any_failure(path), pyav.open_video(path) as (container, stream):
-        census = _Census(path)
-        for frame in _decode_all(container, stream, census.ends):
-            census.add(frame)
-        return census.conclude(container, stream)
+        facts = _FrameFacts(path)
+        for frame in _decode_all(container, stream, facts.ends):
+            facts.add(frame)
+        return facts.conclude(container, stream)
 
 
 def check_size(path: Path, width: int, height: int) -> None:
@@ -59,7 +59,7 @@ def check_size(path: Path, width: int, height: int) -> None:
         )
 
 
-class _Census:
+class _FrameFacts:
     """What is noted of each frame of a video."""
 
     def __init__(self, path: Path) -> None:
