@@ -145,6 +145,8 @@ def _load_foreign(
         config = config.model_copy(update={"license": source.license, "derived_from": (origin,)})
         warning = source.warning
         assumed += source.assumed
+    if outside:
+        assumed += (f"the model is one part of the file; not used: {list_names(outside)}",)
     report = LoadReport(
         matched=tuple(sorted(weights)),
         dropped=dropped | extra | outside | dict.fromkeys(saved.other_keys, "not weights"),

@@ -75,6 +75,7 @@ def test_other_parts_of_a_program_are_dropped_with_the_prefix_of_the_model(tmp_p
     assert torch.equal(loaded.weights["head.bias"], weights["head.bias"])
     reasons = {name: loaded.report.dropped[name] for name in parts}
     assert reasons == dict.fromkeys(parts, "outside model.*, which is the model")
+    assert any("not used: ema_model.head.bias, projector.0" in s for s in loaded.report.assumed)
 
 
 @pytest.mark.parametrize(
