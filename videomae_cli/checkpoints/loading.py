@@ -19,7 +19,13 @@ from videomae_cli.checkpoints.load_report import LoadReport, describe_casts
 from videomae_cli.checkpoints.native import FOREIGN_CONFIG_KEY, parse_model_config
 from videomae_cli.checkpoints.reading.files import copy_weights, read_contents
 from videomae_cli.checkpoints.reading.locate import locate_weights, read_header_config
-from videomae_cli.checkpoints.reading.unwrap import SavedWeights, strip_common_prefix, unwrap
+from videomae_cli.checkpoints.reading.unwrap import (
+    SavedWeights,
+    split_model,
+    split_training_tensors,
+    strip_common_prefix,
+    unwrap,
+)
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 
@@ -117,7 +123,8 @@ def _load_foreign(
     digests: Sequence[str],
 ) -> Checkpoint:
     """Translate the weights of another format and describe them."""
-    name, table_name, foreign = _recognise_format(saved.weights, folder_json)
+    model, extra = split_training_tensors(saved.weights)
+    name, table_name, foreign, outside = _recognise_format(model or saved.weights, folder_json)
     source = FORMATS[name]
     table = source.tables[table_name]
     side_info = source.read_side_info(table, foreign, folder_json)
@@ -138,24 +145,36 @@ def _load_foreign(
         config = config.model_copy(update={"license": source.license, "derived_from": (origin,)})
         warning = source.warning
         assumed += source.assumed
+    if outside:
+        assumed += (f"the model is one part of the file; not used: {list_names(outside)}",)
     report = LoadReport(
         matched=tuple(sorted(weights)),
-        dropped=dropped | dict.fromkeys(saved.other_keys, "not weights"),
+        dropped=dropped | extra | outside | dict.fromkeys(saved.other_keys, "not weights"),
         assumed=assumed + casts,
         defects=defects,
     )
     return Checkpoint(weights, config, report, files[0], name, warning, origins)
 
 
-def _recognise_format(weights: Weights, folder_json: FolderJson) -> tuple[str, str, Weights]:
-    """Strip prefixes that all names share until one of the tables of a format fits the rest."""
+def _recognise_format(
+    weights: Weights, folder_json: FolderJson
+) -> tuple[str, str, Weights, dict[str, str]]:
+    """Strip prefixes until one of the tables of a format fits the rest.
+
+    First those that all names share; then that of the model among other parts of a program, whose
+    tensors are the last value, with the reason why they are not used.
+    """
     candidate: Weights | None = weights
+    outside: dict[str, str] = {}
     while candidate is not None:
         for name, known in FORMATS.items():
             table = known.recognise(candidate, folder_json)
             if table is not None:
-                return name, table, candidate
-        candidate = strip_common_prefix(candidate)
+                return name, table, candidate, outside
+        shorter = strip_common_prefix(candidate)
+        if shorter is None and not outside and (split := split_model(candidate)) is not None:
+            shorter, outside = split
+        candidate = shorter
     titles = ", ".join(known.title for known in FORMATS.values())
     raise CheckpointError(
         f"unknown format; the tensors are {list_names(weights)}",

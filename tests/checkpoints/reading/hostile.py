@@ -1,11 +1,13 @@
 """Make files that attack the reader."""
 
+import codecs
 import json
 import os
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import numpy as np
 import torch
 
 from videomae_cli.checkpoints.native import write_native
@@ -22,6 +24,9 @@ CONFIG = ModelConfig(
 WEIGHTS = {"head.weight": torch.arange(16.0).reshape(2, 8), "head.bias": torch.zeros(2)}
 
 
+SCALAR = np.float64(1).__reduce__()[0]
+
+
 class Runs:
     """Leaves a trace when it is unpickled."""
 
@@ -36,6 +41,27 @@ def code(folder: Path) -> Path:
     path = folder / "code.pth"
     torch.save({"model": WEIGHTS, "extra": Runs(folder / "trace")}, path)
     return path
+
+
+class Calls:
+    """Calls a function when it is unpickled."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self.call
+
+
+def call(function: Callable[..., object], *arguments: object) -> Callable[[Path], Path]:
+    """Return what writes a file that calls a function beside its weights."""
+
+    def make(folder: Path) -> Path:
+        path = folder / "call.pth"
+        torch.save({"model": WEIGHTS, "extra": Calls(function, *arguments)}, path)
+        return path
+
+    return make
 
 
 def old_code(folder: Path) -> Path:
@@ -147,6 +173,25 @@ def many_levels(folder: Path) -> Path:
 HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a pickle that runs code": (code, r"(posix|nt)\.mkdir"),
     "the same from before 1.6": (old_code, r"(posix|nt)\.mkdir"),
+    "a numpy scalar that is an object": (
+        call(SCALAR, np.dtype("O"), b"x"),
+        "a numpy type other than numbers and text: 'O8'",
+    ),
+    "a numpy scalar larger than its bytes": (
+        call(SCALAR, np.dtype("U999999"), b"x"),
+        "a numpy scalar of 3999996 bytes has 1",
+    ),
+    "a numpy scalar without a type": (call(SCALAR, "f8", b"x" * 8), "not made of a type"),
+    "a numpy scalar of a tensor": (call(SCALAR, torch.zeros(1), b"x" * 8), "not made of a type"),
+    "a numpy type with fields": (
+        call(np.dtype, [("a", "f8")]),
+        "a numpy type other than numbers and text",
+    ),
+    "a numpy type by a long text": (call(np.dtype, "f8," * 10**5), "a numpy type other than"),
+    "a path made of a number": (call(PurePosixPath, 3), "a path is not made of text"),
+    "an array": (lambda folder: _save_to(folder / "array.pth", np.zeros(3)), "_reconstruct"),
+    "text for another codec": (call(codecs.encode, "x" * 99, "zip"), "in an unusual way"),
+    "bytes for a codec": (call(codecs.encode, b"x" * 99, "latin1"), "in an unusual way"),
     "a zip bomb": (bomb, "compressed"),
     "a header with a tensor of 10^9 values": (large_tensor, "damaged"),
     "a storage of 10^9 values": (large_storage, "declares 4,000,000,000 bytes"),
@@ -188,6 +233,11 @@ def rewritten(path: Path, content: bytes, old: bytes | None, new: bytes) -> Path
                 data = new if old is None else data.replace(old, new)
             archive.writestr(entry.filename, data)
     source.unlink()
+    return path
+
+
+def _save_to(path: Path, value: object) -> Path:
+    torch.save({"model": WEIGHTS, "extra": value}, path)
     return path
 
 

@@ -66,13 +66,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_all_unsafe_names_are_listed(tmp_path: Path) -> None:
     import torch
 
-    saved = {"model": {"a": torch.zeros(1)}, "path": tmp_path, "range": range(3), "type": complex}
+    saved = {"model": {"a": torch.zeros(1)}, "range": range(3), "type": complex}
     torch.save(saved, tmp_path / "several.pth")
 
     with pytest.raises(CheckpointError) as caught:
         read_contents(tmp_path / "several.pth")
 
-    assert "builtins.complex, builtins.range, pathlib." in caught.value.message.replace(
-        "xrange", "range"
+    assert (
+        "needs builtins.complex, builtins.range, which could run code"
+        in caught.value.message.replace("xrange", "range")
     )
     assert "save only its weights" in caught.value.hint

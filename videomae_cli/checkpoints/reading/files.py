@@ -1,8 +1,8 @@
 """Read weights from files without running any code in them.
 
-Readable are safetensors files, torch files (by the weights-only unpickler with one more class
-allowed: `argparse.Namespace`, which the original training scripts store beside the weights), and
-weights in several files with an index. Names and sizes are checked before memory is allocated; the
+Readable are safetensors files, torch files (by the weights-only unpickler, with a few types allowed
+beside the weights: `argparse.Namespace` and those of `plain_types`), and weights in several files
+with an index. Names and sizes are checked before memory is allocated; the
 values stay in the file until they are used.
 """
 

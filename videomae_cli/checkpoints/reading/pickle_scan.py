@@ -33,6 +33,13 @@ class GlobalName(NamedTuple):
         return f"{self.module}.{self.name}"
 
 
+class Call(NamedTuple):
+    """A call that a pickle makes."""
+
+    name: GlobalName
+    arguments: Value
+
+
 class PickleScan(NamedTuple):
     """The result of scanning a pickle."""
 
@@ -40,6 +47,8 @@ class PickleScan(NamedTuple):
     """Classes and functions, each once, in order."""
     persistent_ids: tuple[Value, ...]
     """References to data outside the pickle: torch's storages."""
+    calls: tuple[Call, ...]
+    """Calls of named classes and functions, with those arguments that are small and simple."""
 
 
 class _Note(NamedTuple):
@@ -59,6 +68,7 @@ _LITERALS = {
 _TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
 _GLOBALS = {"GLOBAL", "INST", "STACK_GLOBAL"}
 _PERSISTENT = {"PERSID", "BINPERSID"}
+_CALLS = {"REDUCE", "NEWOBJ"}
 _MEMO_READS = {"GET", "BINGET", "LONG_BINGET"}
 _MEMO_WRITES = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
 
@@ -72,6 +82,7 @@ def scan_pickle(stream: BinaryIO, path: Path) -> PickleScan:
     """
     global_names: dict[GlobalName, None] = {}
     persistent_ids: list[Value] = []
+    calls: list[Call] = []
     stack: list[_Note] = []
     memo: dict[int, _Note] = {}
     for opcode, argument, _ in pickletools.genops(stream):
@@ -89,10 +100,12 @@ def scan_pickle(stream: BinaryIO, path: Path) -> PickleScan:
                 )
         if opcode.name in _GLOBALS and isinstance(pushed[0].value, GlobalName):
             global_names[pushed[0].value] = None
+        if opcode.name in _CALLS and popped and isinstance(popped[0].value, GlobalName):
+            calls.append(Call(popped[0].value, popped[1].value))
         if opcode.name in _PERSISTENT:
             persistent_ids.append(popped[0].value if popped else argument)
         stack += pushed
-    return PickleScan(tuple(global_names), tuple(persistent_ids))
+    return PickleScan(tuple(global_names), tuple(persistent_ids), tuple(calls))
 
 
 def _pop(opcode: pickletools.OpcodeInfo, stack: list[_Note]) -> list[_Note]:

@@ -11,18 +11,27 @@ import argparse
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from videomae_cli.checkpoints.keymap import list_names
 from videomae_cli.checkpoints.reading.file_type import GIVE_WEIGHTS
 from videomae_cli.checkpoints.reading.pickle_scan import GlobalName, PickleScan, scan_pickle
+from videomae_cli.checkpoints.reading.plain_types import PLAIN_TYPES
 from videomae_cli.errors import CheckpointError
 
-ALLOWED = (argparse.Namespace,)  # the original training scripts store one beside the weights
+# the original training scripts store a namespace beside the weights, many store the others
+ALLOWED: tuple[Callable[..., object] | tuple[Callable[..., object], str], ...] = (
+    argparse.Namespace,
+    *((stand_in, name) for name, stand_in in PLAIN_TYPES.items()),
+)
+ENCODE = GlobalName("_codecs", "encode")  # how a pickle spells bytes
 HARMLESS = {
+    *PLAIN_TYPES,
+    str(ENCODE),
     "argparse.Namespace",
     "builtins.set",
+    "collections.Counter",
     "collections.OrderedDict",
     "torch.Size",
     "torch.device",
@@ -53,6 +62,7 @@ def check_archive(path: Path) -> None:
         pickle_entry = _find_pickle(path, entries)
         scan = scan_pickle(io.BytesIO(archive.read(pickle_entry)), path)
     _refuse_unsafe_names(path, scan.global_names)
+    _refuse_other_encodings(path, scan)
     folder = pickle_entry.filename.removesuffix("data.pkl")
     sizes = {entry.filename.removeprefix(folder + "data/"): entry.file_size for entry in entries}
     for key, size in _read_storage_sizes(scan):
@@ -73,7 +83,9 @@ def check_legacy_file(path: Path) -> None:
     if LEGACY_MAGIC.to_bytes(10, "little") not in magic:
         raise CheckpointError(f"{path} is a pickle, but not one that torch wrote", GIVE_WEIGHTS)
     scans += [scan_pickle(stream, path) for _ in range(LEGACY_PICKLES - 1)]
-    _refuse_unsafe_names(path, [name for scan in scans for name in scan.global_names])
+    for scan in scans:
+        _refuse_unsafe_names(path, scan.global_names)
+        _refuse_other_encodings(path, scan)
     sizes = dict(pair for scan in scans for pair in _read_storage_sizes(scan))
     declared = sum(sizes.values())
     if declared > path.stat().st_size:
@@ -108,6 +120,17 @@ def _refuse_unsafe_names(path: Path, names: Iterable[GlobalName]) -> None:
         "ask the author for a file that contains only tensors (safetensors); if you trust the"
         " file, load it in a program of your own and save only its weights",
     )
+
+
+def _refuse_other_encodings(path: Path, scan: PickleScan) -> None:
+    """Refuse a call of the encoder with anything but text and `latin1`, which gives bytes."""
+    calls = [call.arguments for call in scan.calls if call.name == ENCODE]
+    for arguments in calls:
+        match arguments:
+            case (str(), "latin1"):
+                pass
+            case _:
+                raise CheckpointError(f"{path} encodes text in an unusual way; refused")
 
 
 def _check_entries(path: Path, archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:

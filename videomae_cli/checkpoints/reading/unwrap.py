@@ -1,6 +1,8 @@
 """Find the weights in a saved object, and strip the prefixes that training adds to names."""
 
+import re
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,6 +22,25 @@ COUNTERS = ("epoch", "step", "iter", "global_step", "global_steps")
 PARALLEL = "module."  # DistributedDataParallel
 COMPILED = "_orig_mod."  # torch.compile; it is in the middle of a name if a part was compiled
 PREFIXES = ("backbone.", "model.", "encoder.")  # parts of larger models
+MODELS = ("model.", "net.", "network.", "backbone.")  # the model, among other parts of a program
+# tensors of a loss or of a metric: a part of the name, or the state of a metric at its end
+TRAINING_PART = re.compile(
+    r"criterion|criteria|\w*loss(es|_fn|_func|_function)?|loss_\w+|\w*metrics?|\w*accuracy"
+    r"|(\w+_)?(acc|acc1|acc5|top1|top5|auroc|auc|f1|precision|recall|confmat|confusion_matrix)",
+    re.IGNORECASE,
+)
+METRIC_STATES = {
+    "tp",
+    "fp",
+    "tn",
+    "fn",
+    "confmat",
+    "correct",
+    "total",
+    "mean_value",
+    "_extra_state",
+}
+OF_TRAINING = "of a loss or a metric, not of the model"
 
 
 class SavedWeights(NamedTuple):
@@ -74,10 +95,43 @@ def unwrap(saved: object, *, ema: bool = False) -> SavedWeights:
 
 def strip_common_prefix(weights: Weights) -> dict[str, Tensor] | None:
     """Strip a prefix that all names share, as in parts of larger models; None without one."""
-    for prefix in PREFIXES:
+    for prefix in PREFIXES if weights else ():
         if all(name.startswith(prefix) for name in weights):
             return {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
     return None
+
+
+def split_training_tensors(weights: Weights) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the weights without the tensors of losses and metrics, and those with the reason.
+
+    Lightning stores such tensors beside those of the model, under the names of its attributes.
+    """
+    dropped = {name: OF_TRAINING for name in weights if _is_of_training(name)}
+    return {name: weights[name] for name in weights if name not in dropped}, dropped
+
+
+def split_model(weights: Weights) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """Return the tensors of the model in a larger program, and all others with the reason.
+
+    The model is under one of the names in `MODELS`, else under that of most tensors, if these
+    are not the encoder or the decoder of an autoencoder. None if there is nothing to split.
+    """
+    counts = Counter(name.partition(".")[0] + "." for name in weights if "." in name)
+    prefix = next((prefix for prefix in MODELS if prefix in counts), "")
+    if not prefix and counts:
+        most, count = counts.most_common(1)[0]
+        is_model = 2 * count > len(weights) and most not in ("encoder.", "decoder.", "blocks.")
+        prefix = most if is_model else ""
+    if not prefix:
+        return None
+    model = {n.removeprefix(prefix): t for n, t in weights.items() if n.startswith(prefix)}
+    reason = f"outside {prefix}*, which is the model"
+    return model, {name: reason for name in weights if not name.startswith(prefix)}
+
+
+def _is_of_training(name: str) -> bool:
+    *parts, last = name.split(".")
+    return last in METRIC_STATES or any(TRAINING_PART.fullmatch(part) for part in parts)
 
 
 def _find_weights(
