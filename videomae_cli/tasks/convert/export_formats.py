@@ -129,7 +129,9 @@ def _write_torch(model: nn.Module, inputs: ExportInput, path: Path) -> None:
 
 
 def _open_torch(path: Path) -> ModelFunction:
-    return torch.export.load(path).module()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch 2.10: about its own read-only buffers
+        return torch.export.load(path).module()
 
 
 EXPORT_FORMATS: dict[str, ExportFormat] = {
