@@ -147,7 +147,9 @@ def _make_numbers_code(config: ModelConfig) -> str:
     every = f"for i in range({frames})]"
     stride = 1 if config.sampling == "segment" else config.stride_frames or 1
     rules = {
-        "spread": f"numbers = [(2 * i * (total - 1) + {frames - 1}) // {2 * frames - 2} {every}",
+        "spread": f"numbers = [(2 * i * (total - 1) + {frames - 1}) // {2 * frames - 2} {every}"
+        if frames > 1
+        else "numbers = [(total - 1) // 2]",
         "repeat-last": f"numbers = [min({stride} * i, total - 1) {every}",
         "loop": f"numbers = [{stride} * i % total {every}",
         "refuse": 'raise ValueError(f"{video}: shorter than a clip")',

@@ -132,7 +132,8 @@ def _write_torch(model: nn.Module, inputs: ExportInput, path: Path) -> None:
 
 
 def _open_torch(path: Path) -> ModelFunction:
-    with path.open("rb") as file:
+    with warnings.catch_warnings(), path.open("rb") as file:
+        warnings.simplefilter("ignore")  # torch 2.10: about its own read-only buffers
         return torch.export.load(file).module()
 
 
