@@ -12,7 +12,7 @@ from typing import IO, Any
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 
 FILE = "probe-cache.jsonl"
-VERSION = 2  # to be increased when the result for the same file would change
+VERSION = 3  # to be increased when the result for the same file would change
 
 
 class ProbeCache:

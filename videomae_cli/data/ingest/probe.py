@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from videomae_cli.data.decode import check_file, read_frames
+from videomae_cli.data.decode import check_file, read_frames, refuse_any_failure
 from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.decoding.video_info import VideoInfo, probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
@@ -19,6 +19,8 @@ from videomae_cli.errors import DataError
 MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
 MAX_STREAMS = 64
 AUTO = "auto"
+LATE = "(--timeout)"  # at the end of the reason of a file that ran into the time limit
+LATE_NOTE = "not read with decord, which ran into the time limit"
 DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
 
 
@@ -57,7 +59,7 @@ class RejectedVideo(NamedTuple):
 def count_frames(path: Path) -> VideoInfo:
     """Decode a whole file with PyAV and count its frames; a DataError gives a reason against it."""
     check_file(path)
-    with open_video(path) as (container, stream):
+    with refuse_any_failure(path), open_video(path) as (container, stream):
         _check_size(path, stream.codec_context.width, stream.codec_context.height)
         if len(container.streams) > MAX_STREAMS:
             raise DataError(f"{path}: {len(container.streams)} streams are too many")
@@ -76,7 +78,9 @@ def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
 
 def readable_video(info: VideoInfo, decoder: str) -> ReadableVideo:
     """Return the properties that the manifest stores."""
-    return ReadableVideo(info.frames, info.fps, info.width, info.height, decoder)
+    return ReadableVideo(
+        info.frames, info.fps, info.width, info.height, decoder, info.notes, info.times
+    )
 
 
 def decoder_versions() -> dict[str, str]:

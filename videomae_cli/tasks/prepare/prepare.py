@@ -26,7 +26,7 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
 from videomae_cli.tasks.prepare.probing import probe_entries
-from videomae_cli.tasks.prepare.summary import PrepareSummary, show_summary
+from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
 
 REJECTED = "rejected.csv"
 
@@ -66,7 +66,7 @@ def run(
             facts=facts,
             times=_frame_times(entries, results),
         )
-    summary = PrepareSummary(out, layout, manifest, rejected)
+    summary = PrepareSummary(out, layout, manifest, rejected, count_notes(results), options.decoder)
     show_summary(summary, report)
     return summary
 
