@@ -16,7 +16,6 @@ from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model import MaskSpec, MotionSource
 from videomae_cli.data import frame_sampling, time_sampling
 from videomae_cli.data.decode import read_frames
-from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.decoding.video_info import VideoInfo
 from videomae_cli.data.eval_crops import cut_eval_crops
 from videomae_cli.masking import masker_for
@@ -94,13 +93,8 @@ def _select_frames(clip: ClipSpec, video: Path, info: VideoInfo) -> list[int]:
     """Return the frame numbers of the clip in the middle of a video."""
     if clip.step_seconds is None:
         return frame_sampling.select_test_clips(clip, info.frames, 1)[0]
-    with open_video(video) as (container, stream):
-        seconds = [frame.time for frame in container.decode(stream)]
-    # AVI stores no times
-    is_timed = None not in seconds and seconds == sorted(seconds)
-    times = [second - seconds[0] for second in seconds] if is_timed else []
-    measured = time_sampling.compute_times(video, info.frames, info.fps, times)
-    return time_sampling.select_test_clips(clip, measured, 1)[0]
+    times = time_sampling.compute_times(video, info.frames, info.fps, info.times)
+    return time_sampling.select_test_clips(clip, times, 1)[0]
 
 
 @torch.no_grad()
