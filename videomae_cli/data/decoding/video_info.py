@@ -40,13 +40,13 @@ def probe_video(path: Path) -> VideoInfo:
     """
     check_file(path)
     with refuse_any_failure(path), pyav.open_video(path) as (container, stream):
-        census = _Census(path)
-        for frame in _decode_all(container, stream, census.ends):
-            census.add(frame)
-        return census.conclude(container, stream)
+        facts = _FrameFacts(path)
+        for frame in _decode_all(container, stream, facts.ends):
+            facts.add(frame)
+        return facts.conclude(container, stream)
 
 
-class _Census:
+class _FrameFacts:
     """What is noted of each frame of a video."""
 
     def __init__(self, path: Path) -> None:
