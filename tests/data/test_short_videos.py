@@ -166,7 +166,23 @@ def test_the_rules_of_v1_warn() -> None:
         "a training clip is their first frame, 8 times (clip.short: videomae-v1)"
         in (notes.warned[0])
     )
+    assert notes.warned[0].endswith(
+        "--set clip.short=spread spreads their frames over the whole video"
+    )
     assert "spread evenly" in notes.warned[1] and "1 of 1 val" in notes.warned[1]
+
+
+def test_an_evaluation_does_not_offer_what_it_cannot_change() -> None:
+    notes = Notes()
+
+    report_short_videos(spec("videomae-v1"), manifest(6), ("val",), notes, is_training=False)
+
+    assert notes.warned[0].endswith(
+        "their clips repeat one of their last frames (clip.short: videomae-v1)"
+    )
+    with pytest.raises(DataError) as caught:
+        report_short_videos(spec("refuse"), manifest(6), ("val",), notes, is_training=False)
+    assert caught.value.hint == "leave them out"
 
 
 def test_refused_videos_are_counted_and_the_first_is_named() -> None:

@@ -1,5 +1,6 @@
 """Videos whose frame rate changes: clips in time have the frames that are shown then."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +13,8 @@ from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data.dataset import FinetuneClips, PretrainClips
 from videomae_cli.data.eval_views import EvalViews
-from videomae_cli.data.ingest.cache import ProbeCache
-from videomae_cli.data.ingest.probe import ReadableVideo, decoder_versions
 from videomae_cli.data.manifest import Video, read_manifest
-from videomae_cli.data.time_sampling import with_times
+from videomae_cli.data.time_sampling import select_test_clips, times_of, with_times
 from videomae_cli.errors import DataError
 from videomae_cli.tasks.prepare import prepare
 from videomae_cli.tasks.prepare.options import PrepareOptions
@@ -29,14 +28,14 @@ EXPECTED = [0, 4, 8, 12]  # shown at 0, 0.16, 0.32, 0.48
 AFTER = [20, 22, 24, 26]  # shown at 0.8, 0.96, 1.12, 1.28
 
 
-def write_variable_clip(path: Path) -> Path:
-    """Write a video whose frame k has pixels of value 5 k, and is shown at `MILLISECONDS[k]`."""
+def write_timed_clip(path: Path, milliseconds: Sequence[int] = MILLISECONDS) -> Path:
+    """Write a video whose frame k has pixels of value 5 k, and is shown at `milliseconds[k]`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=Fraction(1000))
         stream.width, stream.height, stream.pix_fmt = 48, 40, "bgr0"
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
-        for number, millisecond in enumerate(MILLISECONDS):
+        for number, millisecond in enumerate(milliseconds):
             pixels = np.full((40, 48, 3), 5 * number, np.uint8)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = millisecond, Fraction(1, 1000)
@@ -47,7 +46,7 @@ def write_variable_clip(path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_variable_clip(tmp_path_factory.mktemp("variable") / "a.mkv")
+    return write_timed_clip(tmp_path_factory.mktemp("variable") / "a.mkv")
 
 
 def test_training_and_test_clips_have_the_frames_that_are_shown_then(video: Path) -> None:
@@ -78,15 +77,22 @@ def test_training_and_test_clips_have_the_frames_that_are_shown_then(video: Path
     assert last.tolist() == [31, 33, 35, 37]
 
 
-def test_prepare_stores_the_times_that_probing_has_measured(video: Path, tmp_path: Path) -> None:
-    measured = ReadableVideo(len(SECONDS), 16.7, 48, 40, "pyav", times=tuple(SECONDS))
-    with ProbeCache(tmp_path, "auto", decoder_versions()) as cache:
-        cache.put(video.absolute(), measured)
-
+def test_prepare_stores_the_times_of_the_frames(video: Path, tmp_path: Path) -> None:
     prepare.run(video.parent, tmp_path, Notes(), PrepareOptions(workers=1))
 
     timed = with_times(read_manifest(tmp_path))
     assert timed.times[video.name].tolist() == SECONDS
+
+
+def test_a_constant_rate_that_the_header_states_wrongly_is_measured(tmp_path: Path) -> None:
+    write_timed_clip(tmp_path / "videos/a.mkv", range(0, 1200, 40))
+
+    prepare.run(tmp_path / "videos", tmp_path / "data", Notes(), PrepareOptions(workers=1))
+
+    manifest = with_times(read_manifest(tmp_path / "data"))
+    assert manifest.videos[0].fps == 1000  # the clock of the file; 25 frames are shown per second
+    clips = select_test_clips(CLIP, times_of(manifest.videos[0], manifest.times), 1)
+    assert clips == [[7, 11, 15, 19]]
 
 
 def test_visualize_mask_measures_the_times_of_its_video(video: Path, tmp_path: Path) -> None:

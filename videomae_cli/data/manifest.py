@@ -1,9 +1,9 @@
 """The table of videos that training reads: written by `prepare`, and checked strictly when read.
 
 A prepared directory contains `manifest.csv` (one row per video), `classes.json` (class names;
-absent without labels), `frame_times.jsonl` (when each frame is shown, of videos with a variable
-rate; absent without any), `dataset.json` (data root, counts, versions, digests; written last) and
-`rejected.csv`. The digest covers the rows and the class names, but not the root.
+absent without labels), `frame_times.jsonl` (when each frame is shown, of videos whose frame rate
+does not give it; absent without any), `dataset.json` (data root, counts, versions, digests; written
+last) and `rejected.csv`. The digest covers the rows and the class names, but not the root.
 """
 
 import csv
@@ -30,7 +30,7 @@ MANIFEST, CLASSES, DATASET = "manifest.csv", "classes.json", "dataset.json"
 FRAME_TIMES = "frame_times.jsonl"
 Seconds = NDArray[np.float64]
 Times = Mapping[str, Seconds]
-"""Seconds from the first frame to each frame, by `Video.path`, of videos with a variable rate."""
+"""Seconds from the first frame to each frame, by `Video.path`, if `fps` does not give them."""
 NO_TIMES: Times = {}
 # file names are bytes on Linux: names that are not UTF-8 must survive writing and reading
 ENCODING, ENCODING_ERRORS = "utf-8", "surrogateescape"
@@ -92,8 +92,8 @@ def write_manifest(
     """Write the files of a prepared directory, each atomically, dataset.json last.
 
     `facts` is the content of dataset.json (counts, versions) without root and digests; `times` are
-    those of the frames of videos with a variable rate, by path. An OSError names the file that
-    cannot be written.
+    those of the frames of videos whose rate does not give them, by path. An OSError names the file
+    that cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)

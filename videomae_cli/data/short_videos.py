@@ -13,6 +13,8 @@ EFFECTS = {
     "repeat-last": "their clips repeat the last frame",
     "loop": "their clips start again from the first frame",
 }
+OTHER_WAYS = ", shorten the clip, or set clip.short to spread, repeat-last or loop"
+SPREAD = "; --set clip.short=spread spreads their frames over the whole video"
 V1_DENSE = "their clips repeat one of their last frames"
 V1_SEGMENT = "a training clip is their first frame, {frames} times"
 
@@ -45,9 +47,16 @@ def describe_effect(clip: ClipSpec, split: str) -> str:
 
 
 def report_short_videos(
-    clip: ClipSpec, manifest: Manifest, splits: Sequence[str], report: Report
+    clip: ClipSpec,
+    manifest: Manifest,
+    splits: Sequence[str],
+    report: Report,
+    *,
+    is_training: bool = True,
 ) -> None:
     """Report how many videos are shorter than a clip, and what happens to them.
+
+    A trained model keeps its `clip.short`; before training, the report says how to change it.
 
     Raises:
         DataError: `clip.short` refuses them, or the frame rate of one is unknown.
@@ -65,11 +74,10 @@ def report_short_videos(
             raise DataError(
                 f"{count}, which clip.short: refuse forbids; the first is"
                 f" {short[0].path!r} with {short[0].frames:,} frames",
-                "leave them out, shorten the clip, or set clip.short to spread, repeat-last or"
-                " loop",
+                "leave them out" + is_training * OTHER_WAYS,
             )
         effect = f"{count}: {describe_effect(clip, split)} (clip.short: {clip.short})"
         if clip.short == V1_RULES:
-            report.warn(f"{effect}; --set clip.short=spread spreads them over the whole video")
+            report.warn(effect + is_training * SPREAD)
         else:
             report.say(effect)

@@ -94,7 +94,7 @@ def short_indices(clip: ClipSpec, times: FrameTimes) -> list[int]:
 
 
 def with_times(manifest: Manifest) -> Manifest:
-    """Return the manifest with the times of its videos with a variable rate, also in its digest.
+    """Return the manifest with the times of frames that rates do not give, also in its digest.
 
     Raises:
         DataError: They were not measured, or their file is missing or wrong.

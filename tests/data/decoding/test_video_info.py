@@ -49,7 +49,7 @@ def test_a_broadcast_that_changes_its_size_is_rejected(tmp_path: Path) -> None:
         probe_video(path)
 
 
-def test_times_are_given_if_the_rate_is_not_constant(tmp_path: Path) -> None:
+def test_times_are_given_if_the_rate_does_not_give_them(tmp_path: Path) -> None:
     frames = moving_square(6, 48, 64)
     steady, uneven = [0, 33, 67, 100, 133, 167], [0, 33, 67, 267, 300, 333]
 
@@ -67,9 +67,16 @@ def test_times_are_given_if_the_rate_is_not_constant(tmp_path: Path) -> None:
             for times in (steady, uneven)
         )
 
-        assert (plain.times, plain.notes) == ((), ())
+        # the headers state 1000 and 31 frames per second
+        assert plain.times == (0.0, 0.033, 0.067, 0.1, 0.133, 0.167) and plain.notes == ()
         assert variable.times == (0.0, 0.033, 0.067, 0.267, 0.3, 0.333)
         assert variable.notes == ("variable frame rate",)
+
+
+def test_the_usual_video_needs_no_times(tmp_path: Path) -> None:
+    for suffix in (".mkv", ".mp4"):
+        path = write_clip(tmp_path / f"a{suffix}", 75)
+        assert (probe_video(path).fps, probe_video(path).times) == (25.0, ())
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])

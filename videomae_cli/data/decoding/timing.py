@@ -7,6 +7,7 @@ from typing import Any
 
 # a frame interval may differ from the median by 1 ms + 1 %: many containers round to milliseconds
 TOLERANCE_SECONDS, TOLERANCE_SHARE = 1.000001e-3, 0.01
+DRIFT_SHARE = 0.1  # of a frame interval: by so much may times computed from the rate be wrong
 # formats whose header states a duration; that of others is estimated from the size of the file
 WITH_DURATION = ("mov", "matroska", "avi", "flv", "asf")
 MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
@@ -22,19 +23,30 @@ def find_rate(stream: Any, seconds: Sequence[float]) -> float:
     return measured if stated > 100 * measured else stated
 
 
-def find_times(seconds: Sequence[float]) -> tuple[float, ...]:
-    """Return seconds from the first frame (rounded to 1e-6), or () if the rate is constant.
-
-    `seconds` are the times of all frames, ascending.
-    """
+def is_variable(seconds: Sequence[float]) -> bool:
+    """Return whether the intervals between frames differ; `seconds` are the times of frames."""
     intervals = [later - now for now, later in pairwise(seconds)]
     if not intervals:
-        return ()
+        return False
     usual = median(intervals)
     allowed = TOLERANCE_SECONDS + TOLERANCE_SHARE * usual
-    if all(abs(interval - usual) <= allowed for interval in intervals):
+    return any(abs(interval - usual) > allowed for interval in intervals)
+
+
+def find_times(seconds: Sequence[float], rate: float) -> tuple[float, ...]:
+    """Return seconds from the first frame (rounded to 1e-6), or () if a constant rate gives them.
+
+    `seconds` are the times of all frames, ascending; `rate` is what the manifest stores. Some files
+    with a constant rate state another one (1000 per second, or one frame too many).
+    """
+    times = [time - seconds[0] for time in seconds]
+    if len(times) < 2:
         return ()
-    return tuple(round(time - seconds[0], 6) for time in seconds)
+    allowed = TOLERANCE_SECONDS + DRIFT_SHARE * times[-1] / (len(times) - 1)
+    is_given = rate > 0 and all(
+        abs(time - number / rate) <= allowed for number, time in enumerate(times)
+    )
+    return () if is_given and not is_variable(seconds) else tuple(round(t, 6) for t in times)
 
 
 def find_missing_end(

@@ -29,7 +29,7 @@ class VideoInfo(NamedTuple):
     notes: tuple[str, ...] = ()
     """What a viewer would notice, for the summary of `prepare`."""
     times: tuple[float, ...] = ()
-    """Seconds from the first frame to each frame; empty if the frame rate is constant."""
+    """Seconds from the first frame to each frame; empty if the frame rate gives them."""
 
 
 def probe_video(path: Path) -> VideoInfo:
@@ -106,15 +106,16 @@ class _FrameFacts:
         if problem:
             raise DataError(f"{self.path}: {problem}")
         is_complete = is_ordered and len(seconds) == self.frames
-        times = timing.find_times(seconds) if is_complete else ()
+        rate = timing.find_rate(stream, seconds)
+        is_variable = is_complete and timing.is_variable(seconds)
         return VideoInfo(
             self.frames,
-            timing.find_rate(stream, seconds),
+            rate,
             width=self.size[1],
             height=self.size[0],
             pyav_reason=self._find_pyav_reason(container, is_ordered=is_ordered),
-            notes=tuple(self._notes(container, stream, is_variable=bool(times))),
-            times=times,
+            notes=tuple(self._notes(container, stream, is_variable=is_variable)),
+            times=timing.find_times(seconds, rate) if is_complete else (),
         )
 
     def _find_pyav_reason(self, container: Any, *, is_ordered: bool) -> str:

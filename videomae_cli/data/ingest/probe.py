@@ -40,7 +40,7 @@ class ReadableVideo(NamedTuple):
     notes: tuple[str, ...] = ()
     """What a viewer would notice ("HDR (HLG)"), for the summary; in the words to print."""
     times: tuple[float, ...] = ()
-    """Seconds from the first frame to each frame; empty if the frame rate is constant."""
+    """Seconds from the first frame to each frame; empty if the frame rate gives them."""
 
     @property
     def columns(self) -> tuple[int, float, int, int, str]:

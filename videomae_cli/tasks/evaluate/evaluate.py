@@ -107,7 +107,7 @@ def _select_videos(
     if not manifest.split(split):
         splits = sorted({video.split for video in manifest.videos})
         raise DataError(f"{folder}: no {split} videos", f"use --split with {' or '.join(splits)}")
-    report_short_videos(config.clip(), manifest, [split], report)
+    report_short_videos(config.clip(), manifest, [split], report, is_training=False)
     if any(video.label is None for video in manifest.split(split)):
         raise DataError(f"{folder}: {split} videos without a label", "prepare a labelled list")
     return _relabel(config, manifest, folder, report), split

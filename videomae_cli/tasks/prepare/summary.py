@@ -22,7 +22,10 @@ SHOWN_REASONS = 5
 MEANINGS = {
     "HDR": ("are", "decoded as they are, paler than the rest"),
     "non-square pixels": ("have", "used as stored, narrower or wider than a player shows them"),
-    "variable frame rate": ("have a", "frames are taken by number, at unequal times"),
+    "variable frame rate": (
+        "have a",
+        "frames are taken by number, at unequal times; with clip.fps, by time",
+    ),
     "interlaced": ("are", "used as they are, so moving edges look like combs"),
     "grey": ("are", ""),
 }

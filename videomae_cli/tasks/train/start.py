@@ -25,7 +25,7 @@ def start_from_checkpoint(
     weights, load_report = init_autoencoder_from_pretrained(loaded, autoencoder, config)
     report_start(start, loaded, load_report, report)
     if loaded.config.decoder is None:
-        report.warn(f"{start} has no decoder ({loaded.config.kind}): its weights are drawn afresh")
+        report.warn(f"{start} has no decoder ({loaded.config.kind}): a new decoder is drawn")
     elif any(name.startswith("decoder.head") for name in load_report.initialised):
         report.warn("the last layer of the decoder is drawn afresh: it predicts other pixels")
     return inherit_origin(config, start, loaded), digest_of(weights)
