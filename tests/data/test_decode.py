@@ -75,7 +75,7 @@ def test_a_lossless_clip_comes_back_as_it_went_in(tmp_path: Path) -> None:
 def test_probing_counts_frames_and_reads_size_and_frame_rate(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "spaces, and commas.mp4", 17, height=50, width=70, fps=12)
 
-    assert probe_video(path) == VideoInfo(17, 12.0, 70, 50, 0, is_ordered=True)
+    assert probe_video(path) == VideoInfo(17, 12.0, 70, 50)
 
 
 def test_a_frame_out_of_range_is_an_error(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_decord_is_not_chosen_where_timestamps_go_back(tmp_path: Path) -> None:
 
     info = probe_video(path)
 
-    assert not info.is_ordered
+    assert info.pyav_reason == "its timestamps do not ascend"
     assert choose_decoder(path, info) == "pyav"
 
 
@@ -249,8 +249,8 @@ def test_reading_works_on_both_sides_of_a_fork(tmp_path: Path, decoder: str) -> 
 
 
 # real files for which decord must not be chosen, and files that are not compared
-WRONG_IN_DECORD = ("hmdb51_", "packed_b_frames", "hevc_10_frames", "hd_1080p")
-NOT_COMPARED = ("corrupted", "h264_10bit")
+WRONG_IN_DECORD = ("hmdb51_", "packed_b_frames", "hevc_10_frames", "hd_1080p", "h264_10bit")
+NOT_COMPARED = ("corrupted",)
 
 
 @pytest.mark.parametrize("folder", ["misc", "trouble"])
@@ -269,7 +269,7 @@ def test_the_decoders_agree_on_real_files_or_decord_is_not_chosen(
             numbers = [info.frames * 2 // 3, info.frames - 1, info.frames // 5]
             one, other = (read_frames(path, numbers, decoder=name) for name in FILE_DECODERS)
             assert one.shape == (3, info.height, info.width, 3)
-            assert np.abs(one.astype(np.int16) - other).max() <= 1, path
+            assert (one == other).all(), path
 
 
 def test_a_damaged_real_file_is_refused(shared: Path) -> None:
@@ -283,6 +283,5 @@ def test_a_rotation_flag_turns_the_frames(shared: Path) -> None:
         for name in ("three_frames.mov", "rotated_90.mov", "rotated_270.mov")
     )
 
-    assert (plain.width, plain.height, plain.rotation) == (568, 320, 0)
+    assert (plain.width, plain.height) == (568, 320)
     assert (one.width, one.height) == (other.width, other.height) == (320, 568)
-    assert {one.rotation, other.rotation} == {90, -90}

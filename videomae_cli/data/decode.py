@@ -9,7 +9,8 @@ Not covered: damage that decodes without an error (flipped bits).
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def read_frames(
     """Read upright RGB frames (T, H, W, 3) by number, in any order; a number may occur twice.
 
     Raises:
-        DataError: The file is missing or cannot be decoded, or a number is out of range.
+        DataError: The file is missing or cannot be decoded, whatever its decoder raises, or a
+            number is out of range.
     """
-    check_file(path, decoder)
     unique = sorted(set(indices))
     if not unique or unique[0] < 0:
         raise DataError(f"{path}: {list(indices)} are not valid frame numbers")
@@ -44,7 +45,9 @@ def read_frames(
             f"{path}: decoder {decoder!r} is not one of {', '.join(DECODERS)}",
             "run videomae prepare again",
         )
-    frames = DECODERS[decoder](path, unique)
+    with refuse_any_failure(path):
+        check_file(path, decoder)
+        frames = DECODERS[decoder](path, unique)
     if unique == list(indices):
         return frames
     return frames[np.searchsorted(unique, indices)]
@@ -53,6 +56,21 @@ def read_frames(
 def reference_decoder(path: Path) -> str:
     """Return the decoder that decides what a video contains: "frames" for a folder, or "pyav"."""
     return FRAMES if path.is_dir() else "pyav"
+
+
+@contextmanager
+def refuse_any_failure(path: Path) -> Iterator[None]:
+    """Turn any exception of a decoder in this block into a DataError that names its class."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        name, reason = type(error).__name__, _first_line(error)
+        raise DataError(
+            f"{path} cannot be decoded: {name if reason == name else f'{name}: {reason}'}",
+            "replace the file or leave it out",
+        ) from error
 
 
 def check_file(path: Path, decoder: str = "pyav") -> None:
@@ -81,9 +99,9 @@ def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     """Read frames (ascending, without duplicates) with decord, or with PyAV if decord cannot."""
     try:
         frames, length = decord_frames(path, indices)
-    except decord_errors() as error:
+    except DataError as error:
         frames = read_with_pyav(path, indices)
-        _warn_once(path, _first_line(error))
+        _warn_once(path, error.message)
         return frames
     if not len(frames):
         raise DataError(
@@ -117,8 +135,10 @@ DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
 def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
     """Read frames (ascending, without duplicates) with decord alone.
 
-    Returns the frames (none if the last number is past the end) and the frame count of the video;
-    raises one of `decord_errors()`.
+    Returns the frames (none if the last number is past the end) and the frame count of the video.
+
+    Raises:
+        DataError: decord fails; the message is the first line of its own.
     """
     # recommended in decord's issue threads; by default a damaged file is retried 10,240 times
     os.environ.setdefault("DECORD_EOF_RETRY_MAX", "512")
@@ -127,19 +147,15 @@ def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8]
     from decord import logging as ffmpeg_log
 
     ffmpeg_log.set_level(ffmpeg_log.QUIET)  # the exception reports damage; FFmpeg need not print it
-    reader = VideoReader(str(path.absolute()), ctx=cpu(0), num_threads=1)
-    existing = list(indices) if indices[-1] < len(reader) else []
-    frames: NDArray[np.uint8] = (
-        reader.get_batch(existing).asnumpy() if existing else np.empty((0, 0, 0, 3), np.uint8)
-    )
-    return frames, len(reader)
-
-
-def decord_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions that decord raises for a file that it cannot read."""
-    from decord import DECORDError
-
-    return DECORDError, RuntimeError
+    try:
+        reader = VideoReader(str(path.absolute()), ctx=cpu(0), num_threads=1)
+        existing = list(indices) if indices[-1] < len(reader) else []
+        frames: NDArray[np.uint8] = (
+            reader.get_batch(existing).asnumpy() if existing else np.empty((0, 0, 0, 3), np.uint8)
+        )
+        return frames, len(reader)
+    except Exception as error:
+        raise DataError(_first_line(error)) from error
 
 
 @lru_cache(maxsize=4096)

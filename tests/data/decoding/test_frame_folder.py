@@ -46,7 +46,7 @@ def test_lossy_frames_are_close_and_in_order(tmp_path: Path, ending: str) -> Non
 def test_probing_counts_frames_and_says_that_the_frame_rate_is_unknown(tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path, 7, height=50, width=70)
 
-    assert probe_video(folder) == VideoInfo(7, 0.0, 70, 50, 0, notes=("frame rate unknown",))
+    assert probe_video(folder) == VideoInfo(7, 0.0, 70, 50, notes=("an unknown frame rate",))
 
 
 def test_frames_past_the_end_are_an_error(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_16_bits_of_grey_are_noted(tmp_path: Path) -> None:
         Image.fromarray(grey).save(tmp_path / f"{number}.png")
 
     assert probe_video(tmp_path).notes == (
-        "frame rate unknown",
+        "an unknown frame rate",
         "16-bit grey, scaled from 0..65535",
     )
     assert read_frames(tmp_path, [0, 1], decoder="frames")[:, 0, 0, 0].tolist() == [117, 234]

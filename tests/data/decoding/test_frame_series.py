@@ -103,8 +103,8 @@ def test_rgb_frames_are_chosen_beside_flow_and_the_rest_is_named(tmp_path: Path)
 
     assert list(found.names) == [f"img_{n:05d}.jpg" for n in range(1, 6)]
     assert found.notes == (
-        "only img_%05d.jpg is read, not flow_x_%05d.jpg, flow_y_%05d.jpg",
-        "images without a number are not read",
+        "other images, which are not read (flow_x_%05d.jpg, flow_y_%05d.jpg)",
+        "images without a number, which are not read",
     )
 
 

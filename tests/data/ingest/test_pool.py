@@ -12,7 +12,7 @@ import pytest
 from tests.data.make_clips import write_clip
 from tests.data.make_frames import write_frame_folder
 from videomae_cli.data.ingest.pool import COMMAND, ENVIRONMENT, probe_videos
-from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.ingest.probe import LATE_NOTE, ReadableVideo, RejectedVideo
 from videomae_cli.errors import DataError
 
 # a child process that answers like ours, except for files named after a failure
@@ -98,7 +98,7 @@ def test_a_folder_of_frames_has_its_own_decoder_whatever_is_asked_for(tmp_path: 
         results = probed(good, bad, large, decoder=decoder)
 
         assert results["good"] == ReadableVideo(
-            5, 0.0, 80, 64, "frames", notes=("frame rate unknown",)
+            5, 0.0, 80, 64, "frames", notes=("an unknown frame rate",)
         )
         assert reason(results["bad"]).startswith("img_00003.png cannot be decoded")
         assert reason(results["large"]).startswith("img_00001.png: frames of 7744 x 4320")
@@ -133,11 +133,36 @@ def test_a_child_that_hangs_or_dies_costs_only_its_file(
     assert results["a"] == results["b"] == ReadableVideo(5, 25.0, 8, 8, "decord")
 
 
-@pytest.mark.parametrize("name", ["late hang", "late crash"])
-def test_a_decord_that_hangs_or_dies_leaves_the_file_to_pyav(name: str, tmp_path: Path) -> None:
-    assert probed(tmp_path / name, seconds=0.5, fake=FAKE)[name] == ReadableVideo(
-        5, 25.0, 8, 8, "pyav"
+def test_a_decord_that_hangs_or_dies_leaves_the_file_to_pyav(tmp_path: Path) -> None:
+    kept = ReadableVideo(5, 25.0, 8, 8, "pyav")
+
+    hung, died = (
+        probed(tmp_path / name, seconds=0.5, fake=FAKE)[name]
+        for name in ("late hang", "late crash")
     )
+
+    assert hung == kept._replace(notes=(LATE_NOTE,))
+    assert died == kept
+
+
+def test_any_exception_in_a_child_rejects_its_file_with_the_class(tmp_path: Path) -> None:
+    write_clip(tmp_path / "good.mp4", 4)
+    write_clip(tmp_path / "odd.mp4", 4)
+    fake = """
+import videomae_cli.data.ingest.child as child
+choose = child.select_decoder
+def fail(path, info, decoder):
+    if path.name == "odd.mp4":
+        raise ValueError("shapes differ")
+    return choose(path, info, decoder)
+child.select_decoder = fail
+child.main()
+"""
+
+    results = probed(tmp_path / "odd.mp4", tmp_path / "good.mp4", fake=fake)
+
+    assert reason(results["odd.mp4"]) == "cannot be decoded: ValueError: shapes differ"
+    assert results["good.mp4"] == ReadableVideo(4, 25.0, 64, 64, "decord")
 
 
 def test_a_child_that_never_starts_is_an_error_with_the_command(tmp_path: Path) -> None:

@@ -1,14 +1,10 @@
-"""Folders of frames are found wherever they lie, and a list's frame counts are compared."""
+"""Folders of frames are found wherever they lie, unless the tree contains video files."""
 
 from pathlib import Path
 
-from tests.data.make_frames import touch_all
-from videomae_cli.data.layouts.frame_folders import (
-    FrameTree,
-    find_frame_folders,
-    find_range_problem,
-    search_frame_folders,
-)
+from tests.data.make_frames import touch_all, write_frame_folder
+from videomae_cli.data.layouts import detect_layout, scan_layout
+from videomae_cli.data.layouts.frame_folders import find_frame_folders
 
 FRAMES = [f"img_{number:05d}.jpg" for number in range(1, 5)]
 
@@ -23,29 +19,34 @@ def test_folders_of_frames_are_found_at_every_depth(tmp_path: Path) -> None:
     touch_all(tmp_path / ".cache/run/d", FRAMES)
     touch_all(tmp_path / "val/sit", ["labels.txt"])
 
-    tree = search_frame_folders(tmp_path)
-
-    assert tree == FrameTree(paths("loose", "train/run/a", "train/run/b", "val/sit/c"), [], [])
-    assert tree.is_frame_folders
-    assert find_frame_folders(tmp_path) == tree.frame_folders
+    assert find_frame_folders(tmp_path) == paths("loose", "train/run/a", "train/run/b", "val/sit/c")
     assert find_frame_folders(tmp_path / "loose") == [Path()]
 
 
-def test_folders_that_are_no_frames_are_returned_too(tmp_path: Path) -> None:
+def test_only_folders_with_a_series_are_found(tmp_path: Path) -> None:
     touch_all(tmp_path / "frames", FRAMES)
     touch_all(tmp_path / "single", FRAMES[:1])
     touch_all(tmp_path / "photos", ["beach.jpg", "tree.jpg"])
-    touch_all(tmp_path / "beside", [*FRAMES, "clip.MP4"])
     touch_all(tmp_path / "hidden", ["._img_1.jpg", "._img_2.jpg", ".a.mp4"])
     touch_all(tmp_path / "many", [f"{video}_{n}.jpg" for video in "ab" for n in range(3)])
 
-    tree = search_frame_folders(tmp_path)
+    assert find_frame_folders(tmp_path) == paths("frames", "many")
 
-    assert tree.frame_folders == paths("frames", "many")
-    assert tree.other_image_folders == paths("beside", "photos", "single")
-    assert tree.video_folders == paths("beside")
-    assert not tree.is_frame_folders
-    assert not search_frame_folders(tmp_path / "photos").is_frame_folders
+
+def test_images_beside_video_files_are_not_videos(tmp_path: Path) -> None:
+    touch_all(tmp_path / "run/v0", FRAMES)
+    touch_all(tmp_path / "run", ["v0.MP4"])
+    touch_all(tmp_path / "sit/thumbs", FRAMES)
+
+    assert find_frame_folders(tmp_path) == []
+    assert find_frame_folders(tmp_path / "sit") == paths("thumbs")
+
+
+def test_other_data_beside_the_frames_are_left_out(tmp_path: Path) -> None:
+    for name in ("a/rgb", "a/depth", "a/flow_x", "b", "b/Masks", "c/depth", "d/left", "d/right"):
+        touch_all(tmp_path / name, FRAMES)
+
+    assert find_frame_folders(tmp_path) == paths("a/rgb", "b", "c/depth", "d/left", "d/right")
 
 
 def test_links_are_followed_and_no_folder_is_entered_twice(tmp_path: Path) -> None:
@@ -58,30 +59,14 @@ def test_links_are_followed_and_no_folder_is_entered_twice(tmp_path: Path) -> No
     assert find_frame_folders(source) == paths("a", "b/x")
 
 
-def test_the_range_of_a_list_is_the_whole_folder(tmp_path: Path) -> None:
-    touch_all(tmp_path / "a", [f"{number}.jpg" for number in range(17, 29)])
-    touch_all(tmp_path / "gap", ["1.jpg", "2.jpg", "4.jpg"])
-    cases = {
-        ("a", 12, None): "",
-        ("a", 12, 0): "",
-        ("a", 12, 1): "",
-        ("a", 12, 17): "",
-        ("a", 11, None): "the list gives 11 frames, and the folder has 12",
-        ("a", 13, 17): "the list gives 13 frames, and the folder has 12",
-        ("a", 12, 18): "the list starts at frame 18, and the folder at 17",
-        ("gap", 3, 1): "",
-        ("gone", 3, 1): "",
-    }
+def test_class_folders_and_splits_of_frame_folders_are_read(tmp_path: Path) -> None:
+    truth = {}
+    for split in ("train", "val"):
+        for label in ("run", "sit"):
+            for clip in ("v0", "v1"):
+                write_frame_folder(tmp_path / split / label / clip, 3, height=16, width=16)
+                truth[f"{split}/{label}/{clip}"] = (split, label)
 
-    problems = {
-        (name, frames, start): find_range_problem(tmp_path / name, frames=frames, start=start)
-        for name, frames, start in cases
-    }
-
-    wrong = {
-        case: problem
-        for case, problem in problems.items()
-        if not problem.startswith(cases[case]) or bool(problem) != bool(cases[case])
-    }
-    assert wrong == {}
-    assert problems["a", 11, None].endswith("a part of a folder is not supported yet")
+    assert detect_layout(tmp_path).name == "class-folders"
+    entries = scan_layout(tmp_path, "class-folders").entries
+    assert {entry.path: (entry.split, entry.label) for entry in entries} == truth

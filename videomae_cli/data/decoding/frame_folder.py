@@ -26,6 +26,7 @@ WHITE = (255, 255, 255, 255)
 ORIENTATION = 0x0112  # key in EXIF; its values: EXIF 2.32, section 4.6.4
 ZEROS = bytes(16)
 END_OF_JPEG = b"\xff\xd9"
+UNKNOWN_RATE = "an unknown frame rate"
 DARKEST = 32  # 16-bit images (depth) without a brighter pixel are almost black
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -69,13 +70,13 @@ def probe(folder: Path) -> VideoInfo:
     brightest = int(first.max())
     for index in range(1, count):
         brightest = max(brightest, int(_read_same_size(found.path(index), first).max()))
-    notes = ["frame rate unknown", *found.notes]
+    notes = [UNKNOWN_RATE, *found.notes]
     with Image.open(found.path(0)) as image:
         if image.mode.startswith("I"):
             _check_not_black(folder, brightest)
             notes.append("16-bit grey, scaled from 0..65535")
     height, width, _ = first.shape
-    return VideoInfo(count, 0.0, width, height, rotation=0, notes=tuple(notes))
+    return VideoInfo(count, 0.0, width, height, notes=tuple(notes))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

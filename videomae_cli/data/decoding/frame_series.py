@@ -88,9 +88,9 @@ def find_frames(folder: Path) -> FolderFrames:
     _check_numbers(folder, frames)
     notes = []
     if unused := [one.pattern for one in series if one is not frames]:
-        notes.append(f"only {frames.pattern} is read, not {_join(unused)}")
+        notes.append(f"other images, which are not read ({_join(unused)})")
     if len(names) > sum(len(one.names) for one in series):
-        notes.append("images without a number are not read")
+        notes.append("images without a number, which are not read")
     if frames.step > 1:
         notes.append(f"frames numbered in steps of {frames.step}")
     return FolderFrames(folder, frames.names, frames.numbers[0], tuple(notes))

@@ -3,12 +3,13 @@
 The number of a frame is its position in the output order of the decoder. If the container has an
 index (mp4, mkv), reading starts with a seek to the last key frame before the first frame to read.
 Otherwise decoding starts at the beginning: AVI stores no timestamps (packed B-frames of DivX
-files), and a seek in a transport stream is not exact. Rotation flags are applied. FFmpeg is
-restricted to local files, and to formats that do not refer to other files.
+files), and a seek in a transport stream is not exact. Frames are upright and over white, see
+`pixels.py`. FFmpeg is restricted to local files, and to formats that do not refer to other files.
 """
 
+import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.data.decoding.pixels import convert_to_rgb, make_upright, read_orientation
 from videomae_cli.errors import DataError
 
-FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,ogg,asf,gif,m4v,mpegvideo,ivf,mxf"
+FORMATS = (
+    "mov,matroska,avi,mpegts,mpeg,flv,ogg,asf,gif,m4v,mpegvideo,ivf,mxf,"
+    "h264,hevc,dv,yuv4mpegpipe,mjpeg,apng,nut"
+)
 SEEKABLE = ("mov", "matroska")  # formats with an index of key frames
 METADATA_ERRORS_UNTIL = 18  # PyAV-Org/PyAV#2386: later releases replace undecodable text themselves
 
@@ -44,14 +49,45 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
             stream.codec_context.thread_count = threads
             yield container, stream
     except av.FFmpegError as error:
+        if (name := _find_format(path)) and name.split(",")[0] not in FORMATS.split(","):
+            raise DataError(
+                f"{path}: the format {name} is not read; put the video into MP4: "
+                f"ffmpeg -i IN{path.suffix} -c copy OUT.mp4",
+                "if MP4 cannot store it, leave out -c copy",
+            ) from error
         raise DataError(
             f"{path}: FFmpeg cannot decode it: {error.strerror}",
             "the file is damaged, cut off or not a video; replace it or leave it out",
         ) from error
 
 
+def _find_format(path: Path) -> str:
+    """Return the name of a file's format, without running the code that reads it; or "".
+
+    FFmpeg logs the name before it finds that the format is not allowed.
+    """
+    try:
+        with path.open("rb") as file:
+            start = io.BytesIO(file.read(1 << 16))
+    except OSError:
+        return ""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.DEBUG)
+    try:
+        with av.logging.Capture() as logs, suppress(av.FFmpegError):
+            av.open(start, container_options={"format_whitelist": "none"}).close()
+    finally:
+        av.logging.set_level(level)
+    lines = (text.split() for _, _, text in logs)
+    return next((words[1] for words in lines if words[:1] == ["Format"] and "probed" in words), "")
+
+
 def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
-    """Read frames (ascending, without duplicates); a DataError if one cannot be decoded."""
+    """Read frames (T, H, W, 3; indices ascending, without duplicates).
+
+    Raises:
+        DataError: A frame cannot be decoded, or the frame size changes between them.
+    """
     start = _find_start(path, indices[0]) if indices[0] else None
     frames = _decode_from(path, indices, start)
     if frames is None:  # the seek went past the first frame to read
@@ -63,13 +99,22 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
             "the file is damaged, or shorter than recorded in the manifest; run videomae prepare "
             "again",
         )
+    for number, frame in zip(indices, frames, strict=True):
+        if frame.shape != frames[0].shape:
+            raise size_change_error(path, number, frames[0].shape[:2], frame.shape[:2])
     return np.stack(frames)
 
 
-def pixels(frame: Any) -> NDArray[np.uint8]:
-    """Return a decoded frame as RGB (H, W, 3), upright."""
-    rgb: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
-    return np.rot90(rgb, k=round(frame.rotation / 90) % 4) if frame.rotation else rgb
+def size_change_error(
+    path: Path, number: int, first: tuple[int, int], size: tuple[int, int]
+) -> DataError:
+    """Return the error for a frame whose size (H, W), upright, is not that of the first frame."""
+    (height, width), (other_height, other_width) = first, size
+    return DataError(
+        f"{path}: the frame size changes at frame {number}: {width} x {height}, then {other_width} "
+        f"x {other_height} pixels; encode it with one size: ffmpeg -i IN -vf "
+        f"scale={width}:{height} OUT.mp4"
+    )
 
 
 # the timestamp of a key frame to start from, and the number of every frame by its timestamp
@@ -111,7 +156,7 @@ def _decode_from(
             if number > remaining[-1]:
                 return None
             if number == remaining[-1]:
-                frames.append(pixels(frame))
+                frames.append(make_upright(convert_to_rgb(frame), read_orientation(frame)))
                 remaining.pop()
                 if not remaining:
                     break

@@ -1,53 +1,54 @@
 """Frame count, frame rate and size of a video, measured by decoding all of it."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from videomae_cli.data.decode import FRAMES, check_file, reference_decoder
-from videomae_cli.data.decoding import pyav
+from videomae_cli.data.decode import FRAMES, check_file, reference_decoder, refuse_any_failure
+from videomae_cli.data.decoding import pixels, pyav, timing
+from videomae_cli.data.decoding.grey import GreyRange
+from videomae_cli.data.decoding.notes import describe_stream
 from videomae_cli.errors import DataError
 
 MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
+# formats with timestamps that decord reads as PyAV does. It leaves out the first group of pictures
+# of transport streams with B-frames, and can stop answering (decord2 3.4.0)
+DECORD_FORMATS = ("mov", "matroska", "avi", "flv", "asf", "gif", "ogg", "ivf", "mxf")
 
 
 class VideoInfo(NamedTuple):
-    """Properties of a video, measured by decoding all of it; pixels after rotation."""
+    """Properties of a video, measured by decoding all of it; pixels as shown, upright."""
 
     frames: int
     fps: float
     width: int
     height: int
-    rotation: int
-    """Degrees, from the rotation flag of the file."""
-    is_ordered: bool = True
-    """Whether timestamps ascend from frame to frame; in AVI files with B-frames they do not."""
+    pyav_reason: str = ""
+    """Why decord must not read it; empty if decord may be tried."""
     notes: tuple[str, ...] = ()
-    """What a viewer would notice, in the words of the summary of `prepare`."""
+    """What a viewer would notice, for the summary of `prepare`."""
+    times: tuple[float, ...] = ()
+    """Seconds from the first frame to each frame; empty if the frame rate is constant."""
 
 
 def probe_video(path: Path) -> VideoInfo:
-    """Decode a whole video and count its frames; a DataError if it cannot be read to its end."""
+    """Decode a whole video, count its frames and describe it.
+
+    Raises:
+        DataError: It cannot be read to the end that its header promises, its frame size changes, or
+            its values are scaled to almost black pixels.
+    """
     if reference_decoder(path) == FRAMES:
         from videomae_cli.data.decoding import frame_folder
 
         return frame_folder.probe(path)
     check_file(path)
-    frames, height, width, rotation = 0, 0, 0, 0
-    timestamps: list[int] = []
-    with pyav.open_video(path) as (container, stream):
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
-        for frame in container.decode(stream):
-            if frames == 0:
-                height, width, _ = pyav.pixels(frame).shape
-                rotation = round(frame.rotation)
-            frames += 1
-            if frame.pts is not None:
-                timestamps.append(frame.pts)
-    if frames == 0:
-        raise DataError(f"{path}: no frame can be decoded", "replace the file or leave it out")
-    is_ordered = all(now < later for now, later in pairwise(timestamps))
-    return VideoInfo(frames, fps, width, height, rotation, is_ordered)
+    with refuse_any_failure(path), pyav.open_video(path) as (container, stream):
+        census = _Census(path)
+        for frame in _decode_all(container, stream, census.ends):
+            census.add(frame)
+        return census.conclude(container, stream)
 
 
 def check_size(path: Path, width: int, height: int) -> None:
@@ -56,3 +57,95 @@ def check_size(path: Path, width: int, height: int) -> None:
         raise DataError(
             f"{path}: frames of {width} x {height} pixels; more than {MAX_PIXELS:,} are not decoded"
         )
+
+
+class _Census:
+    """What is noted of each frame of a video."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.frames = 0
+        self.size = 0, 0
+        self.timestamps: list[int] = []
+        self.ends: dict[int, float] = {}
+        """Last second of each stream that has timestamps, by its number."""
+        self.orientations: set[pixels.Orientation] = set()
+        self.is_interlaced, self.is_transparent = False, False
+        self.grey: GreyRange | None = None
+
+    def add(self, frame: Any) -> None:
+        """Note a frame; a DataError if its size is not that of the first one."""
+        orientation = pixels.read_orientation(frame)
+        size = frame.height, frame.width
+        size = size[::-1] if orientation.transposes else size
+        if self.frames == 0:
+            self.size = size
+            self.grey = GreyRange(frame) if pixels.is_deep_grey(frame) else None
+        if size != self.size:
+            raise pyav.size_change_error(self.path, self.frames, self.size, size)
+        self.frames += 1
+        self.orientations.add(orientation)
+        if frame.pts is not None:
+            self.timestamps.append(frame.pts)
+        self.is_interlaced = self.is_interlaced or frame.interlaced_frame
+        self.is_transparent = self.is_transparent or pixels.is_transparent(frame)
+        if self.grey and pixels.is_deep_grey(frame):
+            self.grey.add(frame)
+
+    def conclude(self, container: Any, stream: Any) -> VideoInfo:
+        """Return the properties, after the last frame."""
+        if self.frames == 0:
+            raise DataError(
+                f"{self.path}: no frame can be decoded", "replace the file or leave it out"
+            )
+        is_ordered = all(now < later for now, later in pairwise(self.timestamps))
+        seconds = [float(timestamp * stream.time_base) for timestamp in self.timestamps]
+        longest = max((later - now for now, later in pairwise(seconds)), default=0.0)
+        problem = timing.find_missing_end(container, stream, self.ends, longest)
+        problem = problem or (self.grey.find_problem() if self.grey else "")
+        if problem:
+            raise DataError(f"{self.path}: {problem}")
+        is_complete = is_ordered and len(seconds) == self.frames
+        times = timing.find_times(seconds) if is_complete else ()
+        return VideoInfo(
+            self.frames,
+            timing.find_rate(stream, seconds),
+            width=self.size[1],
+            height=self.size[0],
+            pyav_reason=self._find_pyav_reason(container, is_ordered=is_ordered),
+            notes=tuple(self._notes(container, stream, is_variable=bool(times))),
+            times=times,
+        )
+
+    def _find_pyav_reason(self, container: Any, *, is_ordered: bool) -> str:
+        if not container.format.name.startswith(DECORD_FORMATS):
+            return f"its format is {container.format.name}"
+        if not is_ordered:
+            return "its timestamps do not ascend"
+        if len(self.orientations) > 1 or any(each.is_mirrored for each in self.orientations):
+            return "it is shown mirrored, or its orientation changes"
+        return ""
+
+    def _notes(self, container: Any, stream: Any, *, is_variable: bool) -> Iterator[str]:
+        transposes = any(orientation.transposes for orientation in self.orientations)
+        yield from describe_stream(container, stream, transposes=transposes)
+        if is_variable:
+            yield "variable frame rate"
+        if self.is_interlaced:
+            yield "interlaced"
+        if self.is_transparent:
+            yield "transparent pixels shown over white"
+        if self.grey:
+            yield self.grey.note
+
+
+def _decode_all(container: Any, stream: Any, ends: dict[int, float]) -> Iterator[Any]:
+    """Yield all frames of a stream; store the end of every stream of the file in `ends`."""
+    start = min(container.start_time or 0, 0) / 1e6
+    for packet in container.demux():
+        time = packet.dts if packet.pts is None else packet.pts
+        if time is not None:
+            end = float((time + (packet.duration or 0)) * packet.time_base) - start
+            ends[packet.stream.index] = max(ends.get(packet.stream.index, end), end)
+        if packet.stream.index == stream.index:
+            yield from packet.decode()

@@ -49,11 +49,18 @@ def main() -> None:
             if decoder == AUTO:
                 send(counted=readable_video(info, reference_decoder(path)))
             send(probe=readable_video(info, select_decoder(path, info, decoder)))
-        except DataError as error:
-            send(reason=error.message.removeprefix(str(path)).lstrip(":/\\ "))
-        except MemoryError:
-            send(reason=f"needs more than {MEMORY_BYTES >> 30} GB of memory")
+        except Exception as error:  # noqa: BLE001  (the file is rejected, whatever it causes)
+            send(reason=_reason(path, error))
         _set_alarm(0)
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Return why a file is rejected."""
+    if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
+        return f"needs more than {MEMORY_BYTES >> 30} GB of memory"
+    if isinstance(error, DataError):
+        return error.message.removeprefix(str(path)).lstrip(":/\\ ")
+    return f"cannot be decoded: {type(error).__name__}: {error}".splitlines()[0]
 
 
 def limit_process() -> None:

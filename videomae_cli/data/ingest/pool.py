@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.ingest.probe import LATE, LATE_NOTE, ReadableVideo, RejectedVideo
 from videomae_cli.errors import DataError
 
 COMMAND = (sys.executable, "-B", "-m", "videomae_cli.data.ingest.child")
@@ -57,9 +57,10 @@ class ProbeProcess:
             process.wait(END_SECONDS)  # for its own exit code
         self.close()
         if counted:
-            return ReadableVideo.from_json(counted)
+            video = ReadableVideo.from_json(counted)
+            return video._replace(notes=(*video.notes, LATE_NOTE)) if is_late else video
         if is_late:
-            reason = f"takes longer than {self._seconds:g} s (--timeout)"
+            reason = f"takes longer than {self._seconds:g} s {LATE}"
         else:
             reason = f"ends the decoding process ({_exit_status(process)})"
         return RejectedVideo(reason, is_lasting=False)

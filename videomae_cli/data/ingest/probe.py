@@ -10,7 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from videomae_cli.data.decode import FRAMES, check_file, read_frames, reference_decoder
+from videomae_cli.data.decode import (
+    FRAMES,
+    check_file,
+    read_frames,
+    reference_decoder,
+    refuse_any_failure,
+)
 from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.decoding.video_info import VideoInfo, check_size, probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
@@ -18,6 +24,8 @@ from videomae_cli.errors import DataError
 
 MAX_STREAMS = 64
 AUTO = "auto"
+LATE = "(--timeout)"  # at the end of the reason of a file that ran into the time limit
+LATE_NOTE = "not read with decord, which ran into the time limit"
 DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
 
 
@@ -58,7 +66,7 @@ def count_frames(path: Path) -> VideoInfo:
     if reference_decoder(path) == FRAMES:
         return probe_video(path)
     check_file(path)
-    with open_video(path) as (container, stream):
+    with refuse_any_failure(path), open_video(path) as (container, stream):
         check_size(path, stream.codec_context.width, stream.codec_context.height)
         if len(container.streams) > MAX_STREAMS:
             raise DataError(f"{path}: {len(container.streams)} streams are too many")
@@ -79,7 +87,9 @@ def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
 
 def readable_video(info: VideoInfo, decoder: str) -> ReadableVideo:
     """Return the properties that the manifest stores."""
-    return ReadableVideo(info.frames, info.fps, info.width, info.height, decoder, notes=info.notes)
+    return ReadableVideo(
+        info.frames, info.fps, info.width, info.height, decoder, info.notes, info.times
+    )
 
 
 def decoder_versions() -> dict[str, str]:

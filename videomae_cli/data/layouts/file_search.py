@@ -10,6 +10,8 @@ from typing import NamedTuple
 VIDEO_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".divx", ".mpg", ".mpeg", ".ts", ".m2ts",
     ".mts", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".ogv", ".ogm", ".mxf", ".gif", ".ivf",
+    ".3g2", ".qt", ".m2v", ".mod", ".lrv", ".trp", ".h264", ".264", ".h265", ".265", ".hevc", ".dv",
+    ".y4m", ".mjpeg", ".mjpg", ".apng", ".nut",
 ))
 # fmt: on
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})

@@ -31,22 +31,39 @@ class Text(NamedTuple):
 
 
 def read_text(path: Path, encoding: str | None = None) -> Text:
-    """Read a text file; `encoding` None detects it.
+    """Read a text file; `encoding` is that of files that are not UTF-8; None detects it.
 
     Raises:
         DataError: The file is not text in this encoding, or there is no such encoding.
         OSError: The file cannot be read.
     """
     data = path.read_bytes()
-    if encoding is not None:
-        return Text(_decode(path, data, encoding), encoding)
     for mark, name in BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return Text(_decode(path, data, name), name)
     try:
-        return Text(data.decode("utf-8"), "utf-8")
+        content = data.decode("utf-8")
     except UnicodeDecodeError:
-        return _guess(path, data)
+        return _guess(path, data) if encoding is None else _read_given(path, data, encoding)
+    if encoding is None or codecs.lookup(_check_name(path, encoding)).name == "utf-8":
+        return Text(content, "utf-8")
+    if data.isascii():  # as in ISO-2022-JP
+        return _read_given(path, data, encoding)
+    return Text(content, "utf-8", f"{path} is UTF-8: read as such, not as {encoding}")
+
+
+def _read_given(path: Path, data: bytes, encoding: str) -> Text:
+    return Text(_decode(path, data, _check_name(path, encoding)), encoding)
+
+
+def _check_name(path: Path, encoding: str) -> str:
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise DataError(
+            f"{path}: no encoding {encoding!r}", "such as utf-8, utf-16, cp1252, shift_jis, gb18030"
+        ) from error
+    return encoding
 
 
 def _guess(path: Path, data: bytes) -> Text:
@@ -79,10 +96,6 @@ def _guess(path: Path, data: bytes) -> Text:
 def _decode(path: Path, data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding).removeprefix("\ufeff")
-    except LookupError as error:
-        raise DataError(
-            f"{path}: no encoding {encoding!r}", "such as utf-8, utf-16, cp1252, shift_jis, gb18030"
-        ) from error
     except UnicodeError as error:
         line = data[: getattr(error, "start", 0)].count(b"\n") + 1
         raise DataError(

@@ -27,7 +27,7 @@ from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
 from videomae_cli.tasks.prepare.probing import probe_entries
-from videomae_cli.tasks.prepare.summary import PrepareSummary, show_summary
+from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
 
 REJECTED = "rejected.csv"
 
@@ -66,7 +66,9 @@ def run(
         manifest = write_manifest(
             out, root=root, videos=videos, classes=labels.classes, facts=facts
         )
-    summary = PrepareSummary(out, layout, manifest, rejected, tuple(remarks))
+    summary = PrepareSummary(
+        out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
+    )
     show_summary(summary, report)
     return summary
 

@@ -7,11 +7,26 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from videomae_cli.data.ingest.probe import (
+    AUTO,
+    LATE,
+    LATE_NOTE,
+    ReadableVideo,
+    RejectedVideo,
+)
 from videomae_cli.data.manifest import SPLITS, Manifest, Video
 from videomae_cli.report import Report
 
 SHORT_FRAMES = 16 * 4  # the usual clip: 16 frames with a stride of 4
 SHOWN_REASONS = 5
+# what notes on videos mean, by words in them: a verb before the note, and the consequence
+MEANINGS = {
+    "HDR": ("are", "decoded as they are, paler than the rest"),
+    "non-square pixels": ("have", "used as stored, narrower or wider than a player shows them"),
+    "variable frame rate": ("have a", "frames are taken by number, at unequal times"),
+    "interlaced": ("are", "used as they are, so moving edges look like combs"),
+    "grey": ("are", ""),
+}
 
 
 class PrepareSummary(NamedTuple):
@@ -23,8 +38,18 @@ class PrepareSummary(NamedTuple):
     manifest: Manifest
     rejected: Counter[str]
     """Number of videos for each reason."""
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...]
     """Sentences about all that is not used, or was changed."""
+    notes: Counter[str]
+    """Number of readable videos for each note."""
+    decoder: str = AUTO
+    """The decoder asked for."""
+
+    @property
+    def late(self) -> tuple[int, int]:
+        """Return how many files ran into the time limit: rejected ones, and those kept."""
+        rejected = sum(count for why, count in self.rejected.items() if why.endswith(LATE))
+        return rejected, self.notes[LATE_NOTE]
 
     @property
     def next_command(self) -> str:
@@ -43,6 +68,7 @@ class PrepareSummary(NamedTuple):
             "frames": dict(zip(("min", "median", "max"), _frame_counts(videos), strict=True)),
             "shorter_than_64_frames": _count_short(videos),
             "decoders": dict(Counter(video.decoder for video in videos)),
+            "notes": dict(self.notes.most_common()),
             "rejected": dict(self.rejected.most_common()),
             "remarks": list(self.remarks),
             "digest": self.manifest.digest,
@@ -65,14 +91,42 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
             f"{short:,} of {len(videos):,} videos are shorter than 16 x 4 = {SHORT_FRAMES} frames: "
             "clips of 16 frames with a stride of 4 repeat their last frame"
         )
-    decoders = Counter(video.decoder for video in videos)
-    counts = ", ".join(f"{name} {count:,}" for name, count in decoders.most_common())
-    reason = "; PyAV for videos that decord cannot read or reads differently"
-    report.say(f"decoders: {counts}{reason if len(decoders) > 1 else ''}")
+    _show_decoders(summary, report)
+    for note, count in summary.notes.most_common():
+        if note != LATE_NOTE:
+            report.say(_note_line(note, count, len(videos)))
     _show_classes(summary.manifest, report)
     if summary.rejected:
         _show_rejected(summary, report)
     report.say(f"next: {summary.next_command}")
+
+
+def count_notes(results: Sequence[ReadableVideo | RejectedVideo]) -> Counter[str]:
+    """Count the videos that each note is about."""
+    readable = (result for result in results if isinstance(result, ReadableVideo))
+    return Counter(note for video in readable for note in video.notes)
+
+
+def _show_decoders(summary: PrepareSummary, report: Report) -> None:
+    decoders = Counter(video.decoder for video in summary.manifest.videos)
+    counts = ", ".join(f"{name} {count:,}" for name, count in decoders.most_common())
+    reason = "; PyAV for videos that decord cannot read or reads differently"
+    is_chosen = summary.decoder == AUTO and "pyav" in decoders
+    report.say(f"decoders: {counts}{reason if is_chosen else ''}")
+    rejected, kept = summary.late
+    if rejected or kept:
+        report.warn(
+            f"{rejected + kept:,} files ran into the time limit {LATE}: {rejected:,} rejected, "
+            f"{kept:,} kept and read with PyAV, because only decord did not end"
+        )
+
+
+def _note_line(note: str, count: int, total: int) -> str:
+    """Return the line about the videos with a note: their number, the note, what it means."""
+    words = next((words for words in MEANINGS if words in note), "")
+    verb, meaning = MEANINGS.get(words, ("have", ""))
+    verb = {"are": "is", "have": "has", "have a": "has a"}[verb] if count == 1 else verb
+    return f"{count:,} of {total:,} videos {verb} {note}" + (f": {meaning}" if meaning else "")
 
 
 def _show_classes(manifest: Manifest, report: Report) -> None:

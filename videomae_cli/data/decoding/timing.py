@@ -1,0 +1,61 @@
+"""Times of frames, and what a header promises of them."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+# a frame interval may differ from the median by 1 ms + 1 %: many containers round to milliseconds
+TOLERANCE_SECONDS, TOLERANCE_SHARE = 1.000001e-3, 0.01
+# formats whose header states a duration; that of others is estimated from the size of the file
+WITH_DURATION = ("mov", "matroska", "avi", "flv", "asf")
+MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
+
+
+def find_rate(stream: Any, seconds: Sequence[float]) -> float:
+    """Return the frame rate that a stream states; if it is absurd, that of the times of frames.
+
+    The average rate of a raw DV file is that of its clock (60,000 per second).
+    """
+    stated = float(stream.average_rate or stream.guessed_rate or 0)
+    measured = (len(seconds) - 1) / (seconds[-1] - seconds[0]) if len(set(seconds)) > 1 else stated
+    return measured if stated > 100 * measured else stated
+
+
+def find_times(seconds: Sequence[float]) -> tuple[float, ...]:
+    """Return seconds from the first frame (rounded to 1e-6), or () if the rate is constant.
+
+    `seconds` are the times of all frames, ascending.
+    """
+    intervals = [later - now for now, later in pairwise(seconds)]
+    if not intervals:
+        return ()
+    usual = median(intervals)
+    allowed = TOLERANCE_SECONDS + TOLERANCE_SHARE * usual
+    if all(abs(interval - usual) <= allowed for interval in intervals):
+        return ()
+    return tuple(round(time - seconds[0], 6) for time in seconds)
+
+
+def find_missing_end(
+    container: Any, stream: Any, ends: Mapping[int, float], longest_interval: float
+) -> str:
+    """Return what the header promises beyond what is in the file; empty if nothing.
+
+    `ends` gives the last second of each stream, by its number. The duration of the video stream is
+    compared with its own end; Matroska and FLV state only that of the container, which is compared
+    with the end of the longest stream. A last frame that is shown up to twice as long as any other
+    is no promise.
+    """
+    name = container.format.name
+    if not name.startswith(WITH_DURATION) or stream.index not in ends:
+        return ""
+    decoded, promised = ends[stream.index], 0.0
+    if stream.duration is not None:
+        promised = float(stream.duration * stream.time_base)
+    elif container.duration is not None and not name.startswith("mov"):
+        decoded, promised = max(ends.values()), container.duration / 1e6
+    missing = promised - decoded
+    if missing <= max(MISSING_SECONDS, MISSING_SHARE * promised, 2 * longest_interval):
+        return ""
+    return f"its header promises {promised:.1f} s, but only {decoded:.1f} s can be decoded"
