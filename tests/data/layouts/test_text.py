@@ -1,0 +1,44 @@
+"""Short lists in the encodings that people have: read right, or refused, or the guess is printed."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from videomae_cli.data.layouts.text import read_text
+from videomae_cli.errors import DataError
+
+NAMES = {
+    "cp1252": ("sauter à la corde", "müde gähnen", "niño", "São Paulo", "fenêtre", "«naïf»", "run"),
+    "shift_jis": ("走る", "手を振る", "表示する", "ジャンプする", "日/clip", "run"),
+    "cp949": ("달리기", "점프하기", "손 흔들기", "run"),
+    "gb18030": ("跳跃", "跑步", "挥手", "跑"),
+}
+RIGHT = {"cp1252": 1.0, "shift_jis": 0.9, "cp949": 0.9, "gb18030": 0.4}
+LISTS = 30
+
+
+@pytest.mark.parametrize("encoding", NAMES)
+def test_the_encoding_of_a_short_list_is_guessed_and_printed(encoding: str, tmp_path: Path) -> None:
+    rng, right = Random(0), 0
+    for number in range(LISTS):
+        names = rng.sample(NAMES[encoding], 3)
+        text = "".join(f"clips/{name}/{k}.mp4,{name}\n" for name in names for k in range(3))
+        path = tmp_path / f"{number}.csv"
+        path.write_bytes(text.encode(encoding))
+
+        assert read_text(path, encoding).content == text
+        try:
+            read = read_text(path)
+        except DataError as error:
+            assert "--encoding" in error.hint
+            continue
+        right += read.content == text
+        assert f"read as {read.encoding}, a guess" in read.guess and "--encoding" in read.guess
+    assert right >= RIGHT[encoding] * LISTS
+
+
+def test_chinese_letters_of_two_bytes_are_not_taken_for_western_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("a.mp4,跑\nb.mp4,跑\n".encode("gb18030"))
+
+    assert read_text(tmp_path / "a.csv").encoding != "cp1252"
