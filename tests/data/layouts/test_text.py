@@ -1,4 +1,4 @@
-"""Short lists in the encodings that people have: read right, or refused, or the guess is printed."""
+"""Short lists in the encodings that people have: read right, refused, or the guess is printed."""
 
 from pathlib import Path
 from random import Random
