@@ -1,13 +1,10 @@
 """Read text files that people wrote, in any encoding.
 
-UTF-8, and UTF-16 or UTF-32 with a byte order mark, are certain. Any other encoding is guessed, and
-the guess is reported, because short texts fit several code pages: cp1252 if it gives letters of
-Western European languages, else what `charset-normalizer` finds among `CODE_PAGES`. Of 146 short
-lists in cp1252, charset-normalizer alone reads 42 right, and takes DOS code pages for the others.
+UTF-8, and UTF-16 or UTF-32 with a byte order mark, are certain. Any other encoding is guessed by
+`charset-normalizer`, and the guess is reported, because short texts fit several code pages.
 """
 
 import codecs
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +19,6 @@ BYTE_ORDER_MARKS = (
 )
 LATIN = "cp1252"  # named in place of other code pages with the same result
 GUESS_BYTES = 1 << 20
-WESTERN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿœß«»°\u2013\u2014\u2018\u2019\u201c\u201d")
-# without DOS and EBCDIC code pages, which fit most short texts and are hardly written any more
-CODE_PAGES = [
-    *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "mac_roman"),
-    *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
-]
-NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 class Text(NamedTuple):
@@ -77,13 +67,16 @@ def _check_name(path: Path, encoding: str) -> str:
 
 
 def _guess(path: Path, data: bytes) -> Text:
-    encoding = LATIN if _is_western(data) else _detect(data[:GUESS_BYTES])
-    if not encoding:
+    from charset_normalizer import from_bytes  # slow to load, rarely used
+
+    best = from_bytes(data[:GUESS_BYTES]).best()
+    if best is None:
         raise DataError(
             f"{path} is not UTF-8, and its encoding is not recognised",
             "give it: --encoding NAME (such as cp1252, shift_jis, gb18030), or save the list as "
             "UTF-8",
         )
+    encoding = best.encoding
     content = _decode(path, data, encoding)
     if data.decode(LATIN, "replace") == content:
         encoding = LATIN
@@ -98,23 +91,6 @@ def _guess(path: Path, data: bytes) -> Text:
         f"{path} is not UTF-8: read as {encoding}, a guess; line {line} becomes {example.strip()!r}"
         " (if that is wrong: --encoding NAME)",
     )
-
-
-def _detect(data: bytes) -> str:
-    from charset_normalizer import from_bytes  # slow to load, rarely used
-
-    best = from_bytes(data, cp_isolation=CODE_PAGES).best()
-    return best.encoding if best else ""
-
-
-def _is_western(data: bytes) -> bool:
-    """Return whether cp1252 gives letters of Western European languages, mostly one in a row."""
-    try:
-        runs = NOT_ASCII.findall(data.decode(LATIN).lower())
-    except UnicodeDecodeError:
-        return False
-    lengths = {len(run) for run in runs}  # two in a row everywhere: rather two bytes of a letter
-    return 1 in lengths and max(lengths) <= 2 and WESTERN.issuperset("".join(runs))
 
 
 def _decode(path: Path, data: bytes, encoding: str) -> str:
