@@ -1,7 +1,81 @@
-"""Messages and progress: tasks talk to a `Report`; `cli/console.py` decides how it looks."""
+"""Messages and progress: tasks talk to a `Report`; `cli/console.py` decides how it looks.
 
+Names of files and classes may contain anything: bytes that are not UTF-8, line breaks, escape
+sequences. Every text goes through `printable` where it leaves the program for people, and through
+`json_text` where it leaves for programs.
+"""
+
+import json
+import re
+import shlex
 from collections.abc import Sequence
 from typing import Protocol
+
+# control characters, line separators, changes of the direction of writing, lone surrogates
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_LINE_BREAK, _FIRST_BYTE, _LAST_BYTE = "\n", 0xDC80, 0xDCFF
+
+
+def printable(text: str, *, keep_lines: bool = False) -> str:
+    r"""Return text that any terminal, picture or UTF-8 file accepts, and that cannot harm them.
+
+    A byte of a file name that is not UTF-8 (in Python a lone surrogate, `\udce9`) becomes `\xe9`, a
+    control character `\x1b`, another character that cannot be written `\u202e`. All else is kept,
+    backslashes too, so that the result is for reading only.
+
+    Args:
+        text: Any text.
+        keep_lines: Whether line breaks are kept, for text of several lines.
+    """
+    if keep_lines:
+        return _LINE_BREAK.join(map(printable, text.split(_LINE_BREAK)))
+    return _UNPRINTABLE.sub(lambda match: escape(match.group()), text)
+
+
+def encodable(text: str) -> str:
+    """Return text that UTF-8 can encode: as `printable`, but only lone surrogates are escaped."""
+    return _SURROGATE.sub(lambda match: escape(match.group()), text)
+
+
+def is_encodable(path: object) -> bool:
+    """Return whether UTF-8 can encode a path; many libraries open no others."""
+    return _SURROGATE.search(str(path)) is None
+
+
+def escape(character: str) -> str:
+    """Return a character as an escape sequence of ASCII characters, by the rule of `printable`."""
+    code = ord(character)
+    if _FIRST_BYTE <= code <= _LAST_BYTE:
+        return f"\\x{code - 0xDC00:02x}"
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shell_word(text: str) -> str:
+    """Quote text as one word of a shell command that can be printed, copied and run (bash, zsh)."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{printable(escaped)}'"
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    r"""Return JSON that contains the exact names and can be printed and written as UTF-8.
+
+    Lone surrogates and control characters are escaped (`\udce9`), which `json.loads` reverses.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    lines = text.split(_LINE_BREAK)  # of the indentation; those of names are escaped by now
+    return _LINE_BREAK.join(_UNPRINTABLE.sub(_escape_in_json, line) for line in lines)
+
+
+def _escape_in_json(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
 
 
 class Report(Protocol):

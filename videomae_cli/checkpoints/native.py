@@ -73,7 +73,7 @@ def write_native(
     # copies: safetensors accepts only contiguous tensors that share no memory
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     with replacing_directory(directory, replaceable=replaceable) as partial:
-        metadata = {MODEL_CONFIG_KEY: config.model_dump_json()}
+        metadata = {MODEL_CONFIG_KEY: config.to_json()}
         save_file(tensors, partial / WEIGHTS_FILE, metadata=metadata)
-        text = config.model_dump_json(indent=2) + "\n"
+        text = config.to_json(indent=2) + "\n"
         (partial / MODEL_CONFIG_FILE).write_text(text, encoding="utf-8")

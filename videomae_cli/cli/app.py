@@ -25,6 +25,7 @@ from videomae_cli.cli import (
     visualize,
 )
 from videomae_cli.errors import VideoMAEError, convert_os_error
+from videomae_cli.streams import make_streams_safe, restart_in_utf8_mode
 
 app = typer.Typer(
     name="videomae",
@@ -75,6 +76,7 @@ app.add_typer(recipes.app, name="recipes")
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line, given without the program's name; return its exit code (see `errors`)."""
+    make_streams_safe()
     is_debug = "--debug" in arguments or bool(os.environ.get("VIDEOMAE_DEBUG"))
     try:
         app(args=[one for one in arguments if one != "--debug"], prog_name="videomae")
@@ -93,6 +95,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process and exit with its exit code."""
+    restart_in_utf8_mode()
     # torch reads it once, when it starts its threads: waiting threads then sleep, which leaves the
     # cores to the processes that decode videos
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,10 +1,14 @@
 """All output to the user; the only file that uses rich. Results go to stdout, the rest to stderr.
 
+Every text passes through `printable` here, so that no name of a file or class can fail to be
+printed, or send control characters to the terminal.
+
 On a terminal, progress is a bar with the remaining time. Elsewhere (a pipe, a log file, CI) it is a
 plain line now and then, so that logs stay readable. Ranks other than 0 print only errors and logged
 warnings.
 """
 
+import codecs
 import json
 import logging
 import os
@@ -28,7 +32,7 @@ from rich.text import Text
 
 from videomae_cli.cli.plain_report import PlainReport
 from videomae_cli.errors import Stopped, VideoMAEError
-from videomae_cli.report import Report, Silence
+from videomae_cli.report import Report, Silence, json_text, printable
 
 
 def make_report(*, json_output: bool = False) -> Report:
@@ -47,38 +51,44 @@ def make_report(*, json_output: bool = False) -> Report:
 
 
 def print_text(text: str) -> None:
-    """Print text to stdout unchanged, such as a resolved recipe."""
-    print(text, flush=True)
+    """Print text of one or several lines to stdout, such as a resolved recipe."""
+    print(printable(text, keep_lines=True), flush=True)
 
 
 def print_json(value: object) -> None:
-    """Print a result as one JSON document to stdout; only rank 0 prints."""
+    """Print a result as one JSON document to stdout; only rank 0 prints.
+
+    Where stdout is not UTF-8, the encoding of JSON, all but ASCII is escaped.
+    """
     if _rank() == 0:
-        print_text(json.dumps(value, indent=2, ensure_ascii=False))
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        is_utf8 = codecs.lookup(encoding).name == "utf-8"
+        print_text(json_text(value, indent=2) if is_utf8 else json.dumps(value, indent=2))
 
 
 def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:
     """Print the message of an error in red and its hint below, optionally after a traceback."""
     if with_trace:
-        traceback.print_exception(error)
+        _print_error("".join(traceback.format_exception(error)).rstrip())
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     is_stop = isinstance(error, Stopped)
     if error.is_shared and _rank():
         return  # rank 0 prints it
     label, style = ("stopped: ", "yellow") if is_stop else ("error: ", "red")
     where = f"rank {_rank()}: " if _rank() else ""
-    console.print(Text(where + label, style=f"bold {style}") + Text(error.message, style=style))
+    message = printable(error.message, keep_lines=True)
+    console.print(Text(where + label, style=f"bold {style}") + Text(message, style=style))
     if error.hint:
-        console.print(Text("hint: ", style="bold") + Text(error.hint))
+        hint = printable(error.hint, keep_lines=True)
+        console.print(Text("hint: ", style="bold") + Text(hint))
 
 
 def show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print a traceback without local variables (they are tensors), and ask for a bug report."""
-    traceback.print_exception(kind, error, trace)
-    print(
+    _print_error("".join(traceback.format_exception(kind, error, trace)).rstrip())
+    _print_error(
         "This is a bug in videomae. Please report it with the lines above, the command and the"
-        " output of `pip freeze`.",
-        file=sys.stderr,
+        " output of `pip freeze`."
     )
 
 
@@ -93,11 +103,11 @@ class ConsoleReport:
 
     def say(self, text: str) -> None:
         """Print one line of results."""
-        self._results().print(Text(text), soft_wrap=True)
+        self._results().print(Text(printable(text)), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print one line with a yellow label."""
-        self._err.print(Text("warning: ", style="yellow") + Text(text), soft_wrap=True)
+        self._err.print(Text("warning: ", style="yellow") + Text(printable(text)), soft_wrap=True)
 
     def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
         """Show a bar with the count, elapsed and remaining time, and figures."""
@@ -115,7 +125,9 @@ class ConsoleReport:
             console=self._err,
             redirect_stdout=self._out.is_terminal,
         )
-        self._task = self._progress.add_task(title, total=total, completed=done, figures="")
+        self._task = self._progress.add_task(
+            printable(title), total=total, completed=done, figures=""
+        )
         self._progress.start()
 
     def advance(self, amount: int = 1, *, figures: str = "") -> None:
@@ -123,7 +135,7 @@ class ConsoleReport:
         assert self._progress is not None, "advance before start"
         self._progress.advance(self._task, amount)
         if figures:
-            self._progress.update(self._task, figures=figures)
+            self._progress.update(self._task, figures=printable(figures))
 
     def finish(self) -> None:
         """Stop the bar; it stays visible."""
@@ -133,11 +145,11 @@ class ConsoleReport:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table."""
-        grid = Table(title=Text(title), title_justify="left")
+        grid = Table(title=Text(printable(title)), title_justify="left")
         for column in columns:
-            grid.add_column(Text(column), overflow="fold")  # wrap long cells, do not cut
+            grid.add_column(Text(printable(column)), overflow="fold")  # wrap long cells, do not cut
         for row in rows:
-            grid.add_row(*(Text(cell) for cell in row))
+            grid.add_row(*(Text(printable(cell)) for cell in row))
         self._results().print(grid)
 
     def _results(self) -> Console:
@@ -158,7 +170,8 @@ class _LogLines(logging.Handler):
             self._warn(record.getMessage())
             return
         # a forked decoding process may have inherited the lock of the bar in locked state
-        os.write(2, f"warning: {record.getMessage()}\n".encode())
+        line = f"warning: {printable(record.getMessage())}\n"
+        os.write(2, line.encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
 
 
 def _rank() -> int:
@@ -173,4 +186,4 @@ def _create(json_output: bool) -> Report:
 
 
 def _print_error(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text, keep_lines=True), file=sys.stderr, flush=True)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from videomae_cli.report import printable
+
 PROGRESS_SECONDS = 10.0
 
 
@@ -57,11 +59,11 @@ class PlainReport:
 
     def say(self, text: str) -> None:
         """Print one line of results."""
-        self._out(text)
+        self._out(printable(text))
 
     def warn(self, text: str) -> None:
         """Print one line of warnings."""
-        self._err(f"warning: {text}")
+        self._err(f"warning: {printable(text)}")
 
     def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
         """Start progress; nothing is printed yet."""
@@ -85,14 +87,14 @@ class PlainReport:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table with aligned columns."""
-        lines = [list(columns), *(list(row) for row in rows)]
+        lines = [[printable(cell) for cell in row] for row in (columns, *rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-        self._out(title)
+        self._out(printable(title))
         for line in lines:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self._out(("  " + "  ".join(cells)).rstrip())
 
     def _print(self, progress: _Progress) -> None:
         now = self._clock()
-        self._err(progress.line(now))
+        self._err(printable(progress.line(now)))
         progress.printed_at, progress.printed_done = now, progress.done

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, overload
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import UsageError
+from videomae_cli.report import json_text
 
 
 class RecipeOptions(NamedTuple):
@@ -59,5 +60,4 @@ def run_name(options: RecipeOptions) -> str:
 
 
 def _quote(path: Path | str) -> str:
-    escaped = str(path).replace("'", "''")
-    return f"'{escaped}'"
+    return json_text(str(path))  # a quoted YAML scalar too

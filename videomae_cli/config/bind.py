@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from videomae_cli.config.spec import STAND_INS
 from videomae_cli.errors import RecipeError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -52,7 +53,8 @@ def bind(
     """
     try:
         # through JSON, from which strict mode accepts a list for a tuple and text for a path
-        return model.model_validate_json(json.dumps(mapping))
+        text = json.dumps(mapping, ensure_ascii=False).translate(STAND_INS)
+        return model.model_validate_json(text)
     except ValidationError as error:
         problems = _find_problems(error.errors(include_url=False), mapping, model)
     lines = [f"{_place(key, text, file, overridden)}{text}" for key, text in problems]

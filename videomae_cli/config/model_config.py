@@ -24,9 +24,11 @@ from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
+from videomae_cli.report import encodable
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
 CLIP_FIELDS = ("mean", "std", "stride_frames", "sampling", "oversample")
+_TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
@@ -92,6 +94,11 @@ class ModelConfig(Spec):
         """The test protocol of a classifier; VideoMAE's where the checkpoint records none."""
         return self.protocol or DEFAULT_PROTOCOL
 
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return it as JSON; what UTF-8 cannot encode, in names and paths, is escaped."""
+        update = {name: _escape(getattr(self, name)) for name in _TEXT_FIELDS}
+        return self.model_copy(update=update).model_dump_json(indent=indent)
+
     def clip(self) -> ClipSpec:
         """Return how clips are sampled and cut; a CheckpointError if they are not square."""
         grid = self.grid
@@ -104,6 +111,17 @@ class ModelConfig(Spec):
             patch=grid.patch,
             **{name: getattr(self, name) for name in CLIP_FIELDS},
         )
+
+
+def _escape(value: Any) -> Any:
+    """Return a value with `encodable` text, in tuples, lists and dicts too."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, tuple | list):
+        return type(value)(map(_escape, value))
+    if isinstance(value, dict):
+        return {key: _escape(one) for key, one in value.items()}
+    return value
 
 
 def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
+from videomae_cli.config.spec import STAND_INS
 from videomae_cli.errors import RecipeError
+from videomae_cli.report import json_text
 
 RecipeKind = Literal["pretrain", "finetune"]
 
@@ -25,7 +27,7 @@ RECIPE_CLASSES: dict[str, type[PretrainRecipe] | type[FinetuneRecipe]] = {
 _PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _YAML_1_2_WORDS = {"true", "false", "null"}
 _YAML_1_1_BOOLEANS = {"on", "off", "yes", "no", "y", "n"}
-_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_UNPRINTABLE = re.compile(r"[\ufeff\ufffe\uffff]")  # YAML refuses them too
 
 
 @overload
@@ -110,7 +112,7 @@ def _split_overrides(overrides: Sequence[str]) -> dict[str, str]:
             raise RecipeError(f"--set {text}: the value is missing", "write null for no value")
         if key in written:
             raise RecipeError(f"--set {key}: given twice")
-        written[key] = value
+        written[key] = value.translate(STAND_INS)
     return written
 
 
@@ -157,5 +159,4 @@ def _to_yaml(value: Any) -> str:
     is_plain = _PLAIN_TEXT.fullmatch(value) and value not in _YAML_1_2_WORDS
     if is_plain and value.lower() not in _YAML_1_1_BOOLEANS:
         return str(value)
-    quoted = json.dumps(value, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", quoted)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", json_text(value))

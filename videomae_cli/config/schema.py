@@ -3,7 +3,6 @@
 A recipe is complete: a run depends on nothing else but the data and the pretrained weights.
 """
 
-from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from pydantic import model_validator
@@ -16,7 +15,7 @@ from videomae_cli.config.model import (
     SelectSpec,
     TargetSpec,
 )
-from videomae_cli.config.spec import Count, Spec
+from videomae_cli.config.spec import Count, FilePath, PathText, Spec
 from videomae_cli.config.training import (
     EvalSpec,
     FinetuneAugmentSpec,
@@ -30,7 +29,7 @@ from videomae_cli.config.training import (
 class _Recipe(Spec):
     seed: Count = 0
     """Random seed."""
-    data: Path | None = None
+    data: FilePath | None = None
     """Prepared dataset (the `--out` of `videomae prepare`); `--data` overrides it."""
     clip: ClipSpec
     """Frame sampling, clip size and tokens."""
@@ -68,7 +67,7 @@ class FinetuneRecipe(_Recipe):
 
     kind: Literal["finetune"]
     """Kind of recipe: the command that uses it."""
-    start: str | None = None
+    start: PathText | None = None
     """Pretrained weights: a run or a checkpoint file; `scratch`: none; null: the newest finished
     pretraining run in `runs/`. `--checkpoint` overrides it."""
     model: ClassifierSpec

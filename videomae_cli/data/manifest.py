@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from videomae_cli import atomic
 from videomae_cli.errors import DataError
+from videomae_cli.report import encodable, json_text
 
 COLUMNS = ("path", "label", "split", "frames", "fps", "width", "height", "decoder")
 SPLITS = ("train", "val", "test")
@@ -51,7 +52,7 @@ class Manifest(NamedTuple):
     """The directory that relative paths are relative to."""
     videos: tuple[Video, ...]
     classes: tuple[str, ...] | None
-    """Class names by label; None if the data set is not labelled."""
+    """Class names by label, `encodable`; None if the data set is not labelled."""
     digest: str
     """SHA-256 of the rows and the class names, hexadecimal."""
 
@@ -86,9 +87,10 @@ def write_manifest(
     if names is None:
         (directory / CLASSES).unlink(missing_ok=True)
     else:
-        write_text(directory / CLASSES, _json_text(list(names)))
-    write_text(directory / DATASET, _json_text({"root": str(root), "digest": digest, **facts}))
-    return Manifest(root, tuple(videos), names, digest)
+        write_text(directory / CLASSES, json_text(list(names), indent=2) + "\n")
+    content = {"root": str(root), "digest": digest, **facts}
+    write_text(directory / DATASET, json_text(content, indent=2) + "\n")
+    return Manifest(root, tuple(videos), _encodable(names), digest)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -102,7 +104,7 @@ def read_manifest(directory: Path) -> Manifest:
     digest = _digest(csv_text(COLUMNS, videos), classes)
     if facts.get("digest") != digest:
         logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
-    return Manifest(Path(facts["root"]), videos, classes, digest)
+    return Manifest(Path(facts["root"]), videos, _encodable(classes), digest)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -117,8 +119,9 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
-def _json_text(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+def _encodable(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return class names that every file of a run can contain; earlier versions took any name."""
+    return None if names is None else tuple(map(encodable, names))
 
 
 def _digest(text: str, classes: tuple[str, ...] | None) -> str:

@@ -1,9 +1,11 @@
 """Formats that cameras and tools write are read, or refused by their name."""
 
+import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.data.decoding.odd_clips import write_video
 from tests.data.make_clips import moving_square, write_clip
@@ -68,6 +70,29 @@ def test_another_format_is_refused_by_its_name_with_the_command(
     assert f"the format {kind} is not read; put the video into MP4" in caught.value.message
     assert f"ffmpeg -i IN.{kind} -c copy OUT.mp4" in caught.value.message
     assert "damaged" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.png", r"it is a picture \(png\), .* ffmpeg -i IN.png OUT.mp4"),
+        ("a.webp", r"it is a picture \(webp\)"),
+        ("a.mp4", r"it is a picture \(jpeg\)"),
+        ("a.wav", r"it is sound \(wav\), not a video"),
+    ],
+)
+def test_pictures_and_sound_are_called_so(name: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "a.wav":
+        with wave.open(str(path), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes(bytes(16000))
+    else:
+        kind = {"a.mp4": "jpeg"}.get(name, path.suffix[1:])
+        Image.fromarray(moving_square(1, 48, 64)[0]).save(path, kind)
+
+    with pytest.raises(DataError, match=words):
+        probe_video(path)
 
 
 def test_a_playlist_is_still_not_followed(tmp_path: Path) -> None:

@@ -131,6 +131,35 @@ def test_a_file_cut_in_half_is_rejected(suffix: str, tmp_path: Path) -> None:
         probe_video(cut)
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".flv"])
+def test_sound_that_lasts_longer_than_the_picture_is_no_missing_end(
+    suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"film{suffix}"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("flv" if suffix == ".flv" else "mpeg4", rate=25)
+        video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=8000)
+        for values in moving_square(25, 48, 64):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(values, format="rgb24")))
+        container.mux(video.encode(None))
+        for number in range(80):
+            samples = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+            )
+            samples.sample_rate, samples.pts = 8000, number * 1024
+            container.mux(sound.encode(samples))
+        container.mux(sound.encode(None))
+
+    assert probe_video(path).frames == 25
+
+    if suffix != ".mp4":
+        cut = tmp_path / f"cut{suffix}"
+        cut.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+        with pytest.raises(DataError, match="its header promises 10"):
+            probe_video(cut)
+
+
 def test_a_last_frame_that_stays_is_no_missing_end(tmp_path: Path) -> None:
     slides = write_video(
         tmp_path / "slides.mkv",

@@ -17,6 +17,7 @@ from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.native import FOREIGN_CONFIG_KEY, WEIGHTS_FILE
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
+from videomae_cli.report import json_text
 
 CONFIG, PROCESSOR = "config", "preprocessor_config"
 JSON_FILES = (CONFIG, PROCESSOR, "video_preprocessor_config")
@@ -72,12 +73,12 @@ def write_folder(
         contents[WEIGHTS_FILE + INDEX] = index
     replaceable = [file.name for file in path.iterdir()] if _is_replaceable(path) else ()
     with replacing_directory(path, replaceable=replaceable) as partial:
-        metadata = {"format": "pt", FOREIGN_CONFIG_KEY: config.model_dump_json()}
+        metadata = {"format": "pt", FOREIGN_CONFIG_KEY: config.to_json()}
         for name, shard in shards.items():
             save_file(shard, partial / name, metadata=metadata)
         for name, content in contents.items():
-            text = json.dumps(content, indent=2, ensure_ascii=False)
-            (partial / name).write_text(text + "\n", encoding="utf-8")
+            text = json_text(content, indent=2) + "\n"
+            (partial / name).write_text(text, encoding="utf-8")
 
 
 def read_positive_int(content: Mapping[str, Any], name: str) -> int | None:

@@ -71,7 +71,7 @@ def write(path: Path, weights: Weights, config: ModelConfig) -> None:
     positions = sine_table(config.grid.tokens, config.encoder.dim).unsqueeze(0)
     meta = {"dataset_meta": {"classes": list(config.classes)}} if config.classes else {}
     content = {"meta": meta, "state_dict": {POSITIONS: positions, **weights}}
-    write_torch(path, {**content, MODEL_CONFIG_KEY: config.model_dump_json()})
+    write_torch(path, {**content, MODEL_CONFIG_KEY: config.to_json()})
 
 
 MMACTION2 = Format(

@@ -71,7 +71,7 @@ def recognise(weights: Weights, _json: FolderJson) -> str | None:
 
 def write(path: Path, weights: Weights, config: ModelConfig) -> None:
     """Write weights under `model`; the model configuration under a key that V1 ignores."""
-    write_torch(path, {"model": dict(weights), MODEL_CONFIG_KEY: config.model_dump_json()})
+    write_torch(path, {"model": dict(weights), MODEL_CONFIG_KEY: config.to_json()})
 
 
 _DROPS = (Drop("pos_embed", FIXED_POSITIONS, find_difference_from_sine),)

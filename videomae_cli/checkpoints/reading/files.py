@@ -6,6 +6,7 @@ weights in several files with an index. Names and sizes are checked before memor
 values stay in the file until they are used.
 """
 
+import json
 import pickle
 import struct
 import warnings
@@ -16,6 +17,7 @@ from typing import NamedTuple, TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
 from torch import Tensor
 
 from videomae_cli.checkpoints.keymap import Weights
@@ -28,6 +30,7 @@ from videomae_cli.checkpoints.reading.torch_archive import (
     check_legacy_file,
 )
 from videomae_cli.errors import CheckpointError
+from videomae_cli.report import is_encodable
 
 MAX_HEADER_BYTES = 16 * 2**20  # names and shapes of 600 tensors need 60,000
 MAX_TENSORS = 100_000
@@ -147,9 +150,14 @@ def _read_safetensors(path: Path) -> Contents:
             f" {MAX_HEADER_BYTES:,}",
             DOWNLOAD_AGAIN,
         )
-    with safe_open(path, framework="pt") as file:
-        metadata = dict(file.metadata() or {})
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if not is_encodable(path):  # safetensors cannot open it
+        content = path.read_bytes()
+        weights = load(content)
+        metadata = json.loads(content[8 : 8 + header_size]).get("__metadata__", {})
+    else:
+        with safe_open(path, framework="pt") as archive:
+            metadata = dict(archive.metadata() or {})
+            weights = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
     return Contents(weights, {**metadata, "container": "safetensors"}, size, (path,))
 
 
@@ -163,7 +171,8 @@ def _read_torch(path: Path, file_type: FileType, *, read_values: bool) -> Conten
         check_checksums(path)
     with warnings.catch_warnings(), torch.serialization.safe_globals(list(ALLOWED)):
         warnings.simplefilter("ignore")  # about pickle protocols; errors are raised anyway
-        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
+        mmap = is_zip and is_encodable(path)  # torch cannot map others
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap or None)
     return Contents(saved, {"container": file_type}, path.stat().st_size, (path,))
 
 

@@ -7,9 +7,8 @@ files), and a seek in a transport stream is not exact. Frames are upright and ov
 `pixels.py`. FFmpeg is restricted to local files, and to formats that do not refer to other files.
 """
 
-import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.data.decoding.format_names import find_refusal
 from videomae_cli.data.decoding.pixels import convert_to_rgb, make_upright, read_orientation
 from videomae_cli.errors import DataError
 
@@ -49,37 +49,12 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
             stream.codec_context.thread_count = threads
             yield container, stream
     except av.FFmpegError as error:
-        if (name := _find_format(path)) and name.split(",")[0] not in FORMATS.split(","):
-            raise DataError(
-                f"{path}: the format {name} is not read; put the video into MP4: "
-                f"ffmpeg -i IN{path.suffix} -c copy OUT.mp4",
-                "if MP4 cannot store it, leave out -c copy",
-            ) from error
+        if refusal := find_refusal(path, FORMATS):
+            raise DataError(f"{path}: {refusal}") from error
         raise DataError(
             f"{path}: FFmpeg cannot decode it: {error.strerror}",
             "the file is damaged, cut off or not a video; replace it or leave it out",
         ) from error
-
-
-def _find_format(path: Path) -> str:
-    """Return the name of a file's format, without running the code that reads it; or "".
-
-    FFmpeg logs the name before it finds that the format is not allowed.
-    """
-    try:
-        with path.open("rb") as file:
-            start = io.BytesIO(file.read(1 << 16))
-    except OSError:
-        return ""
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.DEBUG)
-    try:
-        with av.logging.Capture() as logs, suppress(av.FFmpegError):
-            av.open(start, container_options={"format_whitelist": "none"}).close()
-    finally:
-        av.logging.set_level(level)
-    lines = (text.split() for _, _, text in logs)
-    return next((words[1] for words in lines if words[:1] == ["Format"] and "probed" in words), "")
 
 
 def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:

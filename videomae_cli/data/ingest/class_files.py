@@ -27,7 +27,7 @@ HEADER_WORDS = frozenset((
 ))
 # fmt: on
 _PBTXT_ITEM = re.compile(r"\{([^{}]*)\}")
-_PBTXT_NAME = re.compile(r"\b(?:display_)?(?:name|label_name)\s*:\s*(\"[^\"]*\"|'[^']*')")
+_PBTXT_NAMES = (r"\bdisplay_name", r"\b(?:name|label_name)")  # in the order of preference
 _PBTXT_ID = re.compile(r"\b(?:id|label_id)\s*:\s*(\d+)")
 
 
@@ -35,8 +35,8 @@ class ClassNames(NamedTuple):
     """The names of the classes, in the order of their labels."""
 
     names: tuple[str, ...]
-    first: int = 0
-    """The label of the first class in the file, 0 or 1."""
+    first: int | None = None
+    """The label of the first class in the file, 0 or 1; None if the file has names only."""
     source: str = ""
     guess: str = ""
     """A warning, if the encoding of the file was guessed."""
@@ -58,6 +58,7 @@ def read_classes(text: str, encoding: str | None = None) -> ClassNames:
         raise DataError(
             f"{path}: {error.strerror}", "--classes takes a file or a number"
         ) from error
+    first: int | None
     if read.content.lstrip()[:1] in ("[", "{"):
         first, names = _read_json(path, read.content)
     elif _PBTXT_ITEM.search(read.content) and _PBTXT_ID.search(read.content):
@@ -70,7 +71,7 @@ def read_classes(text: str, encoding: str | None = None) -> ClassNames:
     return ClassNames(tuple(names), first, str(path), read.guess)
 
 
-def _read_lines(path: Path, content: str) -> tuple[int, list[str]]:
+def _read_lines(path: Path, content: str) -> tuple[int | None, list[str]]:
     lines = [(n, line.strip()) for n, line in enumerate(content.splitlines(), 1) if line.strip()]
     texts = [line for _, line in lines]
     header = [cell.lower() for cell in _split_cells(texts[0])] if texts else []
@@ -94,7 +95,7 @@ def _read_lines(path: Path, content: str) -> tuple[int, list[str]]:
             f"{path}:1: {texts[0]!r} looks like a header, not like the name of a class",
             "remove the first line",
         )
-    return 0, [unquote(text) for text in texts]
+    return None, [unquote(text) for text in texts]
 
 
 def _split_cells(text: str) -> list[str]:
@@ -107,7 +108,7 @@ def _split_cells(text: str) -> list[str]:
     return [unquote(word) for word in words.groups()] if words else [unquote(text)]
 
 
-def _read_json(path: Path, content: str) -> tuple[int, list[str]]:
+def _read_json(path: Path, content: str) -> tuple[int | None, list[str]]:
     try:
         value = json.loads(content)
     except json.JSONDecodeError as error:
@@ -116,7 +117,7 @@ def _read_json(path: Path, content: str) -> tuple[int, list[str]]:
         if isinstance(value, dict) and isinstance(value.get(key), dict):
             value = value[key]
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return 0, [name.strip() for name in value if name.strip()]
+        return None, [name.strip() for name in value if name.strip()]
     if isinstance(value, dict):
         pairs = _pair(value)
         if pairs is not None:
@@ -143,7 +144,9 @@ def _pair(value: Mapping[str, object]) -> list[tuple[int, str]] | None:
 def _read_pbtxt(path: Path, content: str) -> tuple[int, list[str]]:
     pairs = []
     for item in _PBTXT_ITEM.findall(content):
-        number, name = _PBTXT_ID.search(item), _PBTXT_NAME.search(item)
+        number = _PBTXT_ID.search(item)
+        found = (re.search(rf"{key}\s*:\s*(\"[^\"]*\"|'[^']*')", item) for key in _PBTXT_NAMES)
+        name = next(filter(None, found), None)
         if number is None or name is None:
             raise DataError(f"{path}: an item without id and name: {' '.join(item.split())!r}")
         pairs.append((int(number[1]), name[1][1:-1]))

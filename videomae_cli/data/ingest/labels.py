@@ -133,7 +133,7 @@ def _find_first(
     used = {label for _, label in labels}
     if classes is not None:
         count = len(classes.names)
-        is_one = classes.first == 1 or (used == set(range(1, count + 1)))
+        is_one = classes.first == 1 or (classes.first is None and used == set(range(1, count + 1)))
         if classes.first == 1 and 0 in used:
             entry = next(entry for entry, label in labels if label == 0)
             raise DataError(

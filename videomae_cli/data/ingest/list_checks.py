@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from videomae_cli.data.decoding.frame_series import find_frames
 from videomae_cli.data.ingest.path_checks import MISSING
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
-from videomae_cli.data.layouts.frame_folders import find_range_problem
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
 MAX_FOLDERS = 200  # searched for the files of a list
-COUNT_TOLERANCE = 3  # frames: other programs count a few more or fewer
+COUNT_TOLERANCE = 0.1  # of the frames: other programs count a few more or fewer
 
 
 def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], int]:
@@ -55,13 +55,31 @@ def check_has_training_videos(entries: Sequence[VideoEntry], *, has_classes: boo
 def reject_parts(entries: Sequence[VideoEntry], root: Path) -> list[VideoEntry]:
     """Reject folders of frames of which a list gives only a part."""
     return [
-        entry._replace(
-            rejection=find_range_problem(root / entry.path, frames=entry.frames, start=entry.start)
-        )
+        entry._replace(rejection=_find_range_problem(root / entry.path, entry.frames, entry.start))
         if entry.frames is not None and not entry.rejection and (root / entry.path).is_dir()
         else entry
         for entry in entries
     ]
+
+
+def _find_range_problem(folder: Path, frames: int, start: int | None) -> str:
+    """Return why the frames that a list gives for a folder cannot be used, or "".
+
+    Lists count from 0, from 1, or as in the names of the images. What is wrong with the folder
+    itself is found when it is decoded.
+    """
+    try:
+        found = find_frames(folder)
+    except DataError:
+        return ""
+    count = len(found.names)
+    if frames == count and start in (None, 0, 1, found.first):
+        return ""
+    listed = f"{frames} frames" + (f" from {start}" if start else "")
+    return (
+        f"the list gives {listed}, the folder has {count} from {found.first}: a part of a folder "
+        "is not supported yet"
+    )
 
 
 def check_frame_counts(
@@ -77,7 +95,7 @@ def check_frame_counts(
         if entry.frames is None or isinstance(result, RejectedVideo):
             continue
         counted += 1
-        if abs(result.frames - entry.frames) > max(COUNT_TOLERANCE, 0.05 * result.frames):
+        if abs(result.frames - entry.frames) > COUNT_TOLERANCE * result.frames:
             what = f"{entry.path!r} has {result.frames} frames, not {entry.frames}"
             wrong.append(f"{entry.where}: {what}")
     if not wrong:

@@ -11,6 +11,8 @@ from videomae_cli.data.layouts.split_names import names_a_split
 SUFFIXES = LIST_SUFFIXES | {".xml", ".yaml", ".yml", ".eaf"}
 MAX_BYTES = 200 << 20
 SAMPLE = 100  # videos whose names are searched in each file
+SHARE = 0.1  # of the names, from which a file is about the videos
+WORD = re.compile(rb"[^\s,;:|\"'<>()\[\]{}/\\]+")
 CUT_OUT = re.compile(r"_\d+_\d+$")  # the part of a video, in the names of Kinetics
 
 
@@ -20,7 +22,7 @@ class Annotations(NamedTuple):
     with_splits: list[str]
     """Their names speak of a split, and their text contains the names of videos."""
     with_videos: list[str]
-    """Their text contains the names of most videos."""
+    """Their text contains the names of some of the videos."""
 
 
 def find_annotations(folder: Path, files: Sequence[Path], videos: Sequence[Path]) -> Annotations:
@@ -33,9 +35,11 @@ def find_annotations(folder: Path, files: Sequence[Path], videos: Sequence[Path]
         if file.suffix.lower() not in SUFFIXES or (folder / file).stat().st_size > MAX_BYTES:
             continue
         content = (folder / file).read_bytes()
-        found = sum(stem in content for stem in encoded)
+        words = set(WORD.findall(content)) if any(stem in content for stem in encoded) else set()
+        words |= {word.rpartition(b".")[0] for word in words}
+        found = len(encoded & words) + sum(b" " in stem and stem in content for stem in encoded)
         if found and names_a_split(file.stem):
             annotations.with_splits.append(file.as_posix())
-        if 2 * found > len(encoded):
+        if found > SHARE * len(encoded):
             annotations.with_videos.append(file.as_posix())
     return annotations

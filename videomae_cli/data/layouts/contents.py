@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.file_search import (
-    IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
     find_files,
     join_some,
@@ -42,7 +42,7 @@ def describe_contents(source: Path, reading: Reading) -> str:
     reasons = {OTHER_FORMATS[suffix] for suffix, _ in counts if suffix in OTHER_FORMATS}
     if find_frame_folders(source) == [Path()]:
         return f"this is one video, a folder of frames: give the folder above, {source.parent}"
-    if counts[0][0] in IMAGE_SUFFIXES:
+    if is_image(f"x{counts[0][0]}"):
         names = [path.name for path in found.others]
         reasons.add(
             "a folder of images is a video if they are numbered (img_00001.jpg, ...), which these "

@@ -14,7 +14,6 @@ VIDEO_SUFFIXES = frozenset((
     ".y4m", ".mjpeg", ".mjpg", ".apng", ".nut",
 ))
 # fmt: on
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 LIST_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".list", ".lst", ".json", ".jsonl"})
 MAX_LIST_BYTES = 1 << 30  # K710's list of 658,340 videos has about 60 MB
 SHOWN = 4

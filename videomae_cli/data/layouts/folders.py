@@ -17,7 +17,7 @@ from videomae_cli.data.layouts.file_search import find_files, join_some
 from videomae_cli.data.layouts.frame_folders import find_frame_folders
 from videomae_cli.data.layouts.split_names import parse_split_folder
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, UsageError
 
 CLASS_FOLDERS, VIDEOS = "class-folders", "videos"
 NOT_IN_A_CLASS = "above the class folders, so without a class"
@@ -72,6 +72,13 @@ def scan_folders(source: Path, layout: str, reading: Reading) -> Listing:
 
     In `class-folders`, a video above the class folders is rejected.
     """
+    given = reading.path_column or reading.label_column or reading.split_column
+    if given is not None:
+        raise UsageError(
+            f"{source}: no column {given!r}: the layout is {layout}, and --label-column, "
+            "--path-column and --split-column are for tables",
+            "give the table as SOURCE",
+        )
     tree = read_tree(source)
     if layout == CLASS_FOLDERS and tree.class_level is None:
         level = 0 if tree.split_level is None else tree.split_level + 1

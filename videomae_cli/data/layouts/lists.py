@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.columns import PATHS as PATH_COLUMNS
 from videomae_cli.data.layouts.columns import normalize
 from videomae_cli.data.layouts.file_search import (
-    IMAGE_SUFFIXES,
     LIST_SUFFIXES,
     MAX_LIST_BYTES,
     VIDEO_SUFFIXES,
@@ -104,7 +104,15 @@ def _find_lists(source: Path, reading: Reading) -> Mapping[Path, str]:
         and path.is_file()
         and path.stat().st_size < MAX_LIST_BYTES
     )
-    return {path: _recognise(path, reading, folder=source) for path in candidates}
+    return {path: _recognise_in_folder(path, reading, source) for path in candidates}
+
+
+def _recognise_in_folder(path: Path, reading: Reading, folder: Path) -> str:
+    """Return the layout of a file; its encoding matters only if it is a list."""
+    try:
+        return _recognise(path, reading, folder)
+    except DataError:
+        return _recognise(path, reading._replace(encoding="latin-1"), folder)
 
 
 def _recognise(path: Path, reading: Reading, folder: Path | None = None) -> str:
@@ -142,7 +150,7 @@ def _exists(root: Path, text: str) -> bool:
     path = root / text
     try:
         if path.is_dir():  # `run 0` may be the name of a class beside the folder `run`
-            return any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
+            return any(is_image(file.name) for file in path.iterdir())
         return path.is_file() or any((root / f"{text}{end}").is_file() for end in VIDEO_SUFFIXES)
     except (OSError, ValueError):
         return False

@@ -1,10 +1,13 @@
 """Read text files that people wrote, in any encoding.
 
 UTF-8, and UTF-16 or UTF-32 with a byte order mark, are certain. Any other encoding is guessed by
-`charset-normalizer`, and the guess is reported, because short texts fit several code pages.
+`charset-normalizer`, and the guess is reported. Short texts often fit several code pages: if these
+read them differently, the user is asked.
 """
 
 import codecs
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +21,13 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 LATIN = "cp1252"  # named in place of other code pages with the same result
+# fmt: off
+CODE_PAGES = [
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "cp932",
+    "euc_jp", "gb18030", "big5", "cp949",
+]
+# fmt: on
+LIKELY, POSSIBLE = 0.05, 0.15  # share of implausible characters
 GUESS_BYTES = 1 << 20
 
 
@@ -45,11 +55,22 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
         content = data.decode("utf-8")
     except UnicodeDecodeError:
         return _guess(path, data) if encoding is None else _read_given(path, data, encoding)
+    if "\0" in content:
+        return _guess_utf16(path, data) if encoding is None else _read_given(path, data, encoding)
     if encoding is None or codecs.lookup(_check_name(path, encoding)).name == "utf-8":
         return Text(content, "utf-8")
     if data.isascii():  # as in ISO-2022-JP
         return _read_given(path, data, encoding)
     return Text(content, "utf-8", f"{path} is UTF-8: read as such, not as {encoding}")
+
+
+def _guess_utf16(path: Path, data: bytes) -> Text:
+    """Read UTF-16 without a byte order mark: in Latin text, every second byte is 0."""
+    encoding = "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be"
+    content = _decode(path, data, encoding)
+    if "\0" in content:
+        raise DataError(f"{path} is not text: it contains bytes of value 0")
+    return Text(content, encoding, f"{path} has no byte order mark: read as {encoding}, a guess")
 
 
 def _read_given(path: Path, data: bytes, encoding: str) -> Text:
@@ -67,30 +88,41 @@ def _check_name(path: Path, encoding: str) -> str:
 
 
 def _guess(path: Path, data: bytes) -> Text:
+    """Read text in the only code page that fits; a DataError shows how it reads in several."""
     from charset_normalizer import from_bytes  # slow to load, rarely used
 
-    best = from_bytes(data[:GUESS_BYTES]).best()
-    if best is None:
-        raise DataError(
-            f"{path} is not UTF-8, and its encoding is not recognised",
-            "give it: --encoding NAME (such as cp1252, shift_jis, gb18030), or save the list as "
-            "UTF-8",
+    results = list(from_bytes(data[:GUESS_BYTES], cp_isolation=CODE_PAGES))
+    readings = {page.encoding: page.chaos for page in results if page.chaos <= POSSIBLE}
+    with suppress(UnicodeDecodeError):
+        data.decode(LATIN)
+        readings[LATIN] = 0.0
+    texts = {name: data.decode(name, "replace") for name in readings}
+    likely = [name for name, chaos in readings.items() if chaos <= LIKELY]
+    if likely and len({texts[name] for name in likely}) == 1:
+        encoding = LATIN if LATIN in likely else likely[0]
+        line, examples = _find_difference([data.decode("ascii", "replace"), texts[encoding]])
+        return Text(
+            texts[encoding],
+            encoding,
+            f"{path} is not UTF-8: read as {encoding}, a guess; line {line} becomes "
+            f"{examples[1]!r} (if that is wrong: --encoding NAME)",
         )
-    encoding = best.encoding
-    content = _decode(path, data, encoding)
-    if data.decode(LATIN, "replace") == content:
-        encoding = LATIN
-    line, example = next(
-        (number, text)
-        for number, text in enumerate(content.splitlines(), start=1)
-        if not text.isascii()
+    line, examples = _find_difference([data.decode("ascii", "replace"), *texts.values()])
+    shown = "; ".join(
+        f"--encoding {name}: {example!r}" for name, example in zip(texts, examples[1:], strict=True)
     )
-    return Text(
-        content,
-        encoding,
-        f"{path} is not UTF-8: read as {encoding}, a guess; line {line} becomes {example.strip()!r}"
-        " (if that is wrong: --encoding NAME)",
+    raise DataError(
+        f"{path}:{line}: the text is not UTF-8, and its encoding is not certain",
+        f"give it: {shown or '--encoding NAME'}; or save the file as UTF-8",
     )
+
+
+def _find_difference(texts: Sequence[str]) -> tuple[int, list[str]]:
+    """Return the first line, from 1, in which texts differ, and that line of each text."""
+    for number, lines in enumerate(zip(*(text.split("\n") for text in texts)), start=1):  # noqa: B905
+        if len(set(lines)) > 1:
+            return number, [line.strip() for line in lines]
+    return 1, ["" for _ in texts]
 
 
 def _decode(path: Path, data: bytes, encoding: str) -> str:

@@ -6,6 +6,7 @@ checkpoint; W&B continues the same run and keeps the first value of every step.
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
 from videomae_cli.engine.logging.metrics import MetricsCallback
 from videomae_cli.errors import RecipeError, TrainingError
+from videomae_cli.report import printable
 
 Tracker = Literal["tensorboard", "wandb"]
 WANDB_PROJECT = "videomae"
@@ -72,5 +74,6 @@ def _start(tracker: GeneralTracker, settings: Mapping[str, Any]) -> None:
 def _create(name: Tracker, run_dir: Path, step: int) -> GeneralTracker:
     if name == "tensorboard":
         return TensorBoardTracker("tensorboard", logging_dir=run_dir, purge_step=step + 1)
-    key = hashlib.sha256(str(run_dir.resolve()).encode()).hexdigest()[:16]
-    return WandBTracker(WANDB_PROJECT, name=run_dir.name, id=key, resume="allow", dir=str(run_dir))
+    key = hashlib.sha256(os.fsencode(run_dir.resolve())).hexdigest()[:16]
+    title = printable(run_dir.name)
+    return WandBTracker(WANDB_PROJECT, name=title, id=key, resume="allow", dir=str(run_dir))

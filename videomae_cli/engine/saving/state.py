@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from videomae_cli.engine.distributed.fsdp import gather_to_cpu, shard_like
 from videomae_cli.engine.ema import EMA
 from videomae_cli.engine.saving import store
 from videomae_cli.engine.saving.store import Retention
+from videomae_cli.engine.saving.writer import read_tensors
 from videomae_cli.errors import TrainingError
 
 STATE = "state.json"
@@ -111,9 +111,9 @@ def restore_tensors(
     optimizer_state: dict[int, dict[str, Tensor]] = {}
     try:
         current = model.state_dict()
-        weights = load_file(path / MODEL)
+        weights = read_tensors(path / MODEL)
         model.load_state_dict({n: shard_like(v, current.get(n, v)) for n, v in weights.items()})
-        for key, value in load_file(path / OPTIMIZER).items():
+        for key, value in read_tensors(path / OPTIMIZER).items():
             name, _, entry = key.rpartition("/")
             is_step = value.ndim == 0
             optimizer_state.setdefault(numbers[name], {})[entry] = (
@@ -128,7 +128,7 @@ def restore_tensors(
     optimizer.load_state_dict({**optimizer.state_dict(), "state": optimizer_state})
     if ema is not None:
         file = path / EMA_WEIGHTS
-        weights = load_file(file) if file.is_file() else model.state_dict()
+        weights = read_tensors(file) if file.is_file() else model.state_dict()
         for name, average in ema.tensors.items():
             average.copy_(shard_like(weights[name], average))
 

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load, load_file
 from torch import Tensor
+
+from videomae_cli.report import is_encodable
 
 _TYPE_NAMES = {
     torch.float64: "F64",
@@ -32,6 +35,11 @@ _TYPE_NAMES = {
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
     """Write a safetensors file; return its SHA-256."""
     return write_bytes(path, _blocks(tensors))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file, also one that the library cannot open itself."""
+    return load_file(path) if is_encodable(path) else load(path.read_bytes())
 
 
 def write_bytes(path: Path, blocks: Iterator[Any]) -> str:

@@ -5,7 +5,6 @@ normalise differently. A JSON file beside it describes the preprocessing before 
 only if the exported model, read back, gives the outputs of the original for two batch sizes.
 """
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.engine.environment import software
 from videomae_cli.errors import CheckpointError, UsageError
-from videomae_cli.report import Report
+from videomae_cli.report import Report, json_text
 from videomae_cli.tasks.convert.export_formats import (
     EXPORT_FORMATS,
     INPUT,
@@ -127,8 +126,8 @@ def _write(
         parity = compare_outputs(original, export_format.open(file))
         metadata = _make_metadata(loaded, original, to, parity)
         metadata["files"] = sorted(file.name for file in folder.iterdir())
-        text = json.dumps(metadata, indent=2, ensure_ascii=False)
-        (folder / metadata_file.name).write_text(text + "\n", encoding="utf-8")
+        text = json_text(metadata, indent=2) + "\n"
+        (folder / metadata_file.name).write_text(text, encoding="utf-8")
     return parity, metadata
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from videomae_cli.checkpoints.reading.files import first_line
 from videomae_cli.errors import CheckpointError, UsageError
+from videomae_cli.report import is_encodable
 
 INPUT = "clip"
 OPSET = 20
@@ -97,7 +98,8 @@ def _open_onnx(path: Path) -> ModelFunction:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    model = str(path) if is_encodable(path) else path.read_bytes()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda clip_BCTHW: torch.from_numpy(session.run(None, {INPUT: clip_BCTHW.numpy()})[0])
 
 
@@ -106,11 +108,13 @@ def _write_torch(model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.export.export(model, (clip_BCTHW,), dynamic_shapes=({0: batch},))
-        torch.export.save(exported, path)
+        with path.open("wb") as file:  # torch itself opens only paths that UTF-8 can encode
+            torch.export.save(exported, file)
 
 
 def _open_torch(path: Path) -> ModelFunction:
-    return torch.export.load(path).module()
+    with path.open("rb") as file:
+        return torch.export.load(file).module()
 
 
 EXPORT_FORMATS: dict[str, ExportFormat] = {

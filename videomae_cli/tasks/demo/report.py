@@ -18,7 +18,7 @@ from videomae_cli.data.decode import read_frames
 from videomae_cli.data.manifest import read_manifest
 from videomae_cli.engine.environment import software
 from videomae_cli.engine.logging.metrics import read_metrics
-from videomae_cli.report import Silence
+from videomae_cli.report import Silence, printable
 from videomae_cli.tasks.demo.data import VideoCounts
 from videomae_cli.tasks.demo.results import CHANCE, DemoResults, InitialWeights
 from videomae_cli.tasks.demo.videos import FRAMES, MOTIONS, frame_mean_loss, motion_index
@@ -48,7 +48,7 @@ def write_report(
         pretraining_loss=_plot_pretraining(run_dir),
         finetuning_loss=_plot_finetuning(run_dir, fewest),
         pictures=_draw_reconstructions(run_dir, pretrained),
-        command=shlex.join(["videomae", *sys.argv[1:]]),
+        command=printable(shlex.join(["videomae", *sys.argv[1:]])),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         software=software(),
     )

@@ -1,11 +1,13 @@
 """Plot the curves of a run: loss, learning rate, gradient norm."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from videomae_cli.report import printable
 from videomae_cli.tasks.diagnose.training_curve import Line
 
 BLUE, GREY, ORANGE, SLATE = "#2563eb", "#9aa3b2", "#d97706", "#475569"
@@ -32,8 +34,11 @@ def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e5e7eb", linewidth=0.8)
         axes.set_axisbelow(True)
-    figure.suptitle(title, fontsize=11, x=0.02, ha="left")
-    figure.savefig(path, dpi=120)
+    # a run directory may have dollar signs in its name, which are not formulas
+    figure.suptitle(printable(title), fontsize=11, x=0.02, ha="left", parse_math=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about characters that the font lacks: drawn as boxes
+        figure.savefig(path, dpi=120)
 
 
 def _plot_losses(axes: Axes, lines: Sequence[Line], baseline: str) -> None:

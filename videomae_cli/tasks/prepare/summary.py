@@ -1,6 +1,5 @@
 """Summary of a prepared data set: a table for people, JSON for programs."""
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from videomae_cli.data.ingest.probe import (
     RejectedVideo,
 )
 from videomae_cli.data.manifest import SPLITS, Manifest, Video
-from videomae_cli.report import Report
+from videomae_cli.report import Report, shell_word
 
 SHORT_FRAMES = 16 * 4  # the usual clip: 16 frames with a stride of 4
 SHOWN_REASONS = 5
@@ -54,7 +53,7 @@ class PrepareSummary(NamedTuple):
     @property
     def next_command(self) -> str:
         """Return a command that trains on the data."""
-        return f"videomae pretrain --recipe small-data-vits --data {shlex.quote(str(self.out))}"
+        return f"videomae pretrain --recipe small-data-vits --data {shell_word(str(self.out))}"
 
     def as_json(self) -> dict[str, object]:
         """Return the summary for a program."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from safetensors.torch import load_file
 from torch import Tensor
 
 from videomae_cli import atomic
@@ -21,6 +20,7 @@ from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.engine.saving import store
 from videomae_cli.engine.saving.state import STATE, TrainingState, read_state, to_json
+from videomae_cli.engine.saving.writer import read_tensors
 from videomae_cli.errors import TrainingError
 from videomae_cli.report import Report
 from videomae_cli.tasks.run_dir import (
@@ -188,7 +188,7 @@ def _copy_fork(run_dir: Path, identity: Mapping[str, str], report: Report) -> Pa
         lines = (parent / METRICS).read_text().splitlines(keepends=True)
         atomic.write_text(run_dir / METRICS, "".join(lines[: state.lines]))
     contents: dict[str, Mapping[str, Tensor] | str] = {
-        file.name: load_file(file) for file in sorted(checkpoint.glob("*.safetensors"))
+        file.name: read_tensors(file) for file in sorted(checkpoint.glob("*.safetensors"))
     }
     contents[STATE] = to_json(replace(state, identity=dict(identity)))
     report.say(f"forked from {checkpoint}")

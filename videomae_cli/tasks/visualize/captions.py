@@ -6,7 +6,7 @@ from typing import Any
 
 from videomae_cli.config.model import MotionSource
 from videomae_cli.grid import TokenGrid
-from videomae_cli.report import Report
+from videomae_cli.report import Report, printable
 from videomae_cli.tasks.visualize.layout import Caption
 from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap
 from videomae_cli.tasks.visualize.panels import find_legend_states
@@ -53,7 +53,8 @@ def write_caption(
         if reconstruction.predicted_frames < grid.tubelet:
             lines.append(describe_repeated_frames(reconstruction, grid))
     states = tuple(find_legend_states(setup, masked_clips))
-    return Caption(clip.path.name, tuple(lines), notice, is_warning, states)
+    title, *texts = (printable(text) for text in (clip.path.name, *lines))
+    return Caption(title, tuple(texts), notice, is_warning, states)
 
 
 def write_notice(reconstruction: Reconstruction, grid: TokenGrid) -> str:

@@ -31,7 +31,7 @@ MAX_STRIP_COLUMNS = 4  # more panels go into further rows
 
 
 class Caption(NamedTuple):
-    """The texts around the panels."""
+    """The texts around the panels, all of them `printable`."""
 
     title: str
     lines: tuple[str, ...]
