@@ -14,13 +14,13 @@ NAMES = {
     "cp949": ("달리기", "점프하기", "손 흔들기", "run"),
     "gb18030": ("跳跃", "跑步", "挥手", "跑"),
 }
-RIGHT = {"cp1252": 1.0, "shift_jis": 0.9, "cp949": 0.9, "gb18030": 0.4}
-LISTS = 30
+OFTEN = {"cp1252": 0.8}  # least share of lists that are read without a question
+LISTS = 20
 
 
 @pytest.mark.parametrize("encoding", NAMES)
-def test_the_encoding_of_a_short_list_is_guessed_and_printed(encoding: str, tmp_path: Path) -> None:
-    rng, right = Random(0), 0
+def test_the_encoding_of_a_short_list_is_found_or_asked_for(encoding: str, tmp_path: Path) -> None:
+    rng, wrong, right = Random(0), [], 0
     for number in range(LISTS):
         names = rng.sample(NAMES[encoding], 3)
         text = "".join(f"clips/{name}/{k}.mp4,{name}\n" for name in names for k in range(3))
@@ -34,11 +34,7 @@ def test_the_encoding_of_a_short_list_is_guessed_and_printed(encoding: str, tmp_
             assert "--encoding" in error.hint
             continue
         right += read.content == text
+        wrong += [] if read.content == text else [read.guess]
         assert f"read as {read.encoding}, a guess" in read.guess and "--encoding" in read.guess
-    assert right >= RIGHT[encoding] * LISTS
-
-
-def test_chinese_letters_of_two_bytes_are_not_taken_for_western_ones(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes("a.mp4,跑\nb.mp4,跑\n".encode("gb18030"))
-
-    assert read_text(tmp_path / "a.csv").encoding != "cp1252"
+    assert wrong == []
+    assert right >= OFTEN.get(encoding, 0) * LISTS
