@@ -15,6 +15,7 @@ import re
 import statistics
 from pathlib import Path
 
+from videomae_cli.config import schema
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.report import Silence
 from videomae_cli.tasks import run_dir as runs
@@ -44,7 +45,7 @@ SCRATCH = "no pretraining"
 def one(name: str, seed: int, data: Path, out: Path, epochs: tuple[int, int]) -> float:
     """Pretrain, fine-tune and test under one strategy; return the top-1 accuracy."""
     folder = out / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}-{seed}"
-    start = finetune.SCRATCH
+    start = schema.SCRATCH
     if name != SCRATCH:
         words = [word.format(epochs=epochs[0]) for word in PRETRAIN] + STRATEGIES[name]
         recipe = load_recipe("small-data-vits", words, "pretrain")

@@ -1,14 +1,18 @@
 """Files appear whole or not at all, and never through somebody else's link."""
 
+import json
+import math
 import os
 import resource
 from pathlib import Path
 
 import pytest
 
+from videomae_cli import atomic
 from videomae_cli.atomic import remove_directory, remove_leftovers, replacing_directory, write_text
 from videomae_cli.checkpoints.destination import replacing, replacing_several
 from videomae_cli.errors import CheckpointError
+from videomae_cli.report import format_json
 
 
 def test_a_link_laid_where_the_partial_file_goes_is_not_followed(tmp_path: Path) -> None:
@@ -96,3 +100,18 @@ def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path: Pa
 
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [".b.partial-7.txt", "a.partial-7.txt", "a.txt", "step-3"]
+
+
+def test_json_has_null_for_what_json_lacks_wherever_it_is(tmp_path: Path) -> None:
+    value = {"a": [1.5, math.nan, (math.inf,)], "b": {"c": -math.inf, "d": "NaN"}, 3: True}
+
+    atomic.write_json(tmp_path / "x.json", value)
+
+    text = (tmp_path / "x.json").read_text()
+    assert json.loads(text) == {
+        "a": [1.5, None, [None]],
+        "b": {"c": None, "d": "NaN"},
+        "3": True,
+    }
+    assert "Infinity" not in text
+    assert format_json({"b": 1, "a": [0.1]}, ensure_ascii=True) == json.dumps({"b": 1, "a": [0.1]})

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from videomae_cli.data.manifest import CLASSES, DATASET, Video, read_manifest, w
 from videomae_cli.engine.saving.writer import read_tensors, write_tensors
 from videomae_cli.errors import DataError
 from videomae_cli.grid import TokenGrid
-from videomae_cli.report import encodable, json_text, printable, shell_word
+from videomae_cli.report import encodable, format_json, printable, shell_word
 from videomae_cli.tasks.convert.export_formats import EXPORT_FORMATS, write_model
 from videomae_cli.tasks.diagnose.curves import plot_curves
 from videomae_cli.tasks.visualize import visualize
@@ -43,9 +44,19 @@ NAMES = (LATIN, HOSTILE, "\ud800", "é 日本 😀.mp4", "plain.mp4", "C:\\x.mp4
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]")
 
 
-@pytest.fixture
-def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep log records from pytest, which cannot send text with lone surrogates to its parent."""
+@pytest.fixture(autouse=True)
+def _leave_the_logger_as_it_was() -> Iterator[None]:
+    logger = logging.getLogger("videomae")
+    handlers = list(logger.handlers)
+    yield
+    logger.handlers[:] = handlers
+
+
+def keep_records_from_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log to our handlers only: pytest-xdist cannot send records with lone surrogates.
+
+    To be called in the test itself, because pytest listens to what does not propagate before.
+    """
     monkeypatch.setattr(logging.getLogger("videomae"), "propagate", False)
 
 
@@ -64,7 +75,7 @@ def test_text_that_can_be_printed_is_unchanged(text: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_json_keeps_every_name_exactly_and_is_harmless(name: str) -> None:
     value = {name: [name, f"\\{name}"]}
-    for text in (json_text(value), json_text(value, indent=1)):
+    for text in (format_json(value), format_json(value, indent=1)):
         assert not UNSAFE.search(text)
         assert json.loads(text.encode()) == value
 
@@ -132,11 +143,11 @@ def test_plain_reports_print_one_line_for_one_message() -> None:
     assert len(lines) == 6 and not any(UNSAFE.search(line) or "\n" in line for line in lines)
 
 
-@pytest.mark.usefixtures("own_log")
 @pytest.mark.parametrize("name", NAMES)
 def test_errors_bugs_results_and_logs_are_printed(
-    name: str, capsys: pytest.CaptureFixture[str]
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    keep_records_from_pytest(monkeypatch)
     console.show_error(DataError(f"{name}: truncated", f"replace {name}"), with_trace=True)
     error = ValueError(name)
     console.show_bug(ValueError, error, None)
@@ -151,9 +162,11 @@ def test_errors_bugs_results_and_logs_are_printed(
     assert captured.err.count(printable(name)) >= 4 or "\n" in name
 
 
-@pytest.mark.usefixtures("own_log")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_forked_process_logs_any_name(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_forked_process_logs_any_name(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_records_from_pytest(monkeypatch)
     console.make_report()
     process = os.fork()
     if process == 0:
@@ -214,7 +227,7 @@ def test_recipes_keep_paths_exactly(tmp_path: Path) -> None:
 
     recipe = load_recipe(
         "k400-vitb-finetune",
-        [f"data={json_text(data)}", f"start={json_text(start)}"],
+        [f"data={format_json(data)}", f"start={format_json(start)}"],
         "finetune",
     )
     file = tmp_path / "recipe.yaml"
@@ -243,8 +256,10 @@ def test_weights_are_read_in_directories_of_any_name(tmp_path: Path) -> None:
         read_weights(folder / "d.safetensors")
 
 
-@pytest.mark.usefixtures("own_log")
-def test_videos_are_decoded_in_directories_of_any_name(tmp_path: Path) -> None:
+def test_videos_are_decoded_in_directories_of_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_records_from_pytest(monkeypatch)
     video = write_clip(tmp_path / "a.mp4", 6).rename(tmp_path / LATIN)
 
     frames = [read_frames(video, [0, 5], decoder=decoder) for decoder in DECODERS]

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from videomae_cli.report import format_json
+
 
 def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
     """Write a UTF-8 text file; parents are created as needed.
@@ -26,6 +28,15 @@ def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
     """
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", errors=errors, newline="\n")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write plain data as an indented JSON file, as `write_text` and `format_json` do.
+
+    Raises:
+        OSError: The place cannot be written to, or the disk is full.
+    """
+    write_text(path, format_json(value, indent=1, ensure_ascii=True) + "\n")
 
 
 @contextmanager

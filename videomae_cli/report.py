@@ -2,13 +2,14 @@
 
 Names of files and classes may contain anything: bytes that are not UTF-8, line breaks, escape
 sequences. Every text goes through `printable` where it leaves the program for people, and through
-`json_text` where it leaves for programs.
+`format_json` where it leaves for programs.
 """
 
 import json
+import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 # control characters, line separators, changes of the direction of writing, lone surrogates
@@ -64,14 +65,26 @@ def shell_word(text: str) -> str:
     return f"$'{printable(escaped)}'"
 
 
-def json_text(value: object, *, indent: int | None = None) -> str:
-    r"""Return JSON that contains the exact names and can be printed and written as UTF-8.
+def format_json(value: object, *, indent: int | None = None, ensure_ascii: bool = False) -> str:
+    r"""Return plain data as JSON that contains the exact names and can be printed.
 
-    Lone surrogates and control characters are escaped (`\udce9`), which `json.loads` reverses.
+    Lone surrogates and control characters are escaped (`\udce9`), which `json.loads` reverses. JSON
+    has no NaN and no infinity, so they become null.
     """
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    plain = _replace_nonfinite(value)
+    text = json.dumps(plain, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
     lines = text.split(_LINE_BREAK)  # of the indentation; those of names are escaped by now
     return _LINE_BREAK.join(_UNPRINTABLE.sub(_escape_in_json, line) for line in lines)
+
+
+def _replace_nonfinite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _replace_nonfinite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_nonfinite(each) for each in value]
+    return value
 
 
 def _escape_in_json(match: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+from bisect import bisect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ def test_segment_sampling_takes_a_frame_from_every_part(root: Path) -> None:
     numbers = [
         int(np.abs(every.astype(int) - frame).sum(axis=(1, 2, 3)).argmin()) for frame in read
     ]
-    assert [number // 7 for number in numbers] == [0, 1, 2, 3]
+    assert [bisect(numbers, edge - 1) for edge in (7, 15, 22, 30)] == [1, 2, 3, 4]
 
 
 def test_a_finetuning_sample_has_repeats_that_share_frames_but_not_augmentation(

@@ -10,7 +10,7 @@ from tests.notes import Notes
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.errors import TrainingError
-from videomae_cli.tasks.train import pretrain
+from videomae_cli.tasks.train import finetune, pretrain
 
 
 def recipe_for(recipes: Path, data: Path, *changes: str) -> PretrainRecipe:
@@ -72,3 +72,32 @@ def test_a_fork_whose_run_is_gone_says_which(
         pretrain.run(longer, fork, Notes())
 
     assert json.loads((fork / "fork.json").read_text())["run"] == str(parent)
+
+
+def test_a_fork_does_not_continue_a_head_with_the_classes_in_another_order(
+    recipes: Path, prepared: Path, tmp_path: Path
+) -> None:
+    for name, classes in (("other", ["slow", "fast"]), ("typo", ["Fast", "slow"])):
+        (tmp_path / name).mkdir()
+        for file in prepared.iterdir():
+            if file.is_file():
+                shutil.copy(file, tmp_path / name)
+        (tmp_path / name / "classes.json").write_text(json.dumps(classes))
+    recipe = load_recipe(
+        str(recipes / "micro-finetune.yaml"),
+        [f"data='{prepared}'", "train.workers=0", "start=scratch", "schedule.steps=2"],
+        "finetune",
+    )
+    finetune.run(recipe, tmp_path / "parent", Notes())
+    longer = recipe.schedule.model_copy(update={"steps": 3})
+
+    def fork(name: str) -> None:
+        changed = recipe.model_copy(update={"data": tmp_path / name, "schedule": longer})
+        finetune.run(changed, tmp_path / f"fork-{name}", Notes(), tmp_path / "parent")
+
+    with pytest.raises(TrainingError, match="data: slow, fast; checkpoint: fast, slow"):
+        fork("other")
+    fork("typo")
+
+    assert not (tmp_path / "fork-other/fork.json").exists()
+    assert (tmp_path / "fork-typo/final/model.json").is_file()

@@ -13,6 +13,7 @@ from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.data.loader import Order, SampleKey
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.report import Silence
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
 from videomae_cli.tasks.run_dir import RunDir
 from videomae_cli.tasks.train import pretrain
@@ -96,7 +97,7 @@ def test_a_frozen_data_order_is_named(prepared: Path, recipes: Path, tmp_path: P
     recipe = load_recipe(str(recipes / "micro.yaml"), [f"data={prepared}"], "pretrain")
     run, notes = tmp_path / "run", Notes()
     with Runtime("fp32") as runtime, RunDir(run, runtime) as run_dir:
-        job = pretrain.build_job(recipe, open_manifest(recipe), runtime)
+        job = pretrain.build_job(recipe, open_manifest(recipe), runtime, Silence())
         frozen = Frozen(job.order.videos, job.order.batch, job.order.seed)
         with diagnose_at_end(run, recipe, runtime, notes):
             train(job._replace(order=frozen), run_dir, runtime, notes)

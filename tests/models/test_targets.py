@@ -7,6 +7,7 @@ from videomae_cli.models.targets import (
     denormalize_tubelets,
     normalize_tubelets,
     patchify,
+    patchify_in_steps,
     unpatchify,
 )
 
@@ -39,6 +40,14 @@ def test_unpatchify_undoes_patchify(grid: TokenGrid, dtype: torch.dtype):
 
     assert tubelets.shape == (2, grid.tokens, grid.tubelet_pixels) and tubelets.dtype == dtype
     assert torch.equal(unpatchify(tubelets, grid), clip)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_exported_models_cut_the_same_tubelets(grid: TokenGrid):
+    shape = (2, grid.channels, grid.frames, grid.height, grid.width)
+    clip = torch.randint(0, 256, shape, dtype=torch.uint8)
+
+    assert torch.equal(patchify_in_steps(clip, grid), patchify(clip, grid))
 
 
 def test_a_clip_of_another_size_is_refused():

@@ -126,6 +126,49 @@ def test_fine_tuning_starts_from_the_pretrained_encoder(tmp_path: Path, kind: st
     assert len(report.matched) == 28 and len(report.initialised) == 4
 
 
+@pytest.mark.parametrize(
+    ("classes", "rows", "words"),
+    [
+        (("left", "right", "up"), [0, 1, 2], ""),
+        (("up", "left", "right"), [2, 0, 1], "rows of the head: classes matched by name"),
+        (("Up", "right", "LEFT"), [2, 1, 0], "spelled otherwise"),
+        (("0", "1", "2"), [0, 1, 2], "the data only number their 3 classes"),
+        (("2", "0", "1"), [2, 0, 1], "the data only number their 3 classes"),
+    ],
+)
+def test_the_rows_of_a_head_follow_the_names_of_the_classes(
+    tmp_path: Path, classes: tuple[str, ...], rows: list[int], words: str
+) -> None:
+    loaded = read_checkpoint(written(tmp_path / "final", CLASSIFIER, seed=1))
+    config = CLASSIFIER.model_copy(update={"classes": classes})
+    classifier = build_classifier(config)
+
+    weights, report = init_from_pretrained(loaded, classifier, config)
+
+    for name in ("head.weight", "head.bias"):
+        assert torch.equal(classifier.state_dict()[name], loaded.weights[name][rows])
+        assert torch.equal(weights[name], loaded.weights[name][rows])
+    assert len(report.assumed) == bool(words) and words in "".join(report.assumed)
+
+
+def test_a_head_for_other_classes_is_not_used(tmp_path: Path) -> None:
+    loaded = read_checkpoint(written(tmp_path / "final", CLASSIFIER, seed=1))
+    for classes, reason in (
+        (("jump", "run", "wave"), "a head for other classes"),
+        (("1", "2", "3"), "a head for other classes"),
+        (("left", "right"), "a head for another number of classes"),
+    ):
+        config = CLASSIFIER.model_copy(update={"classes": classes})
+        classifier = build_classifier(config)
+        fresh = classifier.head.weight.clone()
+
+        _, report = init_from_pretrained(loaded, classifier, config)
+
+        assert torch.equal(classifier.head.weight, fresh)
+        assert report.dropped == {"head.weight": reason, "head.bias": reason}
+        assert report.initialised == ("head.bias", "head.weight")
+
+
 def test_another_geometry_is_reported_and_another_encoder_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "final", AUTOENCODER)
     longer = CLASSIFIER.model_copy(update={"grid": replace(CLASSIFIER.grid, frames=8)})

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from videomae_cli.checkpoints.finite import describe_nonfinite
 from videomae_cli.checkpoints.format import FolderJson, KeyTable, find_table
 from videomae_cli.checkpoints.formats import FORMATS
 from videomae_cli.checkpoints.formats.folders import read_folder_json
@@ -70,11 +71,15 @@ def load_any_format(
         if config is not None:
             report = LoadReport(matched=tuple(sorted(weights)))
             warning = _describe_license(config)
-            return Checkpoint(weights, config, report, location.file, "native", warning)
+            return _note_nonfinite(
+                Checkpoint(weights, config, report, location.file, "native", warning)
+            )
         config_json = contents.metadata.get(FOREIGN_CONFIG_KEY, saved.config_json)
         saved = saved._replace(weights=weights, config_json=config_json)
         digests = [_compute_digest(file) for file in contents.files] if read_values else []
-        return _load_foreign(contents.files, saved, hints, folder_json, casts, digests)
+        return _note_nonfinite(
+            _load_foreign(contents.files, saved, hints, folder_json, casts, digests)
+        )
     except CheckpointError as error:
         raise CheckpointError(f"{location.file}: {error.message}", error.hint) from error
 
@@ -92,6 +97,15 @@ def save_as_format(path: Path, weights: Weights, config: ModelConfig, format_nam
     translated = translate(weights, table.rules, "from-native")
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in translated.weights.items()}
     target.write(path, tensors, config)
+
+
+def _note_nonfinite(loaded: Checkpoint) -> Checkpoint:
+    """Add values that are not finite to the defects in the report."""
+    sentence = describe_nonfinite(loaded.weights, loaded.origins)
+    if not sentence:
+        return loaded
+    defects = (*loaded.report.defects, sentence)
+    return loaded._replace(report=loaded.report._replace(defects=defects))
 
 
 def _load_foreign(

@@ -1,4 +1,4 @@
-"""Adapt pretrained weights to a classifier, and to another clip geometry.
+"""Adapt pretrained weights to a classifier and its classes, and to another clip geometry.
 
 Which tensors are used: VideoMAE's fine-tuning drops the last norm of the pretrained encoder and
 normalises after pooling with a new norm (weight 1, bias 0); MAE-ST moves the pretrained norm there.
@@ -9,10 +9,13 @@ Every change of the tubelet depth keeps the embedding of a clip of identical fra
 the channels keeps the embedding of a grey clip.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
+from videomae_cli.checkpoints.class_names import match_classes
 from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.load_report import LoadReport, Shapes, match_tensors
 from videomae_cli.config.model import Norm
@@ -28,7 +31,9 @@ DROPPED = {
 }
 INITIALISED = ("fc_norm.*", "head.*")
 PATCH_EMBED = "encoder.patch_embed.proj.weight"
-SPACE, TIME = "encoder.positions.space", "encoder.positions.time"
+DECODER = ("encoder_to_decoder.*", "mask_token", "decoder.*")
+DECODER_HEAD = ("decoder.head.weight", "decoder.head.bias")
+POOLED_NORM = "the norm after pooling; an autoencoder has a norm before pooling"
 
 
 def encoder_weights_for_classifier(
@@ -60,10 +65,62 @@ def encoder_weights_for_classifier(
     return matched, report._replace(moved=moved)
 
 
+def match_head(
+    weights: Weights, known: Sequence[str], classes: Sequence[str]
+) -> tuple[dict[str, Tensor], tuple[str, ...], dict[str, str]]:
+    """Bring the rows of a head for `known` classes into the order of as many other `classes`.
+
+    A head for other classes is left out. One for another number of them is returned as it is.
+
+    Returns:
+        All weights that can be used, a sentence if rows were matched in another way than one by
+        one, and the names that are left out, with the reason.
+    """
+    heads = [name for name in weights if name.startswith("head.")]
+    if not heads or len(known) != len(classes):
+        return dict(weights), (), {}
+    match = match_classes(classes, known)
+    if match is None:
+        others = {name: tensor for name, tensor in weights.items() if name not in heads}
+        return others, (), dict.fromkeys(heads, "a head for other classes")
+    if match.keeps_order:
+        return dict(weights), (match.note,) if match.is_assumed else (), {}
+    rows = {name: weights[name][list(match.places)] for name in heads}
+    return {**weights, **rows}, (f"rows of the head: {match.note}",), {}
+
+
+def weights_for_autoencoder(
+    weights: Weights, expected: Shapes
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """Select the weights that an autoencoder uses from a model with or without a decoder.
+
+    A decoder that the source lacks keeps its initial values, as does the last layer of one that
+    predicts other pixels per token, and the norm of the encoder of a classifier.
+
+    Raises:
+        CheckpointError: The models differ; the tensors are named.
+    """
+    has_decoder = any(name.startswith("decoder.") for name in weights)
+    other_heads = [
+        name
+        for name in DECODER_HEAD
+        if name in weights and tuple(weights[name].shape) != tuple(expected[name])
+    ]
+    candidates = {name: tensor for name, tensor in weights.items() if name not in other_heads}
+    matched, report = match_tensors(
+        candidates,
+        expected,
+        allow_initialised=(f"{LAST_NORM}*", *(other_heads if has_decoder else DECODER)),
+        allow_dropped={"fc_norm.*": POOLED_NORM, "head.*": "a head for classes"},
+    )
+    reasons = dict.fromkeys(other_heads, "predicts another number of pixels per token")
+    return matched, report._replace(dropped=report.dropped | reasons)
+
+
 def fit_geometry(
-    weights: Weights, old: TokenGrid, new: TokenGrid
+    weights: Weights, old: TokenGrid, new: TokenGrid, *, parts: Sequence[str] = ("encoder",)
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Adapt native weights to another clip geometry.
+    """Adapt native weights to another clip geometry; the positions of `parts` are interpolated.
 
     Returns:
         All weights, and the names of the adapted ones, each with a description of the change.
@@ -71,8 +128,10 @@ def fit_geometry(
     Raises:
         CheckpointError: Neither tubelet depth divides the other, or patch sizes differ.
     """
-    fitted, interpolated = interpolate_positions(weights, old, new)
-    changes = dict.fromkeys(interpolated, "positions interpolated")
+    fitted, changes = dict(weights), dict[str, str]()
+    for part in parts:
+        fitted, interpolated = interpolate_positions(fitted, old, new, part)
+        changes |= dict.fromkeys(interpolated, "positions interpolated")
     if PATCH_EMBED in weights:
         fitted[PATCH_EMBED], change = fit_patch_embed(weights[PATCH_EMBED], new)
         if change:
@@ -81,22 +140,23 @@ def fit_geometry(
 
 
 def interpolate_positions(
-    weights: Weights, old: TokenGrid, new: TokenGrid
+    weights: Weights, old: TokenGrid, new: TokenGrid, part: str = "encoder"
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Interpolate the learned position embeddings of an encoder, if it has any, for another grid.
+    """Interpolate the learned position embeddings of a part, if it has any, for another grid.
 
     Returns:
         All weights, and the names of the interpolated ones.
     """
+    space, time = f"{part}.positions.space", f"{part}.positions.time"
     interpolated: dict[str, Tensor] = {}
-    if TIME in weights and old.t != new.t:
-        time_1Dt = weights[TIME].transpose(1, 2)
+    if time in weights and old.t != new.t:
+        time_1Dt = weights[time].transpose(1, 2)
         time_1Dt = F.interpolate(time_1Dt, new.t, mode="linear", align_corners=False)
-        interpolated[TIME] = time_1Dt.transpose(1, 2).contiguous()
-    if SPACE in weights and (old.h, old.w) != (new.h, new.w):
-        space_1Dhw = weights[SPACE].transpose(1, 2).reshape(1, -1, old.h, old.w)
+        interpolated[time] = time_1Dt.transpose(1, 2).contiguous()
+    if space in weights and (old.h, old.w) != (new.h, new.w):
+        space_1Dhw = weights[space].transpose(1, 2).reshape(1, -1, old.h, old.w)
         space_1Dhw = F.interpolate(space_1Dhw, (new.h, new.w), mode="bicubic", align_corners=False)
-        interpolated[SPACE] = space_1Dhw.flatten(2).transpose(1, 2).contiguous()
+        interpolated[space] = space_1Dhw.flatten(2).transpose(1, 2).contiguous()
     return {**weights, **interpolated}, tuple(interpolated)
 
 

@@ -9,7 +9,6 @@ warnings.
 """
 
 import codecs
-import json
 import logging
 import os
 import sys
@@ -32,7 +31,7 @@ from rich.text import Text
 
 from videomae_cli.cli.plain_report import PlainReport
 from videomae_cli.errors import Stopped, VideoMAEError
-from videomae_cli.report import Report, Silence, json_text, printable
+from videomae_cli.report import Report, Silence, format_json, printable
 
 
 def make_report(*, json_output: bool = False) -> Report:
@@ -63,7 +62,7 @@ def print_json(value: object) -> None:
     if _rank() == 0:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         is_utf8 = codecs.lookup(encoding).name == "utf-8"
-        print_text(json_text(value, indent=2) if is_utf8 else json.dumps(value, indent=2))
+        print_text(format_json(value, indent=2, ensure_ascii=not is_utf8))
 
 
 def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:

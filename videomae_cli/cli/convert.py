@@ -36,6 +36,10 @@ def convert(
         bool,
         typer.Option("--features", help="Export without the head (onnx, torch-export)."),
     ] = False,
+    batch: Annotated[
+        int | None,
+        count_option("Batch size, fixed in the exported model (onnx, torch-export).", "any"),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace DST if it exists.")] = False,
     license_text: Annotated[
         str | None,
@@ -99,7 +103,7 @@ def convert(
     from videomae_cli.tasks.convert import export, inspect_file
     from videomae_cli.tasks.convert.source import Selection
 
-    request = export.parse_request(to, destination, features=features)
+    request = export.parse_request(to, destination, features=features, batch=batch)
     if (destination is None) != inspect:
         raise UsageError(
             "--inspect writes nothing: leave out DST" if inspect else "DST is missing",

@@ -1,11 +1,24 @@
 """`videomae pretrain`."""
 
+from typing import Annotated
+
 from videomae_cli.cli import options
+
+StartOption = Annotated[
+    str | None,
+    options.run_option(
+        "--checkpoint",
+        "PATH",
+        "Pretrained weights to continue from: a run, or a checkpoint of any format.",
+        "freshly drawn weights",
+    ),
+]
 
 
 def pretrain(
     recipe: options.RecipeOption = None,
     data: options.DataOption = None,
+    checkpoint: StartOption = None,
     out: options.OutOption = None,
     resume: options.ResumeOption = None,
     changes: options.SetOption = None,
@@ -30,6 +43,8 @@ def pretrain(
 
       videomae pretrain --recipe mine.yaml --set schedule.epochs=200
 
+      videomae pretrain --recipe k400-vitb --checkpoint weights.pth
+
       videomae pretrain --recipe k400-vitb --dry-run --price-per-hour 12
     """
     import typer
@@ -47,7 +62,7 @@ def pretrain(
         return
     join_step()
     recipe_options.require_dry_run(price_per_hour, dry_run=dry_run)
-    chosen = recipe_options.RecipeOptions(recipe, changes, data, seed, resume)
+    chosen = recipe_options.RecipeOptions(recipe, changes, data, seed, resume, start=checkpoint)
     resolved = recipe_options.load_chosen_recipe(chosen, "pretrain")
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.tasks.run_dir import choose_run_dir

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, overload
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import UsageError
-from videomae_cli.report import json_text
+from videomae_cli.report import format_json
 
 
 class RecipeOptions(NamedTuple):
@@ -60,4 +60,4 @@ def run_name(options: RecipeOptions) -> str:
 
 
 def _quote(path: Path | str) -> str:
-    return json_text(str(path))  # a quoted YAML scalar too
+    return format_json(str(path))  # a quoted YAML scalar too

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, field_serializer
 
-from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD, ClipSpec
+from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD, V1_RULES, ClipSpec, Short
 from videomae_cli.config.model import (
     AutoencoderSpec,
     ClassifierSpec,
@@ -27,7 +27,7 @@ from videomae_cli.grid import TokenGrid
 from videomae_cli.report import encodable
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
-CLIP_FIELDS = ("mean", "std", "stride_frames", "sampling", "oversample")
+CLIP_FIELDS = ("mean", "std", "stride_frames", "fps", "seconds", "sampling", "short", "oversample")
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
@@ -51,9 +51,16 @@ class ModelConfig(Spec):
     """Per-channel mean subtracted from pixels in 0..1."""
     std: tuple[float, float, float] = IMAGENET_STD
     """Per-channel standard deviation that pixels are divided by."""
-    stride_frames: int = 4
-    """Distance between consecutive frames of a clip, in frames of the video."""
+    stride_frames: int | None = 4
+    """Distance between consecutive frames of a clip, in frames of the video; null: see `fps` and
+    `seconds`."""
+    fps: float | None = None
+    """Frames of a clip per second."""
+    seconds: float | None = None
+    """Duration of a clip."""
     sampling: Literal["dense", "segment"] = "dense"
+    short: Short = V1_RULES
+    """Clips of videos that are shorter than a clip; V1's rules where nothing is recorded."""
     oversample: float = 1.0
     """Candidate slices per slice used."""
     select: SelectSpec | None = None

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
+from videomae_cli.config.clip import V1_RULES
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import STAND_INS
 from videomae_cli.errors import RecipeError
-from videomae_cli.report import json_text
+from videomae_cli.report import format_json
 
 RecipeKind = Literal["pretrain", "finetune"]
 
@@ -24,6 +25,9 @@ RECIPE_CLASSES: dict[str, type[PretrainRecipe] | type[FinetuneRecipe]] = {
     "pretrain": PretrainRecipe,
     "finetune": FinetuneRecipe,
 }
+RUN_FILES = ("recipe.yaml", "environment.json")  # which a run writes together
+# key -> its meaning before it existed: a recipe.yaml that a run wrote then lacks it
+OLDER_VALUES = {"clip.short": V1_RULES}
 _PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _YAML_1_2_WORDS = {"true", "false", "null"}
 _YAML_1_1_BOOLEANS = {"on", "off", "yes", "no", "y", "n"}
@@ -47,6 +51,8 @@ def load_recipe(
 ) -> Recipe:
     """Find and read a recipe, apply the arguments of `--set`, and check the result.
 
+    Keys that the `recipe.yaml` of an older run lacks have the values that they had then.
+
     Raises:
         RecipeError: The recipe is not found, not readable, of the other kind, or has problems (all
             are listed).
@@ -64,7 +70,8 @@ def load_recipe(
         key: yaml_loader.load(written, where=f"--set {key}")
         for key, written in _split_overrides(overrides).items()
     }
-    mapping = _apply_overrides(mapping, values)
+    older = _older_values(mapping) if _is_of_a_run(path) else {}
+    mapping = _apply_overrides(mapping, older | values)
     recipe_class = _recipe_class(mapping.get("kind"), kind, file)
     return bind(mapping, recipe_class, file=file, overridden=values)
 
@@ -131,6 +138,20 @@ def _apply_overrides(mapping: Mapping[str, Any], values: Mapping[str, Any]) -> d
     return result
 
 
+def _is_of_a_run(path: Path) -> bool:
+    return path.name in RUN_FILES and all((path.parent / name).is_file() for name in RUN_FILES)
+
+
+def _older_values(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that a complete recipe lacks, with the values that they had when it began."""
+    missing = {}
+    for key, value in OLDER_VALUES.items():
+        group, _, name = key.partition(".")
+        if isinstance(mapping.get(group), dict) and name not in mapping[group]:
+            missing[key] = value
+    return missing
+
+
 def _recipe_class(
     actual: object, expected: RecipeKind | None, file: str
 ) -> type[PretrainRecipe] | type[FinetuneRecipe]:
@@ -159,4 +180,4 @@ def _to_yaml(value: Any) -> str:
     is_plain = _PLAIN_TEXT.fullmatch(value) and value not in _YAML_1_2_WORDS
     if is_plain and value.lower() not in _YAML_1_1_BOOLEANS:
         return str(value)
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", json_text(value))
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", format_json(value))

@@ -25,6 +25,8 @@ from videomae_cli.config.training import (
     TrainSpec,
 )
 
+SCRATCH = "scratch"  # the `start` of a run without pretrained weights
+
 
 class _Recipe(Spec):
     seed: Count = 0
@@ -46,6 +48,9 @@ class PretrainRecipe(_Recipe):
 
     kind: Literal["pretrain"]
     """Kind of recipe: the command that uses it."""
+    start: str | None = None
+    """Pretrained weights to continue from: a run, or a checkpoint of any format; `scratch` or null:
+    none. `--checkpoint` overrides it."""
     model: AutoencoderSpec
     """Encoder and decoder."""
     mask: MaskSpec

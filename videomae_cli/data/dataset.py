@@ -7,7 +7,7 @@ repeat)`. Clips are uint8; they are normalised on the device.
 Shapes: R repeats (first axis of all tensors), C channels, T frames, t slices, H W pixels, N tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,14 +19,8 @@ from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data import transforms
 from videomae_cli.data.batches import FinetuneBatch, PretrainBatch, concatenate
-from videomae_cli.data.frame_sampling import (
-    dense_end_range,
-    dense_train_indices,
-    pretrain_indices,
-    pretrain_start_range,
-    segment_train_indices,
-)
-from videomae_cli.data.manifest import Video
+from videomae_cli.data.frame_sampling import sample_finetune_clip, sample_pretrain_clip
+from videomae_cli.data.manifest import NO_TIMES, Times, Video
 from videomae_cli.data.resize import Frames
 from videomae_cli.data.training_videos import TrainingVideos
 from videomae_cli.errors import DataError
@@ -46,8 +40,9 @@ class PretrainClips(TrainingVideos):
         clip: ClipSpec,
         augment: PretrainAugmentSpec,
         seed: int,
+        times: Times = NO_TIMES,
     ) -> None:
-        sample_indices = partial(_sample_pretrain_indices, clip, augment.repeats)
+        sample_indices = partial(_sample_pretrain_indices, clip, augment.repeats, times)
         super().__init__(videos, root, sample_indices, seed)
         self.clip, self.augment = clip, augment
 
@@ -89,11 +84,12 @@ class FinetuneClips(TrainingVideos):
         clip: ClipSpec,
         augment: FinetuneAugmentSpec,
         seed: int,
+        times: Times = NO_TIMES,
     ) -> None:
         for video in videos:
             if video.label is None:
                 raise DataError(f"{video.path} has no label", "fine-tuning needs labelled videos")
-        super().__init__(videos, root, partial(_sample_finetune_indices, clip), seed)
+        super().__init__(videos, root, partial(_sample_finetune_indices, clip, times), seed)
         self.clip, self.augment = clip, augment
         text = augment.randaugment
         self.policy = None if text is None else transforms.randaugment_policy(text)
@@ -136,25 +132,31 @@ class FinetuneClips(TrainingVideos):
 
 
 def _sample_pretrain_indices(
-    clip: ClipSpec, repeats: int, frames: int, rng: np.random.Generator
+    clip: ClipSpec, repeats: int, times: Times, video: Video, rng: np.random.Generator
 ) -> list[int]:
-    return [index for _ in range(repeats) for index in _sample_pretrain_clip(clip, frames, rng)]
+    sample = partial(_sample_clip, sample_pretrain_clip, clip, times, video, rng)
+    return [index for _ in range(repeats) for index in sample()]
 
 
-def _sample_pretrain_clip(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
-    if clip.sampling == "segment":
-        return segment_train_indices(frames, clip.frames, rng)
-    starts = pretrain_start_range(frames, clip.frames, clip.stride_frames)
-    start = starts[int(rng.integers(len(starts)))]
-    return pretrain_indices(frames, clip.frames, clip.stride_frames, start)
+def _sample_finetune_indices(
+    clip: ClipSpec, times: Times, video: Video, rng: np.random.Generator
+) -> list[int]:
+    return _sample_clip(sample_finetune_clip, clip, times, video, rng)
 
 
-def _sample_finetune_indices(clip: ClipSpec, frames: int, rng: np.random.Generator) -> list[int]:
-    if clip.sampling == "segment":
-        return segment_train_indices(frames, clip.frames, rng)
-    ends = dense_end_range(frames, clip.frames, clip.stride_frames)
-    end = ends[int(rng.integers(len(ends)))]
-    return dense_train_indices(frames, clip.frames, clip.stride_frames, end)
+def _sample_clip(
+    by_number: Callable[[ClipSpec, int, np.random.Generator], list[int]],
+    clip: ClipSpec,
+    times: Times,
+    video: Video,
+    rng: np.random.Generator,
+) -> list[int]:
+    """Sample a clip by a rule for frame numbers, or by time if the clip asks for it."""
+    if clip.step_seconds is None:
+        return by_number(clip, video.frames, rng)
+    from videomae_cli.data import time_sampling  # few recipes sample by time
+
+    return time_sampling.sample_clip(clip, time_sampling.times_of(video, times), rng)
 
 
 def _crop(

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from videomae_cli.config.clip import ClipSpec
+from videomae_cli.data import frame_sampling, time_sampling
 from videomae_cli.data.batches import concatenate
 from videomae_cli.data.dataset import to_clip
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.eval_crops import cut_eval_crops
-from videomae_cli.data.frame_sampling import dense_test_indices, segment_test_indices
-from videomae_cli.data.manifest import Video
+from videomae_cli.data.manifest import NO_TIMES, Times, Video
 from videomae_cli.errors import DataError
 
 
@@ -50,8 +50,10 @@ class EvalViews:
         clips: int,
         crops: int,
         size: int,
+        times: Times = NO_TIMES,
     ) -> None:
         self.videos, self.root, self.clip = tuple(videos), root, clip
+        self.times = times
         self.clips, self.crops, self.size = clips, crops, size
 
     def __len__(self) -> int:
@@ -71,7 +73,7 @@ class EvalViews:
         return VideoViews(views, label, index, error)
 
     def _read_views(self, path: Path, video: Video) -> Tensor:
-        clips = self._clip_indices(video.frames)
+        clips = self._clip_indices(video)
         indices = sorted({frame for clip in clips for frame in clip})
         crops = cut_eval_crops(
             read_frames(path, indices, decoder=video.decoder), self.size, self.crops
@@ -80,7 +82,8 @@ class EvalViews:
             [to_clip(crop[np.searchsorted(indices, clip)]) for clip in clips for crop in crops]
         )
 
-    def _clip_indices(self, frames: int) -> list[list[int]]:
-        if self.clip.sampling == "segment":
-            return segment_test_indices(frames, self.clip.frames, self.clips)
-        return dense_test_indices(frames, self.clip.frames, self.clip.stride_frames, self.clips)
+    def _clip_indices(self, video: Video) -> list[list[int]]:
+        if self.clip.step_seconds is None:
+            return frame_sampling.select_test_clips(self.clip, video.frames, self.clips)
+        times = time_sampling.times_of(video, self.times)
+        return time_sampling.select_test_clips(self.clip, times, self.clips)

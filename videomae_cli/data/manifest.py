@@ -1,7 +1,8 @@
 """The table of videos that training reads: written by `prepare`, and checked strictly when read.
 
 A prepared directory contains `manifest.csv` (one row per video), `classes.json` (class names;
-absent without labels), `dataset.json` (data root, counts, versions, digest; written last) and
+absent without labels), `frame_times.jsonl` (when each frame is shown, of videos with a variable
+rate; absent without any), `dataset.json` (data root, counts, versions, digests; written last) and
 `rejected.csv`. The digest covers the rows and the class names, but not the root.
 """
 
@@ -16,13 +17,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from videomae_cli import atomic
 from videomae_cli.errors import DataError
-from videomae_cli.report import encodable, json_text
+from videomae_cli.report import encodable, format_json
 
 COLUMNS = ("path", "label", "split", "frames", "fps", "width", "height", "decoder")
 SPLITS = ("train", "val", "test")
 MANIFEST, CLASSES, DATASET = "manifest.csv", "classes.json", "dataset.json"
+FRAME_TIMES = "frame_times.jsonl"
+Seconds = NDArray[np.float64]
+Times = Mapping[str, Seconds]
+"""Seconds from the first frame to each frame, by `Video.path`, of videos with a variable rate."""
+NO_TIMES: Times = {}
 # file names are bytes on Linux: names that are not UTF-8 must survive writing and reading
 ENCODING, ENCODING_ERRORS = "utf-8", "surrogateescape"
 PREPARE_HINT = "run: videomae prepare SOURCE --out {}"
@@ -54,7 +63,13 @@ class Manifest(NamedTuple):
     classes: tuple[str, ...] | None
     """Class names by label, `encodable`; None if the data set is not labelled."""
     digest: str
-    """SHA-256 of the rows and the class names, hexadecimal."""
+    """SHA-256 of the rows, the class names and the `times`, hexadecimal."""
+    folder: Path | None = None
+    """The prepared directory; None if there is none."""
+    times_digest: str | None = None
+    """SHA-256 of `frame_times.jsonl`; "" without such videos, None if times were not measured."""
+    times: Times = NO_TIMES
+    """Read by `time_sampling.with_times` if clips are sampled in time."""
 
     def split(self, name: str) -> tuple[Video, ...]:
         """Return the videos of "train", "val" or "test", in the order of the manifest."""
@@ -72,11 +87,13 @@ def write_manifest(
     videos: Sequence[Video],
     classes: Sequence[str] | None,
     facts: Mapping[str, object],
+    times: Mapping[str, Sequence[float]] = {},
 ) -> Manifest:
-    """Write manifest.csv, classes.json and dataset.json, each atomically, dataset.json last.
+    """Write the files of a prepared directory, each atomically, dataset.json last.
 
-    `facts` is the content of dataset.json (counts, versions) without root and digest. An OSError
-    names the file that cannot be written.
+    `facts` is the content of dataset.json (counts, versions) without root and digests; `times` are
+    those of the frames of videos with a variable rate, by path. An OSError names the file that
+    cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
@@ -87,10 +104,12 @@ def write_manifest(
     if names is None:
         (directory / CLASSES).unlink(missing_ok=True)
     else:
-        write_text(directory / CLASSES, json_text(list(names), indent=2) + "\n")
-    content = {"root": str(root), "digest": digest, **facts}
-    write_text(directory / DATASET, json_text(content, indent=2) + "\n")
-    return Manifest(root, tuple(videos), _encodable(names), digest)
+        write_text(directory / CLASSES, format_json(list(names), indent=2) + "\n")
+    digests = {"digest": digest, "times_digest": _write_times(directory / FRAME_TIMES, times)}
+    content = {"root": str(root), **digests, **facts}
+    write_text(directory / DATASET, format_json(content, indent=2) + "\n")
+    classes = _encodable(names)
+    return Manifest(root, tuple(videos), classes, digest, directory, digests["times_digest"])
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -104,7 +123,25 @@ def read_manifest(directory: Path) -> Manifest:
     digest = _digest(csv_text(COLUMNS, videos), classes)
     if facts.get("digest") != digest:
         logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
-    return Manifest(Path(facts["root"]), videos, _encodable(classes), digest)
+    times = facts.get("times_digest")
+    times_digest = times if isinstance(times, str) else None
+    root, names = Path(facts["root"]), _encodable(classes)
+    return Manifest(root, videos, names, digest, directory, times_digest)
+
+
+def _write_times(path: Path, times: Mapping[str, Sequence[float]]) -> str:
+    """Write or remove frame_times.jsonl; return its SHA-256, "" without times."""
+    if not times:
+        path.unlink(missing_ok=True)
+        return ""
+    # ASCII: a name that is not UTF-8 is written with escapes, which JSON reads back
+    lines = [
+        json.dumps({"path": name, "times": [round(second, 6) for second in seconds]})
+        for name, seconds in times.items()
+    ]
+    text = "\n".join(lines) + "\n"
+    write_text(path, text)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

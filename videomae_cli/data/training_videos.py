@@ -37,15 +37,15 @@ class DecodedClip(NamedTuple):
 class TrainingVideos:
     """The videos of a split, read by number.
 
-    `sample_indices` is called with a number of frames and a generator, and returns the frame
-    numbers of a clip.
+    `sample_indices` is called with a video and a generator, and returns the frame numbers of a
+    clip.
     """
 
     def __init__(
         self,
         videos: Sequence[Video],
         root: Path,
-        sample_indices: Callable[[int, np.random.Generator], list[int]],
+        sample_indices: Callable[[Video, np.random.Generator], list[int]],
         seed: int,
     ) -> None:
         if not videos:
@@ -72,7 +72,7 @@ class TrainingVideos:
             video = self.videos[number]
             rng = stream(self.seed, "frames", epoch, index)
             try:
-                indices = self.sample_indices(video.frames, rng)
+                indices = self.sample_indices(video, rng)
                 return DecodedClip(self._frames(number, indices), video, failed)
             except DataError as error:
                 last = error

@@ -34,8 +34,12 @@ class TubeletEmbed(nn.Module):
 
     def forward(self, pixels_BVP: Tensor) -> Tensor:
         """Embed normalised tubelets: tokens_BVD, without positions."""
-        weight_DP = self.proj.weight.permute(0, 2, 3, 4, 1).flatten(1)  # tubelets are channel-last
+        weight_DP = self.make_matrix()
         return F.linear(pixels_BVP.to(weight_DP.dtype), weight_DP, self.proj.bias)
+
+    def make_matrix(self) -> Tensor:
+        """Return the weights for tubelets, which are channel-last: weight_DP."""
+        return self.proj.weight.permute(0, 2, 3, 4, 1).flatten(1)
 
 
 class Attention(nn.Module):

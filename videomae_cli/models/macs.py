@@ -5,6 +5,8 @@ embedded where the result is the same; where motion is measured on embeddings, a
 embedded and then the visible ones again. So both counts are returned.
 """
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -27,7 +29,11 @@ class MACs(NamedTuple):
 @torch.no_grad()
 def count_macs(model: Autoencoder | Classifier, clip_BCTHW: Tensor, *noise: Tensor) -> MACs:
     """Run the model once and count; not on `meta` if motion is measured, which needs values."""
-    counter = FlopCounterMode(display=False)
+    attention_on_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    counter = FlopCounterMode(
+        display=False,
+        custom_mapping={attention_on_cpu: _count_attention},  # the counter of torch 2.10 lacks it
+    )
     with counter:
         model(clip_BCTHW, *noise)
     executed = counter.get_total_flops() // 2
@@ -36,3 +42,10 @@ def count_macs(model: Autoencoder | Classifier, clip_BCTHW: Tensor, *noise: Tens
     grid, dim = model.encoder.grid, model.encoder.config.dim
     embedded_once = len(clip_BCTHW) * grid.tokens * grid.tubelet_pixels * dim
     return MACs(executed, executed - embedding + embedded_once)
+
+
+def _count_attention(
+    query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object
+) -> int:
+    """Count the FLOPs of attention, two products, from the shapes (B, h, N, d) of its inputs."""
+    return 2 * math.prod(query[:3]) * key[2] * (query[3] + value[3])

@@ -6,6 +6,7 @@ The P values are ordered (frame, row, column, channel), with the channel changin
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from videomae_cli.config.model import Normalize
@@ -15,13 +16,28 @@ EPS = 1e-6
 
 
 def patchify(clip_BCTHW: Tensor, grid: TokenGrid) -> Tensor:
-    """Cut clips of any dtype into tubelets_BNP, with one copy."""
+    """Cut clips of any dtype into tubelets_BNP, with one copy; in exported models with three."""
     expected = (grid.channels, grid.frames, grid.height, grid.width)
     assert clip_BCTHW.shape[1:] == expected, f"clip {tuple(clip_BCTHW.shape)}, grid {expected}"
+    if torch.compiler.is_exporting():
+        return patchify_in_steps(clip_BCTHW, grid)
     cut = clip_BCTHW.reshape(
         -1, grid.channels, grid.t, grid.tubelet, grid.h, grid.patch, grid.w, grid.patch
     )
     return cut.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(-1, grid.tokens, grid.tubelet_pixels)
+
+
+def patchify_in_steps(clip_BCTHW: Tensor, grid: TokenGrid) -> Tensor:
+    """Cut clips as `patchify` does, with no tensor of more than five axes, batch included.
+
+    Some programs that read exported models support no more: ncnn, and several accelerators.
+    """
+    rows, pixels = grid.channels * grid.t * grid.tubelet * grid.h, grid.patch * grid.patch
+    # rows of a patch before patches of a row; frames of a tubelet before its place; channels last
+    x = clip_BCTHW.reshape(-1, rows, grid.patch, grid.w, grid.patch).transpose(2, 3)
+    x = x.reshape(-1, grid.channels * grid.t, grid.tubelet, grid.slice_tokens, pixels)
+    x = x.transpose(2, 3).reshape(-1, grid.channels, grid.tokens * grid.tubelet * pixels)
+    return x.transpose(1, 2).reshape(-1, grid.tokens, grid.tubelet_pixels)
 
 
 def unpatchify(tubelets_BNP: Tensor, grid: TokenGrid) -> Tensor:

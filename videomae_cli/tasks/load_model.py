@@ -5,12 +5,18 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
 from videomae_cli.checkpoints.loading import Checkpoint, load_any_format
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
 from videomae_cli.checkpoints.reading.files import read_weights
-from videomae_cli.checkpoints.transfer import encoder_weights_for_classifier, fit_geometry
+from videomae_cli.checkpoints.transfer import (
+    encoder_weights_for_classifier,
+    fit_geometry,
+    match_head,
+    weights_for_autoencoder,
+)
 from videomae_cli.config.model import Norm
 from videomae_cli.config.model_config import ModelConfig, autoencoder_config
 from videomae_cli.config.recipe_files import load_recipe
@@ -63,15 +69,23 @@ def read_run(path: Path) -> Checkpoint:
 
 
 def load_autoencoder(loaded: Checkpoint) -> Autoencoder:
-    """Build the autoencoder that a checkpoint describes; a `CheckpointError` if it is none."""
+    """Build the autoencoder that a checkpoint describes.
+
+    Raises a `CheckpointError` if it is none, or values are not finite.
+    """
     model = build_autoencoder(loaded.config)
+    require_finite(loaded.weights, loaded.file, loaded.origins)
     load_weights(model, loaded.weights)
     return model
 
 
 def load_classifier(loaded: Checkpoint) -> Classifier:
-    """Build the classifier that a checkpoint describes; a `CheckpointError` if it is none."""
+    """Build the classifier that a checkpoint describes.
+
+    Raises a `CheckpointError` if it is none, or values are not finite.
+    """
     model = build_classifier(loaded.config)
+    require_finite(loaded.weights, loaded.file, loaded.origins)
     load_weights(model, loaded.weights)
     return model
 
@@ -95,9 +109,70 @@ def init_from_pretrained(
     """Initialise a classifier from a pretrained encoder; return its weights and the load report.
 
     The tubelet embedding and learned position embeddings are adapted to another clip geometry.
-    Tensors that the checkpoint lacks keep their initial values. `norm` is the source of the norm
-    after pooling. Raises a `CheckpointError` if the encoders differ.
+    The head of a classifier is used if it is for the same classes, whatever their order. Tensors
+    that the checkpoint lacks keep their initial values. `norm` is the source of the norm
+    after pooling. Raises a `CheckpointError` if the encoders differ, or values that the classifier
+    would use are not finite.
     """
+    source = loaded.config
+    _require_same_encoder(loaded, config)
+    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
+    fitted, note, unused = match_head(fitted, source.classes or (), config.classes or ())
+    expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
+    weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
+    require_finite(weights, loaded.file, loaded.origins)
+    load_weights(classifier, weights, initialised=report.initialised)
+    report = report._replace(dropped=report.dropped | unused)
+    differences = (*note, *_input_differences(source, config))
+    return weights, _complete(report, loaded, changes, differences)
+
+
+def init_autoencoder_from_pretrained(
+    loaded: Checkpoint, autoencoder: Autoencoder, config: ModelConfig
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """Initialise an autoencoder from pretrained weights; return them and the load report.
+
+    Weights are adapted to another clip geometry. Tensors that the checkpoint lacks keep their
+    initial values. Raises a `CheckpointError` if the encoders or the decoders differ, or values
+    are not finite.
+    """
+    source = loaded.config
+    _require_same_encoder(loaded, config)
+    if source.decoder not in (None, config.decoder):
+        assert source.decoder is not None and config.decoder is not None
+        keys = ("depth", "dim", "heads", "mlp_dim")
+        raise CheckpointError(
+            f"{loaded.file} has a decoder of {_describe(source.decoder)}; the recipe asks for one"
+            f" of {_describe(config.decoder)}",
+            " ".join(f"--set model.decoder.{key}={getattr(source.decoder, key)}" for key in keys),
+        )
+    parts = ("encoder", "decoder")
+    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid, parts=parts)
+    expected = {name: tensor.shape for name, tensor in autoencoder.state_dict().items()}
+    weights, report = weights_for_autoencoder(fitted, expected)
+    require_finite(weights, loaded.file, loaded.origins)
+    load_weights(autoencoder, weights, initialised=report.initialised)
+    differences = (*_input_differences(source, config), *_target_differences(source, config))
+    return weights, _complete(report, loaded, changes, differences)
+
+
+def _complete(
+    report: LoadReport,
+    loaded: Checkpoint,
+    changes: Mapping[str, str],
+    differences: Sequence[str],
+) -> LoadReport:
+    """Return the report with what reading the checkpoint and adapting it have changed."""
+    return report._replace(
+        matched=tuple(name for name in report.matched if name not in changes),
+        interpolated=dict(changes),
+        dropped=loaded.report.dropped | report.dropped,
+        assumed=(*loaded.report.assumed, *differences),
+        defects=loaded.report.defects,
+    )
+
+
+def _require_same_encoder(loaded: Checkpoint, config: ModelConfig) -> None:
     source = loaded.config
     if source.encoder != config.encoder:
         raise CheckpointError(
@@ -106,18 +181,6 @@ def init_from_pretrained(
             "use the recipe for this encoder, or set model.size, positions, class_token and biases"
             " to its values",
         )
-    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
-    expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
-    weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
-    load_weights(classifier, weights, initialised=report.initialised)
-    report = report._replace(
-        matched=tuple(name for name in report.matched if name not in changes),
-        interpolated=changes,
-        dropped=loaded.report.dropped | report.dropped,
-        assumed=(*loaded.report.assumed, *_input_differences(source, config)),
-        defects=loaded.report.defects,
-    )
-    return weights, report
 
 
 def _describe(transformer: TransformerConfig) -> str:
@@ -144,3 +207,13 @@ def _input_differences(source: ModelConfig, config: ModelConfig) -> list[str]:
             f"pixels normalised by mean {config.mean} and std {config.std}, unlike the checkpoint"
         )
     return differences
+
+
+def _target_differences(source: ModelConfig, config: ModelConfig) -> list[str]:
+    """Return in which way the targets differ from those that the pretrained decoder predicts."""
+    if source.decoder is None or source.normalize in (None, config.normalize):
+        return []
+    return [
+        f"targets normalised by {config.normalize}; the decoder of the checkpoint was trained with"
+        f" {source.normalize}"
+    ]

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,24 @@ def test_a_single_video_has_no_order() -> None:
     record_order(stats, [3])
 
     assert stats == {}
+
+
+def test_a_value_that_is_not_finite_is_null_in_the_log_and_nan_when_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path)
+
+    log.write(1, {"loss": 0.1 + 0.2, "lr": 1e-7})
+    log.write(2, {"loss": math.nan, "grad_norm": math.inf})
+
+    assert path.read_text().splitlines() == [
+        '{"step": 1, "loss": 0.30000000000000004, "lr": 1e-07}',
+        '{"step": 2, "loss": null, "grad_norm": null}',
+    ]
+    read = read_metrics(path)[1]
+    assert math.isnan(read["loss"]) and math.isnan(read["grad_norm"])
+
+
+def test_a_log_with_nan_as_older_versions_wrote_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "val_loss": NaN}\n')
+
+    assert math.isnan(read_metrics(tmp_path / "metrics.jsonl")[0]["val_loss"])

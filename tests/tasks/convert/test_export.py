@@ -1,6 +1,7 @@
 """An exported model gives the outputs of the original, and describes the preprocessing."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,21 @@ def model(folder: Path, config: ModelConfig) -> Path:
 
 
 def exported(
-    source: Path, to: str, out: Path, *, features: bool = False, **options: Any
+    source: Path,
+    to: str,
+    out: Path,
+    *,
+    features: bool = False,
+    batch: int | None = None,
+    report: Notes | None = None,
+    **options: Any,
 ) -> export.Export:
     for package in EXPORT_FORMATS[to].packages:
         pytest.importorskip(
             package, reason=f"{package} is not installed: pip install 'videomae[onnx]'"
         )
-    return export.run(source, out, Notes(), request=export.ExportRequest(to, features), **options)
+    request = export.ExportRequest(to, features, batch)
+    return export.run(source, out, report or Notes(), request=request, **options)
 
 
 def expected(source: Path, clip_BCTHW: Tensor, *, features: bool) -> Tensor:
@@ -113,6 +122,161 @@ def test_an_exported_model_gives_the_outputs_of_the_original_for_any_batch(
     assert metadata["parity"]["largest_difference"] < 1e-5
 
 
+@pytest.mark.parametrize("name", ["classifier", "mae-st", "oversampling", "autoencoder", "pooled"])
+def test_the_graph_has_few_axes_and_constant_weights(tmp_path: Path, name: str) -> None:
+    """ncnn takes no tensor of more axes; quantisers look for constants."""
+    out = tmp_path / "a.onnx"
+    exported(model(tmp_path / "model", CONFIGS[name]), "onnx", out)
+    graph = infer_graph(out)
+
+    values = [*graph.input, *graph.output, *graph.value_info]
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in values}
+    constants = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+    of_weights = [node for node in products if node.input[1] in constants]
+    config = CONFIGS[name]
+    depth, heads = config.encoder.depth, int(config.kind == "classifier")
+    embeddings = 2 if config.select is not None else 1  # once more, to measure motion
+    embeddings += config.oversample != 1
+
+    assert max(ranks.values()) <= 5, {name: rank for name, rank in ranks.items() if rank > 5}
+    assert len(ranks) > len(graph.node) - 5  # inference found the shape of nearly every tensor
+    assert len(of_weights) == 4 * depth + embeddings + heads
+    assert len(products) - len(of_weights) == 2 * depth  # attention
+    pixels, dim = config.grid.tubelet_pixels, config.encoder.dim
+    assert [pixels, dim] in constants.values() and [dim, pixels] not in constants.values()
+
+
+def infer_graph(path: Path) -> Any:
+    onnx = pytest.importorskip("onnx")
+    return onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True).graph
+
+
+def test_a_quantiser_finds_every_weight(tmp_path: Path) -> None:
+    out, small = tmp_path / "a.onnx", tmp_path / "small.onnx"
+    exported(model(tmp_path / "model", CLASSIFIER), "onnx", out)
+    quantization = pytest.importorskip("onnxruntime.quantization")
+
+    quantization.quantize_dynamic(out, small)
+
+    onnx = pytest.importorskip("onnx")
+    nodes = [node.op_type for node in onnx.load(small).graph.node]
+    assert nodes.count("MatMulInteger") == 4 * CLASSIFIER.encoder.depth + 2  # patches and head
+    assert nodes.count("MatMul") == 2 * CLASSIFIER.encoder.depth and "Gemm" not in nodes
+    clip_BCTHW = clips(2, CLASSIFIER)
+    found, wanted = (EXPORT_FORMATS["onnx"].open(file)(clip_BCTHW) for file in (small, out))
+    torch.testing.assert_close(found, wanted, atol=0.05 * wanted.abs().max().item(), rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [("classifier", 1), ("classifier", 5), ("oversampling", 2), ("autoencoder", 1)],
+)
+def test_a_fixed_batch_is_fixed_everywhere_in_the_file(
+    tmp_path: Path, name: str, batch: int
+) -> None:
+    source, out, notes = model(tmp_path / "model", CONFIGS[name]), tmp_path / "a.onnx", Notes()
+
+    metadata = exported(source, "onnx", out, batch=batch, report=notes).metadata
+
+    graph = infer_graph(out)
+    values = [*graph.input, *graph.output, *graph.value_info]
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in values}
+    assert {
+        n: str(s) for n, s in shapes.items() if not all(d.HasField("dim_value") for d in s)
+    } == {}
+    assert shapes["clip"][0].dim_value == batch == metadata["input"]["shape"][0]
+    assert shapes[metadata["output"]["name"]][0].dim_value == batch
+    assert notes.has(f"(batch {batch}, fixed)")
+
+    running, clip_BCTHW = EXPORT_FORMATS["onnx"].open(out), clips(batch, CONFIGS[name])
+    wanted = expected(source, clip_BCTHW, features=False)
+    torch.testing.assert_close(running(clip_BCTHW), wanted, atol=1e-5, rtol=1e-5)
+    with pytest.raises(Exception, match="invalid dimensions"):
+        running(clips(batch + 1, CONFIGS[name]))
+
+
+def test_a_file_contains_no_path_of_the_machine_that_wrote_it(tmp_path: Path) -> None:
+    source = model(tmp_path / "model", CLASSIFIER)
+    for to, name in (("onnx", "a.onnx"), ("torch-export", "a.pt2")):
+        exported(source, to, tmp_path / name)
+
+    with zipfile.ZipFile(tmp_path / "a.pt2") as archive:
+        content = [archive.read(entry) for entry in archive.namelist()]
+    content.append((tmp_path / "a.onnx").read_bytes())
+
+    root = str(Path(export.__file__).parents[2]).encode()
+    assert [part for part in content if root in part or bytes(tmp_path) in part] == []
+
+
+def test_the_batch_of_a_pt2_is_fixed_too(tmp_path: Path) -> None:
+    source = model(tmp_path / "model", CLASSIFIER)
+    exported(source, "torch-export", tmp_path / "a.pt2", batch=2)
+
+    running, clip_BCTHW = (
+        EXPORT_FORMATS["torch-export"].open(tmp_path / "a.pt2"),
+        clips(2, CLASSIFIER),
+    )
+
+    torch.testing.assert_close(running(clip_BCTHW), expected(source, clip_BCTHW, features=False))
+    with pytest.raises(Exception, match=r"Guard failed|shape"):
+        running(clips(3, CLASSIFIER))
+
+
+def test_the_command_fixes_the_batch_of_exports_only(tmp_path: Path) -> None:
+    source = str(model(tmp_path / "model", CLASSIFIER))
+
+    assert command(["convert", source, str(tmp_path / "a.pt2"), "--batch", "1"]) == 0
+    assert json.loads((tmp_path / "a.pt2.json").read_text())["input"]["shape"][0] == 1
+    for words in (["native"], ["b.pth"], ["hf", "--to", "hf"], ["v2", "--to", "v2"]):
+        line = ["convert", source, str(tmp_path / words[0]), *words[1:], "--batch", "2"]
+        with pytest.raises(UsageError, match="--batch works only with onnx and torch-export"):
+            app(line, standalone_mode=False)
+    with pytest.raises(UsageError, match="--batch works only with"):
+        app(["convert", source, "--inspect", "--batch", "2"], standalone_mode=False)
+    for number in ("0", "-1", "many"):
+        assert command(["convert", source, str(tmp_path / "c.pt2"), "--batch", number]) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt2", "a.pt2.json", "model"]
+
+
+@pytest.mark.parametrize(
+    ("config", "frames"),
+    [
+        (
+            CLASSIFIER.model_copy(update={"stride_frames": 3, "license": "CC0-1.0"}),
+            "4 frames, 3 apart",
+        ),
+        (
+            CLASSIFIER.model_copy(update={"sampling": "segment"}),
+            "4 frames, one from each equal part",
+        ),
+        (OVERSAMPLING, "8 frames, 4 apart"),
+        (AUTOENCODER, "4 frames, 2 apart"),
+    ],
+    ids=["dense", "segment", "oversampling", "pretrained"],
+)
+def test_the_file_and_the_last_lines_say_which_frames_are_a_clip(
+    tmp_path: Path, config: ModelConfig, frames: str
+) -> None:
+    source, notes = model(tmp_path / "model", config), Notes()
+
+    exported(source, "torch-export", tmp_path / "a.pt2", report=notes)
+    exported(source, "onnx", tmp_path / "a.onnx", report=notes)
+
+    extra = {export_formats.EXTRA_FILE: ""}
+    torch.export.load(tmp_path / "a.pt2", extra_files=extra)
+    onnx = pytest.importorskip("onnx")
+    stored = {prop.key: prop.value for prop in onnx.load(tmp_path / "a.onnx").metadata_props}
+    is_dense = config.sampling == "dense"
+    wanted = {"frames": frames.split()[0], "sampling": config.sampling, "size": "32x32"}
+    wanted |= {"stride_frames": str(config.stride_frames)} if is_dense else {}
+    wanted |= {"license": config.license} if config.license else {}
+    assert stored == json.loads(extra[export_formats.EXTRA_FILE])
+    assert {key: value for key, value in stored.items() if key != "output"} == wanted
+    last = [line for line in notes.said if line.startswith("clip: ")]
+    assert len(last) == 2 and all(frames in line and "32 x 32 pixels" in line for line in last)
+
+
 def test_the_json_beside_it_states_the_preprocessing_and_the_licence(tmp_path: Path) -> None:
     known = {"license": "CC0-1.0", "derived_from": ("first.pth",), "stride_frames": 3}
     source = model(tmp_path / "model", CLASSIFIER.model_copy(update=known))
@@ -151,7 +315,7 @@ def test_the_json_beside_it_states_the_preprocessing_and_the_licence(tmp_path: P
 def test_no_file_is_left_if_the_outputs_differ(tmp_path: Path) -> None:
     source = model(tmp_path / "model", CLASSIFIER)
     loaded = read_checkpoint(source)
-    loaded.weights["head.bias"][0] = float("nan")
+    loaded.weights["head.weight"].fill_(3e38)  # finite, but the logits overflow
     write_native(tmp_path / "broken", loaded.weights, loaded.config)
     before = sorted(tmp_path.rglob("*"))
 

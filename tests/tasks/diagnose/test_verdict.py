@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from videomae_cli.tasks.diagnose.training_curve import Line, TrainingCurve
+from videomae_cli.tasks.diagnose.training_curve import Chance, Line, TrainingCurve
 from videomae_cli.tasks.diagnose.verdict import diagnose
 
 HEALTHY_PROBE = {
@@ -100,6 +100,93 @@ def test_a_fault_that_a_probe_finds_is_the_only_reason(
     assert verdict.word == "suspicious"
     assert len(verdict.reasons) == 1
     assert re.search(reason, verdict.reasons[0])
+
+
+def classifier_curve(
+    losses: list[float], *, top1: float | None, chance: Chance | None = None, **probe: float
+) -> TrainingCurve:
+    """Return the curve of a finished fine-tuning run, validated once, at its end."""
+    trained = curve(losses, **probe)
+    lines = list(trained.lines)
+    if top1 is not None:
+        lines.append({"step": 10.0 * len(losses), "val_top1": top1})
+    return trained._replace(kind="finetune", lines=lines, chance=chance)
+
+
+LEARNED = [0.7 * math.exp(-number / 5) for number in range(30)]
+HALVES = Chance(0.5, 24, 2)
+
+
+@pytest.mark.parametrize("rank", [1.0, 1.2, 1.49])
+def test_two_separate_classes_need_no_more_than_rank_one(rank: float) -> None:
+    for top1, chance in ((1.0, HALVES), (None, None)):
+        trained = classifier_curve(
+            LEARNED, top1=top1, chance=chance, rank=rank, trivial_loss=0.69315
+        )
+
+        assert diagnose(trained).word == "normal", diagnose(trained).reasons
+
+
+def test_a_low_rank_is_a_collapse_where_many_classes_would_need_more() -> None:
+    options = {"rank": 1.2, "trivial_loss": math.log(10)}
+    tenths = Chance(0.1, 500, 10)
+
+    collapsed = diagnose(classifier_curve(FALLING, top1=0.2, chance=tenths, **options))
+    separate = diagnose(classifier_curve(FALLING, top1=1.0, chance=tenths, **options))
+
+    assert collapsed.word == "suspicious" and "features have collapsed" in collapsed.reasons[0]
+    assert separate.word == "normal"
+
+
+def test_no_rank_at_all_is_a_collapse_for_two_classes_too() -> None:
+    options = {"rank": 0.0, "spread": 1e-6, "trivial_loss": 0.69315}
+    verdict = diagnose(classifier_curve([0.69315] * 30, top1=0.5, chance=HALVES, **options))
+
+    assert "features have collapsed" in verdict.headline()
+
+
+@pytest.mark.parametrize(
+    ("top1", "chance", "word"),
+    [
+        (0.51, Chance(0.5, 200, 2), "suspicious"),
+        (0.46, HALVES, "suspicious"),
+        (0.9, Chance(0.9, 50, 3), "suspicious"),
+        (0.0025, Chance(0.0025, 20_000, 400), "suspicious"),
+        (0.004, Chance(0.0025, 20_000, 400), "normal"),
+        (0.6, Chance(0.5, 2_000, 2), "normal"),
+        (1.0, HALVES, "normal"),
+        (1.0, Chance(1.0, 8, 1), "normal"),
+    ],
+)
+def test_validation_accuracy_at_chance_after_training_is_not_normal(
+    top1: float, chance: Chance, word: str
+) -> None:
+    verdict = diagnose(
+        classifier_curve(LEARNED, top1=top1, chance=chance, trivial_loss=math.log(chance.classes))
+        if chance.classes > 1
+        else classifier_curve(LEARNED, top1=top1, chance=chance)
+    )
+
+    assert verdict.word == word, verdict.reasons
+    expected = f"validation accuracy {top1:.0%} is chance for {chance.classes:,} classes"
+    assert (expected in verdict.headline()) == (word == "suspicious")
+
+
+def test_accuracy_at_chance_is_no_fault_while_the_loss_still_falls() -> None:
+    losses = [0.7 - 0.01 * number for number in range(30)]
+    trained = classifier_curve(losses, top1=0.5, chance=HALVES, trivial_loss=0.69315)
+
+    assert diagnose(trained._replace(steps=1000)).word == "normal"
+    assert diagnose(trained).word == "suspicious"
+
+
+def test_a_fact_about_the_data_is_the_last_reason_of_every_verdict() -> None:
+    note = "3 of 4 training videos have fewer frames than a clip of 16"
+
+    for losses in (FALLING, [1.0] * 30, []):
+        noted = curve(losses) if losses else TrainingCurve("finetune", 10, 1, [])
+        assert diagnose(noted._replace(note=note)).reasons[-1] == note
+        assert diagnose(noted._replace(note=note)).word == diagnose(noted).word
 
 
 def test_gradients_that_vanish_or_grow_are_named() -> None:

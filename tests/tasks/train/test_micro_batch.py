@@ -11,6 +11,7 @@ from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.config.schema import PretrainRecipe
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import TrainingError
+from videomae_cli.report import Silence
 from videomae_cli.tasks.dry_run.synthetic_clips import SyntheticClips, synthetic_manifest
 from videomae_cli.tasks.train import pretrain
 from videomae_cli.tasks.train.job import Job
@@ -26,7 +27,7 @@ def auto(*changes: str, size: int | str = "auto") -> PretrainRecipe:
 
 
 def build(recipe: PretrainRecipe, runtime: Runtime) -> Job:
-    job = pretrain.build_job(recipe, synthetic_manifest(recipe), runtime)
+    job = pretrain.build_job(recipe, synthetic_manifest(recipe), runtime, Silence())
     return job._replace(clips=SyntheticClips(recipe))
 
 

@@ -43,7 +43,12 @@ def test_without_a_checkpoint_the_mask_is_shown_with_defaults(video: Path, tmp_p
     result = visualize.run(video, notes, out=tmp_path / "out")
 
     grid = result.setup.grid
-    assert (grid.frames, grid.height, grid.patch, result.setup.stride) == (16, 224, 16, 4)
+    assert (grid.frames, grid.height, grid.patch, result.setup.clip.stride_frames) == (
+        16,
+        224,
+        16,
+        4,
+    )
     assert result.as_json()["hidden"] == 1408 and result.as_json()["tokens"] == 1568
     assert [file.name for file in result.files] == [
         f"waving hand{suffix}" for suffix in (".png", ".gif", ".mp4")

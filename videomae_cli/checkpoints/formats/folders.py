@@ -17,12 +17,14 @@ from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.native import FOREIGN_CONFIG_KEY, WEIGHTS_FILE
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
-from videomae_cli.report import json_text
+from videomae_cli.report import encodable, format_json
 
 CONFIG, PROCESSOR = "config", "preprocessor_config"
 JSON_FILES = (CONFIG, PROCESSOR, "video_preprocessor_config")
 WEIGHTS_FILES = (WEIGHTS_FILE, "pytorch_model.bin")
 INDEX = ".index.json"
+README = "README.md"
+README_MARK = "<!-- written by videomae convert -->"
 SHARD_BYTES = 5 * 10**9
 MAX_JSON_BYTES = 16 * 2**20
 
@@ -54,11 +56,13 @@ def write_folder(
     config: ModelConfig,
     folder_json: Mapping[str, Any],
     *,
+    readme: str | None = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
     """Write tensors and JSON files to a folder; the model configuration goes into the headers.
 
-    An existing folder is replaced only if it contains nothing but files that this function writes.
+    `readme` is the text of a README.md. An existing folder is replaced only if it contains nothing
+    but files that this function writes.
     Weights of more than `shard_bytes` are split into shards.
 
     Raises:
@@ -77,8 +81,10 @@ def write_folder(
         for name, shard in shards.items():
             save_file(shard, partial / name, metadata=metadata)
         for name, content in contents.items():
-            text = json_text(content, indent=2) + "\n"
+            text = format_json(content, indent=2) + "\n"
             (partial / name).write_text(text, encoding="utf-8")
+        if readme is not None:
+            (partial / README).write_text(encodable(readme), encoding="utf-8")
 
 
 def read_positive_int(content: Mapping[str, Any], name: str) -> int | None:
@@ -101,7 +107,17 @@ def _is_replaceable(path: Path) -> bool:
         return False
     known = {f"{name}.json" for name in JSON_FILES} | {WEIGHTS_FILE, WEIGHTS_FILE + INDEX}
     return all(
-        f.name in known or f.match("model-?????-of-?????.safetensors") for f in path.iterdir()
+        f.name in known or f.match("model-?????-of-?????.safetensors") or _is_our_readme(f)
+        for f in path.iterdir()
+    )
+
+
+def _is_our_readme(file: Path) -> bool:
+    """Return whether a file is a model card that `convert` wrote, and not one of the user's."""
+    return (
+        file.name == README
+        and file.is_file()
+        and README_MARK in file.read_text(encoding="utf-8", errors="replace")
     )
 
 

@@ -24,6 +24,7 @@ from videomae_cli.checkpoints.formats.hugging_face_json import (
     make_processor_json,
     read_side_info,
 )
+from videomae_cli.checkpoints.formats.hugging_face_readme import make_readme
 from videomae_cli.checkpoints.formats.image_vit import DROP_KEY_BIAS, KEY_BIAS
 from videomae_cli.checkpoints.keymap import JOIN, Drop, Rule, Weights, map_names
 from videomae_cli.config.model_config import ModelConfig
@@ -122,9 +123,9 @@ def recognise_linear(weights: Weights, _json: FolderJson) -> str | None:
 
 
 def write(path: Path, weights: Weights, config: ModelConfig) -> None:
-    """Write a folder for `from_pretrained`, with the model configuration in the header."""
+    """Write a folder for `from_pretrained`: the model configuration in the header, a model card."""
     folder_json = {CONFIG: make_config_json(config), PROCESSOR: make_processor_json(config)}
-    write_folder(path, weights, config, folder_json)
+    write_folder(path, weights, config, folder_json, readme=make_readme(config))
 
 
 HF = Format(

@@ -2,9 +2,11 @@
 
 A line of the log is one JSON object. The log is the same whether a run was interrupted or not, so
 it contains only values that follow from recipe, data and seed; throughput goes to `speed.jsonl`.
+A value that is not finite is null in the log, because JSON has no NaN, and NaN when it is read.
 """
 
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from typing import NamedTuple
 
 from videomae_cli import atomic
 from videomae_cli.errors import TrainingError
+from videomae_cli.report import format_json
 
 MetricsCallback = Callable[[int, dict[str, float]], None]
 """Called with the step and the values of every line that is logged."""
@@ -69,7 +72,7 @@ class MetricsLog:
         """Append one line."""
         if self.active:
             with self._name_file_in_errors(), self.path.open("a") as file:
-                file.write(json.dumps({"step": step, **values}) + "\n")
+                file.write(format_json({"step": step, **values}, ensure_ascii=True) + "\n")
             self.lines += 1
             if self.callback is not None:
                 self.callback(step, values)
@@ -96,7 +99,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     lines = path.read_text().splitlines(keepends=True)
     if lines and not _is_complete(lines[-1]):
         lines.pop()
-    return [json.loads(line) for line in lines]
+    return [_read_line(line) for line in lines]
 
 
 def add_step(stats: RunningStats, *, loss: float, grad_norm: float) -> None:
@@ -122,6 +125,11 @@ def pop_averages(stats: RunningStats) -> dict[str, float]:
     values = {name: value / steps if name in _AVERAGED else value for name, value in stats.items()}
     stats.clear()
     return values
+
+
+def _read_line(line: str) -> dict[str, float]:
+    values: dict[str, float | None] = json.loads(line)
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 def _is_complete(line: str) -> bool:

@@ -1,6 +1,5 @@
 """The record of a run that stops because its loss or gradient is not finite."""
 
-import json
 import math
 import time
 from itertools import islice
@@ -117,7 +116,7 @@ def _explain(has_bad_weights: bool, has_bad_loss: bool, precision: str) -> tuple
 
 def _write(path: Path, record: dict[str, Any]) -> None:
     try:
-        atomic.write_text(path, json.dumps(record, indent=1) + "\n")
+        atomic.write_json(path, record)
     except OSError as error:
         raise TrainingError(
             f"step {record['step']}: loss {record['loss']}, and {path} cannot be written: {error}",

@@ -3,19 +3,23 @@
 Every tensor is reported as matched, dropped or initialised.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from videomae_cli.checkpoints.formats import FORMATS
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
+from videomae_cli.checkpoints.keymap import list_names
 from videomae_cli.checkpoints.loading import Checkpoint, save_as_format
 from videomae_cli.checkpoints.native import MODEL_CONFIG_FILE, WEIGHTS_FILE, write_native
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.report import Report
 from videomae_cli.tasks.convert.load_report import count_values, get_title, print_checkpoint
+from videomae_cli.tasks.convert.preprocessing import summarize_preprocessing
 from videomae_cli.tasks.convert.source import ALL_WEIGHTS, Selection, read_source
 from videomae_cli.tasks.load_model import read_checkpoint
 
@@ -76,6 +80,8 @@ def run(
         _warn_of_losses(loaded.config, target, report)
         _write(out, target, loaded, force=force)
         report.say(f"wrote {out} ({get_title(target)}); read back, all tensors identical")
+        if target.startswith("hf"):
+            _say_sampling(loaded.config, report)
     return Conversion(loaded, out, target)
 
 
@@ -110,6 +116,15 @@ def _warn_of_losses(config: ModelConfig, target: str, report: Report) -> None:
         report.say("the two Python files of the hub are not written: they belong to the authors")
 
 
+def _say_sampling(config: ModelConfig, report: Report) -> None:
+    """Say which frames the model takes, which the folder's JSON files cannot store."""
+    report.say(f"clip: {summarize_preprocessing(config, config.grid.frames)}")
+    report.say(
+        "transformers' pipeline takes other frames, spread over the whole video, whatever"
+        " frame_sampling_rate says; README.md in the folder has code that takes these"
+    )
+
+
 def _refuse_existing(out: Path, target: str, *, force: bool) -> None:
     is_folder = target == NATIVE or FORMATS[target].is_folder
     if not is_folder and out.is_dir():
@@ -124,9 +139,35 @@ def _write(out: Path, target: str, loaded: Checkpoint, *, force: bool) -> None:
         write_native(out, loaded.weights, loaded.config, replace=force)
     else:
         save_as_format(out, loaded.weights, loaded.config, target)
+    try:
+        _check(out, loaded)
+    except CheckpointError:
+        _remove(out)
+        raise
+
+
+def _check(out: Path, loaded: Checkpoint) -> None:
+    """Read what was written; values that are not finite must be the same bytes, too."""
     written = read_checkpoint(out)
-    is_same = written.weights.keys() == loaded.weights.keys() and all(
-        torch.equal(tensor, written.weights[name]) for name, tensor in loaded.weights.items()
-    )
-    if not is_same or written.config != loaded.config:
-        raise CheckpointError(f"{out} does not read back as written", "check the disk for errors")
+    different = [n for n, t in loaded.weights.items() if not _is_same(t, written.weights.get(n))]
+    different += written.weights.keys() - loaded.weights.keys()
+    if different or written.config != loaded.config:
+        reason = list_names(different) or "the model configuration"
+        raise CheckpointError(
+            f"{out} did not read back as written ({reason}), and was removed",
+            "check the disk for errors",
+        )
+
+
+def _is_same(first: Tensor, second: Tensor | None) -> bool:
+    if second is None or (first.dtype, first.shape) != (second.dtype, second.shape):
+        return False
+    one, other = (tensor.flatten().view(torch.uint8) for tensor in (first, second))
+    return torch.equal(one, other)
+
+
+def _remove(out: Path) -> None:
+    if out.is_dir():
+        shutil.rmtree(out)
+    else:
+        out.unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 
 The exported model takes pixels as uint8 and normalises them inside, so that callers cannot
 normalise differently. A JSON file beside it describes the preprocessing before that. Files are left
-only if the exported model, read back, gives the outputs of the original for two batch sizes.
+only if the exported model, read back, gives the outputs of the original, for two batch sizes if it
+takes any.
 """
 
 from pathlib import Path
@@ -13,11 +14,12 @@ from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.engine.environment import software
 from videomae_cli.errors import CheckpointError, UsageError
-from videomae_cli.report import Report, json_text
+from videomae_cli.report import Report, format_json
 from videomae_cli.tasks.convert.export_formats import (
     EXPORT_FORMATS,
     INPUT,
     ExportFormat,
+    ExportInput,
     check_packages,
     write_model,
 )
@@ -27,10 +29,14 @@ from videomae_cli.tasks.convert.export_model import (
     Parity,
     build_export_model,
     compare_outputs,
+    constant_embedding,
     make_clips,
 )
 from videomae_cli.tasks.convert.load_report import print_assumptions, print_warnings
-from videomae_cli.tasks.convert.preprocessing import describe_preprocessing
+from videomae_cli.tasks.convert.preprocessing import (
+    describe_preprocessing,
+    summarize_preprocessing,
+)
 from videomae_cli.tasks.convert.source import ALL_WEIGHTS, Selection, read_source
 
 EXAMPLE_BATCH = 2
@@ -44,27 +50,33 @@ class Export(NamedTuple):
 
 
 class ExportRequest(NamedTuple):
-    """A key of `EXPORT_FORMATS`, and whether to export a classifier without its head."""
+    """What to export, and to which format."""
 
     to: str
+    """A key of `EXPORT_FORMATS`."""
     features: bool = False
+    """Whether to export a classifier without its head."""
+    batch: int | None = None
+    """The only batch size that the exported model takes; None: any."""
 
 
-def parse_request(to: str | None, out: Path | None, *, features: bool) -> ExportRequest | None:
+def parse_request(
+    to: str | None, out: Path | None, *, features: bool, batch: int | None = None
+) -> ExportRequest | None:
     """Return the export that a format name or a suffix asks for; None for a conversion.
 
     Raises:
-        UsageError: `features` is set for a conversion.
+        UsageError: `features` or `batch` is set for a conversion.
     """
     suffix = None if out is None or to is not None else out.suffix
     names = (n for n, known in EXPORT_FORMATS.items() if n == to or known.suffix == suffix)
     name = next(names, None)
-    if name is None and features:
-        known_names = " and ".join(EXPORT_FORMATS)
+    if name is None and (features or batch is not None):
+        option, known_names = "--features" if features else "--batch", " and ".join(EXPORT_FORMATS)
         raise UsageError(
-            f"--features works only with {known_names}", "leave out --features, or use --to onnx"
+            f"{option} works only with {known_names}", f"leave out {option}, or use --to onnx"
         )
-    return None if name is None else ExportRequest(name, features)
+    return None if name is None else ExportRequest(name, features, batch)
 
 
 def run(
@@ -91,12 +103,13 @@ def run(
     loaded = read_source(source, hints, selection, license_text)
     original = build_export_model(loaded, features=request.features)
     report.say(f"{loaded.file}: exporting to {export_format.title}; output: {original.meaning}")
-    parity, metadata = _write(out, metadata_file, loaded, original, request.to)
+    parity, metadata = _write(out, metadata_file, loaded, original, request)
     report.say(
         f"wrote {out} and {metadata_file.name}; read back, its {original.output} agree with the"
-        f" original's within {parity.largest_difference:.1g} (batch sizes"
-        f" {' and '.join(map(str, BATCHES))})"
+        f" original's within {parity.largest_difference:.1g} (batch"
+        f" {' and '.join(map(str, parity.batches))}{'' if request.batch is None else ', fixed'})"
     )
+    report.say(f"clip: {summarize_preprocessing(loaded.config, original.grid.frames)} by the model")
     print_assumptions(loaded, report)
     print_warnings(loaded, report)
     return Export(out, metadata)
@@ -116,34 +129,60 @@ def _check_destination(
 
 
 def _write(
-    out: Path, metadata_file: Path, loaded: Checkpoint, original: ExportModel, to: str
+    out: Path,
+    metadata_file: Path,
+    loaded: Checkpoint,
+    original: ExportModel,
+    request: ExportRequest,
 ) -> tuple[Parity, dict[str, Any]]:
     """Write the exported model and its JSON file, if the outputs agree."""
     with replacing_several(out) as folder:
-        export_format, clips = EXPORT_FORMATS[to], make_clips(EXAMPLE_BATCH, original.grid)
-        file = folder / out.name
-        write_model(export_format, original.model, clips, original.output, file)
-        parity = compare_outputs(original, export_format.open(file))
-        metadata = _make_metadata(loaded, original, to, parity)
+        export_format, file = EXPORT_FORMATS[request.to], folder / out.name
+        batch = request.batch
+        inputs = ExportInput(
+            make_clips(batch or EXAMPLE_BATCH, original.grid),
+            original.output,
+            batch is not None,
+            _make_notes(loaded, original),
+        )
+        with constant_embedding(original.model):
+            write_model(export_format, original.model, inputs, file)
+        batches = BATCHES if batch is None else (batch,)
+        parity = compare_outputs(original, export_format.open(file), batches)
+        metadata = _make_metadata(loaded, original, request, parity)
         metadata["files"] = sorted(file.name for file in folder.iterdir())
-        text = json_text(metadata, indent=2) + "\n"
+        text = format_json(metadata, indent=2) + "\n"
         (folder / metadata_file.name).write_text(text, encoding="utf-8")
     return parity, metadata
 
 
+def _make_notes(loaded: Checkpoint, original: ExportModel) -> dict[str, str]:
+    """Return the notes inside the file: the preprocessing that the exported model does not do."""
+    config, preprocessing = (
+        loaded.config,
+        describe_preprocessing(loaded.config, original.grid.frames),
+    )
+    size = f"{config.grid.height}x{config.grid.width}"
+    names = ("frames", "stride_frames", "fps", "seconds", "sampling")
+    notes = {name: preprocessing.get(name) for name in names}
+    notes |= {"size": size, "license": config.license, "output": original.meaning}
+    return {name: str(value) for name, value in notes.items() if value is not None}
+
+
 def _make_metadata(
-    loaded: Checkpoint, original: ExportModel, to: str, parity: Parity
+    loaded: Checkpoint, original: ExportModel, request: ExportRequest, parity: Parity
 ) -> dict[str, Any]:
     config = loaded.config
+    batch = "batch" if request.batch is None else request.batch
     return {
         "format": "videomae-export",
         "version": 1,
-        "program": to,
+        "program": request.to,
         "input": {
             "name": INPUT,
             "dtype": "uint8",
             "layout": "batch, channel (R, G, B), frame, row, column",
-            "shape": ["batch", *make_clips(1, original.grid).shape[1:]],
+            "shape": [batch, *make_clips(1, original.grid).shape[1:]],
         },
         "output": {"name": original.output, "dtype": "float32", "meaning": original.meaning},
         "preprocessing": describe_preprocessing(config, original.grid.frames),

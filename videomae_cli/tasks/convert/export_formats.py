@@ -1,11 +1,12 @@
-"""Formats of exported models, which run without videomae: one file per model, any batch size.
+"""Formats of exported models, which run without videomae: one file per model.
 
 Both formats use the graph that torch.export traces. Errors that depend on the content of a clip
 cannot be part of a graph and are left out.
 """
 
+import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +20,23 @@ from videomae_cli.report import is_encodable
 
 INPUT = "clip"
 OPSET = 20
+EXTRA_FILE = "videomae.json"  # inside a .pt2: the notes that ONNX stores as metadata_props
 MAX_PROTOBUF_BYTES = 1_900_000_000  # protobuf ends at 2 GiB; above, values go into a second file
 
 ModelFunction = Callable[[Tensor], Tensor]
+
+
+class ExportInput(NamedTuple):
+    """What is exported beside the model."""
+
+    clip_BCTHW: Tensor
+    """An example batch: of at least two clips if the batch size is open, else of that size."""
+    output: str
+    """Name of the output."""
+    is_batch_fixed: bool
+    """Whether the model takes batches of the size of the example only; else of any size."""
+    metadata: Mapping[str, str]
+    """Notes for the file, such as the frames of a clip."""
 
 
 class ExportFormat(NamedTuple):
@@ -31,8 +46,8 @@ class ExportFormat(NamedTuple):
     suffix: str
     packages: tuple[str, ...]
     """Packages needed to write and run a model, beside torch."""
-    write: Callable[[nn.Module, Tensor, str, Path], None]
-    """Writes a model, given an example batch and the name of its output."""
+    write: Callable[[nn.Module, ExportInput, Path], None]
+    """Writes a model."""
     open: Callable[[Path], ModelFunction]
     """Returns an exported model as a function of a batch."""
 
@@ -48,17 +63,15 @@ def check_packages(export_format: ExportFormat) -> None:
 
 
 def write_model(
-    export_format: ExportFormat, model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path
+    export_format: ExportFormat, model: nn.Module, inputs: ExportInput, path: Path
 ) -> None:
-    """Export a model: clips in, one tensor with the name `output` out.
-
-    The clips are an example batch of at least two.
+    """Export a model: clips in, one tensor out.
 
     Raises:
         CheckpointError: torch cannot trace the model.
     """
     try:
-        export_format.write(model, clip_BCTHW, output, path)
+        export_format.write(model, inputs, path)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"torch cannot export this model to {export_format.title}: {first_line(error)}",
@@ -66,22 +79,25 @@ def write_model(
         ) from error
 
 
-def _write_onnx(model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) -> None:
+def _write_onnx(model: nn.Module, inputs: ExportInput, path: Path) -> None:
     weight_bytes = sum(tensor.nbytes for tensor in model.state_dict().values())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about internals of the exporter
         exported = torch.onnx.export(
             model,
-            (clip_BCTHW,),
+            (inputs.clip_BCTHW,),
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=[output],
-            dynamic_shapes=({0: "batch"},),
+            output_names=[inputs.output],
+            dynamic_shapes=None if inputs.is_batch_fixed else ({0: "batch"},),
             custom_translation_table={torch.ops.aten.sort.stable: _stable_sort},
         )
         assert exported is not None
+        exported.model.metadata_props.update(inputs.metadata)
+        for node in exported.model.graph.all_nodes():
+            node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)  # paths of this machine
         exported.save(path, external_data=weight_bytes > MAX_PROTOBUF_BYTES)
 
 
@@ -103,13 +119,16 @@ def _open_onnx(path: Path) -> ModelFunction:
     return lambda clip_BCTHW: torch.from_numpy(session.run(None, {INPUT: clip_BCTHW.numpy()})[0])
 
 
-def _write_torch(model: nn.Module, clip_BCTHW: Tensor, output: str, path: Path) -> None:
-    batch = torch.export.Dim("batch", min=1)
+def _write_torch(model: nn.Module, inputs: ExportInput, path: Path) -> None:
+    shapes = None if inputs.is_batch_fixed else ({0: torch.export.Dim("batch", min=1)},)
+    notes = {EXTRA_FILE: json.dumps(dict(inputs.metadata), ensure_ascii=False)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        exported = torch.export.export(model, (clip_BCTHW,), dynamic_shapes=({0: batch},))
+        exported = torch.export.export(model, (inputs.clip_BCTHW,), dynamic_shapes=shapes)
+        for node in exported.graph.nodes:
+            node.meta.pop("stack_trace", None)  # paths of this machine
         with path.open("wb") as file:  # torch itself opens only paths that UTF-8 can encode
-            torch.export.save(exported, file)
+            torch.export.save(exported, file, extra_files=notes)
 
 
 def _open_torch(path: Path) -> ModelFunction:

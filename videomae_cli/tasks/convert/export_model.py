@@ -3,17 +3,22 @@
 Shapes: B batch, C channels, T frames, H W pixels, N tokens, D embedding dimension, K classes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.build import BUILDERS, Backbone
 from videomae_cli.models.classifier import Classifier
+from videomae_cli.models.encoder import Encoder
+from videomae_cli.models.layers import TubeletEmbed
 from videomae_cli.tasks.convert.export_formats import ModelFunction
 from videomae_cli.tasks.load_model import load_weights
 
@@ -43,6 +48,37 @@ class Features(nn.Module):
         return features_BD
 
 
+class ConstantEmbed(nn.Module):
+    """A tubelet embedding whose weights are stored as they are multiplied: weight_PD.
+
+    `TubeletEmbed` turns those of a convolution at each call. An exported model would do so at each
+    call too, and quantisers would find no constant.
+    """
+
+    def __init__(self, embed: TubeletEmbed) -> None:
+        super().__init__()
+        assert embed.proj.bias is not None
+        weight_PD = embed.make_matrix().detach().T.contiguous()
+        self.weight = nn.Parameter(weight_PD, requires_grad=False)
+        self.bias = embed.proj.bias
+
+    def forward(self, pixels_BVP: Tensor) -> Tensor:
+        """Embed normalised tubelets: tokens_BVD, without positions."""
+        return pixels_BVP @ self.weight + self.bias
+
+
+@contextmanager
+def constant_embedding(model: nn.Module) -> Iterator[None]:
+    """Give a model a `ConstantEmbed` for the time of its export."""
+    encoder = next(part for part in model.modules() if isinstance(part, Encoder))
+    embed = encoder.patch_embed
+    encoder.add_module("patch_embed", ConstantEmbed(embed))
+    try:
+        yield
+    finally:
+        encoder.patch_embed = embed
+
+
 class ExportModel(NamedTuple):
     """The part of a model that is exported, and the name and meaning of its output."""
 
@@ -67,8 +103,10 @@ def build_export_model(loaded: Checkpoint, *, features: bool) -> ExportModel:
     """Build the part of a checkpoint's model that is exported.
 
     `features` leaves out a classifier's head. Models without one always give features or latents.
+    Raises a `CheckpointError` if values are not finite.
     """
     config = loaded.config
+    require_finite(loaded.weights, loaded.file, loaded.origins)
     model = BUILDERS[config.kind](config)
     load_weights(model, loaded.weights)
     model.eval()
@@ -92,18 +130,20 @@ def make_clips(batch: int, grid: TokenGrid) -> Tensor:
 
 
 @torch.no_grad()
-def compare_outputs(original: ExportModel, exported: ModelFunction) -> Parity:
+def compare_outputs(
+    original: ExportModel, exported: ModelFunction, batches: tuple[int, ...] = BATCHES
+) -> Parity:
     """Compare the outputs of an exported model and of the original for the same clips.
 
     Raises:
         CheckpointError: They differ by more than rounding.
     """
-    clips = [make_clips(batch, original.grid) for batch in BATCHES]
+    clips = [make_clips(batch, original.grid) for batch in batches]
     pairs = [(original.model(clip_BCTHW), exported(clip_BCTHW)) for clip_BCTHW in clips]
     expected, actual = (
         torch.cat([side.flatten() for side in sides]) for sides in zip(*pairs, strict=True)
     )
-    parity = Parity(BATCHES, (expected - actual).abs().max().item(), expected.abs().max().item())
+    parity = Parity(batches, (expected - actual).abs().max().item(), expected.abs().max().item())
     relative = parity.largest_difference / max(parity.largest_number, MIN_VALUE)
     if not relative <= TOLERANCE:  # true for NaN as well
         raise CheckpointError(

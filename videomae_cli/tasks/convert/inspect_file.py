@@ -1,7 +1,7 @@
 """`convert --inspect`: describe a file from the names and shapes of its tensors.
 
-No code is run. Values are not read, except those of torch files from before 1.6 and the few that
-show known defects. A file of an unknown format is described as far as possible, then refused.
+No code is run. Values are read where they are, not copied, to find known defects and those that
+are not finite. A file of an unknown format is described as far as possible, then refused.
 """
 
 from collections import Counter

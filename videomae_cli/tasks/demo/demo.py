@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import get_args
 
 from videomae_cli import atomic
-from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
+from videomae_cli.config.schema import SCRATCH, FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import Stopped
 from videomae_cli.report import ProgressOnly, Report
 from videomae_cli.tasks.demo.data import (
@@ -60,7 +60,7 @@ def run(run_dir: Path, report: Report, plan: DemoPlan) -> DemoResults:
     comparisons = tuple(score for score in scores if score.order == "natural")
     controls = tuple(score for score in scores if score.order != "natural")
     results = DemoResults(comparisons, controls, timer.seconds)
-    atomic.write_text(run_dir / RESULTS, json.dumps(results.as_json(), indent=1) + "\n")
+    atomic.write_json(run_dir / RESULTS, results.as_json())
     page = write_report(run_dir, results, plan.counts, run_dir / PRETRAIN / "final", plan.seed)
     title = f"top-1 on {comparisons[0].videos:,} test videos, 8 classes, chance 12.5 %"
     report.table(title, COLUMNS, results.rows())
@@ -126,7 +126,7 @@ def _train_classifier(
     folder = run_dir / classifier.name
     if not is_finished(folder):
         data = labelled_dir(run_dir, order, labels)
-        weights = str(run_dir / PRETRAIN / "final") if start == "pretrained" else finetune.SCRATCH
+        weights = str(run_dir / PRETRAIN / "final") if start == "pretrained" else SCRATCH
         recipe = plan.finetuning.model_copy(update={"data": data, "start": weights})
         finetune.run(recipe, folder, ProgressOnly(report))
     result = evaluate.run(folder / "final", ProgressOnly(report))

@@ -1,23 +1,26 @@
 """Diagnose a run, at its end or on demand: writes `verdict.json` and `curves.png`."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import mode
 from typing import TYPE_CHECKING, Any
 
 from videomae_cli import atomic
+from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.config.training import ScheduleSpec
+from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.step import NonFiniteError
-from videomae_cli.errors import Stopped, UsageError
+from videomae_cli.errors import DataError, Stopped, UsageError
 from videomae_cli.report import Report
 from videomae_cli.tasks.run_dir import METRICS, RECIPE
 
 if TYPE_CHECKING:
+    from videomae_cli.tasks.diagnose.training_curve import Chance
     from videomae_cli.tasks.diagnose.verdict import Verdict
 
 VERDICT, CURVES = "verdict.json", "curves.png"
@@ -65,15 +68,48 @@ def write_diagnosis(
     path = run_dir / METRICS
     lines = read_metrics(path) if path.is_file() else []
     steps, warmup = _planned_steps(recipe.schedule, lines)
-    verdict = diagnose(TrainingCurve(recipe.kind, steps, warmup, lines, failure))
+    manifest = _read_manifest(recipe)
+    note = _describe_short_videos(manifest, recipe.clip.candidates())
+    chance = _measure_chance(manifest)
+    verdict = diagnose(TrainingCurve(recipe.kind, steps, warmup, lines, failure, chance, note))
     report.say(verdict.headline())
     step = int(lines[-1]["step"]) if lines else 0
     content: dict[str, Any] = {**verdict._asdict(), "step": step, "steps": steps}
-    atomic.write_text(run_dir / VERDICT, json.dumps(content, indent=1) + "\n")
+    atomic.write_json(run_dir / VERDICT, content)
     title = f"{run_dir.name}: step {step:,} of {steps:,}: {verdict.word}"
     if lines:
         plot_curves(lines, title, run_dir / CURVES, baseline=BASELINES[recipe.kind])
     return verdict
+
+
+def _read_manifest(recipe: Recipe) -> Manifest | None:
+    """Return the prepared data; None if they were moved, removed or damaged since."""
+    try:
+        return None if recipe.data is None else read_manifest(recipe.data)
+    except DataError:
+        return None
+
+
+def _measure_chance(manifest: Manifest | None) -> "Chance | None":
+    """Return the validation accuracy of a constant answer; None without labelled videos."""
+    from videomae_cli.tasks.diagnose.training_curve import Chance
+
+    labels = [] if manifest is None else [video.label for video in manifest.split("val")]
+    if manifest is None or manifest.classes is None or not labels:
+        return None
+    return Chance(labels.count(mode(labels)) / len(labels), len(labels), len(manifest.classes))
+
+
+def _describe_short_videos(manifest: Manifest | None, clip: ClipSpec) -> str:
+    """Return a sentence if training videos have fewer frames than a clip; else nothing."""
+    videos = () if manifest is None else manifest.split("train")
+    short = sum(video.frames < clip.frames for video in videos)
+    if not short:
+        return ""
+    return (
+        f"{short:,} of {len(videos):,} training videos have fewer frames than a clip of"
+        f" {clip.frames}, so their clips repeat frames"
+    )
 
 
 def _planned_steps(schedule: ScheduleSpec, lines: list[dict[str, float]]) -> tuple[int, int]:

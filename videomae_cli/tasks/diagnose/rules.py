@@ -125,11 +125,29 @@ def _collapsed_features(curve: TrainingCurve) -> Finding | None:
     rank, spread = curve.last("rank"), curve.last("spread")
     if rank is None or spread is None or _flat_clips(curve) or _wrong_normalisation(curve):
         return None  # not measured, or the cause is reported already
-    if spread >= MIN_SPREAD and rank >= MIN_RANK:
+    # K classes, each at a point of its own, have rank K - 1 and nothing more
+    if spread >= MIN_SPREAD and rank >= min(MIN_RANK, curve.classes - 1.01):
+        return None
+    if curve.separates_classes:
         return None
     return Finding(
         f"the features have collapsed: effective rank {rank:.2g}, and only {spread:.2g} of their "
         f"norm differs between clips: {_lr_advice(curve)}"
+    )
+
+
+def _chance_accuracy(curve: TrainingCurve) -> Finding | None:
+    top1, chance = curve.last("val_top1"), curve.chance
+    is_at_end = 0 < curve.steps <= curve.step
+    is_trained = curve.step - curve.warmup >= MIN_STEPS and (is_at_end or curve.is_flat)
+    if top1 is None or chance is None or chance.classes < 2 or not is_trained:
+        return None
+    if top1 > chance.limit:
+        return None
+    return Finding(
+        f"validation accuracy {top1:.0%} is chance for {chance.classes:,} classes: always giving"
+        f" the most frequent one is right for {chance.top1:.0%} of {chance.videos:,} videos; check"
+        " the labels of both splits, and that the clips show what decides"
     )
 
 
@@ -174,6 +192,7 @@ RULES: tuple[Callable[[TrainingCurve], Finding | None], ...] = (
     _no_better_than_baseline,
     _abnormal_gradient,
     _collapsed_features,
+    _chance_accuracy,
     _flat_clips,
     _wrong_normalisation,
     _repeated_order,

@@ -1,5 +1,6 @@
 """The logged metrics of a run, as the rules of the diagnosis read them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Literal, NamedTuple
@@ -9,6 +10,20 @@ Line = Mapping[str, float]
 MAX_LR = 0.02  # AdamW moves every weight by about the learning rate; weights are about this large
 BASELINES = {"pretrain": "predicting the mean", "finetune": "predicting the class frequencies"}
 """The prediction whose loss is logged as `trivial_loss`; it ignores the input clip."""
+
+
+class Chance(NamedTuple):
+    """The validation accuracy of always giving the most frequent class."""
+
+    top1: float
+    videos: int
+    """Number of validation videos."""
+    classes: int
+
+    @property
+    def limit(self) -> float:
+        """Accuracy up to which a classifier is no better: one standard error above `top1`."""
+        return self.top1 + math.sqrt(self.top1 * (1 - self.top1) / self.videos)
 
 
 class TrainingCurve(NamedTuple):
@@ -22,6 +37,10 @@ class TrainingCurve(NamedTuple):
     """Lines of `metrics.jsonl`, in order."""
     failure: str = ""
     """Error message, if the run was ended by its loss."""
+    chance: Chance | None = None
+    """None without validation, or where the prepared data are no longer there."""
+    note: str = ""
+    """A fact about the data that every verdict mentions; may be empty."""
 
     def column(self, name: str) -> list[float]:
         """Return all logged values of a metric, in order."""
@@ -49,6 +68,15 @@ class TrainingCurve(NamedTuple):
         return min(median(losses[first : first + 3]) for first in range(max(1, len(losses) - 2)))
 
     @property
+    def is_flat(self) -> bool:
+        """Whether the loss fell by less than 1 % over the last third of the lines."""
+        losses = self.column("loss")
+        third = len(losses) // 3
+        if third < 3:
+            return False
+        return median(losses[-third:]) > 0.99 * median(losses[-2 * third : -third])
+
+    @property
     def peak_lr(self) -> float:
         """Highest learning rate; 0 if none is logged."""
         return max(self.column("lr"), default=0.0)
@@ -57,6 +85,28 @@ class TrainingCurve(NamedTuple):
     def has_excessive_lr(self) -> bool:
         """Whether the learning rate was too high for AdamW."""
         return self.peak_lr > MAX_LR
+
+    @property
+    def classes(self) -> float:
+        """Effective number of classes: the exponential of the entropy of their frequencies.
+
+        Infinite where no classes are predicted.
+        """
+        trivial = self.last("trivial_loss")
+        return math.inf if self.kind != "finetune" or trivial is None else math.exp(trivial)
+
+    @property
+    def separates_classes(self) -> bool:
+        """Whether loss or validation show that the features tell most classes apart.
+
+        True if a classifier has gone half of the way from its baseline to perfection.
+        """
+        if self.kind != "finetune" or not self.column("loss"):
+            return False
+        trivial, top1 = self.last("trivial_loss"), self.last("val_top1")
+        if top1 is not None and self.chance is not None:
+            return top1 >= (1 + self.chance.top1) / 2
+        return trivial is not None and self.end_loss < trivial / 2
 
     @property
     def baseline(self) -> str:

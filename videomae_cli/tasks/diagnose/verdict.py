@@ -22,7 +22,12 @@ class Verdict(NamedTuple):
 
 
 def diagnose(curve: TrainingCurve) -> Verdict:
-    """Decide whether a run is normal, suspicious or diverged."""
+    """Decide whether a run is normal, suspicious or diverged; the note is the last reason."""
+    verdict = _judge(curve)
+    return verdict._replace(reasons=(*verdict.reasons, curve.note)) if curve.note else verdict
+
+
+def _judge(curve: TrainingCurve) -> Verdict:
     is_empty = not curve.column("loss")
     findings = [] if is_empty else [found for rule in RULES if (found := rule(curve)) is not None]
     reasons = tuple(finding.reason for finding in findings)
@@ -42,6 +47,8 @@ def _summarize(curve: TrainingCurve) -> str:
     parts = [f"loss {losses[0]:.3g} to {curve.end_loss:.3g}"]
     if trivial:
         parts.append(f"{curve.baseline} gives {trivial:.3g}")
+    if (top1 := curve.last("val_top1")) is not None:
+        parts.append(f"validation accuracy {top1:.1%}")
     parts.append(f"gradient norm {curve.column('grad_norm')[-1]:.3g}")
     if rank is not None:
         parts.append(f"effective rank of the features {rank:.1f}")

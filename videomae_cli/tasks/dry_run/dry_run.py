@@ -34,7 +34,7 @@ from videomae_cli.tasks.dry_run.measure import Measurement, measure_steps
 from videomae_cli.tasks.dry_run.synthetic_clips import SyntheticClips, synthetic_manifest
 from videomae_cli.tasks.run_dir import newest_complete_checkpoint
 from videomae_cli.tasks.train import finetune, pretrain
-from videomae_cli.tasks.train.job import Job, open_manifest
+from videomae_cli.tasks.train.job import Job, open_manifest, report_short_videos
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 
 DECODE_SECONDS = 5.0
@@ -81,6 +81,7 @@ def _build(
     """Build the job of the run, with few validation videos; return it with its data, if any."""
     if isinstance(recipe, FinetuneRecipe):
         manifest = open_manifest(recipe)
+        report_short_videos(recipe, manifest, report)
         train, val = manifest.split("train"), manifest.split("val")
         few = manifest._replace(videos=(*train, *val[:VALIDATION_VIDEOS]))
         build = partial(finetune.build_from_scratch, manifest=few, runtime=runtime)
@@ -92,15 +93,22 @@ def _build(
         if not without_data:
             raise
         videos, recipe = None, with_train(recipe, workers=0)
-    build_pretraining = partial(_build_pretraining, videos=videos, runtime=runtime)
-    recipe = resolve_micro_batch(recipe, resume, runtime, report, build_pretraining)
-    return build_pretraining(recipe), videos
-
-
-def _build_pretraining(recipe: PretrainRecipe, videos: Manifest | None, runtime: Runtime) -> Job:
     if videos is not None:
-        return pretrain.build_job(recipe, videos, runtime)
-    job = pretrain.build_job(recipe, synthetic_manifest(recipe), runtime)
+        report_short_videos(recipe, videos, report)
+    scratch = recipe.model_copy(update={"start": None})
+    build_pretraining = partial(
+        _build_pretraining, videos=videos, runtime=runtime, report=ProgressOnly(report)
+    )
+    micro_batch = resolve_micro_batch(scratch, resume, runtime, report, build_pretraining).train
+    return build_pretraining(recipe.model_copy(update={"train": micro_batch})), videos
+
+
+def _build_pretraining(
+    recipe: PretrainRecipe, videos: Manifest | None, runtime: Runtime, report: Report
+) -> Job:
+    if videos is not None:
+        return pretrain.build_job(recipe, videos, runtime, report)
+    job = pretrain.build_job(recipe, synthetic_manifest(recipe), runtime, report)
     return job._replace(clips=SyntheticClips(recipe))
 
 

@@ -12,6 +12,8 @@ from videomae_cli.data.batches import PretrainBatch
 from videomae_cli.data.dataset import SampleKey
 from videomae_cli.data.manifest import Manifest, Video
 
+FPS = 25.0
+
 
 def synthetic_manifest(recipe: PretrainRecipe) -> Manifest:
     """List enough videos for one batch; none of the files exists."""
@@ -20,8 +22,8 @@ def synthetic_manifest(recipe: PretrainRecipe) -> Manifest:
         path="",
         split="train",
         label=None,
-        frames=clip.frames * clip.stride_frames,
-        fps=25.0,
+        frames=clip.candidates().count_span(FPS),
+        fps=FPS,
         width=clip.size,
         height=clip.size,
         decoder="decord",

@@ -5,18 +5,20 @@ averaged, and the most probable class is the prediction (VideoMAE's protocol sin
 video is ever replaced by another: videos that cannot be decoded are counted and named.
 """
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from videomae_cli import atomic
+from videomae_cli.checkpoints.class_names import describe_difference, match_classes
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.data.manifest import Manifest, read_manifest
+from videomae_cli.data.short_videos import report_short_videos
+from videomae_cli.data.time_sampling import with_times
 from videomae_cli.engine import environment
 from videomae_cli.engine.runtime import Precision, Runtime
-from videomae_cli.errors import DataError
+from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
@@ -40,7 +42,7 @@ def run(
     crops of the model configuration, and an output directory beside the weights.
 
     Raises:
-        CheckpointError: The weights are no classifier, or damaged.
+        CheckpointError: The weights are no classifier, damaged, or give no finite output.
         DataError: There is no such dataset or split, its classes differ, or no video is decodable.
     """
     loaded = read_checkpoint(checkpoint)
@@ -55,10 +57,10 @@ def run(
         scores = score_videos(
             classifier, manifest, split, config.clip(), protocol, runtime=runtime, report=report
         )
-    result = _summarize(scores, split, protocol, out or _default_dir(loaded.file, split, protocol))
+    result = _summarize(scores, manifest, split, protocol, out, loaded.file)
     if runtime.is_main:
         _write(result, scores, manifest, str(loaded.file), runtime.precision)
-    for message in result.undecodable:
+    for message in (*result.undecodable, *result.describe_nonfinite()):
         report.warn(message)
     report.say(result.headline())
     report.say(f"wrote {result.folder}")
@@ -71,61 +73,66 @@ def _default_dir(weights: Path, split: str, protocol: EvalProtocol) -> Path:
     return folder / "eval" / f"{split}-{protocol.clips}x{protocol.crops}"
 
 
-def _summarize(scores: Scores, split: str, protocol: EvalProtocol, folder: Path) -> EvalResult:
-    """Compute the metrics."""
-    if not len(scores.labels):
-        raise DataError(
-            f"none of {len(scores.undecodable):,} videos could be decoded: {scores.undecodable[0]}",
-            "check that the videos are still where they were prepared",
-        )
-    return EvalResult(
-        scores.metrics(), protocol, split, len(scores.labels), scores.undecodable, folder
-    )
+def _summarize(
+    scores: Scores,
+    manifest: Manifest,
+    split: str,
+    protocol: EvalProtocol,
+    out: Path | None,
+    weights: Path,
+) -> EvalResult:
+    """Compute the metrics; an error names the weights."""
+    try:
+        metrics = scores.metrics()
+    except CheckpointError as error:
+        raise CheckpointError(f"{weights}: {error.message}", error.hint) from error
+    videos = manifest.split(split)
+    nonfinite = tuple(videos[index].path for index in scores.nonfinite)
+    folder, count = out or _default_dir(weights, split, protocol), len(scores.labels)
+    return EvalResult(metrics, protocol, split, count, scores.undecodable, folder, nonfinite)
 
 
 def _select_videos(
     config: ModelConfig, data: Path | None, split: str | None, report: Report
 ) -> tuple[Manifest, str]:
-    """Return the manifest, and the split of it to evaluate."""
+    """Return the data under the labels of the checkpoint, and the split of it to evaluate."""
     folder = data or (Path(config.data) if config.data else None)
     if folder is None:
         raise DataError("the checkpoint does not record its dataset", "give --data DIR")
     manifest = read_manifest(folder)
+    if config.clip().step_seconds is not None:
+        manifest = with_times(manifest)
     if split is None:
         split = "test" if manifest.split("test") else "val"
     if not manifest.split(split):
         splits = sorted({video.split for video in manifest.videos})
         raise DataError(f"{folder}: no {split} videos", f"use --split with {' or '.join(splits)}")
+    report_short_videos(config.clip(), manifest, [split], report)
     if any(video.label is None for video in manifest.split(split)):
         raise DataError(f"{folder}: {split} videos without a label", "prepare a labelled list")
-    _check_classes(config, manifest, folder, report)
-    return manifest, split
+    return _relabel(config, manifest, folder, report), split
 
 
-def _check_classes(config: ModelConfig, manifest: Manifest, folder: Path, report: Report) -> None:
-    """Compare the classes; a checkpoint that only numbers them is taken to mean the dataset's."""
-    classes, expected = manifest.classes or (), config.classes or ()
-    if classes == expected:
-        return
-    if expected != tuple(map(str, range(len(classes)))):
-        difference = _first_difference(classes, expected)
+def _relabel(config: ModelConfig, manifest: Manifest, folder: Path, report: Report) -> Manifest:
+    """Return the data with the labels of the checkpoint, matched by the names of the classes."""
+    classes, known = manifest.classes or (), config.classes or ()
+    match = match_classes(classes, known)
+    if match is None:
         raise DataError(
-            f"{folder}: its classes differ from those of the checkpoint: {difference}",
-            "evaluate on data prepared with the same class list, in the same order",
+            f"{folder}: its classes are not those of the checkpoint;"
+            f" {describe_difference(classes, known)}",
+            "evaluate on data prepared with the class names that the model was trained on",
         )
-    report.warn(
-        f"the checkpoint only numbers its {len(classes)} classes: assuming the class list of"
-        f" {folder}, in that order"
+    if match.note:
+        (report.warn if match.is_assumed else report.say)(match.note)
+    names = list(known)
+    for name, place in zip(classes, match.places, strict=True):
+        names[place] = name
+    videos = tuple(
+        video if video.label is None else video._replace(label=match.places[video.label])
+        for video in manifest.videos
     )
-
-
-def _first_difference(classes: Sequence[str], expected: Sequence[str]) -> str:
-    if len(classes) != len(expected):
-        return f"{len(classes)} classes instead of {len(expected)}"
-    label = next(
-        k for k, pair in enumerate(zip(classes, expected, strict=True)) if len(set(pair)) > 1
-    )
-    return f"label {label} is '{classes[label]}' instead of '{expected[label]}'"
+    return manifest._replace(videos=videos, classes=tuple(names))
 
 
 def _write(
@@ -148,4 +155,4 @@ def _write(
         "precision": precision,
         "software": environment.software(),
     }
-    (result.folder / "result.json").write_text(json.dumps(content, indent=1) + "\n")
+    atomic.write_json(result.folder / "result.json", content)

@@ -3,6 +3,7 @@
 Shapes: V views or videos, C channels, T frames, H W pixels, K classes.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -89,6 +90,7 @@ def _make_views(
         clips=protocol.clips,
         crops=protocol.crops,
         size=clip.size,
+        times=manifest.times,
     )
 
 
@@ -118,11 +120,16 @@ def _mean_probabilities(
 def _view_probabilities(
     classifier: nn.Module, views_VCTHW: Tensor, runtime: Runtime
 ) -> NDArray[np.float32]:
-    """Return probability_VK of the views, computed in parts of `VIEWS_AT_ONCE` views."""
+    """Return probability_VK of the views, NaN for a view with logits that are not finite.
+
+    They are computed in parts of `VIEWS_AT_ONCE` views.
+    """
     parts = []
     for first in range(0, len(views_VCTHW), VIEWS_AT_ONCE):
         part_VCTHW = views_VCTHW[first : first + VIEWS_AT_ONCE]
         with runtime.accelerator.autocast():
             logits_VK = classifier(part_VCTHW.to(runtime.device, non_blocking=True))
-        parts.append(logits_VK.float().softmax(dim=-1).cpu())
+        logits_VK = logits_VK.float()
+        is_finite_V1 = logits_VK.isfinite().all(dim=-1, keepdim=True)
+        parts.append(logits_VK.softmax(dim=-1).where(is_finite_V1, math.nan).cpu())
     return torch.cat(parts).numpy()

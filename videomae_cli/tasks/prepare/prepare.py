@@ -64,7 +64,12 @@ def run(
     facts = _facts(layout, source, videos, rejected.total(), options)
     with writing(out):
         manifest = write_manifest(
-            out, root=root, videos=videos, classes=labels.classes, facts=facts
+            out,
+            root=root,
+            videos=videos,
+            classes=labels.classes,
+            facts=facts,
+            times=_frame_times(entries, results),
         )
     summary = PrepareSummary(
         out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
@@ -132,6 +137,17 @@ def _manifest_rows(
         Video(entry.path, label, split, *result.columns)
         for (entry, label, result), split in zip(readable, splits, strict=True)
     ]
+
+
+def _frame_times(
+    entries: Sequence[VideoEntry], results: Sequence[ReadableVideo | RejectedVideo]
+) -> dict[str, tuple[float, ...]]:
+    """Return when the frames of each video with a variable rate are shown, by its path."""
+    return {
+        entry.path: result.times
+        for entry, result in zip(entries, results, strict=True)
+        if isinstance(result, ReadableVideo) and result.times
+    }
 
 
 def _facts(

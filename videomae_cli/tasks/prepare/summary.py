@@ -87,8 +87,9 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
     short = _count_short(videos)
     if short:
         report.say(
-            f"{short:,} of {len(videos):,} videos are shorter than 16 x 4 = {SHORT_FRAMES} frames: "
-            "clips of 16 frames with a stride of 4 repeat their last frame"
+            f"{short:,} of {len(videos):,} videos are shorter than {SHORT_FRAMES} frames (16 x 4, "
+            "a usual clip): clip.short of the recipe decides what happens; by default, the frames "
+            "of their clips are spread evenly over the whole video"
         )
     _show_decoders(summary, report)
     for note, count in summary.notes.most_common():

@@ -1,6 +1,6 @@
 """`videomae finetune`: train a classifier on labelled videos, from a pretrained encoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,34 +11,41 @@ from torch import Tensor, nn
 
 from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.config.model_config import ModelConfig, classifier_config
-from videomae_cli.config.schema import FinetuneRecipe
+from videomae_cli.config.schema import SCRATCH, FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
-from videomae_cli.data.manifest import Manifest
+from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import gather_weights
 from videomae_cli.engine.logging.metrics import Metric
 from videomae_cli.engine.optim import Group, parameter_groups
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import digest_of
-from videomae_cli.errors import DataError
+from videomae_cli.engine.step import NonFiniteError
+from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.models.build import build_classifier
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import class_frequency_loss, classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
-from videomae_cli.tasks.evaluate.scores import EvalProtocol
+from videomae_cli.tasks.evaluate.scores import EvalProtocol, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
-from videomae_cli.tasks.train.job import Job, open_manifest, plan_training
+from videomae_cli.tasks.train.job import (
+    Job,
+    open_manifest,
+    plan_training,
+    report_short_videos,
+)
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.resume import check_recipe, identity
+from videomae_cli.tasks.train.start import inherit_origin, report_start
 from videomae_cli.tasks.train.train import train
 
-SCRATCH = "scratch"
 TOP1 = Metric("top1")
+MAX_NAMED = 8
 
 
 class Loss(NamedTuple):
@@ -66,7 +73,8 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     of the final weights.
 
     Raises:
-        DataError: There are no prepared data where the recipe says, or they have no labels.
+        DataError: There are no prepared data where the recipe says, they have no labels, or
+            `clip.short` refuses them.
         CheckpointError: The pretrained weights do not fit.
         RecipeError: The batch does not divide, or is larger than the data.
         TrainingError: The loss is not finite; a resume would change numbers; a file could not be
@@ -75,6 +83,7 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     """
     manifest = open_manifest(recipe)
     class_names(manifest, recipe)  # refuse unlabelled data before anything is written
+    report_short_videos(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
@@ -113,9 +122,7 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
         model=classifier,
         config=config.model_copy(update={"data": str(recipe.data)}),
         groups=_parameter_groups(recipe, classifier, config),
-        clips=FinetuneClips(
-            videos, manifest.root, recipe.clip.candidates(), recipe.augment, recipe.seed
-        ),
+        clips=_training_clips(recipe, manifest),
         order=order,
         plan=plan,
         prepare=MixedBatches(recipe, len(classes), rank=runtime.rank).prepare,
@@ -127,7 +134,7 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
             precision=runtime.precision,
             init=init,
         ),
-        validate=_validation(recipe, manifest, classifier, runtime),
+        validate=_validation(recipe, manifest, classifier, runtime, report),
         metric=TOP1,
         validate_every_epochs=recipe.eval.every_epochs,
         # of predicting the class frequencies of the training videos
@@ -150,6 +157,17 @@ def class_names(manifest: Manifest, recipe: FinetuneRecipe) -> tuple[str, ...]:
             "prepare a folder of class folders, or a list with labels",
         )
     return manifest.classes
+
+
+def _training_clips(recipe: FinetuneRecipe, manifest: Manifest) -> FinetuneClips:
+    return FinetuneClips(
+        manifest.split("train"),
+        manifest.root,
+        recipe.clip.candidates(),
+        recipe.augment,
+        recipe.seed,
+        manifest.times,
+    )
 
 
 def _parameter_groups(
@@ -180,26 +198,23 @@ def _classifier(
         return classifier, config, ""
     loaded = read_checkpoint(Path(start), Hints(heads=config.encoder.heads, is_guess=True))
     weights, load_report = init_from_pretrained(loaded, classifier, config, norm=model.norm)
-    report.say(f"starting from {start}: {load_report.summary()}")
-    for change, count in load_report.count_changes():
-        report.say(f"{count} tensor{'s' if count > 1 else ''} adapted to this recipe: {change}")
-    for sentence in load_report.assumed:
-        report.say(f"assumed: {sentence}")
-    for defect in filter(None, (*load_report.defects, loaded.warning)):
-        report.warn(defect)
-    origin = f"{start} ({loaded.config.kind}, {loaded.format})"
-    lineage = {
-        "license": loaded.config.license,
-        "derived_from": (*loaded.config.derived_from, origin),
-    }
-    return classifier, config.model_copy(update=lineage), digest_of(weights)
+    report_start(start, loaded, load_report, report)
+    return classifier, inherit_origin(config, start, loaded), digest_of(weights)
 
 
 def _validation(
-    recipe: FinetuneRecipe, manifest: Manifest, classifier: Classifier, runtime: Runtime
+    recipe: FinetuneRecipe,
+    manifest: Manifest,
+    classifier: Classifier,
+    runtime: Runtime,
+    report: Report,
 ) -> Callable[[int], dict[str, float]] | None:
-    """Return a function that scores one centre view of every validation video."""
-    if not manifest.split("val"):
+    """Return a function that scores one centre view of every validation video.
+
+    It raises a `NonFiniteError` if no video gets finite probabilities.
+    """
+    videos = manifest.split("val")
+    if not videos:
         return None
 
     def validate(step: int) -> dict[str, float]:
@@ -213,6 +228,25 @@ def _validation(
                 runtime=runtime,
                 report=Silence(),
             )
-        return scores.metrics()
+        return _measure(scores, videos, step, report)
 
     return validate
+
+
+def _measure(
+    scores: Scores, videos: Sequence[Video], step: int, report: Report
+) -> dict[str, float]:
+    """Return the metrics of a validation, and warn of videos without finite probabilities."""
+    try:
+        metrics = scores.metrics()
+    except CheckpointError as error:
+        failure = NonFiniteError(f"step {step:,}: validation: {error.message}", error.hint)
+        failure.is_shared = True  # all processes have the same scores
+        raise failure from error
+    if len(scores.nonfinite):
+        paths = ", ".join(videos[index].path for index in scores.nonfinite[:MAX_NAMED])
+        report.warn(
+            f"step {step:,}: validation: the outputs for {len(scores.nonfinite):,} of"
+            f" {len(scores.labels):,} videos are not finite; counted as wrong: {paths}"
+        )
+    return metrics

@@ -16,6 +16,7 @@ from videomae_cli.engine.plan import TrainingPlan, make_training_plan
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.step import PrepareInputs
 from videomae_cli.errors import DataError
+from videomae_cli.report import Report
 from videomae_cli.tasks.diagnose.probe_batch import Probe
 
 if TYPE_CHECKING:
@@ -73,7 +74,19 @@ def open_manifest(recipe: Recipe) -> Manifest:
     manifest = read_manifest(recipe.data)
     if not manifest.split("train"):
         raise DataError(f"{recipe.data}: no training videos", "prepare data with a train split")
-    return manifest
+    if recipe.clip.step_seconds is None:
+        return manifest
+    from videomae_cli.data.time_sampling import with_times  # few recipes sample in time
+
+    return with_times(manifest)
+
+
+def report_short_videos(recipe: Recipe, manifest: Manifest, report: Report) -> None:
+    """Report what happens to the short videos of a run; a DataError if the recipe refuses them."""
+    from videomae_cli.data import short_videos  # not needed to train
+
+    splits = ("train",) if recipe.kind == "pretrain" else ("train", "val")
+    short_videos.report_short_videos(recipe.clip, manifest, splits, report)
 
 
 def plan_training(recipe: Recipe, videos: int, runtime: Runtime) -> tuple[Order, TrainingPlan]:

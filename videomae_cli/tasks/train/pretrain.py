@@ -6,21 +6,27 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomae_cli.config.model_config import autoencoder_config
-from videomae_cli.config.schema import PretrainRecipe
+from videomae_cli.config.model_config import ModelConfig, autoencoder_config
+from videomae_cli.config.schema import SCRATCH, PretrainRecipe
 from videomae_cli.data.batches import PretrainBatch
 from videomae_cli.data.dataset import PretrainClips
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine import environment
 from videomae_cli.engine.optim import parameter_groups
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.build import build_autoencoder
-from videomae_cli.report import Report
+from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import autoencoder_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
 from videomae_cli.tasks.run_dir import RunDir
-from videomae_cli.tasks.train.job import Job, open_manifest, plan_training
+from videomae_cli.tasks.train.job import (
+    Job,
+    open_manifest,
+    plan_training,
+    report_short_videos,
+)
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.resume import check_recipe, identity
 from videomae_cli.tasks.train.train import train
@@ -33,18 +39,20 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
     of the final weights.
 
     Raises:
-        DataError: There are no prepared data where the recipe says.
+        CheckpointError: The pretrained weights do not fit.
+        DataError: There are no prepared data where the recipe says, or `clip.short` refuses them.
         RecipeError: The batch does not divide, or is larger than the data.
         TrainingError: The loss is not finite; a resume would change numbers; a file could not be
             written; the directory is in use.
         Stopped: A signal asked to stop; everything is saved.
     """
     manifest = open_manifest(recipe)
+    report_short_videos(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
-        build = partial(build_job, manifest=manifest, runtime=runtime)
+        build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
         runtime.run_on_rank0(lambda: check_recipe(run_dir, recipe, report))
-        job = build_job(recipe, manifest, runtime)
+        job = build_job(recipe, manifest, runtime, report)
         report.say(f"run directory {run_dir.path}")
         report.say(f"{runtime.summary()}; {job.plan.summary()}")
         with diagnose_at_end(run_dir.path, recipe, runtime, report):
@@ -54,18 +62,18 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
     return final
 
 
-def build_job(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime) -> Job:
-    """Build everything that is trained, from freshly drawn weights.
+def build_job(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime, report: Report) -> Job:
+    """Build everything that is trained, from freshly drawn weights or those of `recipe.start`.
 
     Raises:
+        CheckpointError: The pretrained weights do not fit.
         DataError: There are fewer videos than one batch.
         RecipeError: The batch does not divide among the processes, or the mask is impossible.
     """
     videos = manifest.split("train")
     order, plan = plan_training(recipe, len(videos), runtime)
     torch.manual_seed(stream_seed(recipe.seed, "init"))
-    config = autoencoder_config(recipe).model_copy(update={"data": str(recipe.data)})
-    model = build_autoencoder(config, drop_path=recipe.model.drop_path, rules=recipe.model.init)
+    model, config, init = _autoencoder(recipe, report)
     return Job(
         recipe=recipe,
         objective=model,
@@ -76,9 +84,7 @@ def build_job(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime) -> J
             weight_decay=recipe.optim.weight_decay,
             tokens_decay=recipe.model.positions == "separable",  # as in MAE-ST
         ),
-        clips=PretrainClips(
-            videos, manifest.root, recipe.clip.candidates(), recipe.augment, recipe.seed
-        ),
+        clips=_training_clips(recipe, manifest),
         order=order,
         plan=plan,
         prepare=_prepare,
@@ -88,7 +94,36 @@ def build_job(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime) -> J
             data=manifest.digest,
             decoders=environment.decoders(),
             precision=runtime.precision,
+            init=init,
         ),
+    )
+
+
+def build_from_scratch(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime) -> Job:
+    """Build the job without pretrained weights: as large, and as slow."""
+    fresh = recipe.model_copy(update={"start": None})
+    return build_job(fresh, manifest, runtime, report=Silence())
+
+
+def _autoencoder(recipe: PretrainRecipe, report: Report) -> tuple[Autoencoder, ModelConfig, str]:
+    """Return the model, its configuration, and the digest of the weights it starts from."""
+    config = autoencoder_config(recipe).model_copy(update={"data": str(recipe.data)})
+    model = build_autoencoder(config, drop_path=recipe.model.drop_path, rules=recipe.model.init)
+    if recipe.start in (None, SCRATCH):
+        return model, config, ""
+    from videomae_cli.tasks.train.start import start_from_checkpoint  # knows all formats
+
+    return model, *start_from_checkpoint(recipe.start, model, config, report)
+
+
+def _training_clips(recipe: PretrainRecipe, manifest: Manifest) -> PretrainClips:
+    return PretrainClips(
+        manifest.split("train"),
+        manifest.root,
+        recipe.clip.candidates(),
+        recipe.augment,
+        recipe.seed,
+        manifest.times,
     )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model import MotionSource
 from videomae_cli.grid import TokenGrid
 from videomae_cli.report import Report, printable
@@ -92,7 +93,7 @@ def format_heading(clip: ClipView, position: int) -> str:
 
 def describe_sampling(clip: ClipView, setup: Setup) -> str:
     """Describe the selection of the frames of a clip, and its duration."""
-    sampling = "evenly spread" if setup.sampling == "segment" else f"stride {setup.stride}"
+    sampling = _describe_step(setup.clip)
     if setup.frame_choice is not None:
         sampling = f"selected by motion from {setup.frame_choice.candidates.frames}, {sampling}"
     repeats = "" if len(set(clip.indices)) == len(clip.indices) else ", some repeated"
@@ -102,10 +103,21 @@ def describe_sampling(clip: ClipView, setup: Setup) -> str:
     return f"{sampling}{repeats} ({seconds:.1f} s)"
 
 
+def _describe_step(clip: ClipSpec) -> str:
+    if clip.sampling == "segment":
+        return "evenly spread"
+    if clip.step_seconds is not None:
+        return f"{1 / clip.step_seconds:g} frames per second"
+    return f"stride {clip.stride_frames}"
+
+
 def compute_playback_fps(clip: ClipView, setup: Setup) -> float:
     """Return the frames per second for original speed, but at least `MIN_PLAYBACK_FPS`."""
-    stride: float = setup.stride
-    if setup.sampling == "segment":
+    clip_spec = setup.clip
+    if clip_spec.step_seconds is not None:
+        return max(MIN_PLAYBACK_FPS, 1 / clip_spec.step_seconds)
+    stride: float = clip_spec.stride_frames or 1
+    if clip_spec.sampling == "segment":
         stride = max(1, clip.indices[-1] - clip.indices[0]) / max(1, len(clip.indices) - 1)
     return max(MIN_PLAYBACK_FPS, (clip.info.fps or DEFAULT_FPS) / stride)
 

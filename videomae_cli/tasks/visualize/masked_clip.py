@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model import MaskSpec, MotionSource
+from videomae_cli.data import frame_sampling, time_sampling
 from videomae_cli.data.decode import read_frames, reference_decoder
 from videomae_cli.data.decoding.video_info import VideoInfo
 from videomae_cli.data.eval_crops import cut_eval_crops
-from videomae_cli.data.frame_sampling import dense_test_indices, segment_test_indices
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import Mask
@@ -71,10 +72,7 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
     """
     choice = setup.frame_choice
     grid = setup.grid if choice is None else choice.candidates
-    if setup.sampling == "segment":
-        indices = segment_test_indices(info.frames, grid.frames, 1)[0]
-    else:
-        indices = dense_test_indices(info.frames, grid.frames, setup.stride, 1)[0]
+    indices = _select_frames(setup.clip if choice is None else setup.clip.candidates(), video, info)
     # the reference decoder, because its frame indices are exact for every file
     frames_THWC = read_frames(video, indices, decoder=reference_decoder(video))
     frames_THWC = cut_eval_crops(frames_THWC, grid.height, 1)[0]
@@ -90,6 +88,14 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
         indices=[indices[position] for position in positions_T],
         frames_THWC=frames_THWC[positions_T],
     )
+
+
+def _select_frames(clip: ClipSpec, video: Path, info: VideoInfo) -> list[int]:
+    """Return the frame numbers of the clip in the middle of a video."""
+    if clip.step_seconds is None:
+        return frame_sampling.select_test_clips(clip, info.frames, 1)[0]
+    measured = time_sampling.compute_times(video, info.frames, info.fps, info.times)
+    return time_sampling.select_test_clips(clip, measured, 1)[0]
 
 
 @torch.no_grad()

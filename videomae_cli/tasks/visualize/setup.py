@@ -1,10 +1,11 @@
 """Set up a picture: clip, masks and model, from the options, else from the checkpoint."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
+from videomae_cli.config.clip import V1_RULES, ClipSpec
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import RecipeError, UsageError
@@ -42,8 +43,8 @@ class Setup(NamedTuple):
     """Clip geometry, masks and model of a picture."""
 
     grid: TokenGrid
-    stride: int
-    sampling: Literal["dense", "segment"]
+    clip: ClipSpec
+    """How the frames of the clip are sampled."""
     masks: tuple[MaskSpec, ...]
     model: Autoencoder | None
     description: str
@@ -74,7 +75,10 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
         grid = TokenGrid(options.frames or 16, size, size)
         masks = select_masks(options.strategy, options.ratio, slices=grid.t)
         _check_masks(masks, grid)
-        return Setup(grid, options.stride or 4, "dense", masks, None, NO_CHECKPOINT)
+        clip = ClipSpec(
+            frames=grid.frames, stride_frames=options.stride or 4, size=size, short=V1_RULES
+        )
+        return Setup(grid, clip, masks, None, NO_CHECKPOINT)
     loaded = read_run(checkpoint)
     config = loaded.config
     _check_options(config, options)
@@ -87,8 +91,7 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
     assumed = (f"assumed: {sentence}" for sentence in loaded.report.assumed)
     return Setup(
         model.grid,
-        options.stride or config.stride_frames,
-        config.sampling,
+        _choose_clip(config, options),
         masks,
         model,
         _describe_checkpoint(loaded),
@@ -97,6 +100,15 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
         loaded.warning,
         options.target_stats,
     )
+
+
+def _choose_clip(config: ModelConfig, options: Options) -> ClipSpec:
+    """Return how the model's clips are sampled, with the stride of the user if there is one."""
+    clip = config.clip()
+    if options.stride is None:
+        return clip
+    update = {"stride_frames": options.stride, "fps": None, "seconds": None}
+    return clip.model_copy(update=update)
 
 
 def _check_masks(masks: tuple[MaskSpec, ...], grid: TokenGrid) -> None:

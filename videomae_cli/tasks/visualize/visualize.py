@@ -62,7 +62,7 @@ class Visualisation(NamedTuple):
             "files": [str(file) for file in self.files],
             "source": self.setup.description,
             "frames": self.clip.indices,
-            "stride_frames": self.setup.stride,
+            "stride_frames": self.setup.clip.stride_frames,
             "size": grid.height,
             "tokens": grid.tokens,
             "motion_source": self.motion.source if self.motion else None,

@@ -1,0 +1,200 @@
+"""The README.md of a Hugging Face folder: a model card with code that takes the model's frames.
+
+`config.json` and `preprocessor_config.json` cannot store the distance of the frames of a clip, and
+the pipeline of transformers 5.23 spreads them over the whole video. The code written here takes the
+frames that `videomae eval` takes; it needs PyAV and transformers, and not videomae.
+"""
+
+import json
+from typing import Any
+
+from videomae_cli.checkpoints.formats.folders import README_MARK
+from videomae_cli.config.model_config import ModelConfig
+
+# licences that a model card names by these identifiers; any other is `other`, with a name
+LICENSES = ("apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc0-1.0", "mit")
+
+TITLES = {
+    "classifier": "video classifier",
+    "autoencoder": "pretrained masked video autoencoder",
+    "encoder": "video encoder",
+}
+RESULTS = {
+    "classifier": (
+        "VideoMAEForVideoClassification",
+        "logits = model(**pixels).logits[0]",
+        "print(model.config.id2label[int(logits.argmax())])",
+    ),
+    "autoencoder": ("VideoMAEModel", "latents = model(**pixels).last_hidden_state", ""),
+    "encoder": ("VideoMAEModel", "latents = model(**pixels).last_hidden_state", ""),
+}
+
+CODE = """\
+import av
+import numpy as np
+import torch
+from transformers import VideoMAEImageProcessor, {model}
+
+folder, video = ".", "video.mp4"
+
+with av.open(video) as file:
+    total = sum(1 for _ in file.decode(video=0))
+{rate}{numbers}
+with av.open(video) as file:
+    shown = {{k: frame for k, frame in enumerate(file.decode(video=0)) if k in numbers}}
+upright = {{k: np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+           for k, frame in shown.items()}}
+frames = np.stack([upright[k] for k in numbers])  # {frames} frames, rows, columns, RGB
+
+clip = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+scaled = [{size} * side // min(clip.shape[2:]) for side in clip.shape[2:]]
+clip = torch.nn.functional.interpolate(clip, scaled, mode="bilinear").round()
+top, left = (round((side - {size}) / 2) for side in scaled)
+clip = clip[:, :, top : top + {size}, left : left + {size}].byte()
+
+processor = VideoMAEImageProcessor.from_pretrained(folder)  # only mean and std
+pixels = processor(list(clip.numpy()), do_resize=False, do_center_crop=False, return_tensors="pt")
+model = {model}.from_pretrained(folder).eval()
+with torch.no_grad():
+    {output}
+"""
+RATE = """\
+with av.open(video) as file:
+    fps = float(file.streams.video[0].average_rate)  # of variable rates: take frames by their time
+"""
+
+TEXT = """\
+---
+{metadata}
+---
+{mark}
+
+# VideoMAE: {title}
+
+Licence of the weights: {license}.{origin}
+
+- Clip: {sampling}, {size} x {size} pixels.
+- Normalisation: (pixel / 255 - mean) / std with mean {mean} and std {std}.
+- {result}
+
+**The frames matter.** The video-classification pipeline of transformers 5.23 takes {frames} frames
+spread over the whole video, whatever `frame_sampling_rate` says, and `config.json` cannot say
+otherwise. This code takes the frames that `videomae eval` takes for one clip and one crop. It needs
+`av`, `torchvision` and `transformers`:
+
+```python
+{code}```
+
+It resizes as `videomae` does, without antialiasing, to within one grey level of 255 (`cv2.resize`
+gives the same pixels to the bit). The processor alone would resize with antialiasing.
+"""
+SELECTS = (
+    " This classifier was trained to see only the tokens with the most motion, which transformers"
+    " cannot store: it sees all tokens there, and its outputs differ."
+)
+
+
+def make_readme(config: ModelConfig) -> str:
+    """Return the model card of a folder."""
+    model, output, last = RESULTS[config.kind]
+    frames, size = config.grid.frames, config.grid.height
+    is_timed = _step_seconds(config) is not None
+    code = CODE.format(
+        model=model,
+        frames=frames,
+        size=size,
+        rate=RATE if is_timed else "",
+        numbers=_make_numbers_code(config),
+        output=output,
+    )
+    return TEXT.format(
+        metadata=_make_metadata(config),
+        mark=README_MARK,
+        title=TITLES[config.kind],
+        license=config.license or "not stated",
+        origin=f" Derived from {', '.join(config.derived_from)}." if config.derived_from else "",
+        sampling=describe_sampling(config, frames),
+        frames=frames,
+        size=size,
+        mean=list(config.mean),
+        std=list(config.std),
+        code=code + (last + "\n" if last else ""),
+        result=_describe_result(config),
+    )
+
+
+def describe_sampling(config: ModelConfig, frames: int) -> str:
+    """Return as text which frames of a video are a clip of `frames` frames in tests."""
+    step = _step_seconds(config)
+    if config.sampling == "segment":
+        return f"{frames} frames, one from each equal part of the whole video (segment)"
+    if step is not None:
+        return f"{frames} frames, {step:g} seconds apart, from the middle of the video (dense)"
+    return f"{frames} frames, {config.stride_frames} apart, from the middle of the video (dense)"
+
+
+def _step_seconds(config: ModelConfig) -> float | None:
+    """Return the seconds between the frames of a clip; None if they are counted in frames."""
+    fps, seconds = getattr(config, "fps", None), getattr(config, "seconds", None)
+    if seconds is not None:
+        return float(seconds) / config.grid.frames
+    return None if fps is None else 1 / float(fps)
+
+
+def _make_numbers_code(config: ModelConfig) -> str:
+    """Return code that computes the `numbers` of the frames from their `total`."""
+    frames, step = config.grid.frames, _step_seconds(config)
+    every = f"for i in range({frames})]"
+    stride = 1 if config.sampling == "segment" else config.stride_frames or 1
+    rules = {
+        "spread": f"numbers = [(2 * i * (total - 1) + {frames - 1}) // {2 * frames - 2} {every}",
+        "repeat-last": f"numbers = [min({stride} * i, total - 1) {every}",
+        "loop": f"numbers = [{stride} * i % total {every}",
+        "refuse": 'raise ValueError(f"{video}: shorter than a clip")',
+    }
+    short = f"total < {frames * stride}"
+    if config.sampling == "segment":
+        usual = [f"numbers = [total * i // {frames} {every}"]
+    elif step is None:
+        usual = [
+            f"steps = (total + {stride - 1}) // {stride}",
+            f"start = max(steps - {frames}, 0) // 2  # the clip in the middle",
+            f"numbers = [{stride} * min(start + i, steps - 1) {every}",
+        ]
+    else:
+        short = f"total / fps + 1e-6 < {frames * step}"
+        usual = [
+            f"start = max(total / fps - {frames * step}, 0) / 2  # the clip in the middle",
+            f"numbers = [min(int((start + i * {step} + 1e-6) * fps), total - 1) {every}",
+        ]
+        looped = f"((i * {step} + 1e-6) % (total / fps) + 1e-6) * fps"
+        rules["loop"] = f"numbers = [min(int({looped}), total - 1) {every}"
+        rules["repeat-last"] = f"numbers = [min(int((i * {step} + 1e-6) * fps), total - 1) {every}"
+    rule = rules.get(getattr(config, "short", ""))
+    lines = usual if rule is None else [*usual, f"if {short}:", f"    {rule}"]
+    return "\n".join(lines)
+
+
+def _make_metadata(config: ModelConfig) -> str:
+    """Return the YAML at the head of a model card; strings are quoted as in JSON, which is YAML."""
+    metadata: dict[str, Any] = {"library_name": "transformers", "tags": ["videomae"]}
+    if config.kind == "classifier":
+        metadata["pipeline_tag"] = "video-classification"
+    if config.license is not None:
+        identifier = config.license.lower()
+        is_known = identifier in LICENSES
+        metadata["license"] = identifier if is_known else "other"
+        if not is_known:
+            metadata["license_name"] = config.license
+    return "\n".join(f"{name}: {json.dumps(value)}" for name, value in metadata.items())
+
+
+def _describe_result(config: ModelConfig) -> str:
+    if config.kind != "classifier":
+        return "Result: the latents of all tokens, after the last norm if the encoder has one."
+    protocol = config.protocol_or_default
+    selection = "" if config.select is None and config.oversample == 1 else SELECTS
+    return (
+        "Result: class logits of one view. `videomae eval` averages the softmax of"
+        f" {protocol.clips} clips by {protocol.crops} crops unless told otherwise.{selection}"
+    )
