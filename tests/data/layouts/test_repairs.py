@@ -115,6 +115,11 @@ REPAIRS = {
         {"videos.txt": lines('"{path}"')}, truth_of(lambda _: None, in_train)
     ),
     "path, label": Input({"videos.txt": lines("{path}, {number}")}, truth_of(by_number)),
+    "path, frames and label, all in quotes": Input(
+        {"videos.txt": lines("'{path}'  '{frames}'  '{number}'")},
+        truth_of(by_number),
+        refusal=r"videos\.txt:1",
+    ),
     "quoted names with a comma, after a comma and a blank": Input(
         {"videos.txt": lines('"{path}", "{name}, then stop"')},
         truth_of(lambda clip: f"{clip.name}, then stop"),
