@@ -116,9 +116,8 @@ REPAIRS = {
     ),
     "path, label": Input({"videos.txt": lines("{path}, {number}")}, truth_of(by_number)),
     "path, frames and label, all in quotes": Input(
-        {"videos.txt": lines("'{path}'  '{frames}'  '{number}'")},
-        truth_of(by_number),
-        refusal=r"videos\.txt:1",
+        {"train.txt": lines("'{path}'  '{frames}'  '{number}.0'")},
+        truth_of(by_number, in_train),
     ),
     "quoted names with a comma, after a comma and a blank": Input(
         {"videos.txt": lines('"{path}", "{name}, then stop"')},
