@@ -43,7 +43,7 @@ def lines(template: str, places: Sequence[int] = (0, 1, 2), start: int = 0) -> s
     """Return one line for each clip with one of these places in its class.
 
     The template may use path, stem, name, number (from `start`), other (the next number), place,
-    split and position (in the list).
+    frames, split and position (in the list).
     """
     chosen = [clip for clip in CLIPS if clip.place in places]
     return "".join(
@@ -55,6 +55,7 @@ def lines(template: str, places: Sequence[int] = (0, 1, 2), start: int = 0) -> s
             other=start + (clip.number + 1) % 3,
             other_name=CLASSES[(clip.number + 1) % 3],
             place=clip.place,
+            frames=3 + clip.place,
             split=PLACES[clip.place],
             position=position,
         )

@@ -154,7 +154,7 @@ def draw_form(rng: Random, content: Content, labels: Labels, *, is_table: bool) 
     has_names = labels.written == content.names
     style = draw_style(rng, separators, has_names=has_names)
     columns = ("path", "label") if is_table else rng.choice(COLUMNS)
-    if len(columns) > 2 and not style.separator.isspace():
+    if len(columns) > 2 and (has_names or not style.separator.isspace()):
         columns = ("path", "label")
     titles = None
     if is_table:

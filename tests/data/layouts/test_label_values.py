@@ -49,6 +49,19 @@ NUMBERS = {
     "a score in a list without header": Input(
         {"videos.txt": lines("{path} 0.{position}1")}, None, refusal="score|regression|as many"
     ),
+    "nan, as pandas writes an empty cell": Input(
+        {"videos.csv": TABLE + lines("{path},{name}", (0, 1)) + lines("{path},nan", (2,))},
+        None,
+        refusal=r"videos\.csv:8.*(nan|no label)",
+    ),
+    "names in one column, numbers in another": Input(
+        {
+            "videos.csv": "path,class,label\n"
+            + "".join(f"{clip.path},{clip.name},{2 - clip.number}\n" for clip in CLIPS)
+        },
+        truth_of(lambda clip: (clip.name, str(2 - clip.number))),
+        says=(r"\bclass\b",),
+    ),
     "0.0 to 11.0 in a table": Input(
         {"videos.csv": TABLE + rows_of(MANY, "{path},{n}.0\n")},
         MANY,
@@ -169,6 +182,11 @@ NAMES_WITH_NUMBERS = Input(
     refusal=r"meta/names\.txt",
     options={"classes": "meta/names.txt"},
 )
+WITH_COMMA = Input(
+    {**NUMBERED, "meta/names.txt": "0 jump, then stop\n1 run\n2 wave\n"},
+    truth_of(lambda clip: ("jump, then stop", "run", "wave")[clip.number]),
+    options={"classes": "meta/names.txt"},
+)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -188,3 +206,7 @@ def test_a_class_file_names_the_classes_or_is_refused(name: str, tmp_path: Path)
 
 def test_names_that_begin_with_numbers_are_names(tmp_path: Path) -> None:
     check_input(NAMES_WITH_NUMBERS, tmp_path)
+
+
+def test_a_numbered_name_may_have_a_comma(tmp_path: Path) -> None:
+    check_input(WITH_COMMA, tmp_path)

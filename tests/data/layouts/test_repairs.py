@@ -115,6 +115,14 @@ REPAIRS = {
         {"videos.txt": lines('"{path}"')}, truth_of(lambda _: None, in_train)
     ),
     "path, label": Input({"videos.txt": lines("{path}, {number}")}, truth_of(by_number)),
+    "path, frames and label, all in quotes": Input(
+        {"train.txt": lines("'{path}'  '{frames}'  '{number}.0'")},
+        truth_of(by_number, in_train),
+    ),
+    "quoted names with a comma, after a comma and a blank": Input(
+        {"videos.txt": lines('"{path}", "{name}, then stop"')},
+        truth_of(lambda clip: f"{clip.name}, then stop"),
+    ),
     "a pandas index in a CSV": Input(
         {"videos.csv": ",path,label\n" + lines("{position},{path},{name}")}, truth_of()
     ),

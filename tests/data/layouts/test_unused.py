@@ -16,6 +16,7 @@ from tests.data.layouts.known_input import (
     by_number,
     by_place,
     check_input,
+    in_train,
     lines,
     no_label,
     truth_of,
@@ -103,6 +104,13 @@ INPUTS = {
         truth_of(named_or_not, at_random),
         refusal="Klasse",
         says=("Klasse",),
+    ),
+    "a video in no list, beside a list of absolute paths": Input(
+        {"clips/train.txt": lines("@ROOT@/{path} {number}")},
+        truth_of(by_number, in_train),
+        says=(r"extra\.mp4",),
+        source="clips",
+        others=("extra.mp4",),
     ),
     "--label-column": Input(
         {"videos.csv": "Klasse,path,label\n" + lines("{name},{path},7")},
