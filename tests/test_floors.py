@@ -19,7 +19,7 @@ FLOORS: dict[str, set[str]] = {
     "errors": set(),
     "grid": {"errors"},
     "rng": set(),
-    "atomic": set(),
+    "atomic": {"report"},
     "report": set(),
     "units": set(),
     "position_table": set(),

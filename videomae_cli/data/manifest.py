@@ -123,8 +123,7 @@ def read_manifest(directory: Path) -> Manifest:
     digest = _digest(csv_text(COLUMNS, videos), classes)
     if facts.get("digest") != digest:
         logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
-    times = facts.get("times_digest")
-    times_digest = times if isinstance(times, str) else None
+    times_digest = facts["times_digest"] if isinstance(facts.get("times_digest"), str) else None
     root, names = Path(facts["root"]), _encodable(classes)
     return Manifest(root, videos, names, digest, directory, times_digest)
 

@@ -8,7 +8,6 @@ JSON                    ["run", ...], {"run": 0, ...}, {"0": "run", ...}, or a H
 pbtxt                   item { name: "run" id: 1 } (AVA)
 """
 
-import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,8 @@ HEADER_WORDS = frozenset((
     "class_idx", "number", "no", "code", "title",
 ))
 # fmt: on
+_INDEX_FIRST = re.compile(r"\"?(\d+)\"?\s*(?:[,;|\t:.)]\s*|\s)(.+)")
+_INDEX_LAST = re.compile(r"(.+?)\s*(?:[,;|\t:]\s*|\s)\"?(\d+)\"?")
 _PBTXT_ITEM = re.compile(r"\{([^{}]*)\}")
 _PBTXT_NAMES = (r"\bdisplay_name", r"\b(?:name|label_name)")  # in the order of preference
 _PBTXT_ID = re.compile(r"\b(?:id|label_id)\s*:\s*(\d+)")
@@ -73,39 +74,30 @@ def read_classes(text: str, encoding: str | None = None) -> ClassNames:
 
 def _read_lines(path: Path, content: str) -> tuple[int | None, list[str]]:
     lines = [(n, line.strip()) for n, line in enumerate(content.splitlines(), 1) if line.strip()]
-    texts = [line for _, line in lines]
-    header = [cell.lower() for cell in _split_cells(texts[0])] if texts else []
-    has_header = bool(header) and all(cell in HEADER_WORDS for cell in header)
-    body = lines[1:] if has_header and len(header) > 1 else lines
-    cells = [_split_cells(text) for _, text in body]
-    for column in (0, -1):
-        numbers = [parse_integer(row[column]) if len(row) == 2 else None for row in cells]
-        if cells and None not in numbers:
-            pairs = [(n, row[-1 - column]) for n, row in zip(numbers, cells, strict=True)]
-            return _order(path, [(n, name) for n, name in pairs if n is not None])
-        indexed = sum(number is not None for number in numbers)
-        if 2 * indexed > len(cells) > 0:
-            line = body[next(i for i, number in enumerate(numbers) if number is None)]
+    has_header = bool(lines) and _is_header(lines[0][1])
+    body = lines[1:] if has_header else lines
+    for form, number, name in ((_INDEX_FIRST, 1, 2), (_INDEX_LAST, 2, 1)):
+        found = [form.fullmatch(text) for _, text in body]
+        pairs = [(int(match[number]), unquote(match[name])) for match in found if match]
+        if body and len(pairs) == len(body):
+            return _order(path, pairs)
+        if 2 * len(pairs) > len(body):
+            line, text = body[found.index(None)]
             raise DataError(
-                f"{path}:{line[0]}: {line[1]!r} is not an index and a name, but other lines are",
+                f"{path}:{line}: {text!r} is not an index and a name, but other lines are",
                 "write `INDEX NAME` in all lines, or names only",
             )
     if has_header:
         raise DataError(
-            f"{path}:1: {texts[0]!r} looks like a header, not like the name of a class",
+            f"{path}:1: {lines[0][1]!r} looks like a header, not like the name of a class",
             "remove the first line",
         )
-    return None, [unquote(text) for text in texts]
+    return None, [unquote(text) for _, text in lines]
 
 
-def _split_cells(text: str) -> list[str]:
-    """Split a line into an index and a name, in either order; else return it whole."""
-    for delimiter in (",", "\t", ";", "|"):
-        cells = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True))
-        if len(cells) == 2:
-            return [cell.strip() for cell in cells]
-    words = re.fullmatch(r"(\d+)[:.)]?\s+(.+)", text) or re.fullmatch(r"(.+?)\s+(\d+)", text)
-    return [unquote(word) for word in words.groups()] if words else [unquote(text)]
+def _is_header(text: str) -> bool:
+    words = [unquote(cell).lower() for cell in re.split(r"[,;|\t]", text)]
+    return all(word in HEADER_WORDS for word in words)
 
 
 def _read_json(path: Path, content: str) -> tuple[int | None, list[str]]:

@@ -33,11 +33,19 @@ def check_no_duplicates(entries: Sequence[VideoEntry], root: Path) -> None:
     seen: dict[str, VideoEntry] = {}
     for entry in entries:
         first = seen.setdefault(os.path.normpath(root / entry.path), entry)
-        if first is not entry:
+        if first is entry:
+            continue
+        where = f"{entry.where}: {entry.path!r} is listed twice, first in {first.where}"
+        if first.label != entry.label and first.split == entry.split:
             raise DataError(
-                f"{entry.where}: {entry.path!r} is listed twice, first in {first.where}",
-                "remove one of them; a video in two splits would be used for training and testing",
+                f"{where}, with the labels {first.label!r} and {entry.label!r}: several labels per "
+                "video are not supported yet",
+                "write one label for each video",
             )
+        raise DataError(
+            where,
+            "remove one of them; a video in two splits would be used for training and testing",
+        )
 
 
 def check_has_training_videos(entries: Sequence[VideoEntry], *, has_classes: bool) -> None:

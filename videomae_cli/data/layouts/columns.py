@@ -12,7 +12,7 @@ from videomae_cli.data.layouts.video_entry import Reading
 PATHS = (
     "path", "video_path", "filepath", "file_path", "file", "filename", "file_name", "video",
     "video_name", "video_file", "videos", "clip", "clip_path", "clip_name", "vid_name", "rel_path",
-    "relative_path", "full_path", "video_filename", "frames_path", "folder",
+    "relative_path", "full_path", "video_filename", "frames_path", "frame_dir", "frames_folder",
 )
 IDS = ("video_id", "youtube_id", "id", "vid", "uid", "clip_id", "name", "stem")
 LABELS = (

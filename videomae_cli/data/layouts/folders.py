@@ -149,7 +149,7 @@ def _are_splits(source: Path, videos: Sequence[Path], level: int) -> bool:
         raise DataError(
             f"{source}: {join_some(splits)} are named after splits, but {join_some(others)} "
             f"{'is' if len(others) == 1 else 'are'} not",
-            "move the other folders away; a folder for each of train, val and test stays",
+            "move the other folders away; or, if these are names of classes, rename them",
         )
     return not others
 

@@ -5,18 +5,17 @@
     list-frames-label   path frames label     VideoMAE V2 fine-tuning, MMAction2 (raw frames)
     list-start-frames   path start frames     VideoMAE V2 pre-training; `path 0 -1` is a whole video
 
-Fields are separated by blanks, tabs, `,`, `;`, `|` or `::`. The path ends at the last suffix of a
-video, or else fields are counted from the right, so that a path may contain the separator. A field
-with nothing but names of splits is the split. Frame counts are checked when the videos are decoded.
+A field with nothing but names of splits is the split. Frame counts are checked when the videos are
+decoded.
 """
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from videomae_cli.data.layouts.fields import Line, read_lines
 from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
-from videomae_cli.data.layouts.list_file import ListFile, parse_integer, parse_labels, unquote
+from videomae_cli.data.layouts.list_file import ListFile, parse_integer, parse_labels
 from videomae_cli.data.layouts.split_names import find_split_in_name, parse_split
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
@@ -35,33 +34,6 @@ COLUMNS = {
     START_FRAMES: "path start frames",
 }
 WHOLE_FILE = (0, -1)  # start and frames that V2 writes after the path of a video file
-SAMPLE_LINES = 2000  # lines that are read to recognise a format
-SEPARATORS = ("::", "\t", ",", ";", "|", None)  # None: blanks
-_SUFFIXES = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
-_VIDEO = re.compile(
-    rf"""(?P<path>"[^"]+"|'[^']+'|.+\.(?:{_SUFFIXES}))\s*(?P<rest>(?:::|[\s,;|]).*)?""",
-    re.IGNORECASE,
-)
-
-
-class Line(NamedTuple):
-    """One line of a list."""
-
-    number: int
-    path: str
-    fields: tuple[str, ...]
-
-
-def read_lines(path: Path, reading: Reading, limit: int | None = None) -> list[Line]:
-    """Split the lines of a list into a path and fields; blank lines are skipped."""
-    content = read_text(path, reading.encoding).content
-    numbered = [
-        (number, text.strip())
-        for number, text in enumerate(content.split("\n"), start=1)
-        if text.strip()
-    ][:limit]
-    separator = _find_separator([text for _, text in numbered])
-    return [Line(number, *_split_line(text, separator)) for number, text in numbered]
 
 
 def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
@@ -108,51 +80,6 @@ def find_list_layout(lines: Sequence[Line]) -> str:
         second == -1 for _, second in pairs
     )
     return START_FRAMES if is_start else FRAMES_LABEL
-
-
-def _find_separator(texts: Sequence[str]) -> str | None:
-    """Return the separator that divides most lines without a video suffix; None: blanks."""
-    sample = [text for text in texts[:SAMPLE_LINES] if not _VIDEO.fullmatch(text)]
-    if not sample:
-        return None
-    return next(
-        (
-            separator
-            for separator in SEPARATORS
-            if separator is None or 2 * sum(separator in text for text in sample) > len(sample)
-        ),
-        None,
-    )
-
-
-def _split_line(text: str, separator: str | None) -> tuple[str, tuple[str, ...]]:
-    match = _VIDEO.fullmatch(text)
-    if match:
-        return unquote(match["path"]), _split_fields((match["rest"] or "").strip())
-    if separator is not None:
-        path, *fields = text.split(separator)
-        return unquote(path), tuple(unquote(field) for field in fields)
-    fields = []
-    while found := re.fullmatch(r"(.*\S)\s+(-?[0-9.]+)", text):
-        text = found[1]
-        fields.insert(0, found[2])
-    return unquote(text), tuple(fields)
-
-
-def _split_fields(rest: str) -> tuple[str, ...]:
-    """Split the text after a path: `0 1`, `,jump`, `::0`; blanks may be part of a name."""
-    if not rest:
-        return ()
-    separator = next((text for text in ("::", ",", ";", "|") if rest.startswith(text)), None)
-    if separator is not None:
-        return tuple(unquote(field) for field in rest.removeprefix(separator).split(separator))
-    if "\t" in rest:
-        return tuple(unquote(field) for field in rest.split("\t"))
-    words = rest.split()
-    is_split = len(words) == 2 and parse_split(words[-1])
-    if is_split or all(re.fullmatch(r"-?[0-9.]+", word) for word in words):
-        return tuple(words)
-    return (unquote(rest),)
 
 
 def _find_split_field(lines: Sequence[Line]) -> int | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from videomae_cli.data.layouts.video_entry import VideoEntry
 
 QUOTES = "\"'"
+MISSING = ("nan", "NaN", "<NA>")  # as pandas writes an empty cell
 
 
 class ListFile(NamedTuple):
@@ -39,8 +40,9 @@ def unquote(text: str) -> str:
 def parse_labels(texts: Sequence[str]) -> list[int | str | None]:
     """Return labels as integers if all are whole numbers (`3`, `3.0`), else as they are.
 
-    An empty text is None.
+    An empty text, and one of `MISSING`, is None.
     """
+    texts = ["" if text in MISSING else text for text in texts]
     values = [parse_integer(text) for text in texts]
     is_numbered = all(
         value is not None or not text for value, text in zip(values, texts, strict=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.columns import PATHS as PATH_COLUMNS
 from videomae_cli.data.layouts.columns import normalize
+from videomae_cli.data.layouts.fields import SAMPLE_LINES, read_lines
 from videomae_cli.data.layouts.file_search import (
     LIST_SUFFIXES,
     MAX_LIST_BYTES,
@@ -21,9 +22,7 @@ from videomae_cli.data.layouts.file_search import (
 )
 from videomae_cli.data.layouts.lines import (
     COLUMNS,
-    SAMPLE_LINES,
     find_list_layout,
-    read_lines,
     read_list,
 )
 from videomae_cli.data.layouts.list_file import ListFile

@@ -1,13 +1,13 @@
 """Read text files that people wrote, in any encoding.
 
-UTF-8, and UTF-16 or UTF-32 with a byte order mark, are certain. Any other encoding is guessed by
-`charset-normalizer`, and the guess is reported. Short texts often fit several code pages: if these
-read them differently, the user is asked.
+UTF-8, and UTF-16 or UTF-32 with a byte order mark, are certain. Text of a Western language is read
+as cp1252, and this guess is reported. Any other text fits several code pages, as short texts do:
+the user is asked, and sees how it reads in those that `charset-normalizer` finds possible.
 """
 
 import codecs
+import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,14 +20,15 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-LATIN = "cp1252"  # named in place of other code pages with the same result
+LATIN = "cp1252"
 # fmt: off
 CODE_PAGES = [
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "cp932",
     "euc_jp", "gb18030", "big5", "cp949",
 ]
 # fmt: on
-LIKELY, POSSIBLE = 0.05, 0.15  # share of implausible characters
+POSSIBLE = 0.15  # share of implausible characters
+WESTERN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿœß«»°–—‘’“”…")  # noqa: RUF001
 GUESS_BYTES = 1 << 20
 
 
@@ -88,33 +89,39 @@ def _check_name(path: Path, encoding: str) -> str:
 
 
 def _guess(path: Path, data: bytes) -> Text:
-    """Read text in the only code page that fits; a DataError shows how it reads in several."""
+    """Read text of a Western language as cp1252; a DataError shows how other text may read."""
+    if _is_western(data):
+        content = data.decode(LATIN)
+        line, examples = _find_difference([data.decode("ascii", "replace"), content])
+        return Text(
+            content,
+            LATIN,
+            f"{path} is not UTF-8: read as {LATIN}, a guess; line {line} becomes {examples[1]!r} "
+            "(if that is wrong: --encoding NAME)",
+        )
     from charset_normalizer import from_bytes  # slow to load, rarely used
 
-    results = list(from_bytes(data[:GUESS_BYTES], cp_isolation=CODE_PAGES))
-    readings = {page.encoding: page.chaos for page in results if page.chaos <= POSSIBLE}
-    with suppress(UnicodeDecodeError):
-        data.decode(LATIN)
-        readings[LATIN] = 0.0
-    texts = {name: data.decode(name, "replace") for name in readings}
-    likely = [name for name, chaos in readings.items() if chaos <= LIKELY]
-    if likely and len({texts[name] for name in likely}) == 1:
-        encoding = LATIN if LATIN in likely else likely[0]
-        line, examples = _find_difference([data.decode("ascii", "replace"), texts[encoding]])
-        return Text(
-            texts[encoding],
-            encoding,
-            f"{path} is not UTF-8: read as {encoding}, a guess; line {line} becomes "
-            f"{examples[1]!r} (if that is wrong: --encoding NAME)",
-        )
-    line, examples = _find_difference([data.decode("ascii", "replace"), *texts.values()])
+    results = from_bytes(data[:GUESS_BYTES], cp_isolation=CODE_PAGES)
+    names = [page.encoding for page in results if page.chaos <= POSSIBLE]
+    texts = [data.decode(name, "replace") for name in names]
+    line, examples = _find_difference([data.decode("ascii", "replace"), *texts])
     shown = "; ".join(
-        f"--encoding {name}: {example!r}" for name, example in zip(texts, examples[1:], strict=True)
+        f"--encoding {name}: {example!r}" for name, example in zip(names, examples[1:], strict=True)
     )
     raise DataError(
         f"{path}:{line}: the text is not UTF-8, and its encoding is not certain",
         f"give it: {shown or '--encoding NAME'}; or save the file as UTF-8",
     )
+
+
+def _is_western(data: bytes) -> bool:
+    """Return whether all but ASCII reads as single Western letters, or two in a row, in cp1252."""
+    try:
+        runs = re.findall(r"[^\x00-\x7f]+", data.decode(LATIN).lower())
+    except UnicodeDecodeError:
+        return False
+    lengths = {len(run) for run in runs}
+    return 1 in lengths and max(lengths) <= 2 and all(set(run) <= WESTERN for run in runs)
 
 
 def _find_difference(texts: Sequence[str]) -> tuple[int, list[str]]:

@@ -1,5 +1,6 @@
 """Sentences about files and columns beside the lists of a data set that are not used."""
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -48,6 +49,9 @@ def describe_unused(
     below = [path for path in below if _is_split_list(Path(path))]
     if below:
         remarks.append(f"lists in folders below are not used: {join_some(below)}")
+    listed = {
+        os.path.relpath(path, source) if Path(path).is_absolute() else path for path in listed
+    }
     unlisted = [path.as_posix() for path in files.videos if path.as_posix() not in listed]
     unlisted = [path for path in unlisted if Path(path).with_suffix("").as_posix() not in listed]
     if unlisted and len(unlisted) < len(files.videos):

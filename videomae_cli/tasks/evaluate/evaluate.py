@@ -38,7 +38,7 @@ def run(
 ) -> EvalResult:
     """Evaluate a classifier; write `result.json` and `scores.npz`.
 
-    Defaults: the data of the training run, its split `test` if there is one, else `val`, clips and
+    Defaults: the data of the training run, its split `test` if it has labels, else `val`, clips and
     crops of the model configuration, and an output directory beside the weights.
 
     Raises:
@@ -103,7 +103,8 @@ def _select_videos(
     if config.clip().step_seconds is not None:
         manifest = with_times(manifest)
     if split is None:
-        split = "test" if manifest.split("test") else "val"
+        is_labelled = all(video.label is not None for video in manifest.split("test"))
+        split = "test" if manifest.split("test") and is_labelled else "val"
     if not manifest.split(split):
         splits = sorted({video.split for video in manifest.videos})
         raise DataError(f"{folder}: no {split} videos", f"use --split with {' or '.join(splits)}")

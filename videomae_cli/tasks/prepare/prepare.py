@@ -47,9 +47,7 @@ def run(
     check_options(source, out, options)
     create_directory(out)
     root = options.root or (source if source.is_dir() else source.parent)
-    classes = None
-    if options.classes is not None:
-        classes = read_classes(options.classes, options.encoding)
+    classes = read_classes(options.classes, options.encoding) if options.classes else None
     layout, entries, remarks = list_videos(source, root, options, report)
     check_no_duplicates(entries, root)
     check_has_training_videos(entries, has_classes=classes is not None)
@@ -62,14 +60,10 @@ def run(
 
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
+    times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
-            out,
-            root=root,
-            videos=videos,
-            classes=labels.classes,
-            facts=facts,
-            times=_frame_times(entries, results),
+            out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
         )
     summary = PrepareSummary(
         out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder

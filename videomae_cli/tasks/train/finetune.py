@@ -32,12 +32,7 @@ from videomae_cli.tasks.evaluate.scores import EvalProtocol, Scores
 from videomae_cli.tasks.evaluate.scoring import score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
-from videomae_cli.tasks.train.job import (
-    Job,
-    open_manifest,
-    plan_training,
-    report_short_videos,
-)
+from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, report_short_videos
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.resume import check_recipe, identity

@@ -18,11 +18,10 @@ from torch import Tensor
 from videomae_cli import atomic
 from videomae_cli.config.recipe_files import OLDER_VALUES, dump_recipe, load_recipe
 from videomae_cli.config.schema import Recipe
-from videomae_cli.data.manifest import read_manifest
 from videomae_cli.engine.saving import store
 from videomae_cli.engine.saving.state import STATE, TrainingState, read_state, to_json
 from videomae_cli.engine.saving.writer import read_tensors
-from videomae_cli.errors import DataError, TrainingError
+from videomae_cli.errors import TrainingError
 from videomae_cli.report import Report
 from videomae_cli.tasks.run_dir import (
     CHECKPOINTS,
@@ -164,33 +163,11 @@ def _record_fork(parent: Path, run_dir: Path, recipe: Recipe, report: Report) ->
         raise TrainingError(f"{parent} has no checkpoint yet", "start a new run instead")
     changed = _changed_values(parent / RECIPE, recipe)
     if recipe.kind == "finetune":
-        _require_same_classes(parent, recipe)
+        from videomae_cli.tasks.train.class_check import require_same_classes
+
+        require_same_classes(parent, recipe)
     fork = Fork(str(parent.resolve()), checkpoint.name, changed)
     atomic.write_text(run_dir / FORK, json.dumps(fork._asdict(), indent=1) + "\n")
-
-
-def _require_same_classes(parent: Path, recipe: Recipe) -> None:
-    """Raise a `TrainingError` if the head of a run is for other classes, or in another order.
-
-    Not checked if the data of that run are no longer there.
-    """
-    from videomae_cli.checkpoints.class_names import describe_difference, match_classes
-
-    folder = load_recipe(str(parent / RECIPE)).data
-    if folder is None or recipe.data is None:
-        return
-    try:
-        before = read_manifest(folder).classes or ()
-    except DataError:
-        return
-    now = read_manifest(recipe.data).classes or ()
-    match = match_classes(now, before)
-    if match is None or not match.keeps_order or len(now) != len(before):
-        raise TrainingError(
-            f"{recipe.data}: its classes are not those of {parent}, in the same order;"
-            f" {describe_difference(now, before)}",
-            f"fork with the same class list, or start a new run with --checkpoint {parent}",
-        )
 
 
 def _copy_fork(run_dir: Path, identity: Mapping[str, str], report: Report) -> Path | None:
