@@ -68,7 +68,7 @@ def test_files_that_ran_into_the_time_limit_are_counted(tmp_path: Path) -> None:
     notes = Notes()
 
     show_summary(
-        PrepareSummary(tmp_path, "list", manifest, rejected, Counter({LATE_NOTE: 2})), notes
+        PrepareSummary(tmp_path, "list", manifest, rejected, (), Counter({LATE_NOTE: 2})), notes
     )
 
     assert (
