@@ -6,6 +6,7 @@ import pytest
 
 from tests.data.layouts.sources import entries_of, write_files
 from videomae_cli.data.layouts import detect_layout, scan_layout
+from videomae_cli.data.layouts.video_entry import Reading
 from videomae_cli.errors import DataError
 
 
@@ -143,3 +144,61 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     (tmp_path / "x" / "loop").symlink_to(tmp_path)
 
     assert [path for path, _, _ in entries_of(source)[1]] == ["x/a.mp4"]
+
+
+def test_folders_that_are_no_classes_and_empty_ones_are_named(tmp_path: Path) -> None:
+    one_class = write_files(tmp_path / "one", "jump/1.mp4", "jump/2.mp4")
+    splits = write_files(
+        tmp_path / "splits", *(f"train/{name}.mp4" for name in ("jump/1", "jump/2", "run/1"))
+    )
+    (splits / "train" / "wave").mkdir()
+
+    remarks = [
+        list(scan_layout(one_class, "videos").remarks),
+        list(scan_layout(splits, "class-folders").remarks),
+    ]
+
+    assert remarks == [
+        ["folders are not used as classes: jump"],
+        ["folders without videos: train/wave"],
+    ]
+
+
+def test_other_files_among_frames_are_named(tmp_path: Path) -> None:
+    images = [f"{name}/{number}.png" for name in ("a", "b") for number in (1, 2)]
+    source = write_files(tmp_path, *images, "a/boxes.xml")
+
+    listing = scan_layout(source, "videos")
+
+    assert "not used, because they are not videos: 1 file (a/boxes.xml)" in listing.remarks, (
+        listing.remarks
+    )
+
+
+def test_all_files_beside_lists_are_named(tmp_path: Path) -> None:
+    images = [f"{name}/{number}.png" for name in ("a", "b") for number in (1, 2)]
+    source = write_files(tmp_path, *images, "features.npy", "a/boxes.xml")
+    (source / "train.txt").write_text("a\n")
+
+    listing = scan_layout(source, "list-paths")
+
+    assert listing.remarks == [
+        "1 of 2 videos in this folder are in no list: b",
+        "not used, because they are neither videos nor lists: 2 files (a/boxes.xml, features.npy)",
+    ]
+
+
+def test_the_file_of_class_names_is_used(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "lists", "1.mp4")
+    (source / "train.txt").write_text("1.mp4 0\n")
+    (source / "names.txt").write_text("jump\nrun\n")
+    folders = write_files(
+        tmp_path / "folders", "jump/1.mp4", "jump/2.mp4", "run/1.mp4", "names.txt"
+    )
+
+    listings = [
+        scan_layout(source, "list-label", Reading(classes=source / "names.txt")),
+        scan_layout(folders, "class-folders", Reading(classes=folders / "names.txt")),
+    ]
+
+    assert [remark for listing in listings for remark in listing.remarks if "names" in remark] == []

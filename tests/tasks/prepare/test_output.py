@@ -1,6 +1,7 @@
 """A disk that refuses a file of `prepare` ends it with exit code 2 and the name of the file."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,32 @@ def test_a_directory_that_cannot_be_created_is_reported(
 
     assert code == 2
     assert f"--out {tmp_path / 'file' / 'out'}: Not a directory" in capfd.readouterr().err
+
+
+def test_a_list_of_another_split_beside_the_source_is_pointed_at(
+    clip: Callable[[Path], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip(tmp_path / "1.mp4")
+    (tmp_path / "all.txt").write_text("1.mp4 0\n")
+    (tmp_path / "val.txt").write_text("1.mp4 0\n")
+
+    code = app.run(command(tmp_path / "all.txt", tmp_path / "out"))
+
+    error = " ".join(capfd.readouterr().err.split())
+    assert code == 3
+    assert "no split found, but val.txt speaks of one" in error
+    assert f"name them train, val and test, and give their folder, {tmp_path}" in error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_class_folder_that_is_not_in_utf8_is_shown_by_its_bytes(
+    clip: Callable[[Path], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("b", "caf\udce9"):
+        for place in range(2):
+            clip(tmp_path / "source" / name / f"{place}.mp4")
+
+    code = app.run(command(tmp_path / "source", tmp_path / "out"))
+
+    assert code == 3
+    assert r"the class name 'caf\xe9' is not valid text" in capfd.readouterr().err

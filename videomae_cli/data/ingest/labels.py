@@ -194,6 +194,6 @@ def _check_writable(name: str) -> None:
         name.encode("utf-8")
     except UnicodeEncodeError as error:
         raise DataError(
-            f"the class name {name!r} is not valid text",
+            f"the class name '{name}' is not valid text",
             "rename the folder in UTF-8, or give the encoding of the list: --encoding NAME",
         ) from error

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.annotations import find_annotations
 from videomae_cli.data.layouts.file_search import find_files, join_some
 from videomae_cli.data.layouts.frame_folders import find_frame_folders
@@ -80,6 +81,7 @@ def scan_folders(source: Path, layout: str, reading: Reading) -> Listing:
             "give the table as SOURCE",
         )
     tree = read_tree(source)
+    tree = tree._replace(others=[p for p in tree.others if not reading.is_classes(source / p)])
     if layout == CLASS_FOLDERS and tree.class_level is None:
         level = 0 if tree.split_level is None else tree.split_level + 1
         tree = tree._replace(class_level=level)
@@ -106,7 +108,7 @@ def read_tree(source: Path) -> Tree:
     found = find_files(source)
     frames = [path for path in find_frame_folders(source) if path.parts]
     inside = set(frames)
-    others = [path for path in found.others if path.parent not in inside]
+    others = [path for path in found.others if path.parent not in inside or not is_image(path.name)]
     tree = Tree(sorted([*found.videos, *frames]), others, found.skipped)
     level = _find_first_level(tree.videos)
     if _are_splits(source, tree.videos, level):
@@ -189,8 +191,11 @@ def _describe_classes(tree: Tree) -> list[str]:
     """Return a sentence about folders between the class and its videos, which are not classes."""
     if tree.class_level is None:
         folders = {video.parent for video in tree.videos if len(video.parts) > 1}
-        is_single = tree.split_level is None and len(tree.videos) == len(folders) > 1
-        return ["each video is in a folder of its own: the folders are not used"] * is_single
+        if tree.split_level is None and len(tree.videos) == len(folders) > 1:
+            return ["each video is in a folder of its own: the folders are not used"]
+        first = 0 if tree.split_level is None else tree.split_level + 1
+        inner = {Path(*video.parts[first:-1]) for video in tree.videos} - {Path()}
+        return [f"folders are not used as classes: {join_some(sorted(inner))}"] * bool(inner)
     level = tree.class_level + 1 + (tree.split_level == tree.class_level + 1)
     below = {video.parts[level] for video in tree.videos if len(video.parts) > level + 1}
     return [
@@ -208,14 +213,14 @@ def _describe_unused(source: Path, tree: Tree) -> list[str]:
             f"{'file' if len(tree.others) == 1 else 'files'} ({join_some(tree.others)})"
         )
     with_videos = {parent for video in tree.videos for parent in video.parents}
-    empty = sorted(
-        path.name
-        for path in source.iterdir()
-        if path.is_dir()
-        and not path.name.startswith(".")
-        and path.relative_to(source) not in with_videos
-        and path.relative_to(source) not in set(tree.videos)
-    )
+    used = {*with_videos, *tree.videos}
+    parents = [path for path in sorted(with_videos) if len(path.parts) <= (tree.class_level or 0)]
+    empty = [
+        path.relative_to(source)
+        for parent in parents
+        for path in sorted((source / parent).iterdir())
+        if path.is_dir() and not path.name.startswith(".") and path.relative_to(source) not in used
+    ]
     if empty:
         remarks.append(f"folders without videos: {join_some(empty)}")
     if tree.skipped:

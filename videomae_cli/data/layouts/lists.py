@@ -72,7 +72,7 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
     _check_no_empty_split(source, found)
     entries = [entry for part in lists for entry in part.entries]
     listed = {os.path.normpath(entry.path) for entry in entries}
-    remarks = [*describe_lists(lists), *describe_unused(source, found, unnamed, listed)]
+    remarks = [*describe_lists(lists), *describe_unused(source, found, unnamed, listed, reading)]
     hints = chain.from_iterable(part.split_hints for part in lists)
     siblings = find_sibling_lists(source) if source.is_file() else []
     return Listing(
@@ -102,6 +102,7 @@ def _find_lists(source: Path, reading: Reading) -> Mapping[Path, str]:
         and not path.name.startswith(".")
         and path.is_file()
         and path.stat().st_size < MAX_LIST_BYTES
+        and not reading.is_classes(path)
     )
     return {path: _recognise_in_folder(path, reading, source) for path in candidates}
 

@@ -1,12 +1,15 @@
 """Sentences about files and columns beside the lists of a data set that are not used."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, find_files, join_some
+from videomae_cli.data.layouts.frame_folders import find_frame_folders
 from videomae_cli.data.layouts.list_file import ListFile
 from videomae_cli.data.layouts.split_names import find_split_in_name
+from videomae_cli.data.layouts.video_entry import Reading
 
 
 def describe_lists(lists: Sequence[ListFile]) -> list[str]:
@@ -29,7 +32,11 @@ def _has_labels(part: ListFile) -> bool:
 
 
 def describe_unused(
-    source: Path, found: Mapping[Path, str], unnamed: Iterable[Path], listed: Collection[str]
+    source: Path,
+    found: Mapping[Path, str],
+    unnamed: Iterable[Path],
+    listed: Collection[str],
+    reading: Reading,
 ) -> list[str]:
     """Return sentences for the files and folders beside the lists that are not used."""
     if source.is_file():
@@ -38,28 +45,48 @@ def describe_unused(
         f"{path.name} is not used: its name gives no split, those of the other lists do"
         for path in unnamed
     ]
-    others = [path.name for path, layout in found.items() if not layout]
-    if others:
+    texts = [path.name for path, layout in found.items() if not layout]
+    if texts:
         remarks.append(
-            f"not used, because they list no videos: {join_some(others)} (a file with class names "
+            f"not used, because they list no videos: {join_some(texts)} (a file with class names "
             "is given by --classes)"
         )
     files = find_files(source)
-    below = [path.as_posix() for path in files.others if len(path.parts) > 1]
-    below = [path for path in below if _is_split_list(Path(path))]
+    frames = [path for path in find_frame_folders(source) if path.parts]
+    below = [path for path in files.others if len(path.parts) > 1 and _is_split_list(path)]
     if below:
         remarks.append(f"lists in folders below are not used: {join_some(below)}")
+    remarks += _describe_unlisted(source, [*files.videos, *frames], listed)
+    inside = {*frames, *map(Path, listed)}
+    images = {path for path in files.others if path.parent in inside and is_image(path.name)}
+    seen = {*(path.relative_to(source) for path in found), *below, *images}
+    others = [path for path in files.others if path not in seen]
+    return remarks + _describe_others([p for p in others if not reading.is_classes(source / p)])
+
+
+def _describe_others(paths: Sequence[Path]) -> list[str]:
+    if not paths:
+        return []
+    return [
+        f"not used, because they are neither videos nor lists: {len(paths)} "
+        f"{'file' if len(paths) == 1 else 'files'} ({join_some(paths)})"
+    ]
+
+
+def _describe_unlisted(
+    source: Path, videos: Sequence[Path], listed: Collection[str]
+) -> Iterator[str]:
+    """Yield a sentence if some videos are in a list, and others in none."""
     listed = {
         os.path.relpath(path, source) if Path(path).is_absolute() else path for path in listed
     }
-    unlisted = [path.as_posix() for path in files.videos if path.as_posix() not in listed]
+    unlisted = [path.as_posix() for path in videos if path.as_posix() not in listed]
     unlisted = [path for path in unlisted if Path(path).with_suffix("").as_posix() not in listed]
-    if unlisted and len(unlisted) < len(files.videos):
-        remarks.append(
-            f"{len(unlisted)} of {len(files.videos)} videos in this folder are in no list: "
+    if unlisted and len(unlisted) < len(videos):
+        yield (
+            f"{len(unlisted)} of {len(videos)} videos in this folder are in no list: "
             f"{join_some(unlisted)}"
         )
-    return remarks
 
 
 def _is_split_list(path: Path) -> bool:

@@ -44,6 +44,12 @@ class Reading(NamedTuple):
     encoding: str | None = None
     root: Path | None = None
     """Directory that the paths of a list are relative to."""
+    classes: Path | None = None
+    """The file of class names, which is neither a list nor unused."""
+
+    def is_classes(self, path: Path) -> bool:
+        """Return whether a file is that of the class names."""
+        return self.classes is not None and self.classes.exists() and path.samefile(self.classes)
 
 
 class Listing(NamedTuple):

@@ -22,7 +22,12 @@ def list_videos(
             labels or of a split.
     """
     reading = Reading(
-        options.path_column, options.label_column, options.split_column, options.encoding, root
+        options.path_column,
+        options.label_column,
+        options.split_column,
+        options.encoding,
+        root,
+        None if options.classes is None else Path(options.classes),
     )
     layout = options.layout
     try:
@@ -71,6 +76,11 @@ def _check_hints(source: Path, listing: Listing, options: PrepareOptions) -> Non
 
 def _suggest(source: Path, hint: str) -> str:
     """Return the command that reads the lists of a hint, if it is a file below the source."""
+    if source.is_file() and (source.parent / hint).is_file():
+        return (
+            f"if {hint} belongs to {source.name}, name them train, val and test, and give their "
+            f"folder, {source.parent}; "
+        )
     if not (source / hint).is_file():
         return "name the column of the splits, if it has train, val and test: --split-column; "
     lists = source / hint if "/" not in hint else (source / hint).parent
