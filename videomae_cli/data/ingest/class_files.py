@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.layouts.list_file import parse_integer, unquote
+from videomae_cli.data.layouts.list_file import parse_integer, parse_json, unquote
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.errors import DataError
 
@@ -102,7 +102,7 @@ def _is_header(text: str) -> bool:
 
 def _read_json(path: Path, content: str) -> tuple[int | None, list[str]]:
     try:
-        value = json.loads(content)
+        value = parse_json(path, content)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
     for key in ("id2label", "label2id"):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from videomae_cli.data.layouts.annotations import find_annotations
 from videomae_cli.data.layouts.file_search import find_files, join_some
 from videomae_cli.data.layouts.frame_folders import find_frame_folders
-from videomae_cli.data.layouts.split_names import parse_split_folder
+from videomae_cli.data.layouts.split_names import names_a_split, parse_split_folder
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
 from videomae_cli.errors import DataError, UsageError
 
@@ -116,11 +116,33 @@ def read_tree(source: Path) -> Tree:
     classes = {video.parts[level] for video in nested}
     if not (2 <= len(classes) < len(nested) and 2 * len(nested) > len(tree.videos)):
         return tree
+    _check_classes(source, classes)
     below = {video.parts[level + 1] for video in nested if len(video.parts) > level + 2}
     all_below = all(len(video.parts) > level + 2 for video in nested)
     if tree.split_level is None and all_below and below and all(map(parse_split_folder, below)):
+        if all(len(video.parts) > level + 3 for video in nested):
+            raise _data_sets_error(source, classes, nested[0].parent)
         tree = tree._replace(split_level=level + 1)
     return tree._replace(class_level=level)
+
+
+def _check_classes(source: Path, classes: set[str]) -> None:
+    """Raise a DataError if all folders are named after folds."""
+    if all(map(names_a_split, classes)):
+        raise DataError(
+            f"{source}: the folders {join_some(sorted(classes))} are folds, not classes: several "
+            "splits of the same data are not read",
+            "give one of them as SOURCE, or rename the folders if they are classes",
+        )
+
+
+def _data_sets_error(source: Path, classes: set[str], folder: Path) -> DataError:
+    """Return the error for folders below NAME/train, which may be the classes."""
+    return DataError(
+        f"{source}: are the folders {join_some(sorted(classes))} classes, or data sets with "
+        f"classes below their splits ({folder})?",
+        "give one of them as SOURCE; or write the classes in a table: path,label,split",
+    )
 
 
 def _find_first_level(videos: Sequence[Path], level: int = 0) -> int:

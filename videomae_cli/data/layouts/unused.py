@@ -4,9 +4,11 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, find_files, join_some
+from videomae_cli.data.decoding.frame_series import is_image
+from videomae_cli.data.layouts.annotations import OTHER_SUFFIXES
+from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, FoundFiles, join_some
 from videomae_cli.data.layouts.list_file import ListFile
-from videomae_cli.data.layouts.split_names import find_split_in_name
+from videomae_cli.data.layouts.split_names import names_a_split
 
 
 def describe_lists(lists: Sequence[ListFile]) -> list[str]:
@@ -18,6 +20,14 @@ def describe_lists(lists: Sequence[ListFile]) -> list[str]:
         for part in lists
         if part.unused
     ]
+    if not any(map(_has_labels, lists)):
+        parents = [Path(entry.path).parent.name for part in lists for entry in part.entries]
+        names = sorted({*parents} - {""})
+        if 1 < len(names) < len(parents):
+            remarks.append(
+                "no labels in the lists, and the folders in the paths are not used as classes: "
+                f"{join_some(names)} (give the folder as SOURCE, or write path and class)"
+            )
     for part in lists[1:]:
         if part.layout != lists[0].layout:
             remarks.append(f"{part.path.name} has another layout, {part.layout}: {part.columns}")
@@ -29,7 +39,11 @@ def _has_labels(part: ListFile) -> bool:
 
 
 def describe_unused(
-    source: Path, found: Mapping[Path, str], unnamed: Iterable[Path], listed: Collection[str]
+    source: Path,
+    files: FoundFiles,
+    found: Mapping[Path, str],
+    unnamed: Iterable[Path],
+    listed: Collection[str],
 ) -> list[str]:
     """Return sentences for the files and folders beside the lists that are not used."""
     if source.is_file():
@@ -44,11 +58,20 @@ def describe_unused(
             f"not used, because they list no videos: {join_some(others)} (a file with class names "
             "is given by --classes)"
         )
-    files = find_files(source)
     below = [path.as_posix() for path in files.others if len(path.parts) > 1]
     below = [path for path in below if _is_split_list(Path(path))]
     if below:
         remarks.append(f"lists in folders below are not used: {join_some(below)}")
+    others = [
+        path.as_posix()
+        for path in files.others
+        if source / path not in found and path.as_posix() not in below and not is_image(path.name)
+    ]
+    if others:
+        count = f"{len(others)} {'file' if len(others) == 1 else 'files'}"
+        remarks.append(
+            f"not used, because they are neither lists nor videos: {count} ({join_some(others)})"
+        )
     listed = {
         os.path.relpath(path, source) if Path(path).is_absolute() else path for path in listed
     }
@@ -63,7 +86,7 @@ def describe_unused(
 
 
 def _is_split_list(path: Path) -> bool:
-    return path.suffix.lower() in LIST_SUFFIXES and find_split_in_name(path.name) is not None
+    return path.suffix.lower() in LIST_SUFFIXES | OTHER_SUFFIXES and names_a_split(path.stem)
 
 
 def find_sibling_lists(source: Path) -> list[str]:
