@@ -150,6 +150,12 @@ def _find_first(
     used = {label for _, label in labels}
     if classes is not None:
         count = len(classes.names)
+        if classes.is_file and classes.first is None and used == set(range(count - 1)) != {0}:
+            raise DataError(
+                f"{classes.source}: {count} names, but the labels are 0 to {count - 2}: is the "
+                f"first, {classes.names[0]!r}, a header?",
+                "remove the line; or, if a class has no videos, write `INDEX NAME` in all lines",
+            )
         is_one = classes.first == 1 or (classes.first is None and used == set(range(1, count + 1)))
         if classes.first == 1 and 0 in used:
             entry = next(entry for entry, label in labels if label == 0)

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES
 from videomae_cli.data.layouts.split_names import names_a_split
 
-SUFFIXES = LIST_SUFFIXES | {".xml", ".yaml", ".yml", ".eaf"}
+SUFFIXES = LIST_SUFFIXES | {".xml", ".yaml", ".yml", ".eaf", ".tab", ".dat", ""}
 # lists that people keep, and that are not searched
 OTHER_SUFFIXES = frozenset(
-    ("", ".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".parquet", ".feather", ".mat", ".npy")
-    + (".npz", ".h5", ".hdf5", ".tab", ".dat")
+    {".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".parquet", ".feather"}
+    | {".mat", ".npy", ".npz", ".h5", ".hdf5"}
 )
 MAX_BYTES = 200 << 20
 SAMPLE = 100  # videos whose names are searched in each file

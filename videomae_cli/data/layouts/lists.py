@@ -98,8 +98,8 @@ def _take_splits(
     names = ", ".join(sorted({split for split in splits if split}))
     if None in splits:
         return entries, [f"a folder in the paths of some videos ({names})"], []
-    taken = [entry._replace(split=split) for entry, split in zip(entries, splits, strict=True)]
-    return taken, [], [f"the splits are taken from the folders in the paths: {names}"]
+    by_path = [entry._replace(split=split) for entry, split in zip(entries, splits, strict=True)]
+    return by_path, [], [f"the splits are taken from the folders in the paths: {names}"]
 
 
 def _select_lists(found: Mapping[Path, str]) -> tuple[list[Path], list[Path]]:

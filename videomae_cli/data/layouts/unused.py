@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from videomae_cli.data.decoding.frame_series import is_image
-from videomae_cli.data.layouts.annotations import OTHER_SUFFIXES
-from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, FoundFiles, join_some
+from videomae_cli.data.layouts.annotations import OTHER_SUFFIXES, SUFFIXES
+from videomae_cli.data.layouts.file_search import FoundFiles, join_some
 from videomae_cli.data.layouts.list_file import ListFile
 from videomae_cli.data.layouts.split_names import names_a_split
 
@@ -62,16 +62,7 @@ def describe_unused(
     below = [path for path in below if _is_split_list(Path(path))]
     if below:
         remarks.append(f"lists in folders below are not used: {join_some(below)}")
-    others = [
-        path.as_posix()
-        for path in files.others
-        if source / path not in found and path.as_posix() not in below and not is_image(path.name)
-    ]
-    if others:
-        count = f"{len(others)} {'file' if len(others) == 1 else 'files'}"
-        remarks.append(
-            f"not used, because they are neither lists nor videos: {count} ({join_some(others)})"
-        )
+    remarks += _describe_others(source, files, {*found, *(source / path for path in below)})
     listed = {
         os.path.relpath(path, source) if Path(path).is_absolute() else path for path in listed
     }
@@ -85,8 +76,17 @@ def describe_unused(
     return remarks
 
 
+def _describe_others(source: Path, files: FoundFiles, known: Collection[Path]) -> list[str]:
+    """Return a sentence about files that are neither lists nor videos nor frames."""
+    others = [
+        path for path in files.others if source / path not in known and not is_image(path.name)
+    ]
+    count = f"{len(others)} {'file' if len(others) == 1 else 'files'} ({join_some(others)})"
+    return [f"not used, because they are neither lists nor videos: {count}"] * bool(others)
+
+
 def _is_split_list(path: Path) -> bool:
-    return path.suffix.lower() in LIST_SUFFIXES | OTHER_SUFFIXES and names_a_split(path.stem)
+    return path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES and names_a_split(path.stem)
 
 
 def find_sibling_lists(source: Path) -> list[str]:
@@ -96,3 +96,32 @@ def find_sibling_lists(source: Path) -> list[str]:
         for path in source.parent.iterdir()
         if path != source and _is_split_list(path) and path.is_file()
     )
+
+
+def describe_beside(
+    source: Path, videos: Sequence[Path], others: Sequence[Path], skipped: Sequence[Path]
+) -> list[str]:
+    """Return sentences about files that are not videos, and folders without videos."""
+    remarks = []
+    if others:
+        remarks.append(
+            f"not used, because they are not videos: {len(others)} "
+            f"{'file' if len(others) == 1 else 'files'} ({join_some(others)})"
+        )
+    with_videos = {parent for video in videos for parent in video.parents}
+    empty = sorted(
+        path.name
+        for path in source.iterdir()
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and path.relative_to(source) not in with_videos
+        and path.relative_to(source) not in set(videos)
+    )
+    if empty:
+        remarks.append(f"folders without videos: {join_some(empty)}")
+    if skipped:
+        remarks.append(
+            "not used, because they are hidden, or links to a folder that is read already: "
+            f"{len(skipped)} ({join_some(skipped)})"
+        )
+    return remarks

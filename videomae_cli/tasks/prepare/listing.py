@@ -72,9 +72,11 @@ def _check_hints(source: Path, listing: Listing, options: PrepareOptions) -> Non
 
 def _suggest(source: Path, hint: str) -> str:
     """Return the command that reads the lists of a hint, if it is a file below the source."""
+    if hint.startswith(("the folder ", "a folder ", "the names ")):
+        return "write a table with the columns path,label,split; "
     if not (source / hint).is_file():
         return "name the column of the splits, if it has train, val and test: --split-column; "
-    if (source / hint).suffix.lower() not in SUFFIXES:
+    if Path(hint).suffix.lower() not in SUFFIXES:
         return "it is not read: save it as text with a header, path,label,split; "
     lists = source / hint if "/" not in hint else (source / hint).parent
     return f"read it: videomae prepare {lists} --root FOLDER (the folder its paths start from); "
