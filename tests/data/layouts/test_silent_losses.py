@@ -177,3 +177,11 @@ def test_class_files_with_other_lines_and_columns_stop(text: str, tmp_path: Path
     texts: dict[str, str | bytes] = {"l.csv": table, "names/c.txt": text}
     classes = str(tmp_path / "data/names/c.txt")
     assert "c.txt" in prepare(tmp_path, CLIPS, texts, "l.csv", classes=classes).refusal
+
+
+@pytest.mark.parametrize("other", ["masks/up", "Annotations"])
+def test_other_data_beside_frames_is_no_class(other: str, tmp_path: Path) -> None:
+    folders = [f"{kind}/{video}" for kind in ("JPEGImages", "up", other) for video in ("a", "b")]
+    for folder in folders:
+        place_texts(tmp_path / "data" / folder, {f"{n}.jpg": b"" for n in (1, 2)})
+    assert "is no class, but other data" in prepare(tmp_path, [], {}).refusal

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from videomae_cli.data.layouts.annotations import find_annotations
 from videomae_cli.data.layouts.file_search import find_files, join_some
-from videomae_cli.data.layouts.frame_folders import find_frame_folders
+from videomae_cli.data.layouts.frame_folders import OTHER_DATA, find_frame_folders
 from videomae_cli.data.layouts.split_names import (
     find_split_in_name,
     names_a_split,
@@ -124,7 +124,7 @@ def read_tree(source: Path) -> Tree:
     classes = {video.parts[level] for video in nested}
     if not (2 <= len(classes) < len(nested) and 2 * len(nested) > len(tree.videos)):
         return tree
-    _check_classes(source, classes)
+    _check_classes(source, classes, has_frames=bool(frames))
     below = {video.parts[level + 1] for video in nested if len(video.parts) > level + 2}
     all_below = all(len(video.parts) > level + 2 for video in nested)
     if tree.split_level is None and all_below and below and all(map(parse_split_folder, below)):
@@ -134,8 +134,14 @@ def read_tree(source: Path) -> Tree:
     return tree._replace(class_level=level)
 
 
-def _check_classes(source: Path, classes: set[str]) -> None:
-    """Raise a DataError if all folders are named after folds."""
+def _check_classes(source: Path, classes: set[str], *, has_frames: bool) -> None:
+    """Raise a DataError if folders are named after folds, or after data such as masks."""
+    other = sorted(name for name in classes if OTHER_DATA.fullmatch(name))
+    if has_frames and other:
+        raise DataError(
+            f"{source}: {join_some(other)} beside the frames is no class, but other data",
+            "give the folder of the RGB frames as SOURCE, or move the others away",
+        )
     if all(map(names_a_split, classes)):
         raise DataError(
             f"{source}: the folders {join_some(sorted(classes))} are folds, not classes: several "
