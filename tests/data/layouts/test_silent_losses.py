@@ -185,3 +185,9 @@ def test_other_data_beside_frames_is_no_class(other: str, tmp_path: Path) -> Non
     for folder in folders:
         place_texts(tmp_path / "data" / folder, {f"{n}.jpg": b"" for n in (1, 2)})
     assert "is no class, but other data" in prepare(tmp_path, [], {}).refusal
+
+
+@pytest.mark.parametrize("column", ["clip_start", "action_start_sec", "segment", "Event End"])
+def test_columns_of_times_with_another_word_are_parts(column: str, tmp_path: Path) -> None:
+    table = f"path,label,{column}\n" + rows_of("{path},x,{time}", time=["1.5", "2"])
+    assert "select a part of each video" in prepare(tmp_path, CLIPS, {"l.csv": table}).refusal

@@ -29,7 +29,8 @@ SPLITS = ("split", "subset", "set", "partition", "phase", "usage")
 INDEX = ("", "index", "idx", "unnamed:_0", "#", "no", "no.", "row")
 _TIME = r"(start|end|begin|stop|onset|offset|from|to)"
 _UNIT = r"(time|times|timestamp|sec|secs|second|seconds|frame|frames|ms|s|idx|index)"
-TIMES = re.compile(rf"(t_?)?{_TIME}(_?{_UNIT})?|{_UNIT}_?{_TIME}|t[01]")
+_OF = r"(t_?|(clip|segment|seg|action|event|video|label|gt)_)"
+TIMES = re.compile(rf"{_OF}?{_TIME}(_?{_UNIT})?|{_UNIT}_?{_TIME}|t[01]|segments?|timestamps?")
 
 
 class Columns(NamedTuple):
