@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.layouts.list_file import parse_integer, unquote
+from videomae_cli.data.layouts.list_file import parse_integer, parse_json, unquote
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.errors import DataError
 
@@ -39,6 +39,8 @@ class ClassNames(NamedTuple):
     first: int | None = None
     """The label of the first class in the file, 0 or 1; None if the file has names only."""
     source: str = ""
+    is_file: bool = False
+    """Whether they were read from lines of a file, of which the first may be no name."""
     guess: str = ""
     """A warning, if the encoding of the file was guessed."""
 
@@ -69,7 +71,8 @@ def read_classes(text: str, encoding: str | None = None) -> ClassNames:
     duplicate = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if duplicate is not None or not names:
         raise DataError(f"{path}: {f'{duplicate!r} occurs twice' if names else 'no names'}")
-    return ClassNames(tuple(names), first, str(path), read.guess)
+    is_json = read.content.lstrip()[:1] in ("[", "{")
+    return ClassNames(tuple(names), first, str(path), not is_json, read.guess)
 
 
 def _read_lines(path: Path, content: str) -> tuple[int | None, list[str]]:
@@ -78,6 +81,14 @@ def _read_lines(path: Path, content: str) -> tuple[int | None, list[str]]:
     body = lines[1:] if has_header else lines
     for form, number, name in ((_INDEX_FIRST, 1, 2), (_INDEX_LAST, 2, 1)):
         found = [form.fullmatch(text) for _, text in body]
+        if body and all(
+            m and re.search(r"[,;|\t]", unquote(m[name])) and not m[name].strip().startswith('"')
+            for m in found
+        ):
+            raise DataError(
+                f"{path}:{body[0][0]}: {body[0][1]!r} has more than an index and a name",
+                "keep two columns",
+            )
         pairs = [(int(match[number]), unquote(match[name])) for match in found if match]
         if body and len(pairs) == len(body):
             return _order(path, pairs)
@@ -92,7 +103,22 @@ def _read_lines(path: Path, content: str) -> tuple[int | None, list[str]]:
             f"{path}:1: {lines[0][1]!r} looks like a header, not like the name of a class",
             "remove the first line",
         )
+    _check_names(path, lines)
     return None, [unquote(text) for _, text in lines]
+
+
+def _check_names(path: Path, lines: Sequence[tuple[int, str]]) -> None:
+    """Raise a DataError if lines are not names only: comments, YAML, further columns."""
+    separators = [{c for c in ",;|\t" if c in text} for _, text in lines]
+    for line, text in lines:
+        is_other = text[:1] == "#" or text[:2] == "- " or text[-1:] in (":", ",", ";", "|")
+        if is_other or (
+            len(lines) > 1 and not text.startswith('"') and set.intersection(*separators)
+        ):
+            raise DataError(
+                f"{path}:{line}: {text!r} is not the name of a class only",
+                "write one name per line, without comments and other columns, or `INDEX NAME`",
+            )
 
 
 def _is_header(text: str) -> bool:
@@ -102,7 +128,7 @@ def _is_header(text: str) -> bool:
 
 def _read_json(path: Path, content: str) -> tuple[int | None, list[str]]:
     try:
-        value = json.loads(content)
+        value = parse_json(path, content)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
     for key in ("id2label", "label2id"):

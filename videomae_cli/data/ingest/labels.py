@@ -7,11 +7,14 @@ set may be without labels, all of them.
 """
 
 import difflib
+import unicodedata
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from videomae_cli.data.ingest.class_files import ClassNames
 from videomae_cli.data.ingest.label_checks import check_labels
+from videomae_cli.data.layouts.file_search import join_some
 from videomae_cli.data.layouts.list_file import parse_integer
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
@@ -49,8 +52,22 @@ def number_labels(entries: Sequence[VideoEntry], classes: ClassNames | None = No
     for name in labels.classes or ():
         _check_writable(name)
     unknown = sum(entry.label is None and not entry.rejection for entry in entries)
+    similar = _describe_similar(labels.classes or ())
     tests = [f"{unknown} videos of the test set have no label"] * (unknown > 0)
-    return Labels(all_numbers, labels.classes, "; ".join(filter(None, [labels.remark, *tests])))
+    return Labels(
+        all_numbers, labels.classes, "; ".join(filter(None, [labels.remark, *similar, *tests]))
+    )
+
+
+def _describe_similar(names: Sequence[str]) -> list[str]:
+    """Return a sentence about classes whose names differ in what is hardly seen, as in case."""
+    groups = defaultdict(list)
+    for name in names:
+        text = unicodedata.normalize("NFKC", name).casefold()
+        seen = "".join(c for c in text if unicodedata.category(c) != "Cf" and not c.isspace())
+        groups[seen.replace("_", "").replace("-", "")].append(name)
+    pairs = [" and ".join(map(ascii, group)) for group in groups.values() if len(group) > 1]
+    return [f"different classes with almost the same name: {join_some(pairs)}"] * bool(pairs)
 
 
 def _is_unknown(entry: VideoEntry) -> bool:
@@ -133,6 +150,12 @@ def _find_first(
     used = {label for _, label in labels}
     if classes is not None:
         count = len(classes.names)
+        if classes.is_file and classes.first is None and used == set(range(count - 1)) != {0}:
+            raise DataError(
+                f"{classes.source}: {count} names, but the labels are 0 to {count - 2}: is the "
+                f"first, {classes.names[0]!r}, a header?",
+                "remove the line; or, if a class has no videos, write `INDEX NAME` in all lines",
+            )
         is_one = classes.first == 1 or (classes.first is None and used == set(range(1, count + 1)))
         if classes.first == 1 and 0 in used:
             entry = next(entry for entry, label in labels if label == 0)

@@ -8,6 +8,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +27,7 @@ def repair_paths(
     Entries whose file exists, or cannot be found, are returned as they are. `encoding` is that of
     the lists (None: detected): the names of files may be bytes in it.
     """
+    _list_videos.cache_clear()  # of an earlier call
     encoding_of = lru_cache(maxsize=None)(lambda file: encoding or read_text(file).encoding)
     counts: Counter[str] = Counter()
     examples: dict[str, str] = {}
@@ -48,6 +50,9 @@ def repair_paths(
 
 def _find(path: str, root: Path, encoding: str) -> tuple[str, str]:
     """Return the name of the repair and the path; "" and the path as it is without a repair."""
+    with_suffix = _add_suffix(path, root)
+    if len(with_suffix) == 1:
+        return "the missing suffix is added", with_suffix[0]
     for name, change in _repairs(encoding):
         found = {other for other in change(path) if other != path and _exists(root, other)}
         if len(found) == 1:
@@ -57,7 +62,6 @@ def _find(path: str, root: Path, encoding: str) -> tuple[str, str]:
 
 def _repairs(encoding: str) -> list[Repair]:
     return [
-        ("the missing suffix is added", lambda path: (path + end for end in _suffixes())),
         ("backslashes are read as slashes", lambda path: iter([path.replace("\\", "/")])),
         (
             "the accents are encoded in another way",
@@ -71,8 +75,23 @@ def _repairs(encoding: str) -> list[Repair]:
     ]
 
 
-def _suffixes() -> list[str]:
-    return sorted(VIDEO_SUFFIXES | {end.upper() for end in VIDEO_SUFFIXES})
+def _add_suffix(path: str, root: Path) -> list[str]:
+    """Return the videos that have the path, and a suffix after it."""
+    folder, _, stem = path.rpartition("/")
+    names = _list_videos(root / folder).get(stem, [])
+    return [path + name.removeprefix(stem) for name in names]
+
+
+@lru_cache(maxsize=64)
+def _list_videos(folder: Path) -> dict[str, list[str]]:
+    """Return the names of the videos in a folder, by their names without the suffix."""
+    names: dict[str, list[str]] = {}
+    with suppress(OSError, ValueError):
+        for name in os.listdir(folder):  # noqa: PTH208  (names only)
+            stem, suffix = os.path.splitext(name)  # noqa: PTH122
+            if suffix.lower() in VIDEO_SUFFIXES:
+                names.setdefault(stem, []).append(name)
+    return names
 
 
 def _encode(path: str, encoding: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.layouts.split_names import names_a_split, parse_split
+from videomae_cli.data.layouts.split_names import find_split_in_name, names_a_split, parse_split
 from videomae_cli.data.layouts.video_entry import Reading
 
 # fmt: off
@@ -29,7 +29,8 @@ SPLITS = ("split", "subset", "set", "partition", "phase", "usage")
 INDEX = ("", "index", "idx", "unnamed:_0", "#", "no", "no.", "row")
 _TIME = r"(start|end|begin|stop|onset|offset|from|to)"
 _UNIT = r"(time|times|timestamp|sec|secs|second|seconds|frame|frames|ms|s|idx|index)"
-TIMES = re.compile(rf"(t_?)?{_TIME}(_?{_UNIT})?|{_UNIT}_?{_TIME}|t[01]")
+_OF = r"(t_?|(clip|segment|seg|action|event|video|label|gt)_)"
+TIMES = re.compile(rf"{_OF}?{_TIME}(_?{_UNIT})?|{_UNIT}_?{_TIME}|t[01]|segments?|timestamps?")
 
 
 class Columns(NamedTuple):
@@ -119,9 +120,20 @@ def find_time_columns(columns: Columns, rows: Sequence[Sequence[str]]) -> list[s
     ]
 
 
-def find_split_hints(columns: Columns) -> list[str]:
-    """Return the names of unused columns that speak of a split: `fold`, `is_train`."""
-    return [name for name in columns.unused if names_a_split(name)]
+def find_split_hints(columns: Columns, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the names of unused columns that speak of a split, as `fold`, or in their cells."""
+    cells = {name: {row[n] for row in rows} for n, name in enumerate(columns.header)}
+    return [
+        name
+        for name in columns.unused
+        if names_a_split(name) or _are_splits(cells.get(name, set()))
+    ]
+
+
+def _are_splits(cells: set[str]) -> bool:
+    """Return whether cells are a few values such as `train1`, `test set`, and not only one."""
+    found = [cell for cell in cells if find_split_in_name(cell)]
+    return len(cells) > 1 and 2 * len(found) >= len(cells - {""})
 
 
 def find_one_hot(columns: Columns, rows: Sequence[Sequence[str]]) -> list[str]:

@@ -15,8 +15,13 @@ from typing import NamedTuple
 from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.annotations import find_annotations
 from videomae_cli.data.layouts.file_search import find_files, join_some
-from videomae_cli.data.layouts.frame_folders import find_frame_folders
-from videomae_cli.data.layouts.split_names import parse_split_folder
+from videomae_cli.data.layouts.frame_folders import OTHER_DATA, find_frame_folders
+from videomae_cli.data.layouts.split_names import (
+    find_split_in_name,
+    names_a_split,
+    parse_split_folder,
+)
+from videomae_cli.data.layouts.unused import describe_beside
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
 from videomae_cli.errors import DataError, UsageError
 
@@ -91,10 +96,12 @@ def scan_folders(source: Path, layout: str, reading: Reading) -> Listing:
         _check_split_folders(source, tree)
     entries = [_entry(source, video, tree, layout) for video in tree.videos]
     annotations = find_annotations(source, tree.others, tree.videos)
+    level = tree.class_level or 0
+    remarks = describe_beside(source, tree.videos, tree.others, tree.skipped, level)
     return Listing(
         entries,
-        [*_describe_unused(source, tree), *_describe_classes(tree)],
-        annotations.with_splits if tree.split_level is None else [],
+        [*remarks, *_describe_classes(tree)],
+        [*annotations.with_splits, *_find_split_hints(tree)] if tree.split_level is None else [],
         annotations.with_videos if layout == VIDEOS else [],
     )
 
@@ -113,28 +120,59 @@ def read_tree(source: Path) -> Tree:
     level = _find_first_level(tree.videos)
     if _are_splits(source, tree.videos, level):
         tree = tree._replace(split_level=level)
-        level = _find_first_level(tree.videos, level + 1)
+        level = _find_first_level(tree.videos, level + 1, has_split=True)
     nested = [video for video in tree.videos if len(video.parts) > level + 1]
     classes = {video.parts[level] for video in nested}
     if not (2 <= len(classes) < len(nested) and 2 * len(nested) > len(tree.videos)):
         return tree
+    _check_classes(source, classes, has_frames=bool(frames))
     below = {video.parts[level + 1] for video in nested if len(video.parts) > level + 2}
     all_below = all(len(video.parts) > level + 2 for video in nested)
     if tree.split_level is None and all_below and below and all(map(parse_split_folder, below)):
+        if all(len(video.parts) > level + 3 for video in nested):
+            raise _data_sets_error(source, classes, nested[0].parent)
         tree = tree._replace(split_level=level + 1)
     return tree._replace(class_level=level)
 
 
-def _find_first_level(videos: Sequence[Path], level: int = 0) -> int:
-    """Return the first level, from `level` on, at which videos are in more than one folder."""
-    if not videos:
-        return level
-    while all(len(video.parts) > level + 2 for video in videos) and (
-        len({video.parts[level] for video in videos}) == 1
-        and not parse_split_folder(videos[0].parts[level])
-    ):
+def _check_classes(source: Path, classes: set[str], *, has_frames: bool) -> None:
+    """Raise a DataError if folders are named after folds, or after data such as masks."""
+    other = sorted(name for name in classes if OTHER_DATA.fullmatch(name))
+    if has_frames and other:
+        raise DataError(
+            f"{source}: {join_some(other)} beside the frames is no class, but other data",
+            "give the folder of the RGB frames as SOURCE, or move the others away",
+        )
+    if all(map(names_a_split, classes)):
+        raise DataError(
+            f"{source}: the folders {join_some(sorted(classes))} are folds, not classes: several "
+            "splits of the same data are not read",
+            "give one of them as SOURCE, or rename the folders if they are classes",
+        )
+
+
+def _data_sets_error(source: Path, classes: set[str], folder: Path) -> DataError:
+    """Return the error for folders below NAME/train, which may be the classes."""
+    return DataError(
+        f"{source}: are the folders {join_some(sorted(classes))} classes, or data sets with "
+        f"classes below their splits ({folder})?",
+        "give one of them as SOURCE; or write the classes in a table: path,label,split",
+    )
+
+
+def _find_first_level(videos: Sequence[Path], level: int = 0, *, has_split: bool = False) -> int:
+    """Return the first level, from `level` on, at which most videos are in more than one folder.
+
+    Unless a split is known (`has_split`), a folder that is named after one is such a level.
+    """
+    while True:
+        deeper = [video for video in videos if len(video.parts) > level + 2]
+        names = {video.parts[level] for video in videos if len(video.parts) > level + 1}
+        if len(names) != 1 or 2 * len(deeper) <= len(videos):
+            return level
+        if not has_split and parse_split_folder(*names):
+            return level
         level += 1
-    return level
 
 
 def _are_splits(source: Path, videos: Sequence[Path], level: int) -> bool:
@@ -145,9 +183,10 @@ def _are_splits(source: Path, videos: Sequence[Path], level: int) -> bool:
         return False
     others = [name for name in names if name not in splits]
     is_deeper = any(
-        len(video.parts) > level + 2 for video in videos if video.parts[level] in splits
+        len(video.parts) > level + 2 and video.parts[level] in splits for video in videos
     )
-    if others and (len(splits) > 1 or is_deeper):
+    # `train` may be a class: a vehicle
+    if others and (len(splits) > 1 or is_deeper or parse_split_folder(splits[0]) != "train"):
         raise DataError(
             f"{source}: {join_some(splits)} are named after splits, but {join_some(others)} "
             f"{'is' if len(others) == 1 else 'are'} not",
@@ -174,16 +213,25 @@ def _entry(source: Path, video: Path, tree: Tree, layout: str) -> VideoEntry:
     return VideoEntry(video.as_posix(), label, split, source / video, 0, rejection=rejection)
 
 
+def _find_split_hints(tree: Tree) -> list[str]:
+    """Return what speaks of a split in the names of videos, or of folders that are no classes."""
+    level = tree.class_level
+    folders = {name for v in tree.videos for n, name in enumerate(v.parts[:-1]) if n != level}
+    hints = [f"the folder {name}" for name in sorted(folders) if names_a_split(name)]
+    splits = {find_split_in_name(video.name) for video in tree.videos}
+    return hints + ["the names of the videos"] * (len(splits) > 1 and None not in splits)
+
+
 def _describe_levels(tree: Tree) -> str:
     assert tree.class_level is not None and tree.videos
     parts = []
     if tree.split_level is not None:
         level = tree.split_level
-        names = sorted({video.parts[level] for video in tree.videos if len(video.parts) > level})
+        names = sorted({v.parts[level] for v in tree.videos if len(v.parts) > level + 1})
         parts.append(" in " + ", ".join(names) if level < tree.class_level else " with splits")
     first = tree.class_level - (tree.split_level == tree.class_level - 1)
     if first > 0:
-        parts.append(f", below {Path(*tree.videos[0].parts[:first])}")
+        parts.append(f", below {Path(*max(tree.videos, key=lambda v: len(v.parts)).parts[:first])}")
     return "".join(parts)
 
 
@@ -202,30 +250,3 @@ def _describe_classes(tree: Tree) -> list[str]:
         f"the class is the name of the folder at level {tree.class_level + 1}; the folders below "
         f"are not used as classes: {join_some(sorted(below))}"
     ] * bool(below)
-
-
-def _describe_unused(source: Path, tree: Tree) -> list[str]:
-    """Return sentences about files that are not videos, and folders without videos."""
-    remarks = []
-    if tree.others:
-        remarks.append(
-            f"not used, because they are not videos: {len(tree.others)} "
-            f"{'file' if len(tree.others) == 1 else 'files'} ({join_some(tree.others)})"
-        )
-    with_videos = {parent for video in tree.videos for parent in video.parents}
-    used = {*with_videos, *tree.videos}
-    parents = [path for path in sorted(with_videos) if len(path.parts) <= (tree.class_level or 0)]
-    empty = [
-        path.relative_to(source)
-        for parent in parents
-        for path in sorted((source / parent).iterdir())
-        if path.is_dir() and not path.name.startswith(".") and path.relative_to(source) not in used
-    ]
-    if empty:
-        remarks.append(f"folders without videos: {join_some(empty)}")
-    if tree.skipped:
-        remarks.append(
-            "not used, because they are hidden, or links to a folder that is read already: "
-            f"{len(tree.skipped)} ({join_some(tree.skipped)})"
-        )
-    return remarks

@@ -10,7 +10,8 @@ from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
 MIN_IMAGES = 2  # of a folder that is recognised as a video; a list may name a folder with one
 # names of folders that lie beside or inside those of the RGB frames, with other data of a video
 OTHER_DATA = re.compile(
-    r"(optical.?)?flow(.?[xyuv])?|depth|masks?|thermal|infrared|ir|thumb(nail)?s?", re.IGNORECASE
+    r"(optical.?)?flow(.?[xyuv])?|depth|masks?|annotations?|thermal|infrared|ir|thumb(nail)?s?",
+    re.IGNORECASE,
 )
 RGB_DATA = re.compile(r"rgb|colou?r|images?|imgs?|frames?", re.IGNORECASE)
 

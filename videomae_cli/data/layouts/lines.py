@@ -52,6 +52,7 @@ def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
     layout = layout or find_list_layout(lines)
     _check_field_counts(path, lines, layout)
     texts = [line.fields[-1] if layout in (LABEL, FRAMES_LABEL) else "" for line in lines]
+    _check_one_field(path, lines, texts)
     labels = parse_labels(texts)
     _check_one_kind(path, lines, labels)
     entries = []
@@ -113,6 +114,27 @@ def _check_field_counts(path: Path, lines: Sequence[Line], layout: str) -> None:
     for line in lines:
         if len(line.fields) != expected:
             raise _fields_error(f"{path}:{line.number}", line, COLUMNS[layout])
+
+
+def _check_one_field(path: Path, lines: Sequence[Line], texts: Sequence[str]) -> None:
+    """Raise a DataError for a name with numbers around it: `run 10 95`, or `0 run`, `1 jump`."""
+    for line, text in zip(lines, texts, strict=True):
+        if re.search(r"\s-?[\d.]+\s+-?[\d.]+$", text):
+            raise _fields_error(f"{path}:{line.number}", line, COLUMNS[LABEL])
+    for form in (r"(?P<number>\d+)\s+(?P<name>.*\D.*)", r"(?P<name>.*\D.*)\s(?P<number>\d+)"):
+        pairs = {
+            found.group("number", "name") for text in texts if (found := re.fullmatch(form, text))
+        }
+        numbers, names = (set(values) for values in zip(*pairs, strict=True)) if pairs else ((), ())
+        if (
+            pairs
+            and all(re.fullmatch(form, text) for text in texts)
+            and (len(numbers) == len(names) == len(pairs) > 1)
+        ):
+            raise DataError(
+                f"{path}:{lines[0].number}: the label {texts[0]!r} is a number and a name",
+                "write one of them: `path number` (and --classes), or `path name`",
+            )
 
 
 def _check_one_kind(path: Path, lines: Sequence[Line], labels: Sequence[int | str | None]) -> None:

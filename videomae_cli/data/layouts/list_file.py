@@ -1,13 +1,16 @@
 """One list of videos, as read from a file."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.errors import DataError
 
 QUOTES = "\"'"
-MISSING = ("nan", "NaN", "<NA>")  # as pandas writes an empty cell
+# as pandas, spreadsheets and databases write an empty cell; "None" may be a class
+MISSING = ("nan", "NaN", "<NA>", "NA", "N/A", "n/a", "#N/A", "NULL", "null")
 
 
 class ListFile(NamedTuple):
@@ -35,6 +38,19 @@ def unquote(text: str) -> str:
     if len(text) > 1 and text[0] in QUOTES and text[-1] == text[0]:
         return text[1:-1]
     return text
+
+
+def parse_json(path: Path, content: str) -> object:
+    """Return the value of a JSON text; a DataError if a key occurs twice in an object."""
+
+    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            key = next(key for n, (key, _) in enumerate(pairs) if key in dict(pairs[:n]))
+            raise DataError(f"{path}: the key {key!r} occurs twice", "remove one of them")
+        return value
+
+    return json.loads(content, object_pairs_hook=build)
 
 
 def parse_labels(texts: Sequence[str]) -> list[int | str | None]:

@@ -7,10 +7,10 @@ for each, or there is exactly one. Every other file of the folder is reported as
 import os
 import re
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 from videomae_cli.data.decoding.frame_series import is_image
+from videomae_cli.data.layouts.annotations import find_annotations
 from videomae_cli.data.layouts.columns import PATHS as PATH_COLUMNS
 from videomae_cli.data.layouts.columns import normalize
 from videomae_cli.data.layouts.fields import SAMPLE_LINES, read_lines
@@ -18,6 +18,8 @@ from videomae_cli.data.layouts.file_search import (
     LIST_SUFFIXES,
     MAX_LIST_BYTES,
     VIDEO_SUFFIXES,
+    FoundFiles,
+    find_files,
     join_some,
 )
 from videomae_cli.data.layouts.lines import (
@@ -26,10 +28,10 @@ from videomae_cli.data.layouts.lines import (
     read_list,
 )
 from videomae_cli.data.layouts.list_file import ListFile
-from videomae_cli.data.layouts.split_names import find_split_in_name
+from videomae_cli.data.layouts.split_names import find_split_in_name, find_splits_in_paths
 from videomae_cli.data.layouts.table import read_table, recognise_table
 from videomae_cli.data.layouts.unused import describe_lists, describe_unused, find_sibling_lists
-from videomae_cli.data.layouts.video_entry import Listing, Reading
+from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
 from videomae_cli.errors import DataError, UsageError
 
 TABLE = "table"
@@ -70,16 +72,35 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
     _check_given_columns(source, lists, reading)
     _check_splits(source, lists)
     _check_no_empty_split(source, found)
-    entries = [entry for part in lists for entry in part.entries]
+    entries, hint, remark = _take_splits([entry for part in lists for entry in part.entries])
     listed = {os.path.normpath(entry.path) for entry in entries}
-    remarks = [*describe_lists(lists), *describe_unused(source, found, unnamed, listed, reading)]
-    hints = chain.from_iterable(part.split_hints for part in lists)
+    files = find_files(source) if source.is_dir() else FoundFiles([], [], [])
+    unused = describe_unused(source, files, found, unnamed, listed, reading)
+    hints = [f"the column {name}" for part in lists for name in part.split_hints]
+    hints += [part.path.name for part in lists if names_a_split(part.path.stem)]
     siblings = find_sibling_lists(source) if source.is_file() else []
+    others = [path for path in files.others if source / path not in paths]
+    annotations = find_annotations(source, others, [Path(path) for path in sorted(listed)])
     return Listing(
         entries,
-        remarks + [f"not used, beside the list: {join_some(siblings)}"] * bool(siblings),
-        [*(f"the column {name}" for name in hints), *siblings],
+        [*remark, *describe_lists(lists), *unused]
+        + [f"not used, beside the list: {join_some(siblings)}"] * bool(siblings),
+        [*hints, *hint, *siblings, *annotations.with_splits],
     )
+
+
+def _take_splits(
+    entries: Sequence[VideoEntry],
+) -> tuple[Sequence[VideoEntry], list[str], list[str]]:
+    """Take splits from folders in the paths if nothing else gives them; else a hint, a remark."""
+    splits = find_splits_in_paths([entry.path for entry in entries])
+    if not splits or any(entry.split for entry in entries):
+        return entries, [], []
+    names = ", ".join(sorted({split for split in splits if split}))
+    if None in splits:
+        return entries, [f"a folder in the paths of some videos ({names})"], []
+    by_path = [entry._replace(split=split) for entry, split in zip(entries, splits, strict=True)]
+    return by_path, [], [f"the splits are taken from the folders in the paths: {names}"]
 
 
 def _select_lists(found: Mapping[Path, str]) -> tuple[list[Path], list[Path]]:

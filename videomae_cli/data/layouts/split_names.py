@@ -1,7 +1,8 @@
 """Names of the splits train, val and test, as used in columns, folder names and file names."""
 
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
@@ -20,7 +21,7 @@ _WORDS = {
     if name != "hold" or ending == "out"
 }
 
-_OTHER_WORDS = ("fold", "folds", "kfold", "split", "splits", "subset")
+_OTHER_WORDS = ("fold", "folds", "kfold", "cv", "split", "splits", "subset")
 
 
 def parse_split(name: str) -> str | None:
@@ -38,13 +39,30 @@ def parse_split_folder(name: str) -> str | None:
 def find_split_in_name(name: str) -> str | None:
     """Return the split in a file name such as `k400_train_list.txt`, if there is exactly one."""
     stem = re.sub(r"hold[_\s-]out", "holdout", Path(name).stem, flags=re.IGNORECASE)
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", stem)  # trainList and train_list
-    splits = {_WORDS.get(word.lower()) for word in [*words, *re.split(r"[^A-Za-z]+", stem)]}
+    splits = {_WORDS.get(word) for word in _words(stem)}
     splits -= {None}
     return splits.pop() if len(splits) == 1 else None
 
 
+def find_splits_in_paths(paths: Sequence[str]) -> list[str | None]:
+    """Return the split of each path, from the first level with folders of two or more splits.
+
+    Other folders of that level give None; the list is empty if there is no such level.
+    """
+    folders = [PurePosixPath(path.replace("\\", "/")).parts[:-1] for path in paths]
+    for names in zip(*folders, strict=False):  # levels that all paths have
+        splits = [parse_split_folder(name) for name in names]
+        if len({*splits} - {None}) > 1:
+            return splits
+    return []
+
+
 def names_a_split(name: str) -> bool:
     """Return whether a name speaks of splits, also in a way that is not understood: `is_train`."""
-    words = [word.lower() for word in re.split(r"[^A-Za-z]+", name) if word]
-    return any(word in _WORDS or word in _OTHER_WORDS for word in words)
+    return any(word in _WORDS or word in _OTHER_WORDS for word in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of `train_list` and `trainList`, and the latter as one word too."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    return [word.lower() for word in [*words, *re.split(r"[^A-Za-z]+", name)]]

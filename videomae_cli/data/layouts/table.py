@@ -25,7 +25,7 @@ from videomae_cli.data.layouts.columns import (
     normalize,
 )
 from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
-from videomae_cli.data.layouts.list_file import ListFile, parse_labels, unquote
+from videomae_cli.data.layouts.list_file import ListFile, parse_json, parse_labels, unquote
 from videomae_cli.data.layouts.split_names import SPLIT_NAMES, find_split_in_name, parse_split
 from videomae_cli.data.layouts.text import Text, read_text
 from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
@@ -50,7 +50,7 @@ def recognise_table(path: Path, reading: Reading) -> Table | None:
     """
     content = read_text(path, reading.encoding).content
     if content.lstrip()[:1] in ("[", "{"):
-        rows = _read_json(content)
+        rows = _read_json(path, content)
         columns = find_columns(rows[0], reading) if rows else None
         return None if columns is None else Table(columns, "")
     lines = [line for line in content.splitlines() if line.strip()][:2]
@@ -71,7 +71,10 @@ def recognise_table(path: Path, reading: Reading) -> Table | None:
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:  # a cell too long for a table
+        return [line]
     return [unquote(cell) for cell in cells]
 
 
@@ -97,7 +100,7 @@ def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
         f"columns {used}",
         entries,
         columns.unused,
-        find_split_hints(columns),
+        find_split_hints(columns, rows),
         text.guess,
         columns.header,
     )
@@ -150,7 +153,7 @@ def _read_rows(path: Path, text: Text, table: Table) -> Iterator[tuple[int, list
     """Yield line and cells of each row that is not blank; for JSON, the number of the record."""
     width = len(table.columns.header)
     if not table.delimiter:
-        yield from enumerate(_read_json(text.content)[1:], start=1)
+        yield from enumerate(_read_json(path, text.content)[1:], start=1)
         return
     reader = csv.reader(
         io.StringIO(text.content, newline=""),
@@ -177,16 +180,16 @@ def _read_rows(path: Path, text: Text, table: Table) -> Iterator[tuple[int, list
         raise DataError(f"{path}:{reader.line_num}: {error}") from error
 
 
-def _read_json(content: str) -> list[list[str]]:
+def _read_json(path: Path, content: str) -> list[list[str]]:
     """Return header and rows of JSON records, one object per line or a list; else nothing.
 
     An object of objects (`{"ID": {"label": ...}}`) has its keys in the column `id`.
     """
     try:
-        value = json.loads(content)
+        value = parse_json(path, content)
     except json.JSONDecodeError:
         try:
-            value = [json.loads(line) for line in content.splitlines() if line.strip()]
+            value = [parse_json(path, line) for line in content.splitlines() if line.strip()]
         except json.JSONDecodeError:
             return []
     if isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()):
@@ -200,4 +203,6 @@ def _read_json(content: str) -> list[list[str]]:
 def _json_cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, list) and len(value) == 1:  # the only label of a video
+        return _json_cell(value[0])
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from videomae_cli.data.decoding.frame_series import is_image
-from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, find_files, join_some
+from videomae_cli.data.layouts.annotations import OTHER_SUFFIXES, SUFFIXES
+from videomae_cli.data.layouts.file_search import FoundFiles, join_some
 from videomae_cli.data.layouts.frame_folders import find_frame_folders
 from videomae_cli.data.layouts.list_file import ListFile
-from videomae_cli.data.layouts.split_names import find_split_in_name
+from videomae_cli.data.layouts.split_names import names_a_split
 from videomae_cli.data.layouts.video_entry import Reading
 
 
@@ -21,6 +22,14 @@ def describe_lists(lists: Sequence[ListFile]) -> list[str]:
         for part in lists
         if part.unused
     ]
+    if not any(map(_has_labels, lists)):
+        parents = [Path(entry.path).parent.name for part in lists for entry in part.entries]
+        names = sorted({*parents} - {""})
+        if 1 < len(names) < len(parents):
+            remarks.append(
+                "no labels in the lists, and the folders in the paths are not used as classes: "
+                f"{join_some(names)} (give the folder as SOURCE, or write path and class)"
+            )
     for part in lists[1:]:
         if part.layout != lists[0].layout:
             remarks.append(f"{part.path.name} has another layout, {part.layout}: {part.columns}")
@@ -33,6 +42,7 @@ def _has_labels(part: ListFile) -> bool:
 
 def describe_unused(
     source: Path,
+    files: FoundFiles,
     found: Mapping[Path, str],
     unnamed: Iterable[Path],
     listed: Collection[str],
@@ -51,7 +61,6 @@ def describe_unused(
             f"not used, because they list no videos: {join_some(texts)} (a file with class names "
             "is given by --classes)"
         )
-    files = find_files(source)
     frames = [path for path in find_frame_folders(source) if path.parts]
     below = [path for path in files.others if len(path.parts) > 1 and _is_split_list(path)]
     if below:
@@ -90,7 +99,7 @@ def _describe_unlisted(
 
 
 def _is_split_list(path: Path) -> bool:
-    return path.suffix.lower() in LIST_SUFFIXES and find_split_in_name(path.name) is not None
+    return path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES and names_a_split(path.stem)
 
 
 def find_sibling_lists(source: Path) -> list[str]:
@@ -100,3 +109,36 @@ def find_sibling_lists(source: Path) -> list[str]:
         for path in source.parent.iterdir()
         if path != source and _is_split_list(path) and path.is_file()
     )
+
+
+def describe_beside(
+    source: Path,
+    videos: Sequence[Path],
+    others: Sequence[Path],
+    skipped: Sequence[Path],
+    class_level: int,
+) -> list[str]:
+    """Return sentences about files that are not videos, and folders without videos."""
+    remarks = []
+    if others:
+        remarks.append(
+            f"not used, because they are not videos: {len(others)} "
+            f"{'file' if len(others) == 1 else 'files'} ({join_some(others)})"
+        )
+    with_videos = {parent for video in videos for parent in video.parents}
+    used = {*with_videos, *videos}
+    parents = [path for path in sorted(with_videos) if len(path.parts) <= class_level]
+    empty = [
+        path.relative_to(source)
+        for parent in parents
+        for path in sorted((source / parent).iterdir())
+        if path.is_dir() and not path.name.startswith(".") and path.relative_to(source) not in used
+    ]
+    if empty:
+        remarks.append(f"folders without videos: {join_some(empty)}")
+    if skipped:
+        remarks.append(
+            "not used, because they are hidden, or links to a folder that is read already: "
+            f"{len(skipped)} ({join_some(skipped)})"
+        )
+    return remarks
