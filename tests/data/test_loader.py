@@ -278,3 +278,36 @@ def test_evaluation_items_come_one_by_one_in_the_order_asked_for(workers: int) -
 
     assert [number for number, _ in items] == [4, 3, 9, 0]
     assert [error for _, error in items] == ["", "bad", "", ""]
+
+
+class _Decoder:
+    """A decoder in a reference cycle, as PyAV leaves them; counts where it must not be freed."""
+
+    freed_in_a_worker = 0
+
+    def __init__(self) -> None:
+        self.cycle, self.owner = self, os.getpid()
+
+    def __del__(self) -> None:
+        _Decoder.freed_in_a_worker += os.getpid() != self.owner
+
+
+class _Collects:
+    """Items that are the number of decoders freed in the worker, after it collected garbage."""
+
+    def __getitem__(self, key: int) -> int:
+        gc.collect()
+        return _Decoder.freed_in_a_worker
+
+    def path(self, index: int) -> Path:
+        return Path(str(index))
+
+
+def test_workers_never_free_a_decoder_of_the_main_process() -> None:
+    """Freeing it there waits for its threads, which no fork copies: validation hung for ever."""
+    gc.disable()
+    try:
+        _Decoder()
+        assert list(load_each(_Collects(), [0, 1], workers=1)) == [0, 0]
+    finally:
+        gc.enable()

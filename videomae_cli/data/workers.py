@@ -6,6 +6,7 @@ fork) and spawned elsewhere. All workers end with the loop, however it ends.
 """
 
 import atexit
+import gc
 import multiprocessing
 import signal
 import sys
@@ -143,6 +144,10 @@ def _start_loader(
     options: LoaderOptions,
 ) -> Iterator[Any]:
     method = "fork" if sys.platform == "linux" else "spawn"
+    if options.workers:
+        # PyAV leaves decoders in reference cycles; a worker that frees one waits for its threads,
+        # which no fork copies
+        gc.collect()
     loader: DataLoader[Any] = DataLoader(
         _ErrorsAsValues(dataset),  # type: ignore[arg-type]  # torch accepts any __getitem__
         batch_sampler=keys,
