@@ -139,10 +139,10 @@ def test_the_short_videos_of_each_split_are_counted() -> None:
 
     assert notes.said == [
         "2 of 4 train videos are shorter than a clip (8 frames, 2 apart: 16 frames of the video):"
-        " the frames of their clips are spread evenly over the whole video, some repeated"
+        " the frames of their clips are spread evenly over the whole video"
         " (clip.short: spread)",
         "1 of 2 val videos are shorter than a clip (8 frames, 2 apart: 16 frames of the video):"
-        " the frames of their clips are spread evenly over the whole video, some repeated"
+        " the frames of their clips are spread evenly over the whole video"
         " (clip.short: spread)",
     ]
     assert notes.warned == []

@@ -9,7 +9,7 @@ from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 
 EFFECTS = {
-    "spread": "the frames of their clips are spread evenly over the whole video, some repeated",
+    "spread": "the frames of their clips are spread evenly over the whole video",
     "repeat-last": "their clips repeat the last frame",
     "loop": "their clips start again from the first frame",
 }

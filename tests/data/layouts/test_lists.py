@@ -106,3 +106,9 @@ def test_an_empty_list_beside_a_full_one_is_an_empty_split(tmp_path: Path) -> No
 
     with pytest.raises(DataError, match=r"val\.csv:1: no videos listed: the split val is empty"):
         entries_of(tmp_path)
+
+
+def test_a_list_whose_name_speaks_of_a_fold_hints_at_a_split(tmp_path: Path) -> None:
+    source = write_text(tmp_path / "fold1.txt", "a.mp4 0\nb.mp4 1\n")
+
+    assert scan_layout(source, "list-label").split_hints == ["fold1.txt"]

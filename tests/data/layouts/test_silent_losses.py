@@ -151,7 +151,7 @@ def test_lists_with_other_endings_are_offered(name: str, tmp_path: Path) -> None
 def test_files_beside_a_list_are_named(tmp_path: Path) -> None:
     texts: dict[str, str | bytes] = {"train.csv": TABLE, "l.xlsx": b"PK", "log.txt": "x" * 200_000}
     outcome = prepare(tmp_path, CLIPS, texts)
-    assert any("neither lists nor videos: 1 file (l.xlsx)" in line for line in outcome.lines)
+    assert any("neither videos nor lists: 1 file (l.xlsx)" in line for line in outcome.lines)
     assert any("they list no videos: log.txt" in line for line in outcome.lines)
 
 

@@ -2,9 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from videomae_cli.data.layouts.split_names import parse_split_folder
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset((
@@ -31,6 +33,30 @@ class FoundFiles(NamedTuple):
     def other_suffixes(self) -> Counter[str]:
         """Return how many other files have each suffix."""
         return Counter(path.suffix.lower() or "without suffix" for path in self.others)
+
+
+class Tree(NamedTuple):
+    """The videos below a folder, and which levels of their paths are splits and classes."""
+
+    videos: Sequence[Path]
+    """Relative to the folder."""
+    others: Sequence[Path]
+    """Other files, without the images of frame folders."""
+    skipped: Sequence[Path] = ()
+    split_level: int | None = None
+    class_level: int | None = None
+
+    def split(self, video: Path) -> str | None:
+        """Return the split of a video."""
+        if self.split_level is None or len(video.parts) <= self.split_level + 1:
+            return None
+        return parse_split_folder(video.parts[self.split_level])
+
+    def label(self, video: Path) -> str | None:
+        """Return the class of a video; None if it is above the class folders."""
+        if self.class_level is None or len(video.parts) <= self.class_level + 1:
+            return None
+        return video.parts[self.class_level]
 
 
 def find_files(folder: Path) -> FoundFiles:

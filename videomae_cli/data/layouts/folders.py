@@ -10,11 +10,10 @@ the class folders are rejected with a reason. A folder of numbered images is a v
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.annotations import find_annotations
-from videomae_cli.data.layouts.file_search import find_files, join_some
+from videomae_cli.data.layouts.file_search import Tree, find_files, join_some
 from videomae_cli.data.layouts.frame_folders import OTHER_DATA, find_frame_folders
 from videomae_cli.data.layouts.split_names import (
     find_split_in_name,
@@ -27,30 +26,6 @@ from videomae_cli.errors import DataError, UsageError
 
 CLASS_FOLDERS, VIDEOS = "class-folders", "videos"
 NOT_IN_A_CLASS = "above the class folders, so without a class"
-
-
-class Tree(NamedTuple):
-    """The videos below a folder, and which levels of their paths are splits and classes."""
-
-    videos: Sequence[Path]
-    """Relative to the folder."""
-    others: Sequence[Path]
-    """Other files, without the images of frame folders."""
-    skipped: Sequence[Path] = ()
-    split_level: int | None = None
-    class_level: int | None = None
-
-    def split(self, video: Path) -> str | None:
-        """Return the split of a video."""
-        if self.split_level is None or len(video.parts) <= self.split_level + 1:
-            return None
-        return parse_split_folder(video.parts[self.split_level])
-
-    def label(self, video: Path) -> str | None:
-        """Return the class of a video; None if it is above the class folders."""
-        if self.class_level is None or len(video.parts) <= self.class_level + 1:
-            return None
-        return video.parts[self.class_level]
 
 
 def recognise_folders(source: Path, reading: Reading) -> dict[str, str]:

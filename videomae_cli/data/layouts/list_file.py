@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli.data.layouts.split_names import find_splits_in_paths
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
@@ -75,3 +76,17 @@ def parse_integer(text: str) -> int | None:
     except ValueError:
         return None
     return int(value) if value.is_integer() and abs(value) < 2**53 and "_" not in text else None
+
+
+def take_splits(
+    entries: Sequence[VideoEntry],
+) -> tuple[Sequence[VideoEntry], list[str], list[str]]:
+    """Take splits from folders in the paths if nothing else gives them; else a hint, a remark."""
+    splits = find_splits_in_paths([entry.path for entry in entries])
+    if not splits or any(entry.split for entry in entries):
+        return entries, [], []
+    names = ", ".join(sorted({split for split in splits if split}))
+    if None in splits:
+        return entries, [f"a folder in the paths of some videos ({names})"], []
+    by_path = [entry._replace(split=split) for entry, split in zip(entries, splits, strict=True)]
+    return by_path, [], [f"the splits are taken from the folders in the paths: {names}"]

@@ -27,11 +27,11 @@ from videomae_cli.data.layouts.lines import (
     find_list_layout,
     read_list,
 )
-from videomae_cli.data.layouts.list_file import ListFile
-from videomae_cli.data.layouts.split_names import find_split_in_name, find_splits_in_paths
+from videomae_cli.data.layouts.list_file import ListFile, take_splits
+from videomae_cli.data.layouts.split_names import find_split_in_name, names_a_split
 from videomae_cli.data.layouts.table import read_table, recognise_table
 from videomae_cli.data.layouts.unused import describe_lists, describe_unused, find_sibling_lists
-from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
+from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import DataError, UsageError
 
 TABLE = "table"
@@ -72,7 +72,7 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
     _check_given_columns(source, lists, reading)
     _check_splits(source, lists)
     _check_no_empty_split(source, found)
-    entries, hint, remark = _take_splits([entry for part in lists for entry in part.entries])
+    entries, hint, remark = take_splits([entry for part in lists for entry in part.entries])
     listed = {os.path.normpath(entry.path) for entry in entries}
     files = find_files(source) if source.is_dir() else FoundFiles([], [], [])
     unused = describe_unused(source, files, found, unnamed, listed, reading)
@@ -87,20 +87,6 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
         + [f"not used, beside the list: {join_some(siblings)}"] * bool(siblings),
         [*hints, *hint, *siblings, *annotations.with_splits],
     )
-
-
-def _take_splits(
-    entries: Sequence[VideoEntry],
-) -> tuple[Sequence[VideoEntry], list[str], list[str]]:
-    """Take splits from folders in the paths if nothing else gives them; else a hint, a remark."""
-    splits = find_splits_in_paths([entry.path for entry in entries])
-    if not splits or any(entry.split for entry in entries):
-        return entries, [], []
-    names = ", ".join(sorted({split for split in splits if split}))
-    if None in splits:
-        return entries, [f"a folder in the paths of some videos ({names})"], []
-    by_path = [entry._replace(split=split) for entry, split in zip(entries, splits, strict=True)]
-    return by_path, [], [f"the splits are taken from the folders in the paths: {names}"]
 
 
 def _select_lists(found: Mapping[Path, str]) -> tuple[list[Path], list[Path]]:
