@@ -1,9 +1,12 @@
-"""Shared fixtures: where the reference material is, and nothing else."""
+"""Shared fixtures, and a hook: where the reference material is, and output that can be sent."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+from videomae_cli.report import encodable
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # as many processes as cores: the threads that torch starts would only be in the way
@@ -19,3 +22,11 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside the checkout: reference outputs and real clips are away")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape names that are not UTF-8 in captured output: pytest-xdist 3.8 cannot send them."""
+    report = yield
+    report.sections = [(name, encodable(text)) for name, text in report.sections]
+    return report
