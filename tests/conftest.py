@@ -29,4 +29,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Escape names that are not UTF-8 in captured output: pytest-xdist 3.8 cannot send them."""
     report = yield
     report.sections = [(name, encodable(text)) for name, text in report.sections]
+    if encodable(str(report.longrepr)) != str(report.longrepr):
+        report.longrepr = encodable(str(report.longrepr))
     return report

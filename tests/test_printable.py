@@ -27,7 +27,7 @@ from videomae_cli.cli.plain_report import PlainReport
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.recipe_files import dump_recipe, load_recipe
 from videomae_cli.config.transformer import SIZES
-from videomae_cli.data.decode import DECODERS, read_frames
+from videomae_cli.data.decode import FILE_DECODERS, read_frames
 from videomae_cli.data.manifest import CLASSES, DATASET, Video, read_manifest, write_manifest
 from videomae_cli.engine.saving.writer import read_tensors, write_tensors
 from videomae_cli.errors import DataError
@@ -262,7 +262,7 @@ def test_videos_are_decoded_in_directories_of_any_name(
     keep_records_from_pytest(monkeypatch)
     video = write_clip(tmp_path / "a.mp4", 6).rename(tmp_path / LATIN)
 
-    frames = [read_frames(video, [0, 5], decoder=decoder) for decoder in DECODERS]
+    frames = [read_frames(video, [0, 5], decoder=decoder) for decoder in FILE_DECODERS]
 
     assert np.array_equal(*frames)
 
