@@ -30,6 +30,7 @@ from videomae_cli.data.layouts.split_names import SPLIT_NAMES, find_split_in_nam
 from videomae_cli.data.layouts.text import Text, read_text
 from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
 from videomae_cli.errors import DataError
+from videomae_cli.report import format_json
 
 DELIMITERS = (",", "\t", ";", "|", " ")
 
@@ -205,4 +206,6 @@ def _json_cell(value: object) -> str:
         return ""
     if isinstance(value, list) and len(value) == 1:  # the only label of a video
         return _json_cell(value[0])
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | dict):
+        return format_json(value)
+    return value if isinstance(value, str) else json.dumps(value)

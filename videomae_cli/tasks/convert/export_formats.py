@@ -4,7 +4,6 @@ Both formats use the graph that torch.export traces. Errors that depend on the c
 cannot be part of a graph and are left out.
 """
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from videomae_cli.checkpoints.reading.files import first_line
 from videomae_cli.errors import CheckpointError, UsageError
-from videomae_cli.report import is_encodable
+from videomae_cli.report import format_json, is_encodable
 
 INPUT = "clip"
 OPSET = 20
@@ -121,7 +120,7 @@ def _open_onnx(path: Path) -> ModelFunction:
 
 def _write_torch(model: nn.Module, inputs: ExportInput, path: Path) -> None:
     shapes = None if inputs.is_batch_fixed else ({0: torch.export.Dim("batch", min=1)},)
-    notes = {EXTRA_FILE: json.dumps(dict(inputs.metadata), ensure_ascii=False)}
+    notes = {EXTRA_FILE: format_json(dict(inputs.metadata))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.export.export(model, (inputs.clip_BCTHW,), dynamic_shapes=shapes)
