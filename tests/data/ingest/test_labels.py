@@ -178,6 +178,24 @@ def test_class_files_of_all_forms_are_read(form: str, tmp_path: Path) -> None:
     assert classes.first == (1 if form in ("tabs, from 1", "ucf", "pbtxt") else first)
 
 
+def test_names_in_a_pbtxt_may_be_escaped_and_contain_braces(tmp_path: Path) -> None:
+    (tmp_path / "map.pbtxt").write_text(
+        'item { id: 1 name: "the \\"V\\" sign" }\n'
+        "item { id: 2 name: 'don\\'t {id: 9}' }\n"
+        'item { id: 3 name: "\\303\\251ternuer, é" }\n'
+    )
+
+    names = read_classes(str(tmp_path / "map.pbtxt")).names
+
+    assert names == ('the "V" sign', "don't {id: 9}", "éternuer, é")
+
+
+def test_a_doubled_quote_in_a_quoted_name_is_one(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text('id,name\n0,"the ""V"" sign"\n1,"sit, then stand"\n')
+
+    assert read_classes(str(tmp_path / "labels.csv")).names == ('the "V" sign', "sit, then stand")
+
+
 def test_labels_are_counted_as_in_the_class_file(tmp_path: Path) -> None:
     (tmp_path / "classInd.txt").write_text("1 a\n2 b\n3 c\n")
     classes = read_classes(str(tmp_path / "classInd.txt"))

@@ -27,7 +27,8 @@ HEADER_WORDS = frozenset((
 # fmt: on
 _INDEX_FIRST = re.compile(r"\"?(\d+)\"?\s*(?:[,;|\t:.)]\s*|\s)(.+)")
 _INDEX_LAST = re.compile(r"(.+?)\s*(?:[,;|\t:]\s*|\s)\"?(\d+)\"?")
-_PBTXT_ITEM = re.compile(r"\{([^{}]*)\}")
+_QUOTED = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
+_PBTXT_ITEM = re.compile(rf"\{{((?:{_QUOTED}|[^{{}}\"'])*)\}}")
 _PBTXT_NAMES = (r"\bdisplay_name", r"\b(?:name|label_name)")  # in the order of preference
 _PBTXT_ID = re.compile(r"\b(?:id|label_id)\s*:\s*(\d+)")
 
@@ -162,13 +163,23 @@ def _pair(value: Mapping[str, object]) -> list[tuple[int, str]] | None:
 def _read_pbtxt(path: Path, content: str) -> tuple[int, list[str]]:
     pairs = []
     for item in _PBTXT_ITEM.findall(content):
-        number = _PBTXT_ID.search(item)
-        found = (re.search(rf"{key}\s*:\s*(\"[^\"]*\"|'[^']*')", item) for key in _PBTXT_NAMES)
+        number = _PBTXT_ID.search(re.sub(_QUOTED, "", item))
+        found = (re.search(rf"{key}\s*:\s*({_QUOTED})", item) for key in _PBTXT_NAMES)
         name = next(filter(None, found), None)
         if number is None or name is None:
             raise DataError(f"{path}: an item without id and name: {' '.join(item.split())!r}")
-        pairs.append((int(number[1]), name[1][1:-1]))
+        pairs.append((int(number[1]), _unescape(path, name[1][1:-1])))
     return _order(path, pairs)
+
+
+def _unescape(path: Path, text: str) -> str:
+    """Resolve escape sequences of Protocol Buffers' text format: quotes, and octal UTF-8."""
+    if "\\" not in text:
+        return text
+    try:
+        return text.encode().decode("unicode_escape").encode("latin-1").decode()
+    except UnicodeError as error:
+        raise DataError(f"{path}: the name {text!r} has an escape that is not read") from error
 
 
 def _order(path: Path, pairs: Sequence[tuple[int, str]]) -> tuple[int, list[str]]:

@@ -34,10 +34,10 @@ class ListFile(NamedTuple):
 
 
 def unquote(text: str) -> str:
-    """Remove blanks and one pair of quotes around a text."""
+    """Remove blanks and one pair of quotes around a text, in which a doubled quote is one."""
     text = text.strip()
     if len(text) > 1 and text[0] in QUOTES and text[-1] == text[0]:
-        return text[1:-1]
+        return text[1:-1].replace(2 * text[0], text[0])
     return text
 
 
