@@ -5,8 +5,7 @@ from pathlib import Path
 from videomae_cli.data.ingest.list_checks import drop_copied_test_list, reject_parts
 from videomae_cli.data.ingest.path_repair import repair_paths
 from videomae_cli.data.layouts import detect_layout, scan_layout
-from videomae_cli.data.layouts.annotations import SUFFIXES
-from videomae_cli.data.layouts.file_search import join_some
+from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
@@ -86,7 +85,7 @@ def _suggest(source: Path, hint: str) -> str:
         )
     if not (source / hint).is_file():
         return "name the column of the splits, if it has train, val and test: --split-column; "
-    if Path(hint).suffix.lower() not in SUFFIXES:
+    if Path(hint).suffix.lower() not in LIST_SUFFIXES:
         return "it is not read: save it as text with a header, path,label,split; "
     lists = source / hint if "/" not in hint else (source / hint).parent
     return f"read it: videomae prepare {lists} --root FOLDER (the folder its paths start from); "

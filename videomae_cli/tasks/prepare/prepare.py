@@ -47,7 +47,8 @@ def run(
     check_options(source, out, options)
     create_directory(out)
     root = options.root or (source if source.is_dir() else source.parent)
-    classes = read_classes(options.classes, options.encoding) if options.classes else None
+    given = options.classes
+    classes = None if given is None else read_classes(given, options.encoding)
     layout, entries, remarks = list_videos(source, root, options, report)
     check_no_duplicates(entries, root)
     check_has_training_videos(entries, has_classes=classes is not None)
