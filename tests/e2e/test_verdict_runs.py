@@ -47,6 +47,21 @@ def test_a_healthy_run_is_normal(
     assert (tmp_path / "run/curves.png").stat().st_size > 10_000
 
 
+def test_the_verdict_says_what_is_shorter_than_a_clip(
+    prepared: Path, recipes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stride in (1, 50):
+        changes = ["schedule.steps=4", "schedule.warmup_steps=1", f"clip.stride_frames={stride}"]
+
+        assert app.run(arguments(recipes, prepared, tmp_path / str(stride), *changes)) == 0
+
+    videos = open_manifest(load_recipe(str(tmp_path / "50/recipe.yaml"))).split("train")
+    said = f"{len(videos)} of {len(videos)} train videos are shorter than a clip ("
+    assert said in capsys.readouterr().out
+    assert said in verdict_of(tmp_path / "50")[1]
+    assert "shorter than a clip" not in verdict_of(tmp_path / "1")[1]
+
+
 def test_a_learning_rate_a_thousand_times_too_high_has_diverged(
     prepared: Path, recipes: Path, tmp_path: Path
 ) -> None:

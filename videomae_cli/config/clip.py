@@ -17,6 +17,13 @@ V1_RULES: Short = "videomae-v1"
 PositiveNumber = Annotated[float, Field(gt=0.0)]
 
 
+def compute_step(frames: int, fps: float | None, seconds: float | None) -> float | None:
+    """Return the seconds between consecutive frames of a clip; None if neither rate is given."""
+    if seconds is not None:
+        return seconds / frames
+    return None if fps is None else 1 / fps
+
+
 class ClipSpec(Spec):
     """How frames are sampled from a video, and how a clip is cut into tokens."""
 
@@ -87,9 +94,7 @@ class ClipSpec(Spec):
     @property
     def step_seconds(self) -> float | None:
         """Seconds between consecutive frames of a clip; None if they are counted in frames."""
-        if self.seconds is not None:
-            return self.seconds / self.frames
-        return None if self.fps is None else 1 / self.fps
+        return compute_step(self.frames, self.fps, self.seconds)
 
     def count_span(self, fps: float) -> int:
         """Return how many frames of a video with this frame rate a clip spans, rounded up."""

@@ -9,7 +9,14 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, field_serializer
 
-from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD, V1_RULES, ClipSpec, Short
+from videomae_cli.config.clip import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    V1_RULES,
+    ClipSpec,
+    Short,
+    compute_step,
+)
 from videomae_cli.config.model import (
     AutoencoderSpec,
     ClassifierSpec,
@@ -105,6 +112,11 @@ class ModelConfig(Spec):
         """Return it as JSON; what UTF-8 cannot encode, in names and paths, is escaped."""
         update = {name: _escape(getattr(self, name)) for name in _TEXT_FIELDS}
         return self.model_copy(update=update).model_dump_json(indent=indent)
+
+    @property
+    def step_seconds(self) -> float | None:
+        """Seconds between consecutive frames of a clip; None if they are counted in frames."""
+        return compute_step(self.grid.frames, self.fps, self.seconds)
 
     def clip(self) -> ClipSpec:
         """Return how clips are sampled and cut; a CheckpointError if they are not square."""

@@ -46,6 +46,25 @@ def describe_effect(clip: ClipSpec, split: str) -> str:
     return V1_SEGMENT.format(frames=clip.candidates().frames) if is_training else EFFECTS["spread"]
 
 
+def describe_short_videos(clip: ClipSpec, manifest: Manifest, split: str) -> str:
+    """Return how many videos of a split are shorter than a clip and what happens to them, or "".
+
+    A DataError if clips are sampled in time, and the frame rate of a video is unknown.
+    """
+    videos = manifest.split(split)
+    short = find_short_videos(clip, videos, manifest.times)
+    if not short:
+        return ""
+    count = (
+        f"{len(short):,} of {len(videos):,} {split} videos are shorter than a clip"
+        f" ({clip.candidates().describe()})"
+    )
+    if clip.short == "refuse":
+        first = f"{short[0].path!r} with {short[0].frames:,} frames"
+        return f"{count}, which clip.short: refuse forbids; the first is {first}"
+    return f"{count}: {describe_effect(clip, split)} (clip.short: {clip.short})"
+
+
 def report_short_videos(
     clip: ClipSpec,
     manifest: Manifest,
@@ -62,22 +81,10 @@ def report_short_videos(
         DataError: `clip.short` refuses them, or the frame rate of one is unknown.
     """
     for split in splits:
-        videos = manifest.split(split)
-        short = find_short_videos(clip, videos, manifest.times)
-        if not short:
-            continue
-        count = (
-            f"{len(short):,} of {len(videos):,} {split} videos are shorter than a clip"
-            f" ({clip.candidates().describe()})"
-        )
-        if clip.short == "refuse":
-            raise DataError(
-                f"{count}, which clip.short: refuse forbids; the first is"
-                f" {short[0].path!r} with {short[0].frames:,} frames",
-                "leave them out" + is_training * OTHER_WAYS,
-            )
-        effect = f"{count}: {describe_effect(clip, split)} (clip.short: {clip.short})"
-        if clip.short == V1_RULES:
-            report.warn(effect + is_training * SPREAD)
-        else:
-            report.say(effect)
+        sentence = describe_short_videos(clip, manifest, split)
+        if sentence and clip.short == "refuse":
+            raise DataError(sentence, "leave them out" + is_training * OTHER_WAYS)
+        if sentence and clip.short == V1_RULES:
+            report.warn(sentence + is_training * SPREAD)
+        elif sentence:
+            report.say(sentence)

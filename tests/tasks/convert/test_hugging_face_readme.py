@@ -45,16 +45,13 @@ def with_steps(short: str, **steps: float) -> ModelConfig:
     return CLASSIFIER.model_copy(update={"short": short, "stride_frames": None, **steps})
 
 
-if "fps" in ModelConfig.model_fields:
-    CONFIGS |= {
-        short: CLASSIFIER.model_copy(update={"short": short}) for short in ("spread", "loop")
-    }
-    CONFIGS["segment, loop"] = SEGMENT.model_copy(update={"short": "loop"})
-    CONFIGS["fps"] = with_steps("spread", fps=6.0)
-    CONFIGS["fps, loop"] = with_steps("loop", fps=7.5)
-    CONFIGS["seconds"] = with_steps("repeat-last", seconds=0.7)
-    NUMBERS |= {("spread", 6): [0, 2, 3, 5], ("loop", 6): [0, 4, 2, 0]}
-    NUMBERS |= {("fps", 21): [2, 6, 10, 14], ("fps", 6): [0, 2, 3, 5]}
+CONFIGS |= {short: CLASSIFIER.model_copy(update={"short": short}) for short in ("spread", "loop")}
+CONFIGS["segment, loop"] = SEGMENT.model_copy(update={"short": "loop"})
+CONFIGS["fps"] = with_steps("spread", fps=6.0)
+CONFIGS["fps, loop"] = with_steps("loop", fps=7.5)
+CONFIGS["seconds"] = with_steps("repeat-last", seconds=0.7)
+NUMBERS |= {("spread", 6): [0, 2, 3, 5], ("loop", 6): [0, 4, 2, 0]}
+NUMBERS |= {("fps", 21): [2, 6, 10, 14], ("fps", 6): [0, 2, 3, 5]}
 
 
 def write_folder(tmp_path: Path, config: ModelConfig, notes: Notes | None = None) -> Path:

@@ -85,6 +85,9 @@ otherwise. This code takes the frames that `videomae eval` takes for one clip an
 ```python
 {code}```
 
+Videos with a mirrored display matrix (of some front cameras) are an exception: PyAV takes them for
+turned, and this code does not mirror them.
+
 It resizes as `videomae` does, without antialiasing, to within one grey level of 255 (`cv2.resize`
 gives the same pixels to the bit). The processor alone would resize with antialiasing.
 """
@@ -98,7 +101,7 @@ def make_readme(config: ModelConfig) -> str:
     """Return the model card of a folder."""
     model, output, last = RESULTS[config.kind]
     frames, size = config.grid.frames, config.grid.height
-    is_timed = _step_seconds(config) is not None
+    is_timed = config.step_seconds is not None
     code = CODE.format(
         model=model,
         frames=frames,
@@ -125,7 +128,7 @@ def make_readme(config: ModelConfig) -> str:
 
 def describe_sampling(config: ModelConfig, frames: int) -> str:
     """Return as text which frames of a video are a clip of `frames` frames in tests."""
-    step = _step_seconds(config)
+    step = config.step_seconds
     if config.sampling == "segment":
         return f"{frames} frames, one from each equal part of the whole video (segment)"
     if step is not None:
@@ -133,17 +136,9 @@ def describe_sampling(config: ModelConfig, frames: int) -> str:
     return f"{frames} frames, {config.stride_frames} apart, from the middle of the video (dense)"
 
 
-def _step_seconds(config: ModelConfig) -> float | None:
-    """Return the seconds between the frames of a clip; None if they are counted in frames."""
-    fps, seconds = getattr(config, "fps", None), getattr(config, "seconds", None)
-    if seconds is not None:
-        return float(seconds) / config.grid.frames
-    return None if fps is None else 1 / float(fps)
-
-
 def _make_numbers_code(config: ModelConfig) -> str:
     """Return code that computes the `numbers` of the frames from their `total`."""
-    frames, step = config.grid.frames, _step_seconds(config)
+    frames, step = config.grid.frames, config.step_seconds
     every = f"for i in range({frames})]"
     stride = 1 if config.sampling == "segment" else config.stride_frames or 1
     rules = {
@@ -172,7 +167,7 @@ def _make_numbers_code(config: ModelConfig) -> str:
         looped = f"((i * {step} + 1e-6) % (total / fps) + 1e-6) * fps"
         rules["loop"] = f"numbers = [min(int({looped}), total - 1) {every}"
         rules["repeat-last"] = f"numbers = [min(int((i * {step} + 1e-6) * fps), total - 1) {every}"
-    rule = rules.get(getattr(config, "short", ""))
+    rule = rules.get(config.short)
     lines = usual if rule is None else [*usual, f"if {short}:", f"    {rule}"]
     return "\n".join(lines)
 

@@ -68,7 +68,7 @@ def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
 
 
 def _describe_sampling(config: ModelConfig, frames: int) -> str:
-    step = 1 / config.fps if config.fps else (config.seconds or 0) / config.grid.frames
+    step = config.step_seconds or 0.0
     stride = config.stride_frames or 1
     words: dict[str, Any] = {"frames": frames, "stride": stride, "step": step}
     words["duration"] = frames * step

@@ -69,7 +69,7 @@ def write_diagnosis(
     lines = read_metrics(path) if path.is_file() else []
     steps, warmup = _planned_steps(recipe.schedule, lines)
     manifest = _read_manifest(recipe)
-    note = _describe_short_videos(manifest, recipe.clip.candidates())
+    note = _describe_short_videos(manifest, recipe.clip)
     chance = _measure_chance(manifest)
     verdict = diagnose(TrainingCurve(recipe.kind, steps, warmup, lines, failure, chance, note))
     report.say(verdict.headline())
@@ -101,15 +101,17 @@ def _measure_chance(manifest: Manifest | None) -> "Chance | None":
 
 
 def _describe_short_videos(manifest: Manifest | None, clip: ClipSpec) -> str:
-    """Return a sentence if training videos have fewer frames than a clip; else nothing."""
-    videos = () if manifest is None else manifest.split("train")
-    short = sum(video.frames < clip.frames for video in videos)
-    if not short:
+    """Return what the start of the run said of training videos that are shorter than a clip."""
+    from videomae_cli.data.short_videos import describe_short_videos
+    from videomae_cli.data.time_sampling import with_times
+
+    if manifest is None:
         return ""
-    return (
-        f"{short:,} of {len(videos):,} training videos have fewer frames than a clip of"
-        f" {clip.frames}, so their clips repeat frames"
-    )
+    try:
+        timed = manifest if clip.step_seconds is None else with_times(manifest)
+        return describe_short_videos(clip, timed, "train")
+    except DataError:  # the data are not those of the run any more
+        return ""
 
 
 def _planned_steps(schedule: ScheduleSpec, lines: list[dict[str, float]]) -> tuple[int, int]:
