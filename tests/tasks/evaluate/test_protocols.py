@@ -268,6 +268,13 @@ def test_another_protocol_than_that_of_the_checkpoint_is_said() -> None:
     assert choose_protocol(config, EvalOptions(protocol="mm-k400"), other).name == "mm-k400"
     assert choose_protocol(config, EvalOptions(clips=1), free) == Protocol(1, 3)
 
+    moved = config.model_copy(update={"stride_frames": 2})
+    fallen, named = Notes(), Notes()
+    assert choose_protocol(moved, EvalOptions(), fallen) == Protocol(5, 3)
+    assert choose_protocol(moved, EvalOptions(protocol="v1-k400"), named).name == "v1-k400"
+
+    assert "clips of another shape or stride; evaluating 5 x 3 views" in fallen.warned[0]
+    assert "4 apart: 64 frames of the video; the model was trained on clips of" in named.warned[0]
     assert own.warned == []
     assert other.warned == [
         "the checkpoint was made for protocol v1-k400; evaluating mm-k400: 5 x 3 views"
