@@ -65,11 +65,6 @@ def compute_by_scikit_learn(label_V: Array, probability_VK: Array) -> dict[str, 
     occurring = sorted({*label_V.tolist(), *predicted_V.tolist()} - {classes})
     # without ties its top-k has no preference: scores by rank, the lower label first
     rank_VK = np.argsort(np.argsort(-known_VK, axis=1, kind="stable"), axis=1)
-    is_top5_V = [
-        sklearn_metrics.top_k_accuracy_score([y], [-row], k=5, labels=range(classes)) == 1
-        for y, row in zip(label_V, rank_VK, strict=True)
-        if classes > 5
-    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = {
@@ -86,7 +81,15 @@ def compute_by_scikit_learn(label_V: Array, probability_VK: Array) -> dict[str, 
             ),
         }
     if classes > 5:
-        expected["top5"] = np.mean(np.array(is_top5_V) & ~is_bad_V)
+        good_V = np.flatnonzero(~is_bad_V)
+        expected["top5"] = (
+            sklearn_metrics.top_k_accuracy_score(
+                label_V[good_V], -rank_VK[good_V], k=5, labels=range(classes), normalize=False
+            )
+            / len(label_V)
+            if len(good_V)
+            else 0.0
+        )
     return expected
 
 
@@ -113,10 +116,10 @@ def test_multi_label_metrics_agree_with_scikit_learn() -> None:
             warnings.simplefilter("ignore", UserWarning)
             ap = sklearn_metrics.average_precision_score(target_VK, probability_VK, average=None)
             video_ap = sklearn_metrics.average_precision_score(
-                target_VK[::4].T, probability_VK[::4].T, average=None
+                target_VK[:6].T, probability_VK[:6].T, average=None
             )
-        ap, video_ap = ap[has_class], np.atleast_1d(video_ap)[has_label[::4]]
-        few = multi_label_metrics(target_VK[::4], probability_VK[::4])
+        ap, video_ap = ap[has_class], np.atleast_1d(video_ap)[has_label[:6]]
+        few = multi_label_metrics(target_VK[:6], probability_VK[:6])
         counts = sklearn_metrics.multilabel_confusion_matrix(target_VK > 0, probability_VK >= 0.5)
         f1 = [2 * c[1, 1] / (2 * c[1, 1] + c[0, 1] + c[1, 0]) for c in counts if c[0, 0] < c.sum()]
         flat = target_VK.ravel() > 0, probability_VK.ravel() >= 0.5

@@ -4,6 +4,7 @@ Shapes: V videos, K classes or outputs.
 """
 
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ from videomae_cli.tasks.evaluate.metrics.single_label import (
 
 MOST_CLASSES = 2000
 MOST_FAILURES = 500
-MOST_OUTPUTS = 12
+MOST_OUTPUTS = 6
 
 
 class OutputPlots(NamedTuple):
@@ -112,7 +113,7 @@ def _build_content(page: EvalPage) -> dict[str, Any]:
     content: dict[str, Any] = {
         "page": page,
         "main_name": METRICS[metric][0],
-        "main_value": format_value(metric, page.metrics[metric]),
+        "main_value": format_value(metric, page.metrics.get(metric, np.nan)),
         "main_interval": format_interval(metric, page.intervals.get(metric, UNDEFINED)),
         "metrics": list_metrics(page),
         "bars": list_bars(page) if page.baselines else [],
@@ -177,13 +178,14 @@ def _build_regression(page: EvalPage) -> dict[str, Any]:
     true_VK, value_VK = page.target[is_finite_V], page.output_VK[is_finite_V]
     if not len(true_VK):
         return {}
+    columns = zip(page.names, true_VK.T, value_VK.T, strict=True)
     outputs = [
         OutputPlots(
             name,
             plots.plot_values(true_V, value_V),
             plots.plot_residuals(value_V - true_V),
         )
-        for name, true_V, value_V in zip(page.names, true_VK.T, value_VK.T, strict=True)
+        for name, true_V, value_V in islice(columns, MOST_OUTPUTS)
     ]
     keys = ("mae", "rmse", "r2")
     rows = [
@@ -191,7 +193,7 @@ def _build_regression(page: EvalPage) -> dict[str, Any]:
         for name in page.names
         if f"mae/{name}" in page.metrics
     ]
-    return {"outputs": outputs[:MOST_OUTPUTS], "output_rows": rows}
+    return {"outputs": outputs, "output_rows": rows}
 
 
 def _build_curve(page: EvalPage, metric: str) -> dict[str, Any] | None:

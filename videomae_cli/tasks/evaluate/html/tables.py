@@ -17,20 +17,22 @@ MOST_NAMES = 4
 METRICS = {
     "top1": ("Top-1 accuracy", "the most probable class is the right one"),
     "top5": ("Top-5 accuracy", "the right class is among the five most probable ones"),
-    "mean_class": ("Mean class accuracy", "mean of the accuracy of each class with videos"),
+    "mean_class": (
+        "Mean class accuracy",
+        "mean of the accuracy of each class with videos; also called balanced",
+    ),
     "mean1": ("acc/mean1", "as above, as MMAction2: a class that is only predicted counts 0"),
-    "macro_f1": ("Macro F1", "mean of the F1 of each class"),
-    "ece": ("Calibration error", "mean difference of confidence and accuracy, 15 bins (ECE)"),
-    "loss": ("Log loss", "mean; lower is better"),
     "map": ("mAP", "mean average precision of the classes with a positive video"),
     "mmit_map": ("mAP per video", "mean average precision of the videos over their classes"),
     "micro_f1": ("Micro F1", "of all pairs of video and class, at a probability of 50 %"),
+    "macro_f1": ("Macro F1", "mean of the F1 of each class"),
+    "ece": ("Calibration error", "mean difference of confidence and accuracy, 15 bins (ECE)"),
+    "loss": ("Log loss", "mean; lower is better"),
     "mae": ("MAE", "mean absolute error; mean over the outputs"),
     "rmse": ("RMSE", "root mean squared error; mean over the outputs"),
     "r2": ("R²", "explained share of the variance; mean over the outputs"),
 }
-SAME_AS_MEAN_CLASS = "balanced_accuracy"
-IN_PERCENT = {"top1", "top5", "mean_class", "mean1", "balanced_accuracy", "macro_f1", "ece"}
+IN_PERCENT = {"top1", "top5", "mean_class", "mean1", "macro_f1", "ece"}
 IN_PERCENT |= {"map", "mmit_map", "micro_f1"}
 
 
@@ -79,15 +81,16 @@ def format_value(metric: str, value: float) -> str:
     """Format a metric, in percent if it is a share."""
     if math.isnan(value):
         return "undefined"
-    return f"{100 * value:.1f} %" if metric.split("/")[0] in IN_PERCENT else f"{value:.4g}"
+    return f"{100 * value:.1f} %" if metric.split("/")[0] in IN_PERCENT else _format_number(value)
 
 
 def format_interval(metric: str, interval: Interval) -> str:
     """Format an interval as `[80.7, 81.9]`; empty if it is undefined."""
     if math.isnan(interval.low):
         return ""
-    scale, form = (100, ".1f") if metric.split("/")[0] in IN_PERCENT else (1, ".4g")
-    return f"[{scale * interval.low:{form}}, {scale * interval.high:{form}}]"
+    if metric.split("/")[0] in IN_PERCENT:
+        return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    return f"[{_format_number(interval.low)}, {_format_number(interval.high)}]"
 
 
 def list_metrics(page: EvalPage) -> list[MetricRow]:
@@ -129,7 +132,7 @@ def list_bars(page: EvalPage) -> list[Bar]:
     """Return the model and its baselines, best first, on a common scale from 0."""
     metric = MAIN_METRIC[page.task]
     own = page.intervals.get(metric, UNDEFINED)
-    rows = [("this model", page.metrics[metric], own, "", True)]
+    rows = [("your model", page.metrics.get(metric, math.nan), own, "", True)]
     rows += [(*baseline, False) for baseline in page.baselines]
     ends = [end for _, value, interval, *_ in rows for end in (value, *interval)]
     most = 1.0 if metric in IN_PERCENT else max(np.nanmax([*ends, 0.0]), 1e-9)
@@ -155,14 +158,14 @@ def list_bars(page: EvalPage) -> list[Bar]:
 def compare_with_baselines(page: EvalPage) -> str:
     """Return one sentence: whether the model is better than the best baseline."""
     metric = MAIN_METRIC[page.task]
-    value, (low, _) = page.metrics[metric], page.intervals.get(metric, UNDEFINED)
+    value, (low, _) = page.metrics.get(metric, math.nan), page.intervals.get(metric, UNDEFINED)
     known = [baseline for baseline in page.baselines if not math.isnan(baseline.value)]
     if not known or math.isnan(value):
         return ""
     best = max(known, key=lambda baseline: baseline.value)
-    scores = (
-        f"Model: {format_value(metric, value)}. {best.name}: {format_value(metric, best.value)}."
-    )
+    name = best.name[:1].upper() + best.name[1:]
+    own = f"Your model: {format_value(metric, value)}."
+    scores = f"{own} {name} alone: {format_value(metric, best.value)}."
     if best.value >= value:
         return f"{scores} On these videos, the model is no better than a method without it."
     if low <= best.value:
@@ -203,11 +206,17 @@ def _describe_labels(page: EvalPage, index: int) -> tuple[str, str]:
 def _describe_values(page: EvalPage, index: int) -> tuple[str, str]:
     rows = (page.target[index], page.output_VK[index])
     if len(page.names) == 1:
-        return f"{rows[0][0]:.4g}", f"{rows[1][0]:.4g}"
+        return _format_number(rows[0][0]), _format_number(rows[1][0])
     true, predicted = (
-        [f"{name} {value:.4g}" for name, value in zip(page.names, row, strict=True)] for row in rows
+        [f"{name} {_format_number(value)}" for name, value in zip(page.names, row, strict=True)]
+        for row in rows
     )
     return _join(true), _join(predicted)
+
+
+def _format_number(value: float) -> str:
+    """Format a number with four digits, zeros at the end included."""
+    return f"{value:#.4g}".rstrip(".") if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
 
 
 def _join(texts: Sequence[str]) -> str:

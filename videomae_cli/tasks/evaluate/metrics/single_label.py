@@ -1,8 +1,9 @@
 """Metrics of a task with one label per video: pure functions of label_V and probability_VK.
 
 Ties rank the lower label first, as argmax does; a video without finite probabilities is wrong, as
-if its class had probability 0. scikit-learn computes precision, recall and the confusion matrix.
-Its `top_k_accuracy_score` is not used: it sorts in reverse, so a tie ranks the higher label first.
+if its class had probability 0. scikit-learn computes precision, recall and F1 of each class. Its
+`top_k_accuracy_score` is not used: it sorts in reverse, so a tie ranks the higher label first; nor
+its `confusion_matrix`, which warns of a single class.
 
 An undefined value is NaN. Shapes: V videos, K classes, B bins.
 """
@@ -123,10 +124,9 @@ def per_class(label_V: Labels, probability_VK: Floats) -> PerClass:
 
 def confusion(label_V: Labels, predicted_V: Labels, classes: int) -> Labels:
     """Return the number of videos of each label (row) and prediction (column), without NO_CLASS."""
-    from sklearn.metrics import confusion_matrix  # slow to import
-
-    matrix_KK: Labels = confusion_matrix(label_V, predicted_V, labels=np.arange(classes))
-    return matrix_KK
+    is_finite_V = predicted_V != NO_CLASS
+    cell_V = label_V[is_finite_V] * classes + predicted_V[is_finite_V]
+    return np.bincount(cell_V, minlength=classes**2).reshape(classes, classes)
 
 
 def calibrate(label_V: Labels, probability_VK: Floats, bins: int = BINS) -> Calibration:
