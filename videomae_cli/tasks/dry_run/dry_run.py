@@ -40,6 +40,7 @@ from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 DECODE_SECONDS = 5.0
 VALIDATION_VIDEOS = 8
 TRAINING_COST = 3  # a forward and a backward pass, in forward passes
+PROBE_COST = 1  # the same with a frozen encoder
 
 
 def run(
@@ -128,7 +129,7 @@ def _estimate(
     batch = _one_clip(job, runtime, workers=0 if videos is None else 1)
     cost = count_macs(model, batch.clip, batch.noise)
     tokens, forward_seconds = _count_tokens(model, batch)
-    expected = TRAINING_COST * forward_seconds * plan.micro_batch * plan.repeats
+    expected = _training_cost(recipe) * forward_seconds * plan.micro_batch * plan.repeats
     measured = measure_steps(job, runtime, report, beside=beside, expected=expected)
     is_open_ended = videos is None and recipe.schedule.steps is None
     left = None if is_open_ended else max(0, plan.steps - steps_done)
@@ -151,7 +152,13 @@ def _estimate(
         validations=_validations(job, left or 0) if measured.validation_seconds else 0,
         disk=_disk(job, measured, shutil.disk_usage(beside).free),
         price_per_hour=price_per_hour,
+        trained_parameters=sum(p.numel() for group in job.groups for p in group["params"]),
     )
+
+
+def _training_cost(recipe: Recipe) -> int:
+    """Return the cost of a training step on a clip, in forward passes."""
+    return PROBE_COST if recipe.kind == "finetune" and recipe.model.frozen else TRAINING_COST
 
 
 def _one_clip(job: Job, runtime: Runtime, *, workers: int) -> AnyBatch:
