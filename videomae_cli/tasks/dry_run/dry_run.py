@@ -129,12 +129,11 @@ def _estimate(
     batch = _one_clip(job, runtime, workers=0 if videos is None else 1)
     cost = count_macs(model, batch.clip, batch.noise)
     tokens, forward_seconds = _count_tokens(model, batch)
-    expected = _training_cost(recipe) * forward_seconds * plan.micro_batch * plan.repeats
+    expected = _expect_seconds(job, forward_seconds)
     measured = measure_steps(job, runtime, report, beside=beside, expected=expected)
-    is_open_ended = videos is None and recipe.schedule.steps is None
-    left = None if is_open_ended else max(0, plan.steps - steps_done)
+    left = _count_steps_left(job, videos, steps_done)
     return Estimate(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=sum(p.numel() for p in model.parameters()),
         executed=cost.executed,
         published=cost.published,
         tokens=tokens,
@@ -156,9 +155,18 @@ def _estimate(
     )
 
 
-def _training_cost(recipe: Recipe) -> int:
-    """Return the cost of a training step on a clip, in forward passes."""
-    return PROBE_COST if recipe.kind == "finetune" and recipe.model.frozen else TRAINING_COST
+def _count_steps_left(job: Job, videos: Manifest | None, steps_done: int) -> int | None:
+    """Return the steps to the end; None if the schedule counts epochs of unknown videos."""
+    is_open_ended = videos is None and job.recipe.schedule.steps is None
+    return None if is_open_ended else max(0, job.plan.steps - steps_done)
+
+
+def _expect_seconds(job: Job, forward_seconds: float) -> float:
+    """Return the expected seconds of a micro-batch, from those of one clip's forward pass."""
+    recipe, plan = job.recipe, job.plan
+    is_probe = recipe.kind == "finetune" and recipe.model.frozen
+    cost = PROBE_COST if is_probe else TRAINING_COST
+    return cost * forward_seconds * plan.micro_batch * plan.repeats
 
 
 def _one_clip(job: Job, runtime: Runtime, *, workers: int) -> AnyBatch:
