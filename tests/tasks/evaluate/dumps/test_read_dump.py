@@ -9,21 +9,21 @@ from videomae_cli.errors import DataError
 from videomae_cli.tasks.evaluate.dumps.mmaction2 import write_mmaction2
 from videomae_cli.tasks.evaluate.dumps.read_dump import read_dump
 from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable
-from videomae_cli.tasks.evaluate.dumps.v1_merge import average_views
 from videomae_cli.tasks.evaluate.dumps.v1_text import write_v1_text
 from videomae_cli.tasks.evaluate.scores import Scores
+from videomae_cli.tasks.evaluate.scoring import average_probabilities
 
-VIDEOS, VIEWS, CLASSES = 40, [(0, 0), (0, 1), (1, 0), (1, 1)], 7
+VIDEOS, CLASSES, CLIPS, CROPS = 40, 7, 2, 2
 
 
 def write_all(folder: Path) -> tuple[ScoreTable, list[Path]]:
     """Write the same scores in each form, and return them and the places."""
     rng = np.random.default_rng(0)
-    logits = rng.standard_normal((VIDEOS, len(VIEWS), CLASSES)).astype(np.float32)
+    logits = rng.standard_normal((VIDEOS, CLIPS * CROPS, CLASSES)).astype(np.float32)
     names = [f"clip{n}.mp4" for n in range(VIDEOS)]
     label_V = rng.integers(0, CLASSES, VIDEOS)
-    table = ScoreTable(average_views(logits), label_V=label_V)
-    write_v1_text(folder / "v1", names, label_V, logits, VIEWS)
+    table = ScoreTable(np.stack([*map(average_probabilities, logits)]), label_V=label_V)
+    write_v1_text(folder / "v1", names, label_V, [*logits], CROPS)
     write_mmaction2(folder / "result.pkl", table, (224, 224))
     (folder / "eval").mkdir()
     np.savez_compressed(

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from videomae_cli.errors import DataError, UsageError
 from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable
-from videomae_cli.tasks.evaluate.dumps.v1_merge import average_views, read_v1_text
+from videomae_cli.tasks.evaluate.dumps.v1_merge import read_v1_text
 from videomae_cli.tasks.evaluate.dumps.v1_text import write_v1_text
 from videomae_cli.tasks.evaluate.scores import Scores
+from videomae_cli.tasks.evaluate.scoring import average_probabilities
 
-VIEWS = [(clip, crop) for clip in range(2) for crop in range(3)]
+CROPS = 3
 HEADER = "50.0, 100.0"
 
 
@@ -35,17 +36,16 @@ def metrics(table: ScoreTable) -> dict[str, float]:
 
 
 def test_a_file_has_the_lines_of_the_original(tmp_path: Path) -> None:
-    logit_VNK = np.array([[[0.1, 2.0]], [[-1.5, 1e-8]]], dtype=np.float32)
+    logits = [np.array(values, dtype="f4") for values in ([[0.1, 2.0], [1, 0]], [[-1.5, 1e-8]])]
 
-    path = write_v1_text(
-        tmp_path, ["a/one.mp4", "b/two.x.avi"], np.array([1, 0]), logit_VNK, [(0, 2)]
-    )
+    path = write_v1_text(tmp_path, ["a/one.mp4", "b/two.x.avi"], np.array([1, 0]), logits, 1)
 
     assert path == tmp_path / "0.txt"
     assert path.read_text().splitlines() == [
-        "50.0, 100.0",
-        "one [0.10000000149011612, 2.0] 1 0 2",
-        "two [-1.5, 9.99999993922529e-09] 0 0 2",
+        "33.33333333333333, 100.0",
+        "one [0.10000000149011612, 2.0] 1 0 0",
+        "one [1.0, 0.0] 1 1 0",
+        "two [-1.5, 9.99999993922529e-09] 0 0 0",
     ]
 
 
@@ -53,8 +53,8 @@ def test_probabilities_and_metrics_are_read_back_to_the_bit(tmp_path: Path) -> N
     rng = np.random.default_rng(0)
     logit_VNK = (4 * rng.standard_normal((50, 6, 11))).astype(np.float32)
     label_V = rng.integers(0, 11, 50)
-    written = ScoreTable(average_views(logit_VNK), label_V=label_V)
-    write_v1_text(tmp_path, [f"{n}.mp4" for n in range(50)], label_V, logit_VNK, VIEWS)
+    written = ScoreTable(np.stack([*map(average_probabilities, logit_VNK)]), label_V=label_V)
+    write_v1_text(tmp_path, [f"{n}.mp4" for n in range(50)], label_V, [*logit_VNK], CROPS)
 
     result = read_v1_text(tmp_path)
 
@@ -189,7 +189,9 @@ def test_names_that_the_original_would_misread_are_not_written(
     tmp_path: Path, names: list[str], words: str
 ) -> None:
     with pytest.raises(DataError, match=words):
-        write_v1_text(tmp_path / "out", names, np.array([0, 1]), np.zeros((2, 6, 2), "f4"), VIEWS)
+        write_v1_text(
+            tmp_path / "out", names, np.array([0, 1]), [*np.zeros((2, 6, 2), "f4")], CROPS
+        )
 
     assert not (tmp_path / "out").exists()
 
@@ -198,4 +200,4 @@ def test_files_of_another_evaluation_are_not_mixed_with_the_new_one(tmp_path: Pa
     write(tmp_path, [], [])
 
     with pytest.raises(UsageError, match=r"contains 1\.txt of another evaluation"):
-        write_v1_text(tmp_path, ["a"], np.array([0]), np.zeros((1, 6, 2), "f4"), VIEWS)
+        write_v1_text(tmp_path, ["a"], np.array([0]), [*np.zeros((1, 6, 2), "f4")], CROPS)

@@ -1,8 +1,8 @@
 """Read the result files of VideoMAE and VideoMAE V2 and merge the views of each video.
 
-The logits of each view become probabilities, and the probabilities of all different (clip, crop) of
-a video are averaged. Of a view that occurs twice, the first is kept: the original's sampler pads
-the last share, and replaces a video that it cannot decode by a random one.
+The probabilities of all different (clip, crop) of a video are averaged, as in an evaluation. Of a
+view that occurs twice, the first is kept: the original's sampler pads the last share, and replaces
+a video that it cannot decode by a random one.
 
 Names may contain blanks and brackets. Two videos of one base name are kept apart if their labels
 differ; if not, their views cannot be told apart, and a remark names them.
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from videomae_cli.errors import DataError
 from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable, check_labels
 from videomae_cli.tasks.evaluate.dumps.v1_text import RANK_FILE
+from videomae_cli.tasks.evaluate.scoring import average_probabilities, view_probabilities
 
 _LINE = re.compile(
     r"(?P<name>.*) \[(?P<logits>[^\[\]]*)\] (?P<label>\d+) (?P<clip>\d+) (?P<crop>\d+)"
@@ -68,31 +68,15 @@ def read_v1_text(directory: Path) -> ScoreTable:
     classes = len(next(iter(views.by_video[keys[0]].values())))
     label_V = np.array([label for _, label in keys], dtype=np.int64)
     check_labels(label_V, classes, str(directory))
-    probability_VK = np.empty((len(keys), classes), dtype=np.float32)
-    for count in np.unique(count_V):
-        numbers = np.flatnonzero(count_V == count)
-        logits = [[*views.by_video[keys[number]].values()] for number in numbers]
-        probability_VK[numbers] = average_views(np.array(logits))
+    logits = [np.stack([*of_video.values()]) for of_video in views.by_video.values()]
     return ScoreTable(
-        probability_VK,
+        np.stack([average_probabilities(logit_NK) for logit_NK in logits]),
         label_V=label_V,
         names=tuple(name for name, _ in keys),
         view_count_V=count_V,
         duplicates=views.duplicates,
         remarks=tuple(_describe(views, count_V)),
     )
-
-
-def average_views(logit_VNK: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean over the N views of the softmax of each, as an evaluation computes it.
-
-    NaN for a video with a view whose logits are not finite.
-    """
-    logits = torch.from_numpy(logit_VNK)
-    is_finite_VN1 = logits.isfinite().all(dim=-1, keepdim=True)
-    probability_VNK = logits.softmax(dim=-1).where(is_finite_VN1, torch.nan).numpy()
-    mean_VK: NDArray[np.float32] = probability_VNK.mean(axis=1)
-    return mean_VK
 
 
 def find_rank_files(directory: Path) -> list[Path]:
@@ -152,7 +136,7 @@ def _collect(views: Iterator[_View]) -> _Views:
         known = by_video.setdefault(view.key, {}).setdefault(view.place, view.logit_K)
         if known is not view.logit_K:
             duplicates += 1
-            pair = average_views(np.stack([known, view.logit_K])[:, None])
+            pair = view_probabilities(np.stack([known, view.logit_K]))
             if np.abs(pair[0] - pair[1]).max() > SAME_VIEW:
                 differing[view.key[0]] = None
     if first is None:

@@ -94,8 +94,8 @@ def write_v1_text(
     directory: Path,
     names: Sequence[str],
     label_V: NDArray[np.int64],
-    logit_VNK: NDArray[np.float32],
-    views: Sequence[tuple[int, int]],
+    logits: Sequence[NDArray[np.float32]],
+    crops: int,
 ) -> Path:
     """Write the logits of all views as `0.txt`, and return its path.
 
@@ -103,8 +103,9 @@ def write_v1_text(
         directory: The directory; it is created.
         names: Paths of the videos.
         label_V: Their labels.
-        logit_VNK: Logits before the softmax.
-        views: The numbers of clip and crop of each of the N views, in their order.
+        logits: For each video the logits (N, K) of its views, clip by clip, and crop by crop
+            within a clip.
+        crops: Crops of a clip.
 
     Raises:
         DataError: V1's merger would misread the names.
@@ -112,13 +113,10 @@ def write_v1_text(
     """
     check_names(names)
     check_directory(directory)
-    order_VNK = np.argsort(-logit_VNK, axis=-1, kind="stable")
-    is_hit_VNK = order_VNK == label_V[:, None, None]
-    hits = [100 * float(is_hit_VNK[..., :k].any(axis=-1).mean()) for k in (1, 5)]
-    lines = [f"{hits[0]}, {hits[1]}"]
-    for name, label, logit_NK in zip(names, label_V.tolist(), logit_VNK, strict=True):
-        for (clip, crop), logits in zip(views, logit_NK.tolist(), strict=True):
-            lines.append(f"{video_id(name)} {logits} {label} {clip} {crop}")
+    lines = [_format_accuracies(label_V, logits)]
+    for name, label, logit_NK in zip(names, label_V.tolist(), logits, strict=True):
+        for view, values in enumerate(logit_NK.astype(np.float32).tolist()):
+            lines.append(f"{video_id(name)} {values} {label} {view // crops} {view % crops}")
     path = directory / "0.txt"
     try:
         atomic.write_text(path, "\n".join(lines) + "\n")
@@ -128,3 +126,11 @@ def write_v1_text(
             "choose another place",
         ) from error
     return path
+
+
+def _format_accuracies(label_V: NDArray[np.int64], logits: Sequence[NDArray[np.float32]]) -> str:
+    """Return top-1 and top-5 accuracy of all views in per cent, as the first line."""
+    labels = np.repeat(label_V, [len(logit_NK) for logit_NK in logits])
+    order = np.argsort(-np.concatenate(logits), axis=1, kind="stable")
+    is_hit = order == labels[:, None]
+    return ", ".join(str(100 * float(is_hit[:, :k].any(axis=1).mean())) for k in (1, 5))
