@@ -7,7 +7,13 @@ recipe they were trained with. `autoencoder_config` and `classifier_config` deri
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, field_serializer
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
 
 from videomae_cli.config.clip import (
     IMAGENET_MEAN,
@@ -24,6 +30,7 @@ from videomae_cli.config.model import (
     Normalize,
     SelectSpec,
     TargetFrames,
+    Task,
 )
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
@@ -36,6 +43,8 @@ from videomae_cli.report import encodable
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
 CLIP_FIELDS = ("mean", "std", "stride_frames", "fps", "seconds", "sampling", "short", "oversample")
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
+# not written if they have their default, so that the files of other models stay as they were
+_OMITTED_DEFAULTS = ("task", "target_mean", "target_std")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
@@ -72,6 +81,14 @@ class ModelConfig(Spec):
     """Candidate slices per slice used."""
     select: SelectSpec | None = None
     classes: tuple[str, ...] | None = None
+    """Names of the outputs of the head: classes, or the values of a regression."""
+    task: Task = "single-label"
+    """What the outputs mean: `models/outputs.py` turns them into scores."""
+    target_mean: tuple[float, ...] | None = None
+    """`regression`: mean of each value over the training videos; the head predicts
+    (value - mean) / std."""
+    target_std: tuple[float, ...] | None = None
+    """`regression`: standard deviation of each value over the training videos."""
     pooling: Literal["mean", "first"] = "mean"
     """Input of the head: the mean over the tokens, or the first token."""
     norm_of: Literal["tokens", "mean"] | None = None
@@ -97,6 +114,14 @@ class ModelConfig(Spec):
         self, mask: MaskSpec | None, _: SerializerFunctionWrapHandler, info: SerializationInfo
     ) -> dict[str, Any] | None:
         return None if mask is None else mask.model_dump(mode=info.mode, exclude_defaults=True)
+
+    @model_serializer(mode="wrap")
+    def _omit_new_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        for name in _OMITTED_DEFAULTS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content
 
     @property
     def mask_or_default(self) -> MaskSpec:
@@ -156,11 +181,15 @@ def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
 
 
 def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelConfig:
-    """Return the configuration of the model that a fine-tuning recipe trains."""
+    """Return the configuration of the model that a fine-tuning recipe trains.
+
+    That of a regression still lacks the mean and the standard deviation of the training values.
+    """
     return ModelConfig(
         kind="classifier",
         select=recipe.select,
         classes=tuple(classes),
+        task=recipe.task or "single-label",
         protocol=recipe.eval,
         **_shared_fields(recipe),
     )
