@@ -1,6 +1,7 @@
 """List the videos of a source, and refuse to guess where the source says more than is read."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from videomae_cli.data.ingest.list_checks import drop_copied_test_list, reject_parts
 from videomae_cli.data.ingest.path_repair import repair_paths
@@ -12,10 +13,19 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions
 
 
-def list_videos(
-    source: Path, root: Path, options: PrepareOptions, report: Report
-) -> tuple[str, list[VideoEntry], list[str]]:
-    """Return the layout, the videos, and a sentence for all that is not used or was changed.
+class VideoList(NamedTuple):
+    """The videos of a source."""
+
+    layout: str
+    entries: list[VideoEntry]
+    remarks: list[str]
+    """A sentence for all that is not used or was changed."""
+    label_names: tuple[str, ...]
+    """Names of the label columns, if the task is not `single-label`."""
+
+
+def list_videos(source: Path, root: Path, options: PrepareOptions, report: Report) -> VideoList:
+    """List the videos of a source.
 
     Raises:
         DataError: The list is wrong, or a file, folder or column that is not used speaks of
@@ -28,6 +38,7 @@ def list_videos(
         options.encoding,
         root,
         None if options.classes is None else Path(options.classes),
+        options.task,
     )
     layout = options.layout
     try:
@@ -51,12 +62,12 @@ def list_videos(
     if dropped:
         remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
         report.say(remarks[-1])
-    return layout, entries, remarks
+    return VideoList(layout, entries, remarks, tuple(listing.label_names))
 
 
 def _check_hints(source: Path, listing: Listing, options: PrepareOptions) -> None:
     """Raise a DataError if labels or splits may be overlooked; the user can insist."""
-    is_labelled = any(entry.label is not None for entry in listing.entries)
+    is_labelled = any(entry.label is not None or entry.cells for entry in listing.entries)
     if listing.label_hints and not is_labelled:
         raise DataError(
             f"{source}: no labels found, but {join_some(listing.label_hints)} "

@@ -19,6 +19,7 @@ from videomae_cli.data.ingest.list_checks import (
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
+from videomae_cli.data.ingest.targets import merge_repeated, read_targets
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError
@@ -49,10 +50,18 @@ def run(
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
-    layout, entries, remarks = list_videos(source, root, options, report)
+    layout, entries, remarks, names = list_videos(source, root, options, report)
+    if options.task == "multi-label":
+        listed, entries = len(entries), merge_repeated(entries)
+        if listed > len(entries):
+            joined = f"{listed - len(entries)} rows are further classes of videos in other rows"
+            remarks += _warn(report, [joined])
     check_no_duplicates(entries, root)
     check_has_training_videos(entries, has_classes=classes is not None)
-    labels = number_labels(entries, classes)
+    if options.task == "single-label":
+        labels = number_labels(entries, classes)
+    else:
+        labels = read_targets(entries, names, options.task, classes)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
     results = probe_entries(entries, root, out, options, report)
@@ -64,7 +73,13 @@ def run(
     times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
-            out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
+            out,
+            root=root,
+            videos=videos,
+            classes=labels.classes,
+            facts=facts,
+            times=times,
+            task=options.task,
         )
     summary = PrepareSummary(
         out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
@@ -110,27 +125,31 @@ def _manifest_rows(
     report: Report,
 ) -> list[Video]:
     """Return the rows of the manifest, in the order of the list, each with its split."""
+    targets = labels.targets or (None,) * len(entries)
     readable = [
-        (entry, label, result)
-        for entry, label, result in zip(entries, labels.numbers, results, strict=True)
+        (entry, label, target, result)
+        for entry, label, target, result in zip(
+            entries, labels.numbers, targets, results, strict=True
+        )
         if isinstance(result, ReadableVideo)
     ]
-    splits = [entry.split or "train" for entry, _, _ in readable]
+    splits = [entry.split or "train" for entry, *_ in readable]
     if labels.classes is not None and not any(entry.split for entry in entries):
         fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
         splits = random_split(
-            [entry.path for entry, _, _ in readable],
-            [label for _, label, _ in readable],
+            [entry.path for entry, *_ in readable],
+            [label for _, label, *_ in readable],
             fraction=fraction,
             seed=options.seed,
         )
+        share = "each class" if options.task == "single-label" else "the videos"
         report.say(
-            f"no split given: {fraction:.0%} of each class drawn for val with seed "
+            f"no split given: {fraction:.0%} of {share} drawn for val with seed "
             f"{options.seed}. Clips cut from the same recording may be in both splits"
         )
     return [
-        Video(entry.path, label, split, *result.columns)
-        for (entry, label, result), split in zip(readable, splits, strict=True)
+        Video(entry.path, label, split, *result.columns, target)
+        for (entry, label, target, result), split in zip(readable, splits, strict=True)
     ]
 
 
