@@ -23,6 +23,7 @@ from videomae_cli.data.ingest.labels import (
     number_names,
     number_numbers,
 )
+from videomae_cli.data.layouts.file_search import join_some
 from videomae_cli.data.layouts.list_file import parse_integer
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
@@ -103,7 +104,7 @@ def _read_classes(
     one_hot = read_one_hot(labelled, names)
     if one_hot is not None:
         order = _order_columns(labelled, names, classes)
-        remark = f"{len(names)} columns of 0 and 1, one for each class"
+        remark = f"classes from columns of 0 and 1: {join_some(names)}"
         return (
             [tuple(row[n] for n in order) for row in one_hot],
             tuple(names[n] for n in order),

@@ -108,7 +108,9 @@ def class_weights(
 def _count_videos(videos: Sequence[Video], task: Task, classes: int) -> NDArray[np.float64]:
     """Return how many videos each class has."""
     if task == "multi-label":
-        return np.array([video.target for video in videos], dtype=np.float64).sum(axis=0)
+        target_VK = np.array([video.target for video in videos], dtype=np.float64)
+        count_K: NDArray[np.float64] = target_VK.sum(axis=0)
+        return count_K
     labels = [video.label for video in videos if video.label is not None]
     return np.bincount(labels, minlength=classes).astype(np.float64)
 
