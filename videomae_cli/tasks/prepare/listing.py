@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from videomae_cli.data.ingest.list_checks import drop_copied_test_list, reject_parts
 from videomae_cli.data.ingest.path_repair import repair_paths
+from videomae_cli.data.ingest.targets import merge_repeated
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
@@ -31,15 +32,7 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
         DataError: The list is wrong, or a file, folder or column that is not used speaks of
             labels or of a split.
     """
-    reading = Reading(
-        options.path_column,
-        options.label_column,
-        options.split_column,
-        options.encoding,
-        root,
-        None if options.classes is None else Path(options.classes),
-        options.task,
-    )
+    reading = _make_reading(root, options)
     layout = options.layout
     try:
         if layout is None:
@@ -48,6 +41,8 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
             report.say(str(detected))
         listing = scan_layout(source, layout, reading)
         entries, dropped = drop_copied_test_list(listing.entries)
+        if options.task == "multi-label":
+            entries = merge_repeated(entries)
         entries, changes = repair_paths(entries, root, options.encoding)
         entries = reject_parts(entries, root)
     except OSError as error:
@@ -57,12 +52,27 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
     if options.layout is None:
         _check_hints(source, listing, options)
     remarks = [*listing.remarks, *changes]
+    joined = len(listing.entries) - dropped - len(entries)
+    if joined:
+        remarks.append(f"{joined} rows are further classes of videos in other rows")
     for remark in remarks:
         report.warn(remark)
     if dropped:
         remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
         report.say(remarks[-1])
     return VideoList(layout, entries, remarks, tuple(listing.label_names))
+
+
+def _make_reading(root: Path, options: PrepareOptions) -> Reading:
+    return Reading(
+        options.path_column,
+        options.label_column,
+        options.split_column,
+        options.encoding,
+        root,
+        None if options.classes is None else Path(options.classes),
+        options.task,
+    )
 
 
 def _check_hints(source: Path, listing: Listing, options: PrepareOptions) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from videomae_cli import __version__
-from videomae_cli.data.ingest.class_files import read_classes
+from videomae_cli.data.ingest.class_files import ClassNames, read_classes
 from videomae_cli.data.ingest.labels import Labels, number_labels
 from videomae_cli.data.ingest.list_checks import (
     check_frame_counts,
@@ -19,7 +19,7 @@ from videomae_cli.data.ingest.list_checks import (
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
-from videomae_cli.data.ingest.targets import merge_repeated, read_targets
+from videomae_cli.data.ingest.targets import read_targets
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError
@@ -51,26 +51,14 @@ def run(
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
     layout, entries, remarks, names = list_videos(source, root, options, report)
-    if options.task == "multi-label":
-        listed, entries = len(entries), merge_repeated(entries)
-        if listed > len(entries):
-            joined = f"{listed - len(entries)} rows are further classes of videos in other rows"
-            remarks += _warn(report, [joined])
-    check_no_duplicates(entries, root)
-    check_has_training_videos(entries, has_classes=classes is not None)
-    if options.task == "single-label":
-        labels = number_labels(entries, classes)
-    else:
-        labels = read_targets(entries, names, options.task, classes)
+    labels = _read_labels(entries, names, root, classes, options)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
     results = probe_entries(entries, root, out, options, report)
     remarks += _warn(report, check_frame_counts(entries, results))
     rejected = _write_rejected(entries, results, out, options)
-
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
-    times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
             out,
@@ -78,14 +66,30 @@ def run(
             videos=videos,
             classes=labels.classes,
             facts=facts,
-            times=times,
+            times=_frame_times(entries, results),
             task=options.task,
         )
+    notes = count_notes(results)
     summary = PrepareSummary(
-        out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
+        out, layout, manifest, rejected, tuple(remarks), notes, options.decoder
     )
     show_summary(summary, report)
     return summary
+
+
+def _read_labels(
+    entries: Sequence[VideoEntry],
+    names: Sequence[str],
+    root: Path,
+    classes: ClassNames | None,
+    options: PrepareOptions,
+) -> Labels:
+    """Check the list and return its labels, in the form of the task."""
+    check_no_duplicates(entries, root)
+    check_has_training_videos(entries, has_classes=classes is not None)
+    if options.task == "single-label":
+        return number_labels(entries, classes)
+    return read_targets(entries, names, options.task, classes)
 
 
 def _warn(report: Report, texts: Iterable[str]) -> list[str]:

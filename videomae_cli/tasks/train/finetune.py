@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from videomae_cli.checkpoints.hints import Hints
-from videomae_cli.config.model_config import ModelConfig, classifier_config
+from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.schema import SCRATCH, FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
 from videomae_cli.data.manifest import Manifest, Video
@@ -26,13 +26,7 @@ from videomae_cli.tasks.run_dir import RunDir
 from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, report_short_videos
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
-from videomae_cli.tasks.train.objectives import (
-    Objective,
-    class_weights,
-    standardize,
-    target_statistics,
-    trivial_loss,
-)
+from videomae_cli.tasks.train.objectives import Objective, make_targets
 from videomae_cli.tasks.train.resume import check_recipe, identity
 from videomae_cli.tasks.train.start import inherit_origin, report_start
 from videomae_cli.tasks.train.task_check import resolve_task
@@ -83,27 +77,23 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
     `require_pairs` and `init_from_pretrained` raise.
     """
     recipe, task = resolve_task(recipe, manifest), manifest.task
-    classes, videos = manifest.classes or (), manifest.split("train")
-    config = classifier_config(recipe, classes)
-    if task == "regression":
-        mean, std = target_statistics(videos, classes)
-        config = config.model_copy(update={"target_mean": mean, "target_std": std})
-        videos = standardize(videos, mean, std)
-    weights = class_weights(recipe, task, videos, classes)
-    order, plan = plan_training(recipe, len(videos), runtime)
+    targets = make_targets(recipe, manifest)
+    order, plan = plan_training(recipe, len(targets.videos), runtime)
     require_pairs(recipe, plan)
     torch.manual_seed(stream_seed(recipe.seed, "init"))
-    classifier, config, init = _classifier(recipe, config, report)
+    classifier, config, init = _classifier(recipe, targets.config, report)
     return Job(
         recipe=recipe,
-        objective=Objective(classifier, task, weights),
+        objective=Objective(classifier, task, targets.weights),
         model=classifier,
         config=config.model_copy(update={"data": str(recipe.data)}),
         groups=_parameter_groups(recipe, classifier, config),
-        clips=_training_clips(recipe, manifest, videos),
+        clips=_training_clips(recipe, manifest, targets.videos),
         order=order,
         plan=plan,
-        prepare=MixedBatches(recipe, len(classes), rank=runtime.rank, task=task).prepare,
+        prepare=MixedBatches(
+            recipe, len(config.classes or ()), rank=runtime.rank, task=task
+        ).prepare,
         probe=classifier_probe(classifier),
         identity=identity(
             recipe,
@@ -115,9 +105,7 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
         validate=make_validation(classifier, config, manifest, runtime, report),
         metric=METRICS[task],
         validate_every_epochs=recipe.eval.every_epochs,
-        trivial_loss=trivial_loss(
-            videos, task, len(classes), smoothing=recipe.augment.smoothing, weights=weights
-        ),
+        trivial_loss=targets.trivial_loss,
     )
 
 

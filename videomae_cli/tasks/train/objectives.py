@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from videomae_cli.config.model import Task
+from videomae_cli.config.model_config import ModelConfig, classifier_config
 from videomae_cli.config.schema import FinetuneRecipe
-from videomae_cli.data.manifest import Video
+from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.errors import DataError, RecipeError
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.tasks.diagnose.probe_batch import class_frequency_loss
@@ -57,6 +58,36 @@ class Objective(nn.Module):
         """Return the loss of the outputs for clips against their targets."""
         output_BK = self.classifier(clip_BCTHW, noise_Bc).float()
         return Loss(compute_loss(output_BK, target_BK, self.task, self.weight_K))
+
+
+class Targets(NamedTuple):
+    """What is learned of the training videos."""
+
+    videos: tuple[Video, ...]
+    """The training videos; those of a regression with standardised targets."""
+    config: ModelConfig
+    """Of the classifier; that of a regression has the mean and std of the values."""
+    weights: tuple[float, ...] | None
+    """Class weights."""
+    trivial_loss: float
+    """Loss of the best constant prediction."""
+
+
+def make_targets(recipe: FinetuneRecipe, manifest: Manifest) -> Targets:
+    """Return the targets of a recipe with a resolved task.
+
+    Raises what `class_weights` and `target_statistics` raise.
+    """
+    classes, videos, task = manifest.classes or (), manifest.split("train"), manifest.task
+    config = classifier_config(recipe, classes)
+    if task == "regression":
+        mean, std = target_statistics(videos, classes)
+        config = config.model_copy(update={"target_mean": mean, "target_std": std})
+        videos = standardize(videos, mean, std)
+    weights = class_weights(recipe, task, videos, classes)
+    smoothing = recipe.augment.smoothing
+    trivial = trivial_loss(videos, task, len(classes), smoothing=smoothing, weights=weights)
+    return Targets(videos, config, weights, trivial)
 
 
 def compute_loss(
