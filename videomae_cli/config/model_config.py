@@ -7,13 +7,8 @@ recipe they were trained with. `autoencoder_config` and `classifier_config` deri
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    field_serializer,
-    model_serializer,
-)
+from pydantic import Field, SerializationInfo, field_serializer, model_serializer
+from pydantic import SerializerFunctionWrapHandler as Handler
 
 from videomae_cli.config.clip import (
     IMAGENET_MEAN,
@@ -30,6 +25,7 @@ from videomae_cli.config.model import (
     Normalize,
     SelectSpec,
     TargetFrames,
+    Task,
 )
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
@@ -41,8 +37,9 @@ from videomae_cli.report import encodable
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
 CLIP_FIELDS = ("mean", "std", "stride_frames", "fps", "seconds", "sampling", "short", "oversample")
-UNWRITTEN_IF_NONE = ("pooler_heads",)  # so that files without an attentive pooler stay as they were
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
+# not written if they have their default, so that the files of other models stay as they were
+_OMITTED_DEFAULTS = ("task", "target_mean", "target_std", "pooler_heads")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
@@ -79,11 +76,19 @@ class ModelConfig(Spec):
     """Candidate slices per slice used."""
     select: SelectSpec | None = None
     classes: tuple[str, ...] | None = None
+    """Names of the outputs of the head: classes, or the values of a regression."""
+    task: Task = "single-label"
+    """What the outputs mean: `models/outputs.py` turns them into scores."""
+    target_mean: tuple[float, ...] | None = None
+    """`regression`: mean of each value over the training videos; the head predicts
+    (value - mean) / std."""
+    target_std: tuple[float, ...] | None = None
+    """`regression`: standard deviation of each value over the training videos."""
     pooling: Literal["mean", "first", "attentive"] = "mean"
     """Input of the head: the mean over the tokens, the first token, or an attentive pooler's
     output."""
     pooler_heads: int | None = None
-    """Attention heads of an attentive pooler; not written if null."""
+    """Attention heads of an attentive pooler."""
     norm_of: Literal["tokens", "mean"] | None = None
     """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm.
     `tokens` in a classifier: the encoder keeps its last norm, which acts before the pooling."""
@@ -105,17 +110,17 @@ class ModelConfig(Spec):
 
     @field_serializer("mask", mode="wrap")
     def _omit_defaults(
-        self, mask: MaskSpec | None, _: SerializerFunctionWrapHandler, info: SerializationInfo
+        self, mask: MaskSpec | None, _: Handler, info: SerializationInfo
     ) -> dict[str, Any] | None:
         return None if mask is None else mask.model_dump(mode=info.mode, exclude_defaults=True)
 
     @model_serializer(mode="wrap")
-    def _omit_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = write(self)
-        for name in UNWRITTEN_IF_NONE:
-            if name in values and values[name] is None:
-                del values[name]
-        return values
+    def _omit_new_fields(self, write: Handler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        for name in _OMITTED_DEFAULTS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content
 
     @property
     def mask_or_default(self) -> MaskSpec:
@@ -183,6 +188,8 @@ def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
 def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelConfig:
     """Return the configuration of the model that a fine-tuning recipe trains.
 
+    That of a regression still lacks the mean and the standard deviation of the training values.
+
     Raises:
         RecipeError: `model.heads` does not divide the embedding dimension.
     """
@@ -191,6 +198,7 @@ def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelCo
         **_head_fields(recipe.model),
         select=recipe.select,
         classes=tuple(classes),
+        task=recipe.task or "single-label",
         protocol=recipe.eval,
         **_shared_fields(recipe),
     )

@@ -89,7 +89,7 @@ class FinetuneClips(TrainingVideos):
         times: Times = NO_TIMES,
     ) -> None:
         for video in videos:
-            if video.label is None:
+            if not video.is_labelled:
                 raise DataError(f"{video.path} has no label", "fine-tuning needs labelled videos")
         super().__init__(videos, root, partial(_sample_finetune_indices, clip, times), seed)
         self.clip, self.augment = clip, augment
@@ -99,7 +99,6 @@ class FinetuneClips(TrainingVideos):
     def __getitem__(self, key: SampleKey) -> FinetuneBatch:
         epoch, index = key
         frames_THWC, video, failed = self.read(epoch, index)
-        assert video.label is not None
         repeats = self.augment.repeats
         augmented = [
             self._augment(frames_THWC, stream(self.seed, "sample", epoch, index, repeat))
@@ -109,7 +108,7 @@ class FinetuneClips(TrainingVideos):
         noise = rng.random((repeats, self.clip.grid().t), dtype=np.float32)
         return FinetuneBatch(
             clip=concatenate([clip for clip, _ in augmented]),
-            label=torch.full((repeats,), video.label),
+            label=_label(video, repeats),
             erase=torch.tensor([erase for _, erase in augmented]),
             noise=torch.from_numpy(noise),
             indices=torch.full((repeats,), index),
@@ -173,6 +172,14 @@ def _crop(
     if kind == "random-resized":
         return transforms.random_resized_crop(frames_THWC, size, rng, area)
     return transforms.center_crop(frames_THWC, size)
+
+
+def _label(video: Video, repeats: int) -> Tensor:
+    """Return label_R, or target_RK for tasks other than single-label."""
+    if video.target is not None:
+        return torch.tensor([video.target] * repeats, dtype=torch.float32)
+    assert video.label is not None
+    return torch.full((repeats,), video.label)
 
 
 def to_clip(frames_THWC: NDArray[Any]) -> Tensor:

@@ -119,14 +119,29 @@ def init_from_pretrained(
     _require_same_encoder(loaded, config)
     fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
     fitted, other_head = drop_other_head(fitted, source, config)
+    fitted, other_task = _drop_head_of_another_task(fitted, source, config)
     fitted, note, unused = match_head(fitted, source.classes or (), config.classes or ())
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
     weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
     require_finite(weights, loaded.file, loaded.origins)
     load_weights(classifier, weights, initialised=report.initialised)
-    report = report._replace(dropped=report.dropped | unused | other_head)
+    report = report._replace(dropped=report.dropped | unused | other_head | other_task)
     differences = (*note, *_input_differences(source, config))
     return weights, _complete(report, loaded, changes, differences)
+
+
+def _drop_head_of_another_task(
+    weights: Mapping[str, Tensor], source: ModelConfig, config: ModelConfig
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the weights, and the names of the head with the reason if its outputs differ."""
+    fields = ("task", "target_mean", "target_std")
+    if all(getattr(source, name) == getattr(config, name) for name in fields):
+        return dict(weights), {}
+    heads = [name for name in weights if name.startswith("head.")]
+    is_same_task = source.task == config.task
+    reason = "a head for values in other units" if is_same_task else f"a head for {source.task}"
+    others = {name: tensor for name, tensor in weights.items() if name not in heads}
+    return others, dict.fromkeys(heads, reason)
 
 
 def init_autoencoder_from_pretrained(
