@@ -32,7 +32,7 @@ def write(folder: Path, *ranks: list[str]) -> Path:
 def metrics(table: ScoreTable) -> dict[str, float]:
     assert table.label_V is not None
     numbers = np.arange(len(table.label_V))
-    return Scores(numbers, table.label_V, table.probability_VK, ()).metrics()
+    return Scores(numbers, table.label_V, table.probability_VK).metrics()
 
 
 def test_a_file_has_the_lines_of_the_original(tmp_path: Path) -> None:
