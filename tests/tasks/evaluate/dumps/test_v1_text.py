@@ -133,7 +133,7 @@ def test_different_scores_for_one_view_are_reported(tmp_path: Path) -> None:
 
 
 def test_logits_that_are_not_finite_give_no_probabilities(tmp_path: Path) -> None:
-    lines = ["a [nan, 0.0] 0 0 0", "a [1.0, 0.0] 0 0 1", "b [1.0, 0.0] 0 0 0", "b [1, 0] 0 0 1"]
+    lines = ["a [nan, 1e99] 0 0 0", "a [1.0, 0.0] 0 0 1", "b [1.0, 0.0] 0 0 0", "b [1, 0] 0 0 1"]
 
     result = read_v1_text(write(tmp_path, lines))
 
