@@ -7,7 +7,13 @@ recipe they were trained with. `autoencoder_config` and `classifier_config` deri
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, field_serializer
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_validator,
+)
 
 from videomae_cli.config.clip import (
     IMAGENET_MEAN,
@@ -29,12 +35,11 @@ from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
-from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.report import encodable
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
-CLIP_FIELDS = ("mean", "std", "stride_frames", "fps", "seconds", "sampling", "short", "oversample")
+CLIP_FIELDS = ("stride_frames", "fps", "seconds", "sampling", "short", "oversample")
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
@@ -54,9 +59,9 @@ class ModelConfig(Spec):
     encoder: TransformerConfig
     decoder: TransformerConfig | None = None
     grid: TokenGrid
-    mean: tuple[float, float, float] = IMAGENET_MEAN
+    mean: tuple[float, ...] = IMAGENET_MEAN
     """Per-channel mean subtracted from pixels in 0..1."""
-    std: tuple[float, float, float] = IMAGENET_STD
+    std: tuple[float, ...] = IMAGENET_STD
     """Per-channel standard deviation that pixels are divided by."""
     stride_frames: int | None = 4
     """Distance between consecutive frames of a clip, in frames of the video; null: see `fps` and
@@ -92,6 +97,14 @@ class ModelConfig(Spec):
     software: dict[str, str] = Field(default_factory=dict)
     """Versions of videomae, torch and the decoders at training time."""
 
+    @model_validator(mode="after")
+    def _check_mean_and_std(self) -> "ModelConfig":
+        for name in ("mean", "std"):
+            count, channels = len(getattr(self, name)), self.grid.channels
+            if count != channels:
+                raise ValueError(f"{name} has {count} values, and the grid {channels} channels")
+        return self
+
     @field_serializer("mask", mode="wrap")
     def _omit_defaults(
         self, mask: MaskSpec | None, _: SerializerFunctionWrapHandler, info: SerializationInfo
@@ -119,15 +132,17 @@ class ModelConfig(Spec):
         return compute_step(self.grid.frames, self.fps, self.seconds)
 
     def clip(self) -> ClipSpec:
-        """Return how clips are sampled and cut; a CheckpointError if they are not square."""
+        """Return how clips are sampled and cut."""
         grid = self.grid
-        if grid.height != grid.width:
-            raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")
+        is_square = grid.height == grid.width
         return ClipSpec(
             frames=grid.frames,
-            size=grid.height,
+            size=grid.height if is_square else (grid.height, grid.width),
             tubelet=grid.tubelet,
             patch=grid.patch,
+            channels=grid.channels,
+            mean=self.mean,
+            std=self.std,
             **{name: getattr(self, name) for name in CLIP_FIELDS},
         )
 
@@ -171,6 +186,8 @@ def _shared_fields(recipe: Recipe) -> dict[str, Any]:
     return {
         "encoder": SIZES[recipe.model.size].model_copy(update=_token_options(recipe.model)),
         "grid": clip.grid(),
+        "mean": clip.channel_mean,
+        "std": clip.channel_std,
         **{name: getattr(clip, name) for name in CLIP_FIELDS},
         "recipe": recipe.model_dump(mode="json"),
     }

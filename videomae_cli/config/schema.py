@@ -90,6 +90,15 @@ class FinetuneRecipe(_Recipe):
             raise ValueError("clip.oversample above 1 needs select: {strategy: motion, ...}")
         return self
 
+    @model_validator(mode="after")
+    def _check_randaugment(self) -> "FinetuneRecipe":
+        if self.augment.randaugment is not None and self.clip.channels not in (1, 3):
+            raise ValueError(
+                f"augment.randaugment works on RGB and grey frames, not on {self.clip.channels}"
+                " channels: set it to null"
+            )
+        return self
+
 
 Recipe = PretrainRecipe | FinetuneRecipe
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)

@@ -33,6 +33,16 @@ def resize_to_cover(frames_THWC: Frames, height: int, width: int) -> Frames:
     return resize_linear(frames_THWC, width * full_height // full_width, width)
 
 
+def center_crop(frames_THWC: Frames, height: int, width: int) -> Frames:
+    """Resize to cover height x width, and cut this rectangle from the middle."""
+    scaled = resize_to_cover(frames_THWC, height, width)
+    top, left = (
+        round((side - cut) / 2)  # half to even, as in VideoMAE V1
+        for side, cut in zip(scaled.shape[1:3], (height, width), strict=True)
+    )
+    return scaled[:, top : top + height, left : left + width]
+
+
 def resize_linear(frames_THWC: Frames, height: int, width: int) -> Frames:
     """Resize every frame to height x width pixels; frames of that size are returned unchanged."""
     if frames_THWC.shape[1:3] == (height, width):

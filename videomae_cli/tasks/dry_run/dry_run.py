@@ -193,9 +193,9 @@ def _measure_decoding(job: Job, videos: Manifest, runtime: Runtime) -> Decoding:
     cores = (os.cpu_count() or 1) // runtime.world
     spare = max(0, cores - 1 - workers) if runtime.device.type != "cpu" else 0
     sides = [min(video.width, video.height) for video in videos.split("train")]
-    return Decoding(
-        rate * job.plan.repeats, workers, spare, round(median(sides)), job.recipe.clip.size
-    )
+    clip = job.recipe.clip
+    size = min(clip.height, clip.width)
+    return Decoding(rate * job.plan.repeats, workers, spare, round(median(sides)), size)
 
 
 def _disk(job: Job, measured: Measurement, free: int) -> Disk:
