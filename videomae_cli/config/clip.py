@@ -1,6 +1,7 @@
 """The `clip` section of a recipe: frame sampling, clip size and tokens."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -18,6 +19,15 @@ MEASURED: Literal["measured"] = "measured"
 # of red, green and blue in a grey value: ITU-R BT.601
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 PositiveNumber = Annotated[float, Field(gt=0.0)]
+
+
+def reduce_to_luma(values: Sequence[float]) -> float:
+    """Return the mean or standard deviation of grey from those of red, green and blue.
+
+    Both are weighted as luma is. For the mean this is exact. For the standard deviation it is exact
+    where the channels are perfectly correlated; those of videos nearly are.
+    """
+    return round(sum(w * value for w, value in zip(LUMA_WEIGHTS, values, strict=True)), 9)
 
 
 def compute_step(frames: int, fps: float | None, seconds: float | None) -> float | None:
@@ -133,11 +143,7 @@ class ClipSpec(Spec):
         return self._reduce("std", self.std)
 
     def _reduce(self, name: str, values: tuple[float, ...] | str) -> tuple[float, ...]:
-        """Return one value per channel; of RGB values, for grey, the mean weighted as luma is.
-
-        For the mean this is exact. For the standard deviation it is exact where the channels are
-        perfectly correlated; real ones nearly are.
-        """
+        """Return one value per channel; a single one for grey from those of RGB."""
         if isinstance(values, str):
             raise RecipeError(
                 f"clip.{name}: {values} is not known here: a run reads it from its prepared data",
@@ -145,7 +151,7 @@ class ClipSpec(Spec):
             )
         if len(values) == self.channels:
             return values
-        return (sum(w * value for w, value in zip(LUMA_WEIGHTS, values, strict=True)),)
+        return (reduce_to_luma(values),)
 
     @property
     def step_seconds(self) -> float | None:

@@ -134,10 +134,9 @@ class ModelConfig(Spec):
     def clip(self) -> ClipSpec:
         """Return how clips are sampled and cut."""
         grid = self.grid
-        is_square = grid.height == grid.width
         return ClipSpec(
             frames=grid.frames,
-            size=grid.height if is_square else (grid.height, grid.width),
+            size=grid.size,
             tubelet=grid.tubelet,
             patch=grid.patch,
             channels=grid.channels,

@@ -89,8 +89,9 @@ def flip(frames_THWC: Frames) -> Frames:
 def randaugment(frames_THWC: Frames, policy: RandAugment, rng: np.random.Generator) -> Frames:
     """Apply RandAugment to every frame, RGB or grey, with the same random choices.
 
-    A grey frame is augmented as RGB: no operation colours it. timm draws from the global `random` and `numpy.random`. Both are seeded again before each frame,
-    so that all frames get the same operations, magnitudes and signs, and restored afterwards.
+    A grey frame is augmented as RGB: no operation colours it. timm draws from the global `random`
+    and `numpy.random`. Both are seeded again before each frame, so that all frames get the same
+    operations, magnitudes and signs, and restored afterwards.
     """
     seed = int(rng.integers(2**32))
     states = random.getstate(), np.random.get_state()  # noqa: NPY002  (timm's generator, not ours)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from videomae_cli.checkpoints.channel_transfer import fit_channels
 from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
@@ -116,7 +117,7 @@ def init_from_pretrained(
     """
     source = loaded.config
     _require_same_encoder(loaded, config)
-    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
+    fitted, changes = _fit_clips(loaded, config, ("encoder",))
     fitted, note, unused = match_head(fitted, source.classes or (), config.classes or ())
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
     weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
@@ -147,13 +148,25 @@ def init_autoencoder_from_pretrained(
             " ".join(f"--set model.decoder.{key}={getattr(source.decoder, key)}" for key in keys),
         )
     parts = ("encoder", "decoder")
-    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid, parts=parts)
+    fitted, changes = _fit_clips(loaded, config, parts)
     expected = {name: tensor.shape for name, tensor in autoencoder.state_dict().items()}
     weights, report = weights_for_autoencoder(fitted, expected)
     require_finite(weights, loaded.file, loaded.origins)
     load_weights(autoencoder, weights, initialised=report.initialised)
     differences = (*_input_differences(source, config), *_target_differences(source, config))
     return weights, _complete(report, loaded, changes, differences)
+
+
+def _fit_clips(
+    loaded: Checkpoint, config: ModelConfig, parts: Sequence[str]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Adapt weights to the geometry and the channels of other clips; describe each change."""
+    source = loaded.config
+    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid, parts=parts)
+    fitted, others = fit_channels(fitted, source, config)
+    for name, change in others.items():
+        changes[name] = f"{changes[name]}; {change}" if name in changes else change
+    return fitted, changes
 
 
 def _complete(
@@ -163,9 +176,10 @@ def _complete(
     differences: Sequence[str],
 ) -> LoadReport:
     """Return the report with what reading the checkpoint and adapting it have changed."""
+    used = {name: change for name, change in changes.items() if name in report.matched}
     return report._replace(
-        matched=tuple(name for name in report.matched if name not in changes),
-        interpolated=dict(changes),
+        matched=tuple(name for name in report.matched if name not in used),
+        interpolated=used,
         dropped=loaded.report.dropped | report.dropped,
         assumed=(*loaded.report.assumed, *differences),
         defects=loaded.report.defects,
@@ -202,7 +216,8 @@ def _input_differences(source: ModelConfig, config: ModelConfig) -> list[str]:
             f"position embeddings {how} for {new.t}x{new.h}x{new.w} tokens;"
             f" the checkpoint was trained on {old.t}x{old.h}x{old.w}"
         )
-    if (source.mean, source.std) != (config.mean, config.std):
+    is_same = (source.mean, source.std) == (config.mean, config.std)
+    if not is_same and old.channels == new.channels:
         differences.append(
             f"pixels normalised by mean {config.mean} and std {config.std}, unlike the checkpoint"
         )
