@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from tests.data.make_clips import write_clip
 from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.protocols import Protocol
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data import decode
 from videomae_cli.data.batches import AnyBatch, collate
 from videomae_cli.data.dataset import FinetuneClips, PretrainClips
 from videomae_cli.data.decode import read_frames
-from videomae_cli.data.eval_views import EvalViews
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.frame_sampling import (
     dense_test_indices,
     pretrain_indices,
@@ -202,7 +203,7 @@ def test_a_repeated_video_is_read_once(root: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(decode.DECODERS, "decord", counting)
 
     finetune(root, repeats=4)[0, 2]
-    EvalViews(rows(), root, CLIP, clips=5, crops=3, size=32)[2]
+    EvalViews(rows(), root, CLIP, Protocol(5, 3))[2]
 
     assert calls == ["2.mp4", "2.mp4"]
 
@@ -281,7 +282,7 @@ def test_a_wrong_root_stops_with_a_hint_instead_of_looping(tmp_path: Path) -> No
 
 def test_data_sets_can_be_sent_to_a_fresh_process(root: Path) -> None:
     train = finetune(root, repeats=2, erasing=0.5, randaugment="rand-m7-n4-mstd0.5-inc1")
-    views = EvalViews(rows(), root, CLIP, clips=2, crops=1, size=32)
+    views = EvalViews(rows(), root, CLIP, Protocol(2, 1))
 
     train_there, views_there = pickle.loads(pickle.dumps((train, views)))
 
@@ -301,13 +302,13 @@ def test_collating_joins_along_the_first_axis(root: Path) -> None:
 
 
 def test_views_come_clip_by_clip_and_then_crop_by_crop(root: Path) -> None:
-    dataset = EvalViews(rows(), root, CLIP, clips=2, crops=3, size=32)
+    dataset = EvalViews(rows(), root, CLIP, Protocol(2, 3))
 
     item = dataset[0]
 
     assert item.views.shape == (6, 3, 4, 32, 32)
     assert item.views.dtype == torch.uint8
-    assert (item.label, item.number, item.error) == (0, 0, "")
+    assert (item.number, item.error) == (0, "")
     for view, (clip, left) in zip(
         item.views, [(clip, left) for clip in range(2) for left in (0, 4, 8)], strict=True
     ):
@@ -317,7 +318,7 @@ def test_views_come_clip_by_clip_and_then_crop_by_crop(root: Path) -> None:
 
 
 def test_one_view_is_the_middle_of_a_short_and_of_a_long_video(root: Path) -> None:
-    dataset = EvalViews(rows(), root, CLIP, clips=1, crops=1, size=32)
+    dataset = EvalViews(rows(), root, CLIP, Protocol(1, 1))
 
     assert dataset[2].views.shape == (1, 3, 4, 32, 32)
     middle = resize_short_side(read_frames(root / "0.mp4", [10, 12, 14, 16]), 32)[:, :, 4:36]
@@ -326,7 +327,7 @@ def test_one_view_is_the_middle_of_a_short_and_of_a_long_video(root: Path) -> No
 
 def test_segment_views_follow_the_segment_rule(root: Path) -> None:
     clip = ClipSpec(frames=4, stride_frames=1, size=32, patch=8, sampling="segment")
-    dataset = EvalViews(rows(), root, clip, clips=2, crops=1, size=32)
+    dataset = EvalViews(rows(), root, clip, Protocol(2, 1))
 
     views = dataset[1].views
 
@@ -338,8 +339,7 @@ def test_segment_views_follow_the_segment_rule(root: Path) -> None:
 def test_evaluation_never_replaces_a_video_but_gives_the_reason_for_no_views(root: Path) -> None:
     videos = [rows()[0]._replace(path="gone.mp4", label=None)]
 
-    item = EvalViews(videos, root, CLIP, clips=2, crops=3, size=32)[0]
+    item = EvalViews(videos, root, CLIP, Protocol(2, 3))[0]
 
     assert len(item.views) == 0
     assert "gone.mp4" in item.error
-    assert item.label == -1

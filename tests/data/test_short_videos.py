@@ -8,9 +8,10 @@ import pytest
 from tests.data.make_clips import write_clip
 from tests.notes import Notes
 from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.protocols import Protocol
 from videomae_cli.config.training import FinetuneAugmentSpec
 from videomae_cli.data.dataset import FinetuneClips
-from videomae_cli.data.eval_views import EvalViews
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.frame_sampling import (
     is_short,
     part_train_indices,
@@ -115,7 +116,7 @@ def test_training_reads_the_frames_of_a_short_video_that_evaluation_reads(
     augment = FinetuneAugmentSpec(crop="center", flip=False)
 
     trained = FinetuneClips([row], tmp_path, clip, augment, 0)[3, 0].clip
-    views = EvalViews([row], tmp_path, clip, clips=2, crops=1, size=32)[0].views
+    views = EvalViews([row], tmp_path, clip, Protocol(2, 1))[0].views
 
     frames = [np.asarray(trained[0, :, t]).tobytes() for t in range(8)]
     assert len(set(frames)) == 6

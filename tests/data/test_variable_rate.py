@@ -10,9 +10,10 @@ import pytest
 
 from tests.notes import AUTOENCODER, Notes, written
 from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.protocols import Protocol
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
 from videomae_cli.data.dataset import FinetuneClips, PretrainClips
-from videomae_cli.data.eval_views import EvalViews
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Video, read_manifest
 from videomae_cli.data.time_sampling import select_test_clips, times_of, with_times
 from videomae_cli.errors import DataError
@@ -70,7 +71,7 @@ def test_training_and_test_clips_have_the_frames_that_are_shown_then(video: Path
         shown = [np.searchsorted(SECONDS, start + 0.16 * k + 1e-6, "right") - 1 for k in range(4)]
         assert list(numbers) == shown
 
-    views = EvalViews([row], video.parent, CLIP, clips=2, crops=1, size=32, times=times)
+    views = EvalViews([row], video.parent, CLIP, Protocol(2, 1), times=times)
     first, last = views[0].views[:, 0, :, 0, 0].numpy() // 5
     assert first.tolist() == EXPECTED
     # the video ends at 2.32 s + 2.32 s / 39: the last clip is from 1.739 s on

@@ -12,7 +12,8 @@ from tests.data.decoding.odd_clips import write_size_change
 from tests.data.make_clips import write_clip
 from videomae_cli.cli import app
 from videomae_cli.config.clip import ClipSpec
-from videomae_cli.data.eval_views import EvalViews
+from videomae_cli.config.protocols import Protocol
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import read_manifest
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.errors import DataError
@@ -100,7 +101,7 @@ def test_training_and_evaluation_meet_them_name_them_and_end(
 
     manifest = read_manifest(tmp_path / "data")
     clip = ClipSpec(frames=4, stride_frames=2, size=32, patch=8)
-    views = EvalViews(manifest.videos, manifest.root, clip, clips=2, crops=1, size=32)
+    views = EvalViews(manifest.videos, manifest.root, clip, Protocol(2, 1))
     errors = [item.error for item in (views[number] for number in range(33)) if item.error]
     assert len(errors) == 3
     check_named("\n".join(errors))

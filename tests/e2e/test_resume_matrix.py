@@ -32,6 +32,7 @@ from videomae_cli.engine.saving.store import newest_checkpoint
 from videomae_cli.errors import Stopped, TrainingError, UsageError
 from videomae_cli.tasks import run_dir as runs
 from videomae_cli.tasks.evaluate import evaluate
+from videomae_cli.tasks.evaluate.options import EvalOptions
 from videomae_cli.tasks.train import finetune, pretrain
 
 SAVED = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
@@ -143,7 +144,9 @@ def test_the_average_is_what_is_validated_and_written(
     assert all(torch.equal(final[name], average[f"classifier.{name}"]) for name in final)
     assert not torch.equal(final["head.weight"], last["classifier.head.weight"])
     scored = evaluate.run(
-        tmp_path / "final", Notes(), split="val", clips=1, crops=1, precision="fp32"
+        tmp_path / "final",
+        Notes(),
+        EvalOptions(split="val", clips=1, crops=1, precision="fp32"),
     )
     logged = read_metrics(tmp_path / "metrics.jsonl")[-1]
     assert logged["val_loss"] == pytest.approx(scored.metrics["loss"], rel=1e-6)

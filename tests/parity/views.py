@@ -12,8 +12,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD, ClipSpec
+from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.decoding.video_info import probe_video
-from videomae_cli.data.eval_views import EvalViews
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.data.manifest import Video
 
@@ -36,7 +37,7 @@ def normalized_views(video: Path, facts: dict[str, str]) -> Tensor:
     size = int(facts["crop"])
     clip = ClipSpec(frames=int(facts["clip_len"]), stride_frames=int(facts["stride"]), size=size)
     dataset = EvalViews(
-        [row], video.parent, clip, clips=int(facts["clips"]), crops=int(facts["crops"]), size=size
+        [row], video.parent, clip, Protocol(int(facts["clips"]), int(facts["crops"]))
     )
     item = dataset[0]
     assert not item.error, item.error

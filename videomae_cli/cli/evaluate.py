@@ -15,6 +15,15 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="Split to evaluate.", show_default="test, else val"),
     ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Published test protocol, such as v1-k400 or mm-k400.",
+            show_default="from the checkpoint",
+            autocompletion=options.complete_protocol,
+        ),
+    ] = None,
     clips: Annotated[
         int | None, options.count_option("Clips per video.", "from the checkpoint")
     ] = None,
@@ -41,11 +50,14 @@ def evaluate(
       videomae eval --clips 5 --crops 3
 
       videomae eval --checkpoint runs/mine --split test
+
+      videomae eval --checkpoint vitb.pth --data data/k400 --protocol mm-k400
     """
     from videomae_cli.cli import console
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.engine.distributed.slurm import join_step
     from videomae_cli.tasks.evaluate import evaluate as task
+    from videomae_cli.tasks.evaluate.options import EvalOptions
     from videomae_cli.tasks.run_dir import newest_final_weights
 
     join_step()
@@ -53,15 +65,7 @@ def evaluate(
     weights = checkpoint or newest_final_weights("classifier", report)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    result = task.run(
-        weights,
-        report,
-        data=data,
-        split=split,
-        clips=clips,
-        crops=crops,
-        out=out,
-        precision=precision,
-    )
+    chosen = EvalOptions(data, split, protocol, clips, crops, out, precision)
+    result = task.run(weights, report, chosen)
     if json_output:
         console.print_json(result.as_json())

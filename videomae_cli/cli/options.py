@@ -27,6 +27,13 @@ def complete_run(incomplete: str) -> Iterator[str]:
         yield from (path.as_posix() for path in runs if path.as_posix().startswith(incomplete))
 
 
+def complete_protocol(incomplete: str) -> Iterator[str]:
+    """Complete the published test protocols."""
+    from videomae_cli.config.protocols import PROTOCOLS
+
+    yield from (name for name in PROTOCOLS if name.startswith(incomplete))
+
+
 def count_option(help_text: str, default: str, *, most: int | None = None) -> Any:
     """Describe an optional number from 1 on, and what stands for it if it is not given."""
     return typer.Option(min=1, max=most, metavar="N", help=help_text, show_default=default)

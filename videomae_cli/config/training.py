@@ -172,3 +172,24 @@ class EvalSpec(Spec):
     """Square crops along the longer side; 1: the centre; 3: the centre and both ends."""
     every_epochs: Annotated[float, Field(gt=0.0)] | None = None
     """Epochs between validations with one centre view; null: validate only after the last step."""
+    protocol: str | None = None
+    """Published test protocol that `videomae eval` follows, such as `v1-k400`; `clips` and `crops`
+    are then those of the protocol; null: frames are chosen as in training."""
+
+    @model_validator(mode="after")
+    def _check_protocol(self) -> "EvalSpec":
+        if self.protocol is None:
+            return self
+        from videomae_cli.config.protocols import PROTOCOLS  # pretraining never needs it
+
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(
+                f"protocol {self.protocol!r} is not one of {', '.join(PROTOCOLS)}, or null"
+            )
+        published = PROTOCOLS[self.protocol]
+        if (self.clips, self.crops) != (published.clips, published.crops):
+            raise ValueError(
+                f"protocol {self.protocol} has clips {published.clips} and crops {published.crops},"
+                f" got {self.clips} and {self.crops}: change them, or set protocol to null"
+            )
+        return self

@@ -10,9 +10,11 @@ Shapes: R repeats (first axis of all tensors), C channels, T frames, t slices, H
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from videomae_cli.config.clip import ClipSpec
@@ -174,7 +176,7 @@ def _crop(
     return center_crop(frames_THWC, clip.height, clip.width)
 
 
-def to_clip(frames_THWC: Frames) -> Tensor:
+def to_clip(frames_THWC: NDArray[Any]) -> Tensor:
     """Return clip_1CTHW with the channels of a pixel adjacent in memory, as `patchify` expects."""
     # one copy, which also makes a mirrored or cropped view contiguous
     clip_THWC = torch.from_numpy(np.ascontiguousarray(frames_THWC))

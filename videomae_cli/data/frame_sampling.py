@@ -11,6 +11,8 @@ Source: the rules of VideoMAE V1 and V2 (`*_pretrain_*`, dense, segment) and of 
   in tests and are all frame 0 in training. Every other `clip.short` is one rule for all of them.
 """
 
+import math
+
 import numpy as np
 
 from videomae_cli.config.clip import V1_RULES, ClipSpec
@@ -169,6 +171,22 @@ def mmaction2_test_indices(frames: int, length: int, stride: int, clips: int) ->
         else [spare // 2]
     )
     return [[(start + stride * i) % frames for i in range(length)] for start in starts]
+
+
+def pyslowfast_test_indices(
+    frames: int, length: int, stride: int, fps: float, clips: int
+) -> list[list[int]]:
+    """Return the test clips of PySlowFast, and so of MAE-ST: a fixed duration, at 30 frames/s.
+
+    16 frames 4 apart span 64 / 30 s, whatever the frame rate `fps` of the video. A short video
+    repeats its last frame.
+    """
+    span = stride * length / 30 * fps
+    spare = max(frames - span, 0.0)
+    gap = math.floor(spare / (clips - 1 if clips > 1 else 2))
+    starts = [gap * k for k in range(clips)] if clips > 1 else [gap]
+    positions = [np.linspace(start, start + span - 1, length) for start in starts]
+    return [np.clip(np.trunc(p), 0, frames - 1).astype(int).tolist() for p in positions]
 
 
 def _round_half_even(numerator: int, denominator: int) -> int:

@@ -102,7 +102,7 @@ def load_each(
     *,
     workers: int,
     timeout_seconds: float = TIMEOUT_SECONDS,
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Yield `dataset[key]` for each key (a number, or a `SampleKey`), in order; see `prefetch`."""
     options = LoaderOptions(workers, timeout_seconds, pin_memory=False)
     with closing(prefetch(dataset, [[key] for key in keys], itemgetter(0), options)) as items:

@@ -14,9 +14,10 @@ from tests.notes import AUTOENCODER, CLASSIFIER, Notes, written
 from videomae_cli.checkpoints.native import write_native
 from videomae_cli.config.model import SelectSpec
 from videomae_cli.config.model_config import ModelConfig
+from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.decoding.video_info import probe_video
-from videomae_cli.data.eval_views import EvalViews
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Video
 from videomae_cli.errors import CheckpointError
 from videomae_cli.tasks.convert import convert
@@ -84,7 +85,7 @@ def read_view(config: ModelConfig, path: Path) -> Tensor:
     """Return the view of `eval` for one clip and one crop."""
     info = probe_video(path)
     video = Video(path.name, 0, "test", info.frames, info.fps, info.width, info.height, "pyav")
-    result = EvalViews([video], path.parent, config.clip(), clips=1, crops=1, size=32)[0]
+    result = EvalViews([video], path.parent, config.clip(), Protocol(1, 1))[0]
     assert not result.error
     return result.views
 

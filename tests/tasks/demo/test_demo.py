@@ -9,11 +9,12 @@ import pytest
 
 from tests.notes import Notes
 from videomae_cli.cli import app
+from videomae_cli.config.protocols import Protocol
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.errors import UsageError
 from videomae_cli.tasks.demo import demo, plan
 from videomae_cli.tasks.demo.results import DemoResults, DemoScore, read_score
-from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult
+from videomae_cli.tasks.evaluate.result import EvalResult
 
 # smaller than --quick, with one decoding process: tests run in parallel
 SMALL = plan.DemoPlan(
@@ -151,7 +152,7 @@ def test_the_pair_accuracy_compares_only_the_two_opposite_classes(tmp_path: Path
         probability=probability_VK,
         classes=np.array(classes),
     )
-    result = EvalResult({"top1": 1 / 3}, EvalProtocol(1, 1), "test", 3, (), tmp_path)
+    result = EvalResult({"top1": 1 / 3}, Protocol(1, 1), "test", 3, (), tmp_path)
 
     score = read_score(result, "shuffled", "pretrained", 8)
 

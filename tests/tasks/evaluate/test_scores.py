@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from tests.notes import CLASSIFIER, Notes
+from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.errors import CheckpointError, DataError
-from videomae_cli.tasks.evaluate import evaluate
-from videomae_cli.tasks.evaluate.scores import EvalProtocol, EvalResult, Scores
+from videomae_cli.tasks.evaluate.data import relabel
+from videomae_cli.tasks.evaluate.result import EvalResult
+from videomae_cli.tasks.evaluate.scores import Scores
 
 
 def scores(probabilities: list[list[float]], labels: list[int]) -> Scores:
@@ -62,7 +64,7 @@ def test_no_accuracy_without_any_finite_probability_or_any_video() -> None:
 
 def test_videos_without_finite_outputs_are_counted_and_named() -> None:
     metrics = {"top1": 0.5, "loss": 1.0}
-    result = EvalResult(metrics, EvalProtocol(1, 1), "val", 4, (), Path("x"), ("a.mp4",))
+    result = EvalResult(metrics, Protocol(1, 1), "val", 4, (), Path("x"), ("a.mp4",))
 
     assert result.headline().endswith("4 val videos, 0 undecodable, 1 without finite outputs)")
     assert result.as_json()["not_finite"] == ["a.mp4"]
@@ -70,7 +72,7 @@ def test_videos_without_finite_outputs_are_counted_and_named() -> None:
 
 
 def test_the_headline_has_protocol_and_counts() -> None:
-    result = EvalResult({"top1": 0.5}, EvalProtocol(5, 3), "test", 1234, ("a.mp4",), Path("x"))
+    result = EvalResult({"top1": 0.5}, Protocol(5, 3), "test", 1234, ("a.mp4",), Path("x"))
 
     assert result.headline() == "top-1 50.0 % (5 x 3 views, 1,234 test videos, 1 undecodable)"
 
@@ -84,7 +86,7 @@ def relabelled(classes: tuple[str, ...], known: tuple[str, ...]) -> tuple[Manife
         for label, name in enumerate(classes)
     )
     manifest = Manifest(Path("videos"), videos, classes, "digest")
-    return evaluate._relabel(config, manifest, Path("data"), notes), notes
+    return relabel(config, manifest, notes), notes
 
 
 def test_labels_are_those_of_the_checkpoint_and_its_names_stay() -> None:

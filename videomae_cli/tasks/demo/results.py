@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli.tasks.demo.videos import MOTIONS, FrameOrder
-from videomae_cli.tasks.evaluate.scores import EvalResult
+from videomae_cli.tasks.evaluate.result import EvalResult
 
 InitialWeights = Literal["pretrained", "scratch"]
 CHANCE = 1 / len(MOTIONS)

@@ -1,8 +1,6 @@
-"""The results of an evaluation: the probabilities of every video, and the metrics."""
+"""The probabilities of every video of an evaluation, and the metrics."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +19,8 @@ class Scores(NamedTuple):
     """(V, K) Mean over the views; NaN if the classifier's output for a view is not finite."""
     undecodable: tuple[str, ...]
     """One message for each video that could not be decoded."""
+    views: tuple[NDArray[np.float32], ...] | None = None
+    """Logits (views, K) of each video, if they were kept."""
 
     @property
     def is_finite(self) -> NDArray[np.bool_]:
@@ -77,60 +77,3 @@ class Scores(NamedTuple):
         if self.probabilities.shape[1] > 5:
             metrics["top5"] = float((ranks < 5).mean())
         return metrics
-
-
-class EvalProtocol(NamedTuple):
-    """The views of each video: temporal clips times spatial crops."""
-
-    clips: int
-    crops: int
-
-    @property
-    def views(self) -> int:
-        """Views per video."""
-        return self.clips * self.crops
-
-    def __str__(self) -> str:
-        return f"{self.clips} x {self.crops} view{'s' if self.views > 1 else ''}"
-
-
-class EvalResult(NamedTuple):
-    """The metrics of an evaluation, and its protocol."""
-
-    metrics: dict[str, float]
-    protocol: EvalProtocol
-    split: str
-    videos: int
-    """Number of videos that could be decoded."""
-    undecodable: tuple[str, ...]
-    folder: Path
-    """Directory of `result.json` and `scores.npz`."""
-    nonfinite: tuple[str, ...] = ()
-    """Paths of the videos without finite probabilities; they count as wrong."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the result as a JSON document; `not_finite` only if there are such videos."""
-        extra: Mapping[str, Any] = {"not_finite": list(self.nonfinite)} if self.nonfinite else {}
-        return {
-            **self.metrics,
-            "clips": self.protocol.clips,
-            "crops": self.protocol.crops,
-            "split": self.split,
-            "videos": self.videos,
-            "undecodable": list(self.undecodable),
-            **extra,
-        }
-
-    def describe_nonfinite(self) -> list[str]:
-        """Return one message for each video without finite probabilities."""
-        reason = "the classifier's outputs are not finite; counted as wrong"
-        return [f"{path}: {reason}" for path in self.nonfinite]
-
-    def headline(self) -> str:
-        """Format the result as one line, with protocol and counts."""
-        top5 = f", top-5 {100 * self.metrics['top5']:.1f} %" if "top5" in self.metrics else ""
-        bad = f", {len(self.nonfinite):,} without finite outputs" if self.nonfinite else ""
-        return (
-            f"top-1 {100 * self.metrics['top1']:.1f} %{top5} ({self.protocol}, "
-            f"{self.videos:,} {self.split} videos, {len(self.undecodable):,} undecodable{bad})"
-        )

@@ -1,135 +1,107 @@
 """Compute class probabilities for the videos of a split, each from the mean over its views.
 
-Shapes: V views or videos, C channels, T frames, H W pixels, K classes.
+The logits of each view become probabilities, and the probabilities of all views of a video are
+averaged (the rule of VideoMAE since August 2022, and of every other published protocol).
+
+Shapes: V views or videos, K classes.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from itertools import islice
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from videomae_cli.config.clip import ClipSpec
-from videomae_cli.data.eval_views import EvalViews, VideoViews
-from videomae_cli.data.loader import load_each
+from videomae_cli.config.protocols import Protocol
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.data.workers import explain_worker_death
-from videomae_cli.engine.distributed.signals import Interrupted, exit_code
 from videomae_cli.engine.runtime import Runtime
-from videomae_cli.errors import Stopped
 from videomae_cli.report import Report
-from videomae_cli.tasks.evaluate.scores import EvalProtocol, Scores
+from videomae_cli.tasks.evaluate.parts import ItemOutput, PartStore
+from videomae_cli.tasks.evaluate.run_views import Run, run_views
+from videomae_cli.tasks.evaluate.scores import Scores
 
-VIEWS_AT_ONCE = 16
+
+def make_views(manifest: Manifest, split: str, clip: ClipSpec, protocol: Protocol) -> EvalViews:
+    """Return the test views of a split; raises what `Protocol.apply` raises."""
+    return EvalViews(
+        manifest.split(split),
+        manifest.root,
+        protocol.apply(clip).candidates(),
+        protocol,
+        times=manifest.times,
+    )
 
 
 def score_videos(
     classifier: nn.Module,
     manifest: Manifest,
     split: str,
-    clip: ClipSpec,
-    protocol: EvalProtocol,
+    views: EvalViews,
     *,
     runtime: Runtime,
     report: Report,
+    store: PartStore | None = None,
+    keep_views: bool = False,
 ) -> Scores:
     """Run a classifier on a split; each process scores its share, and all return all scores.
 
-    If a signal asked any process to stop, all raise `Stopped`.
+    Args:
+        classifier: Returns logits_VK for views.
+        manifest: The data.
+        split: The videos of which are scored.
+        views: Their test views.
+        runtime: Device and processes.
+        report: Shows the progress.
+        store: Where finished parts are kept.
+        keep_views: Whether to return the logits of every view as well.
+
+    Raises:
+        Stopped: A signal asked any process to stop.
     """
-    views = _make_views(manifest, split, clip, protocol)
-    share = range(runtime.rank, len(manifest.split(split)), runtime.world)
-    rows: list[tuple[int, list[float]]] = []
-    failed: list[tuple[int, str]] = []
     classifier.eval()
-    report.start(f"evaluating {split}", total=len(share), unit="video")
-    with explain_worker_death(), suppress(Interrupted), runtime.signals.interruptible():
-        for items in _read_groups(views, share, protocol, runtime.worker_count("auto")):
-            failed += [(item.number, item.error) for item in items if item.error]
-            good = [item for item in items if not item.error]
-            rows += _mean_probabilities(classifier, good, protocol, runtime)
-            report.advance(len(items))
-    report.finish()
-    if number := runtime.stop_signal():
-        raise Stopped(
-            f"evaluation of {split} stopped before its end",
-            "nothing was written; run it again",
-            exit_code=exit_code(number),
-        )
-    return _merge(manifest, split, runtime.gather(rows), runtime.gather(failed))
+    summarize = _keep if keep_views else average_probabilities
+    run = Run(views, summarize, f"evaluating {split}", store)
+    with explain_worker_death():
+        items = list(run_views(classifier, run, runtime=runtime, report=report))
+    return _merge(manifest, split, runtime.gather(items), keep_views=keep_views)
+
+
+def view_probabilities(logits_VK: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return probability_VK of views, NaN for a view with logits that are not finite."""
+    logits = torch.from_numpy(logits_VK)
+    is_finite_V1 = logits.isfinite().all(dim=-1, keepdim=True)
+    probability_VK: NDArray[np.float32] = (
+        logits.softmax(dim=-1).where(is_finite_V1, math.nan).numpy()
+    )
+    return probability_VK
+
+
+def average_probabilities(logits_VK: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probabilities of a video (K,): the mean over its views."""
+    mean_K: NDArray[np.float32] = view_probabilities(logits_VK).mean(axis=0)
+    return mean_K
+
+
+def _keep(logits_VK: NDArray[np.float32]) -> NDArray[np.float32]:
+    return logits_VK
 
 
 def _merge(
-    manifest: Manifest,
-    split: str,
-    rows: Sequence[tuple[int, list[float]]],
-    failed: Sequence[tuple[int, str]],
+    manifest: Manifest, split: str, items: Sequence[ItemOutput], *, keep_views: bool
 ) -> Scores:
     """Sort the results of all processes by the number of the video."""
-    videos, rows = manifest.split(split), sorted(rows)
-    indices = np.array([index for index, _ in rows], dtype=np.int64)
+    videos, items = manifest.split(split), sorted(items, key=lambda item: item.number)
+    good = [item for item in items if not item.error]
+    outputs = [average_probabilities(i.output) if keep_views else i.output for i in good]
     return Scores(
-        indices,
-        np.array([videos[index].label for index in indices], dtype=np.int64),
-        np.array([probability_K for _, probability_K in rows], dtype=np.float32),
-        tuple(message for _, message in sorted(failed)),
+        np.array([item.number for item in good], dtype=np.int64),
+        np.array([videos[item.number].label for item in good], dtype=np.int64),
+        np.array(outputs, dtype=np.float32),
+        tuple(item.error for item in items if item.error),
+        tuple(item.output for item in good) if keep_views else None,
     )
-
-
-def _make_views(
-    manifest: Manifest, split: str, clip: ClipSpec, protocol: EvalProtocol
-) -> EvalViews:
-    return EvalViews(
-        manifest.split(split),
-        manifest.root,
-        clip.candidates(),
-        clips=protocol.clips,
-        crops=protocol.crops,
-        size=clip.size,
-        times=manifest.times,
-    )
-
-
-def _read_groups(
-    views: EvalViews, numbers: Sequence[int], protocol: EvalProtocol, workers: int
-) -> Iterator[list[VideoViews]]:
-    """Read the videos and yield them in groups of about `VIEWS_AT_ONCE` views."""
-    size = max(1, VIEWS_AT_ONCE // protocol.views)
-    items = load_each(views, numbers, workers=workers)
-    while group := list(islice(items, size)):
-        yield group
-
-
-def _mean_probabilities(
-    classifier: nn.Module, items: Sequence[VideoViews], protocol: EvalProtocol, runtime: Runtime
-) -> list[tuple[int, list[float]]]:
-    """Return for each video its number and its K probabilities, averaged over the views."""
-    if not items:
-        return []
-    views_VCTHW = torch.cat([item.views for item in items])
-    probability_VK = _view_probabilities(classifier, views_VCTHW, runtime)
-    means = probability_VK.reshape(len(items), protocol.views, -1).mean(axis=1).tolist()
-    return list(zip([item.number for item in items], means, strict=True))
-
-
-@torch.inference_mode()
-def _view_probabilities(
-    classifier: nn.Module, views_VCTHW: Tensor, runtime: Runtime
-) -> NDArray[np.float32]:
-    """Return probability_VK of the views, NaN for a view with logits that are not finite.
-
-    They are computed in parts of `VIEWS_AT_ONCE` views.
-    """
-    parts = []
-    for first in range(0, len(views_VCTHW), VIEWS_AT_ONCE):
-        part_VCTHW = views_VCTHW[first : first + VIEWS_AT_ONCE]
-        with runtime.accelerator.autocast():
-            logits_VK = classifier(part_VCTHW.to(runtime.device, non_blocking=True))
-        logits_VK = logits_VK.float()
-        is_finite_V1 = logits_VK.isfinite().all(dim=-1, keepdim=True)
-        parts.append(logits_VK.softmax(dim=-1).where(is_finite_V1, math.nan).cpu())
-    return torch.cat(parts).numpy()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.config.model_config import ModelConfig, classifier_config
+from videomae_cli.config.protocols import Protocol
 from videomae_cli.config.schema import SCRATCH, FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
 from videomae_cli.data.manifest import Manifest, Video
@@ -28,8 +29,8 @@ from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import class_frequency_loss, classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
-from videomae_cli.tasks.evaluate.scores import EvalProtocol, Scores
-from videomae_cli.tasks.evaluate.scoring import score_videos
+from videomae_cli.tasks.evaluate.scores import Scores
+from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
 from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, report_short_videos
@@ -212,14 +213,15 @@ def _validation(
     if not videos:
         return None
 
+    views = make_views(manifest, "val", recipe.clip, Protocol(clips=1, crops=1))
+
     def validate(step: int) -> dict[str, float]:
         with gather_weights(classifier):
             scores = score_videos(
                 classifier,
                 manifest,
                 "val",
-                recipe.clip,
-                EvalProtocol(1, 1),
+                views,
                 runtime=runtime,
                 report=Silence(),
             )

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from videomae_cli.data.eval_crops import crop_offsets, cut_eval_crops
+from videomae_cli.data.evaluation.crops import crop_offsets, cut_eval_crops
 from videomae_cli.data.resize import resize_short_side
 
 
@@ -47,7 +47,7 @@ def test_one_crop_is_centred_with_halves_rounded_to_even() -> None:
 def test_three_crops_go_left_to_right_or_top_to_bottom() -> None:
     wide, tall = noise(1, 8, 14), noise(1, 14, 8)
 
-    across, down = cut_eval_crops(wide, 8, 3), cut_eval_crops(tall, 8, 3)
+    across, down = cut_eval_crops(wide, 8, 8, 3), cut_eval_crops(tall, 8, 8, 3)
 
     for number, offset in enumerate((0, 3, 6)):
         assert (across[number] == wide[:, :, offset : offset + 8]).all()
@@ -55,7 +55,7 @@ def test_three_crops_go_left_to_right_or_top_to_bottom() -> None:
 
 
 def test_a_square_video_gives_three_equal_crops_and_a_small_one_is_enlarged() -> None:
-    crops = cut_eval_crops(noise(2, 6, 6), 16, 3)
+    crops = cut_eval_crops(noise(2, 6, 6), 16, 16, 3)
 
     assert [crop.shape for crop in crops] == [(2, 16, 16, 3)] * 3
     assert (crops[0] == crops[1]).all()
