@@ -142,6 +142,12 @@ class ClipSpec(Spec):
         """Standard deviation of each channel; a RecipeError while it is `measured`."""
         return self._reduce("std", self.std)
 
+    def without_measured(self) -> "ClipSpec":
+        """Return the clip with 0.5 for what is `measured`: enough for a model that sees no data."""
+        plain = (0.5,) * self.channels
+        changes = {name: plain for name in ("mean", "std") if getattr(self, name) == MEASURED}
+        return self.model_copy(update=changes)
+
     def _reduce(self, name: str, values: tuple[float, ...] | str) -> tuple[float, ...]:
         """Return one value per channel; a single one for grey from those of RGB."""
         if isinstance(values, str):

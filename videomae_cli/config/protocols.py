@@ -60,7 +60,8 @@ class Protocol(NamedTuple):
         if ours != theirs:
             raise CheckpointError(
                 f"protocol {self.name} is for clips of {self.frames} frames of {self.size} x"
-                f" {self.size} pixels; the model takes {clip.frames} of {clip.height} x {clip.width}",
+                f" {self.size} pixels; the model takes {clip.frames} of {clip.height} x"
+                f" {clip.width}",
                 "use --clips and --crops instead, or a protocol of this shape: "
                 + (", ".join(find_protocols(*ours)) or "none is published"),
             )

@@ -10,6 +10,7 @@ Not covered: damage that decodes without an error (flipped bits).
 import os
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from videomae_cli.data.decoding.frame_series import find_frames
+from videomae_cli.data.decoding.pixel_moments import PixelMoments
 from videomae_cli.data.decoding.video_info import VideoInfo, check_size
 from videomae_cli.errors import DataError
 
@@ -67,16 +69,26 @@ def probe(folder: Path) -> VideoInfo:
     found = find_frames(folder)
     count = len(found.names)
     first = read_image(found.path(0))
-    brightest = int(first.max())
-    for index in range(1, count):
-        brightest = max(brightest, int(_read_same_size(found.path(index), first).max()))
+    brightest, moments = 0, PixelMoments(count)
+    for index in range(count):
+        frame = _read_same_size(found.path(index), first) if index else first
+        brightest = max(brightest, int(frame.max()))
+        moments.add(index, partial(np.asarray, frame))
     notes = [UNKNOWN_RATE, *found.notes]
     with Image.open(found.path(0)) as image:
         if image.mode.startswith("I"):
             _check_not_black(folder, brightest)
             notes.append("16-bit grey, scaled from 0..65535")
-    height, width, _ = first.shape
-    return VideoInfo(count, 0.0, width, height, notes=tuple(notes))
+    height, width, channels = first.shape
+    return VideoInfo(
+        count,
+        0.0,
+        width,
+        height,
+        notes=tuple(notes),
+        channels=channels,
+        moments=moments.conclude(),
+    )
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
