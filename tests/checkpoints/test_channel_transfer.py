@@ -37,6 +37,7 @@ def test_a_grey_clip_gets_the_tokens_of_its_copies_whatever_the_normalisation(
     before: int, after: int
 ) -> None:
     old, new = encoder(config(before)), encoder(config(after))
+    assert old.patch_embed.proj.bias is not None
     torch.nn.init.normal_(old.patch_embed.proj.bias)
     weights = {f"encoder.{name}": tensor for name, tensor in old.state_dict().items()}
 
@@ -74,8 +75,8 @@ def test_a_decoder_head_predicts_for_every_channel_what_it_predicted_for_grey(
     fitted, changes = fit_channels(weights, config(before), config(after))
 
     for name in HEAD:
-        old = weights[name].unflatten(0, (pixels, before))
-        rows = fitted[name].unflatten(0, (pixels, after))
+        old = weights[name].reshape(pixels, before, -1)
+        rows = fitted[name].reshape(pixels, after, -1)
         torch.testing.assert_close(rows, old[:, :1].expand_as(rows))
         assert f"outputs for {before} channels to {after}" in changes[name]
 

@@ -36,6 +36,15 @@ def test_at_most_eight_frames_evenly_spread_are_measured_while_a_video_is_decode
     np.testing.assert_allclose(moments, expected_moments(frames[::step]), rtol=1e-12)
 
 
+def test_large_frames_are_measured_on_a_grid_of_at_most_128_rows_and_columns() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (300, 100, 3), dtype=np.uint8)
+    moments = PixelMoments()
+
+    moments.add(0, lambda: frame)
+
+    np.testing.assert_allclose(moments.conclude(), expected_moments(frame[None, ::3]), rtol=1e-12)
+
+
 @pytest.mark.parametrize("expected", [0, 3, 64, 100])
 def test_a_wrong_frame_count_in_a_header_changes_the_number_of_frames_only(expected: int) -> None:
     read: list[int] = []

@@ -1,4 +1,4 @@
-"""A grey 96 x 160 data set goes the whole walk: prepare, pretrain, resume, finetune, eval, convert."""
+"""A grey 96 x 160 data set goes the whole walk, from prepare to convert."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ eval: {clips: 2, crops: 3}
 """
 
 
-def videomae(*words: str | Path) -> int:
+def videomae(*words: object) -> int:
     return app.run(list(map(str, words)))
 
 

@@ -2,7 +2,8 @@
 
 Used are frames 0, s, 2 s, ...: at most 8, where the step s is a power of two, from the frame count
 in the header if it has one. Every second frame used is left out again when there are more than 8,
-so a wrong header costs only time or frames. Sums are exact integers.
+so a wrong header costs only time or frames. Of a frame every n-th row and every m-th column is
+used, at most 128 of each. Sums are exact integers.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from videomae_cli.data.decoding.channels import compute_luma
 
 MAX_FRAMES = 8
+MAX_SIDE = 128
 WHITE = 255
 _SQUARES = np.arange(WHITE + 1, dtype=np.uint16) ** 2
 
@@ -59,14 +61,10 @@ class PixelMoments:
 
 def _sum_pixels(frame_HWC: NDArray[np.uint8]) -> tuple[int, NDArray[np.uint64]]:
     """Return the number of pixels, and per channel their sum and the sum of their squares."""
+    row, column = (-(-side // MAX_SIDE) for side in frame_HWC.shape[:2])
+    frame_HWC = frame_HWC[::row, ::column]
     if frame_HWC.shape[2] == 3:
         frame_HWC = np.concatenate((frame_HWC, compute_luma(frame_HWC[None])[0]), axis=2)
     values_XC = frame_HWC.reshape(-1, frame_HWC.shape[2])
-    sums = [
-        [values_XC[:, channel].sum(dtype=np.uint64) for channel in range(values_XC.shape[1])],
-        [
-            _SQUARES[values_XC[:, channel]].sum(dtype=np.uint64)
-            for channel in range(values_XC.shape[1])
-        ],
-    ]
-    return len(values_XC), np.array(sums, np.uint64)
+    sums = [values.sum(axis=0, dtype=np.uint64) for values in (values_XC, _SQUARES[values_XC])]
+    return len(values_XC), np.stack(sums)

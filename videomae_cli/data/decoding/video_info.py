@@ -5,6 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from av.video.reformatter import VideoReformatter
+
 from videomae_cli.data.decode import FRAMES, check_file, reference_decoder, refuse_any_failure
 from videomae_cli.data.decoding import pixels, pyav, timing
 from videomae_cli.data.decoding.grey import GreyRange
@@ -68,7 +70,7 @@ class _FrameFacts:
 
     def __init__(self, path: Path, expected: int) -> None:
         self.path = path
-        self.moments = PixelMoments(expected)
+        self.moments, self.reformatter = PixelMoments(expected), VideoReformatter()
         self.frames = 0
         self.size = 0, 0
         self.timestamps: list[int] = []
@@ -88,7 +90,7 @@ class _FrameFacts:
             self.grey = GreyRange(frame) if pixels.is_deep_grey(frame) else None
         if size != self.size:
             raise pyav.size_change_error(self.path, self.frames, self.size, size)
-        self.moments.add(self.frames, lambda: pixels.convert_to_rgb(frame))
+        self.moments.add(self.frames, lambda: pixels.convert_to_rgb(frame, self.reformatter))
         self.frames += 1
         self.orientations.add(orientation)
         if frame.pts is not None:

@@ -34,9 +34,8 @@ from videomae_cli.tasks.dry_run.measure import Measurement, measure_steps
 from videomae_cli.tasks.dry_run.synthetic_clips import SyntheticClips, synthetic_manifest
 from videomae_cli.tasks.run_dir import newest_complete_checkpoint
 from videomae_cli.tasks.train import finetune, pretrain
-from videomae_cli.tasks.train.job import Job, open_manifest, report_short_videos
+from videomae_cli.tasks.train.job import Job, open_manifest, resolve_clip
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
-from videomae_cli.tasks.train.pixel_statistics import resolve_statistics
 
 DECODE_SECONDS = 5.0
 VALIDATION_VIDEOS = 8
@@ -82,8 +81,7 @@ def _build(
     """Build the job of the run, with few validation videos; return it with its data, if any."""
     if isinstance(recipe, FinetuneRecipe):
         manifest = open_manifest(recipe)
-        recipe = resolve_statistics(recipe, manifest, report)
-        report_short_videos(recipe, manifest, report)
+        recipe = resolve_clip(recipe, manifest, report)
         train, val = manifest.split("train"), manifest.split("val")
         few = manifest._replace(videos=(*train, *val[:VALIDATION_VIDEOS]))
         build = partial(finetune.build_from_scratch, manifest=few, runtime=runtime)
@@ -97,8 +95,7 @@ def _build(
         videos, recipe = None, with_train(recipe, workers=0)
         recipe = recipe.model_copy(update={"clip": recipe.clip.without_measured()})
     if videos is not None:
-        recipe = resolve_statistics(recipe, videos, report)
-        report_short_videos(recipe, videos, report)
+        recipe = resolve_clip(recipe, videos, report)
     scratch = recipe.model_copy(update={"start": None})
     build_pretraining = partial(
         _build_pretraining, videos=videos, runtime=runtime, report=ProgressOnly(report)

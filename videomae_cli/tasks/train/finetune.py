@@ -33,10 +33,9 @@ from videomae_cli.tasks.evaluate.scores import Scores
 from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
-from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, report_short_videos
+from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, resolve_clip
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
-from videomae_cli.tasks.train.pixel_statistics import resolve_statistics
 from videomae_cli.tasks.train.resume import check_recipe, identity
 from videomae_cli.tasks.train.start import inherit_origin, report_start
 from videomae_cli.tasks.train.train import train
@@ -80,8 +79,7 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     """
     manifest = open_manifest(recipe)
     class_names(manifest, recipe)  # refuse unlabelled data before anything is written
-    recipe = resolve_statistics(recipe, manifest, report)
-    report_short_videos(recipe, manifest, report)
+    recipe = resolve_clip(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
