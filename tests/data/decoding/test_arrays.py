@@ -95,6 +95,9 @@ def test_prepare_writes_the_channels_of_arrays_and_refuses_a_mix(
 
     assert app.run([*words, str(tmp_path / "data")]) == 0
 
+    assert "frames have 4 channels: train with --set clip.channels=4" in " ".join(
+        "".join(capsys.readouterr()).split()
+    )
     facts = json.loads((tmp_path / "data/dataset.json").read_text())
     assert facts["channels"] == len(facts["channel_mean"]) == len(facts["channel_std"]) == 4
     assert "luma_mean" not in facts

@@ -62,7 +62,7 @@ def run(
 
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
-    facts |= measure_pixels(entries, results, videos)
+    facts |= measure_pixels(entries, results, videos, report)
     times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
