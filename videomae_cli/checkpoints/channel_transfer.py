@@ -9,14 +9,35 @@ Shapes: D embedding dimension, C channels, t frames, p pixels; the rows of a dec
 (frame, row, column, channel), with the channel changing fastest.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from videomae_cli.checkpoints.keymap import Weights
+from videomae_cli.checkpoints.transfer import fit_geometry
 from videomae_cli.config.model_config import ModelConfig
 
 EMBED_WEIGHT, EMBED_BIAS = "encoder.patch_embed.proj.weight", "encoder.patch_embed.proj.bias"
 HEAD = ("decoder.head.weight", "decoder.head.bias")
+
+
+def fit_clips(
+    weights: Weights, old: ModelConfig, new: ModelConfig, *, parts: Sequence[str] = ("encoder",)
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Adapt native weights to other clips: their geometry (`fit_geometry`) and their channels.
+
+    Returns:
+        All weights, and the names of the adapted ones, each with a description of the change.
+
+    Raises:
+        CheckpointError: Neither tubelet depth divides the other, or patch sizes differ.
+    """
+    fitted, changes = fit_geometry(weights, old.grid, new.grid, parts=parts)
+    fitted, others = fit_channels(fitted, old, new)
+    for name, change in others.items():
+        changes[name] = f"{changes[name]}; {change}" if name in changes else change
+    return fitted, changes
 
 
 def fit_channels(

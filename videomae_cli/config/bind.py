@@ -88,6 +88,13 @@ def _find_problems(
     grouped: dict[str, list[ErrorDetails]] = {}
     for error in errors:
         grouped.setdefault(_dotted_key(error, mapping), []).append(error)
+    # the list of a field with alternatives was meant, if one of its values is wrong
+    lists = {key.rpartition("[")[0] for key in grouped if key.endswith("]")}
+    grouped = {
+        key: group
+        for key, group in grouped.items()
+        if key not in lists or group[0]["type"] != "literal_error"
+    }
     problems, suggested = [], set[str]()
     for key, group in grouped.items():
         if any(other.startswith(f"{key}[") for other in grouped):

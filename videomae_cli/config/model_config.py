@@ -7,13 +7,8 @@ recipe they were trained with. `autoencoder_config` and `classifier_config` deri
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    field_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializationInfo, field_serializer, model_serializer, model_validator
+from pydantic import SerializerFunctionWrapHandler as Handler
 
 from videomae_cli.config.clip import (
     IMAGENET_MEAN,
@@ -30,17 +25,21 @@ from videomae_cli.config.model import (
     Normalize,
     SelectSpec,
     TargetFrames,
+    Task,
 )
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
+from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
-from videomae_cli.report import encodable
+from videomae_cli.report import make_encodable
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
 CLIP_FIELDS = ("stride_frames", "fps", "seconds", "sampling", "short", "oversample")
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
+# not written if they have their default, so that the files of other models stay as they were
+_OMITTED_DEFAULTS = ("task", "target_mean", "target_std", "pooler_heads")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
@@ -77,10 +76,22 @@ class ModelConfig(Spec):
     """Candidate slices per slice used."""
     select: SelectSpec | None = None
     classes: tuple[str, ...] | None = None
-    pooling: Literal["mean", "first"] = "mean"
-    """Input of the head: the mean over the tokens, or the first token."""
+    """Names of the outputs of the head: classes, or the values of a regression."""
+    task: Task = "single-label"
+    """What the outputs mean: `models/outputs.py` turns them into scores."""
+    target_mean: tuple[float, ...] | None = None
+    """`regression`: mean of each value over the training videos; the head predicts
+    (value - mean) / std."""
+    target_std: tuple[float, ...] | None = None
+    """`regression`: standard deviation of each value over the training videos."""
+    pooling: Literal["mean", "first", "attentive"] = "mean"
+    """Input of the head: the mean over the tokens, the first token, or an attentive pooler's
+    output."""
+    pooler_heads: int | None = None
+    """Attention heads of an attentive pooler."""
     norm_of: Literal["tokens", "mean"] | None = None
-    """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm."""
+    """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm.
+    `tokens` in a classifier: the encoder keeps its last norm, which acts before the pooling."""
     normalize: Normalize | None = None
     target_frames: TargetFrames = "all"
     mask: MaskSpec | None = None
@@ -107,9 +118,17 @@ class ModelConfig(Spec):
 
     @field_serializer("mask", mode="wrap")
     def _omit_defaults(
-        self, mask: MaskSpec | None, _: SerializerFunctionWrapHandler, info: SerializationInfo
+        self, mask: MaskSpec | None, _: Handler, info: SerializationInfo
     ) -> dict[str, Any] | None:
         return None if mask is None else mask.model_dump(mode=info.mode, exclude_defaults=True)
+
+    @model_serializer(mode="wrap")
+    def _omit_new_fields(self, write: Handler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        for name in _OMITTED_DEFAULTS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content
 
     @property
     def mask_or_default(self) -> MaskSpec:
@@ -123,13 +142,19 @@ class ModelConfig(Spec):
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return it as JSON; what UTF-8 cannot encode, in names and paths, is escaped."""
-        update = {name: _escape(getattr(self, name)) for name in _TEXT_FIELDS}
+        update = {name: make_encodable(getattr(self, name)) for name in _TEXT_FIELDS}
         return self.model_copy(update=update).model_dump_json(indent=indent)
 
     @property
     def step_seconds(self) -> float | None:
         """Seconds between consecutive frames of a clip; None if they are counted in frames."""
         return compute_step(self.grid.frames, self.fps, self.seconds)
+
+    def describe_pooling(self) -> str:
+        """Return in a few words how a classifier computes the input of its head."""
+        heads = f", {self.pooler_heads} heads" if self.pooler_heads else ""
+        norm = ", after a norm of the tokens" if self.norm_of == "tokens" else ""
+        return f"{self.pooling}{heads}{norm}"
 
     def clip(self) -> ClipSpec:
         """Return how clips are sampled and cut."""
@@ -146,17 +171,6 @@ class ModelConfig(Spec):
         )
 
 
-def _escape(value: Any) -> Any:
-    """Return a value with `encodable` text, in tuples, lists and dicts too."""
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, tuple | list):
-        return type(value)(map(_escape, value))
-    if isinstance(value, dict):
-        return {key: _escape(one) for key, one in value.items()}
-    return value
-
-
 def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
     """Return the configuration of the model that a pretraining recipe trains."""
     return ModelConfig(
@@ -170,14 +184,38 @@ def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
 
 
 def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelConfig:
-    """Return the configuration of the model that a fine-tuning recipe trains."""
+    """Return the configuration of the model that a fine-tuning recipe trains.
+
+    That of a regression still lacks the mean and the standard deviation of the training values.
+
+    Raises:
+        RecipeError: `model.heads` does not divide the embedding dimension.
+    """
     return ModelConfig(
         kind="classifier",
+        **_head_fields(recipe.model),
         select=recipe.select,
         classes=tuple(classes),
+        task=recipe.task or "single-label",
         protocol=recipe.eval,
         **_shared_fields(recipe),
     )
+
+
+def _head_fields(model: ClassifierSpec) -> dict[str, Any]:
+    """Return how the input of the head is computed."""
+    fields: dict[str, Any] = {"norm_of": "tokens"} if model.keeps_encoder_norm else {}
+    if model.head == "attentive":
+        encoder = SIZES[model.size]
+        heads = model.heads or encoder.heads
+        if encoder.dim % heads:
+            raise RecipeError(
+                f"model.heads: {heads} does not divide the embedding dimension {encoder.dim} of"
+                f" model.size {model.size}",
+                f"--set model.heads={encoder.heads}, or leave it out",
+            )
+        fields |= {"pooling": "attentive", "pooler_heads": heads}
+    return fields
 
 
 def _shared_fields(recipe: Recipe) -> dict[str, Any]:

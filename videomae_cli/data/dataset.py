@@ -89,7 +89,7 @@ class FinetuneClips(TrainingVideos):
         times: Times = NO_TIMES,
     ) -> None:
         for video in videos:
-            if video.label is None:
+            if not video.is_labelled:
                 raise DataError(f"{video.path} has no label", "fine-tuning needs labelled videos")
         sample_indices = partial(_sample_finetune_indices, clip, times)
         super().__init__(videos, root, sample_indices, seed, clip.channels)
@@ -100,7 +100,6 @@ class FinetuneClips(TrainingVideos):
     def __getitem__(self, key: SampleKey) -> FinetuneBatch:
         epoch, index = key
         frames_THWC, video, failed = self.read(epoch, index)
-        assert video.label is not None
         repeats = self.augment.repeats
         augmented = [
             self._augment(frames_THWC, stream(self.seed, "sample", epoch, index, repeat))
@@ -110,7 +109,7 @@ class FinetuneClips(TrainingVideos):
         noise = rng.random((repeats, self.clip.grid().t), dtype=np.float32)
         return FinetuneBatch(
             clip=concatenate([clip for clip, _ in augmented]),
-            label=torch.full((repeats,), video.label),
+            label=_label(video, repeats),
             erase=torch.tensor([erase for _, erase in augmented]),
             noise=torch.from_numpy(noise),
             indices=torch.full((repeats,), index),
@@ -174,6 +173,14 @@ def _crop(
     if kind == "random-resized":
         return transforms.random_resized_crop(frames_THWC, clip.height, clip.width, rng, area)
     return center_crop(frames_THWC, clip.height, clip.width)
+
+
+def _label(video: Video, repeats: int) -> Tensor:
+    """Return label_R, or target_RK for tasks other than single-label."""
+    if video.target is not None:
+        return torch.tensor([video.target] * repeats, dtype=torch.float32)
+    assert video.label is not None
+    return torch.full((repeats,), video.label)
 
 
 def to_clip(frames_THWC: NDArray[Any]) -> Tensor:

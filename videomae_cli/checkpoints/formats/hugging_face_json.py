@@ -12,6 +12,7 @@ from videomae_cli.checkpoints.formats.folders import CONFIG, PROCESSOR, read_pos
 from videomae_cli.checkpoints.formats.hugging_face_processor import read_statistics
 from videomae_cli.checkpoints.hints import NO_SIDE_INFO, Hints, SideInfo
 from videomae_cli.checkpoints.keymap import Weights
+from videomae_cli.config.model import Task
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 
@@ -23,6 +24,11 @@ CLASSES = {
     "autoencoder": "VideoMAEForPreTraining",
     "classifier": "VideoMAEForVideoClassification",
     "encoder": "VideoMAEModel",
+}
+PROBLEM_TYPES: dict[Task, str] = {
+    "single-label": "single_label_classification",
+    "multi-label": "multi_label_classification",
+    "regression": "regression",
 }
 SMALL_DIM, SMALL_HEADS = 384, 6
 WRONG_SMALL_HEADS = 16  # in the configs of the two published ViT-S folders
@@ -42,7 +48,7 @@ def read_side_info(table: KeyTable, weights: Weights, folder_json: FolderJson) -
         raise CheckpointError(f"config.json: hidden_act {config['hidden_act']!r}: not supported")
     _check_sizes(table, weights, config)
     rows = axis_length(weights, "classifier.weight", 0)
-    fields: dict[str, Any] = _read_classes(config, rows) if table.kind == "classifier" else {}
+    fields: dict[str, Any] = _read_head(config, rows) if table.kind == "classifier" else {}
     if table.kind == "autoencoder":
         fields["normalize"] = "patch" if config.get("norm_pix_loss", True) else "none"
     channels = axis_length(weights, _embedding_name(weights), 1)
@@ -88,6 +94,8 @@ def make_config_json(config: ModelConfig) -> dict[str, Any]:
     if config.classes is not None:
         content["id2label"] = {str(label): name for label, name in enumerate(config.classes)}
         content["label2id"] = {name: label for label, name in enumerate(config.classes)}
+        if config.task != "single-label":
+            content["problem_type"] = PROBLEM_TYPES[config.task]
     return content
 
 
@@ -147,11 +155,13 @@ def _check_depth(weights: Weights, blocks: str, depth: int | None) -> None:
         raise CheckpointError(f"{blocks}.{depth} is too many: config.json has {depth} layers")
 
 
-def _read_classes(config: Json, rows: int) -> dict[str, tuple[str, ...]]:
-    """Return the class names, unless they are the default ones (LABEL_0, ...)."""
+def _read_head(config: Json, rows: int) -> dict[str, Any]:
+    """Return the task, unless it is one class, and the class names, unless they are LABEL_0, ..."""
+    tasks = {text: {"task": task} for task, text in PROBLEM_TYPES.items()}
+    fields: dict[str, Any] = tasks.get(config.get("problem_type", ""), {})
     names = config.get("id2label")
     if not isinstance(names, dict):
-        return {}
+        return fields
     labels = [names.get(str(label)) for label in range(len(names))]
     if not all(isinstance(name, str) for name in labels):
         raise CheckpointError("config.json: id2label does not number its names from 0")
@@ -160,7 +170,7 @@ def _read_classes(config: Json, rows: int) -> dict[str, tuple[str, ...]]:
             f"classifier.weight has {rows} rows, config.json has {len(labels)} classes"
         )
     defaults = [f"LABEL_{label}" for label in range(rows)]
-    return {} if labels == defaults else {"classes": tuple(map(str, labels))}
+    return fields if labels == defaults else {**fields, "classes": tuple(map(str, labels))}
 
 
 def _read_length(

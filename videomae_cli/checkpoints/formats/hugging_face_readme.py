@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from videomae_cli.checkpoints.formats.folders import README_MARK
+from videomae_cli.config.model import Task
 from videomae_cli.config.model_config import ModelConfig
 
 # licences that a model card names by these identifiers; any other is `other`, with a name
@@ -27,6 +28,14 @@ RESULTS = {
     ),
     "autoencoder": ("VideoMAEModel", "latents = model(**pixels).last_hidden_state", ""),
     "encoder": ("VideoMAEModel", "latents = model(**pixels).last_hidden_state", ""),
+}
+# the last line of the code for classifiers that do not predict one class
+PRINTS: dict[Task, str] = {
+    "single-label": RESULTS["classifier"][2],
+    "multi-label": (
+        "print([model.config.id2label[k] for k, p in enumerate(logits.sigmoid()) if p > 0.5])"
+    ),
+    "regression": "print({model.config.id2label[k]: float(x) for k, x in enumerate(logits)})",
 }
 
 CODE = """\
@@ -119,6 +128,7 @@ def make_readme(config: ModelConfig) -> str:
     frames, height, width = config.grid.frames, config.grid.height, config.grid.width
     crop = (SQUARE if height == width else RECTANGLE).format(height=height, width=width)
     is_grey = config.grid.channels == 1
+    last = PRINTS[config.task] if last else last
     is_timed = config.step_seconds is not None
     code = CODE.format(
         model=model,
@@ -213,8 +223,11 @@ def _describe_result(config: ModelConfig) -> str:
     if config.kind != "classifier":
         return "Result: the latents of all tokens, after the last norm if the encoder has one."
     protocol = config.protocol_or_default
+    if config.task == "regression":
+        return f"Result: the values of one view ({', '.join(config.classes or ())})."
+    scores = "softmax" if config.task == "single-label" else "sigmoid"
     selection = "" if config.select is None and config.oversample == 1 else SELECTS
     return (
-        "Result: class logits of one view. `videomae eval` averages the softmax of"
+        f"Result: class logits of one view. `videomae eval` averages the {scores} of"
         f" {protocol.clips} clips by {protocol.crops} crops unless told otherwise.{selection}"
     )

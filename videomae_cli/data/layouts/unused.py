@@ -36,7 +36,7 @@ def describe_lists(lists: Sequence[ListFile]) -> list[str]:
 
 
 def _has_labels(part: ListFile) -> bool:
-    return any(entry.label is not None for entry in part.entries)
+    return any(entry.label is not None or entry.cells for entry in part.entries)
 
 
 def describe_unused(

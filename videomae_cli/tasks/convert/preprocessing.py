@@ -4,6 +4,7 @@ from typing import Any
 
 from videomae_cli.checkpoints.formats.hugging_face_readme import describe_sampling
 from videomae_cli.config.clip import V1_RULES
+from videomae_cli.config.model import Task
 from videomae_cli.config.model_config import ModelConfig
 
 DENSE = (
@@ -27,6 +28,12 @@ SHORT = {
     "loop": "; a video shorter than {span} starts again from its first frame",
     "refuse": "; videos shorter than {span} were refused in training",
 }
+COMBINE: dict[Task, str] = {
+    "single-label": "mean of softmax",
+    "multi-label": "mean of sigmoid",
+    "regression": "mean",
+}
+"""How the outputs of the views of a video are combined, by task."""
 CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves to even"
 COVER = (
     "bilinear without antialias, half-pixel centres (OpenCV INTER_LINEAR on 8 bits), by the"
@@ -70,7 +77,11 @@ def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
         "resize_rule": resize.format(**sides),
         "crop_rule": crop.format(**sides),
         **({"grey_rule": GREY} if config.grid.channels == 1 else {}),
-        "views": {"clips": protocol.clips, "crops": protocol.crops, "combine": "mean of softmax"},
+        "views": {
+            "clips": protocol.clips,
+            "crops": protocol.crops,
+            "combine": COMBINE[config.task],
+        },
         "normalise": {
             "inside": True,
             "rule": "(pixel / 255 - mean) / std, per channel",

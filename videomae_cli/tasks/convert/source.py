@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.loading import Checkpoint
+from videomae_cli.config.model import Task
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.grid import format_size
+from videomae_cli.models.outputs import fold_units
+from videomae_cli.report import Report
 from videomae_cli.tasks.load_model import read_checkpoint
 
 
@@ -20,6 +23,12 @@ class Selection(NamedTuple):
 
 
 ALL_WEIGHTS = Selection()
+OUTPUTS: dict[Task, str] = {
+    "single-label": "logits, before softmax",
+    "multi-label": "logits of each class, before sigmoid",
+    "regression": "values, in the units of the training data",
+}
+"""What the outputs of a classifier are, by task."""
 
 
 def read_source(
@@ -43,6 +52,15 @@ def read_source(
     if selection.head_rows is not None:
         loaded = _select_head_rows(loaded, selection.head_rows)
     return loaded
+
+
+def fold_outputs(loaded: Checkpoint, report: Report) -> Checkpoint:
+    """Return a regression whose head outputs values in the units of the training data."""
+    if loaded.config.target_mean is None:
+        return loaded
+    weights, config = fold_units(loaded.weights, loaded.config)
+    report.say("head: outputs multiplied by the std of the values and shifted by their mean")
+    return loaded._replace(weights=weights, config=config)
 
 
 def _check_hints(hints: Hints, loaded: Checkpoint) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from videomae_cli import __version__
-from videomae_cli.data.ingest.class_files import read_classes
+from videomae_cli.data.ingest.class_files import ClassNames, read_classes
 from videomae_cli.data.ingest.labels import Labels, number_labels
 from videomae_cli.data.ingest.list_checks import (
     check_frame_counts,
@@ -19,6 +19,7 @@ from videomae_cli.data.ingest.list_checks import (
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
+from videomae_cli.data.ingest.targets import read_targets
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError
@@ -36,6 +37,15 @@ REJECTED = "rejected.csv"
 def run(
     source: Path, out: Path, report: Report, options: PrepareOptions | None = None
 ) -> PrepareSummary:
+    """Prepare a folder of videos, or a list of them, and show a summary; see `write_prepared`."""
+    summary = write_prepared(source, out, report, options or PrepareOptions())
+    show_summary(summary, report)
+    return summary
+
+
+def write_prepared(
+    source: Path, out: Path, report: Report, options: PrepareOptions
+) -> PrepareSummary:
     """Prepare a folder of videos, or a list of them; results of an earlier run are reused.
 
     Raises:
@@ -44,35 +54,51 @@ def run(
             not all with `is_strict`.
         Stopped: Ctrl-C; the results so far are kept.
     """
-    options = options or PrepareOptions()
     check_options(source, out, options)
     create_directory(out)
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
-    layout, entries, remarks = list_videos(source, root, options, report)
-    check_no_duplicates(entries, root)
-    check_has_training_videos(entries, has_classes=classes is not None)
-    labels = number_labels(entries, classes)
+    layout, entries, remarks, names = list_videos(source, root, options, report)
+    entries = [entry._replace(split=entry.split or options.split) for entry in entries]
+    labels = _read_labels(entries, names, root, classes, options)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
     results = probe_entries(entries, root, out, options, report)
     remarks += _warn(report, check_frame_counts(entries, results))
     rejected = _write_rejected(entries, results, out, options)
-
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
     facts |= measure_pixels(entries, results, videos, report)
-    times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
-            out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
+            out,
+            root=root,
+            videos=videos,
+            classes=labels.classes,
+            facts=facts,
+            times=_frame_times(entries, results),
+            task=options.task,
         )
-    summary = PrepareSummary(
+    return PrepareSummary(
         out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
     )
-    show_summary(summary, report)
-    return summary
+
+
+def _read_labels(
+    entries: Sequence[VideoEntry],
+    names: Sequence[str],
+    root: Path,
+    classes: ClassNames | None,
+    options: PrepareOptions,
+) -> Labels:
+    """Check the list and return its labels, in the form of the task."""
+    check_no_duplicates(entries, root)
+    is_for_evaluation = classes is not None or options.split is not None
+    check_has_training_videos(entries, has_classes=is_for_evaluation)
+    if options.task == "single-label":
+        return number_labels(entries, classes)
+    return read_targets(entries, names, options.task, classes)
 
 
 def _warn(report: Report, texts: Iterable[str]) -> list[str]:
@@ -112,27 +138,31 @@ def _manifest_rows(
     report: Report,
 ) -> list[Video]:
     """Return the rows of the manifest, in the order of the list, each with its split."""
+    targets = labels.targets or (None,) * len(entries)
     readable = [
-        (entry, label, result)
-        for entry, label, result in zip(entries, labels.numbers, results, strict=True)
+        (entry, label, target, result)
+        for entry, label, target, result in zip(
+            entries, labels.numbers, targets, results, strict=True
+        )
         if isinstance(result, ReadableVideo)
     ]
-    splits = [entry.split or "train" for entry, _, _ in readable]
+    splits = [entry.split or "train" for entry, *_ in readable]
     if labels.classes is not None and not any(entry.split for entry in entries):
         fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
         splits = random_split(
-            [entry.path for entry, _, _ in readable],
-            [label for _, label, _ in readable],
+            [entry.path for entry, *_ in readable],
+            [label for _, label, *_ in readable],
             fraction=fraction,
             seed=options.seed,
         )
+        share = "each class" if options.task == "single-label" else "the videos"
         report.say(
-            f"no split given: {fraction:.0%} of each class drawn for val with seed "
+            f"no split given: {fraction:.0%} of {share} drawn for val with seed "
             f"{options.seed}. Clips cut from the same recording may be in both splits"
         )
     return [
-        Video(entry.path, label, split, *result.columns)
-        for (entry, label, result), split in zip(readable, splits, strict=True)
+        Video(entry.path, label, split, *result.columns, target)
+        for (entry, label, target, result), split in zip(readable, splits, strict=True)
     ]
 
 
