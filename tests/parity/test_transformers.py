@@ -1,5 +1,6 @@
 """Folders of videomae and of `transformers`, if installed, give the same outputs in both."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ TOKENS = ModelConfig(kind="encoder", encoder=STACK, grid=CLASSIFIER.grid, norm_o
 BARE = TOKENS.model_copy(update={"norm_of": None})
 CONFIGS = {"mean": CLASSIFIER, "first": FIRST, "patch": AUTOENCODER, "pixels": PIXELS}
 CONFIGS |= {"tokens": TOKENS, "bare": BARE}
+WIDE = replace(CLASSIFIER.grid, height=32, width=48)
+CONFIGS["wide"] = CLASSIFIER.model_copy(update={"grid": WIDE})
 CLASSES = {
     "autoencoder": "VideoMAEForPreTraining",
     "classifier": "VideoMAEForVideoClassification",

@@ -1,6 +1,7 @@
 """The code in the README of a Hugging Face folder takes the frames of `eval`, without videomae."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ CONFIGS = {
     "pretrained": AUTOENCODER,
     "other mean": CLASSIFIER.model_copy(update={"mean": (0.5, 0.4, 0.3), "std": (0.1, 0.2, 0.5)}),
 }
+WIDE = replace(CLASSIFIER.grid, height=32, width=48)
+CONFIGS["wide"] = CLASSIFIER.model_copy(update={"grid": WIDE})
+GREY = {"grid": replace(WIDE, height=48, width=32, channels=1), "mean": (0.4,), "std": (0.2,)}
+CONFIGS["grey, high"] = CLASSIFIER.model_copy(update=GREY)
 # numbers of the frames of a clip, worked out by hand
 NUMBERS = {
     ("dense", 21): [4, 8, 12, 16],
@@ -105,7 +110,11 @@ def compute_outputs(folder: Path, clip_BCTHW: Tensor) -> Tensor:
     ("name", "length"),
     [
         *((name, 21) for name in CONFIGS),
-        *((name, 6) for name in CONFIGS if name not in ("pretrained", "other mean")),
+        *(
+            (name, 6)
+            for name in CONFIGS
+            if name not in ("pretrained", "other mean", "wide", "grey, high")
+        ),
         *((name, length) for name, length in NUMBERS if length not in (6, 21)),
     ],
 )

@@ -71,7 +71,7 @@ def build_panels(
     """Build the panels: original, motion if a mask uses it, each mask with its reconstruction."""
     grid = setup.grid
     original = enlarge(clip.frames_THWC)
-    note = f"{grid.width} x {grid.height} pixels{describe_channels(grid.channels)}"
+    note = f"{grid.height} x {grid.width} pixels{describe_channels(grid.channels)}"
     panels = [Panel("original", note, original)]
     if motion is not None:
         heat_map = draw_heat_map(motion.scores_thw, original, grid, colour_map=MOTION_COLOUR_MAP)
