@@ -59,15 +59,10 @@ def run(
     rejected = _write_rejected(entries, results, out, options)
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
+    times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
-            out,
-            root=root,
-            videos=videos,
-            classes=labels.classes,
-            facts=facts,
-            times=_frame_times(entries, results),
-            task=options.task,
+            out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
         )
     notes = count_notes(results)
     summary = PrepareSummary(
@@ -173,6 +168,7 @@ def _facts(
 ) -> dict[str, object]:
     counts = Counter(video.split for video in videos)
     return {
+        **({} if options.task == "single-label" else {"task": options.task}),
         "source": str(source.absolute()),
         "layout": layout,
         "videos": {name: counts[name] for name in SPLITS},
