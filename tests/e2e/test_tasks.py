@@ -4,6 +4,7 @@ Shapes: V videos, K classes or values.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +52,10 @@ def prepare(folder: Path, task: str, *, train: int, val: int) -> Path:
     return folder / "data"
 
 
-def finetune(folder: Path, *settings: str, out: str = "run", more: tuple[str, ...] = ()) -> int:
+def finetune(folder: Path, *settings: str, out: str = "run", start: str = "scratch") -> int:
     (folder / "recipe.yaml").write_text(RECIPE)
     line = ["finetune", "--recipe", str(folder / "recipe.yaml"), "--data", str(folder / "data")]
-    line += ["--checkpoint", "scratch", "--out", str(folder / out), *more]
+    line += ["--checkpoint", start, "--out", str(folder / out)]
     return run(line + [word for setting in settings for word in ("--set", setting)])
 
 
@@ -101,3 +102,140 @@ def test_the_speed_of_a_disc_is_learned_from_scratch(tmp_path: Path) -> None:
     assert logged["val_r2"] == pytest.approx(r2, abs=1e-4)
     assert logged["val_mae"] == pytest.approx(np.abs(target_VK - value_VK).mean(), abs=1e-4)
     assert json.loads((tmp_path / "run/verdict.json").read_text())["word"] == "normal"
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with `data` of 12 multi-label training and 6 validation videos."""
+    folder = tmp_path_factory.mktemp("labels")
+    prepare(folder, "multi-label", train=12, val=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("values")
+    prepare(folder, "regression", train=12, val=6)
+    return folder
+
+
+SMALL = ("train.batch=4", "train.micro_batch=4", "schedule.steps=6", "schedule.warmup_steps=1")
+MIXED = ("augment.mixup=0.8", "augment.cutmix=1.0", "augment.repeats=2", "train.ema=0.9")
+
+
+def train_once(labels: Path) -> Path:
+    """Return a finished multi-label run."""
+    if not (labels / "run/final").is_dir():
+        assert finetune(labels, *SMALL) == 0
+    return labels / "run"
+
+
+def test_a_multi_label_run_resumes_exactly_and_its_model_json_says_the_task(
+    labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ("augment.smoothing=0.1", "class_weights=balanced", "eval.every_epochs=1")
+    assert finetune(labels, *SMALL, *MIXED, *settings, "train.save_every_steps=3") == 0
+    assert "best validation mAP " in capsys.readouterr().out
+    whole = figures(labels / "run")
+
+    newest = max((labels / "run/checkpoints").iterdir())
+    shutil.rmtree(newest)
+    shutil.rmtree(labels / "run/final")
+    assert run(["finetune", "--resume", str(labels / "run")]) == 0
+
+    config = json.loads((labels / "run/final/model.json").read_text())
+    assert figures(labels / "run") == whole
+    assert config["task"] == config["recipe"]["task"] == "multi-label"
+    assert config["classes"] == list(SHAPES)
+    target_VK, score_VK = score_val(labels / "run", labels / "data")
+    precisions = [
+        average_precision_score(target_VK[:, k], score_VK[:, k])
+        for k in range(len(SHAPES))
+        if target_VK[:, k].any()
+    ]
+    assert figures(labels / "run")["val_map"] == pytest.approx(np.mean(precisions), abs=1e-4)
+
+
+def test_a_regression_converts_to_files_that_output_its_units(
+    values: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finetune(values, *SMALL, *MIXED) == 0
+    assert "best validation mean absolute error " in capsys.readouterr().out
+    config = json.loads((values / "run/final/model.json").read_text())
+    train = np.array([video.target for video in read_manifest(values / "data").split("train")])
+    assert config["target_mean"] == pytest.approx(np.mean(train, axis=0))
+    assert config["target_std"] == pytest.approx(np.std(train, axis=0))
+    _, value_VK = score_val(values / "run", values / "data")
+
+    for name, to in (("hf", "hf"), ("v1.pth", "v1")):
+        assert run(["convert", str(values / "run"), str(values / name), "--to", to]) == 0
+        _, again_VK = score_val(values / name, values / "data")
+        assert np.allclose(again_VK, value_VK, atol=1e-5)
+        assert "task" in read_checkpoint(values / name).config.to_json()
+    assert "programs that read" in capsys.readouterr().err
+    stored = json.loads((values / "hf/config.json").read_text())
+    assert stored["problem_type"] == "regression"
+    assert "for k, x in enumerate(logits)" in (values / "hf/README.md").read_text()
+
+
+def test_a_head_for_another_task_is_drawn_afresh_and_the_run_says_so(
+    labels: Path, values: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = train_once(labels)
+    capsys.readouterr()
+
+    assert finetune(values, *SMALL, out="second", start=str(start)) == 0
+
+    shown = capsys.readouterr().out
+    assert "the head is drawn afresh: the checkpoint has a head for multi-label" in shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "hint"),
+    [
+        (("task=single-label",), "was prepared for regression", "--set task=regression"),
+        (("augment.smoothing=0.1",), "label smoothing is for classes", "augment.smoothing=0"),
+        (("class_weights=balanced",), "class_weights have no meaning", "--set class_weights=null"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_the_data_is_refused_before_a_run_is_written(
+    values: Path,
+    capsys: pytest.CaptureFixture[str],
+    settings: tuple[str, ...],
+    error: str,
+    hint: str,
+) -> None:
+    assert finetune(values, *SMALL, *settings, out="refused") == 2
+
+    shown = capsys.readouterr().err
+    assert error in shown and hint in shown and not (values / "refused").exists()
+
+
+def test_a_fork_for_another_task_is_refused(
+    labels: Path, values: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["finetune", "--resume", str(train_once(labels)), "--fork"]
+    line += ["--out", str(tmp_path / "fork"), "--data", str(values / "data")]
+
+    for setting in ("task=null", "class_weights=null", "augment.smoothing=0"):
+        line += ["--set", setting]
+    assert run(line) == 5
+    assert "its task is regression; that of" in capsys.readouterr().err
+
+
+def test_prepare_reports_the_task_in_json(
+    labels: Path, values: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, task in ((labels, "multi-label"), (values, "regression")):
+        line = ["prepare", str(folder / "videos/list.csv"), "--out", str(folder / "data")]
+        line += ["--task", task, "--json", "--label-column"]
+        assert run([*line, "speed" if task == "regression" else ",".join(SHAPES)]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        manifest = read_manifest(folder / "data")
+        target_VK = np.array([video.target for video in manifest.split("train")])
+        assert shown["task"] == task and shown["digest"] == manifest.digest
+        if task == "multi-label":
+            counts = dict(zip(SHAPES, map(int, target_VK.sum(axis=0)), strict=True))
+            assert shown["labels"]["train"] == counts
+        else:
+            assert shown["values"]["train"]["speed"]["mean"] == pytest.approx(target_VK.mean())

@@ -157,4 +157,6 @@ def _classifier(
     loaded = read_checkpoint(Path(start), Hints(heads=config.encoder.heads, is_guess=True))
     weights, load_report = init_from_pretrained(loaded, classifier, config, norm=model.norm)
     report_start(start, loaded, load_report, report)
+    if reason := load_report.dropped.get("head.weight"):
+        report.say(f"the head is drawn afresh: the checkpoint has {reason}")
     return classifier, inherit_origin(config, start, loaded), digest_of(weights)
