@@ -7,13 +7,8 @@ recipe they were trained with. `autoencoder_config` and `classifier_config` deri
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    field_serializer,
-    model_serializer,
-)
+from pydantic import Field, SerializationInfo, field_serializer, model_serializer
+from pydantic import SerializerFunctionWrapHandler as Handler
 
 from videomae_cli.config.clip import (
     IMAGENET_MEAN,
@@ -36,7 +31,7 @@ from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
-from videomae_cli.errors import CheckpointError
+from videomae_cli.errors import CheckpointError, RecipeError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.report import encodable
 
@@ -44,7 +39,7 @@ MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every publish
 CLIP_FIELDS = ("mean", "std", "stride_frames", "fps", "seconds", "sampling", "short", "oversample")
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
 # not written if they have their default, so that the files of other models stay as they were
-_OMITTED_DEFAULTS = ("task", "target_mean", "target_std")
+_OMITTED_DEFAULTS = ("task", "target_mean", "target_std", "pooler_heads")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
@@ -89,10 +84,14 @@ class ModelConfig(Spec):
     (value - mean) / std."""
     target_std: tuple[float, ...] | None = None
     """`regression`: standard deviation of each value over the training videos."""
-    pooling: Literal["mean", "first"] = "mean"
-    """Input of the head: the mean over the tokens, or the first token."""
+    pooling: Literal["mean", "first", "attentive"] = "mean"
+    """Input of the head: the mean over the tokens, the first token, or an attentive pooler's
+    output."""
+    pooler_heads: int | None = None
+    """Attention heads of an attentive pooler."""
     norm_of: Literal["tokens", "mean"] | None = None
-    """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm."""
+    """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm.
+    `tokens` in a classifier: the encoder keeps its last norm, which acts before the pooling."""
     normalize: Normalize | None = None
     target_frames: TargetFrames = "all"
     mask: MaskSpec | None = None
@@ -111,12 +110,12 @@ class ModelConfig(Spec):
 
     @field_serializer("mask", mode="wrap")
     def _omit_defaults(
-        self, mask: MaskSpec | None, _: SerializerFunctionWrapHandler, info: SerializationInfo
+        self, mask: MaskSpec | None, _: Handler, info: SerializationInfo
     ) -> dict[str, Any] | None:
         return None if mask is None else mask.model_dump(mode=info.mode, exclude_defaults=True)
 
     @model_serializer(mode="wrap")
-    def _omit_new_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _omit_new_fields(self, write: Handler) -> dict[str, Any]:
         content: dict[str, Any] = write(self)
         for name in _OMITTED_DEFAULTS:
             if getattr(self, name) == type(self).model_fields[name].default:
@@ -142,6 +141,12 @@ class ModelConfig(Spec):
     def step_seconds(self) -> float | None:
         """Seconds between consecutive frames of a clip; None if they are counted in frames."""
         return compute_step(self.grid.frames, self.fps, self.seconds)
+
+    def describe_pooling(self) -> str:
+        """Return in a few words how a classifier computes the input of its head."""
+        heads = f", {self.pooler_heads} heads" if self.pooler_heads else ""
+        norm = ", after a norm of the tokens" if self.norm_of == "tokens" else ""
+        return f"{self.pooling}{heads}{norm}"
 
     def clip(self) -> ClipSpec:
         """Return how clips are sampled and cut; a CheckpointError if they are not square."""
@@ -184,15 +189,35 @@ def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelCo
     """Return the configuration of the model that a fine-tuning recipe trains.
 
     That of a regression still lacks the mean and the standard deviation of the training values.
+
+    Raises:
+        RecipeError: `model.heads` does not divide the embedding dimension.
     """
     return ModelConfig(
         kind="classifier",
+        **_head_fields(recipe.model),
         select=recipe.select,
         classes=tuple(classes),
         task=recipe.task or "single-label",
         protocol=recipe.eval,
         **_shared_fields(recipe),
     )
+
+
+def _head_fields(model: ClassifierSpec) -> dict[str, Any]:
+    """Return how the input of the head is computed."""
+    fields: dict[str, Any] = {"norm_of": "tokens"} if model.keeps_encoder_norm else {}
+    if model.head == "attentive":
+        encoder = SIZES[model.size]
+        heads = model.heads or encoder.heads
+        if encoder.dim % heads:
+            raise RecipeError(
+                f"model.heads: {heads} does not divide the embedding dimension {encoder.dim} of"
+                f" model.size {model.size}",
+                f"--set model.heads={encoder.heads}, or leave it out",
+            )
+        fields |= {"pooling": "attentive", "pooler_heads": heads}
+    return fields
 
 
 def _shared_fields(recipe: Recipe) -> dict[str, Any]:

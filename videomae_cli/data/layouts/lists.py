@@ -145,9 +145,10 @@ def _recognise(path: Path, reading: Reading, folder: Path | None = None) -> str:
         return ""
     lines = read_lines(path, reading, SAMPLE_LINES)
     paths = [line.path for line in lines]
-    is_list = _are_paths(paths, roots)
     if folder is None and any(line.fields for line in lines):
         is_list = sum(bool(line.fields) for line in lines) * 2 > len(lines)
+    else:
+        is_list = _are_paths(paths, roots)
     return find_list_layout(lines, reading.task) if is_list else ""
 
 

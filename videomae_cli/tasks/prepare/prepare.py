@@ -36,6 +36,15 @@ REJECTED = "rejected.csv"
 def run(
     source: Path, out: Path, report: Report, options: PrepareOptions | None = None
 ) -> PrepareSummary:
+    """Prepare a folder of videos, or a list of them, and show a summary; see `write_prepared`."""
+    summary = write_prepared(source, out, report, options or PrepareOptions())
+    show_summary(summary, report)
+    return summary
+
+
+def write_prepared(
+    source: Path, out: Path, report: Report, options: PrepareOptions
+) -> PrepareSummary:
     """Prepare a folder of videos, or a list of them; results of an earlier run are reused.
 
     Raises:
@@ -44,13 +53,13 @@ def run(
             not all with `is_strict`.
         Stopped: Ctrl-C; the results so far are kept.
     """
-    options = options or PrepareOptions()
     check_options(source, out, options)
     create_directory(out)
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
     layout, entries, remarks, names = list_videos(source, root, options, report)
+    entries = [entry._replace(split=entry.split or options.split) for entry in entries]
     labels = _read_labels(entries, names, root, classes, options)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
@@ -64,12 +73,9 @@ def run(
         manifest = write_manifest(
             out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
         )
-    notes = count_notes(results)
-    summary = PrepareSummary(
-        out, layout, manifest, rejected, tuple(remarks), notes, options.decoder
+    return PrepareSummary(
+        out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
     )
-    show_summary(summary, report)
-    return summary
 
 
 def _read_labels(
@@ -81,7 +87,8 @@ def _read_labels(
 ) -> Labels:
     """Check the list and return its labels, in the form of the task."""
     check_no_duplicates(entries, root)
-    check_has_training_videos(entries, has_classes=classes is not None)
+    is_for_evaluation = classes is not None or options.split is not None
+    check_has_training_videos(entries, has_classes=is_for_evaluation)
     if options.task == "single-label":
         return number_labels(entries, classes)
     return read_targets(entries, names, options.task, classes)

@@ -28,7 +28,7 @@ from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.objectives import Objective, make_targets
 from videomae_cli.tasks.train.resume import check_recipe, identity
-from videomae_cli.tasks.train.start import inherit_origin, report_start
+from videomae_cli.tasks.train.start import freeze_encoder, inherit_origin, report_start
 from videomae_cli.tasks.train.task_check import resolve_task
 from videomae_cli.tasks.train.train import train
 from videomae_cli.tasks.train.validation import METRICS, describe_best, make_validation
@@ -82,6 +82,8 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
     require_pairs(recipe, plan)
     torch.manual_seed(stream_seed(recipe.seed, "init"))
     classifier, config, init = _classifier(recipe, targets.config, report)
+    if recipe.model.frozen:
+        freeze_encoder(classifier, report)
     return Job(
         recipe=recipe,
         objective=Objective(classifier, task, targets.weights),
