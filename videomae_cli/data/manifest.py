@@ -81,8 +81,7 @@ def write_manifest(
 
     `facts` is the content of dataset.json (counts, versions, the task if it is not `single-label`)
     without root and digests; `times` are those of the frames of videos whose rate does not give
-    them, by path. An OSError names the file
-    that cannot be written.
+    them, by path. An OSError names the file that cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)

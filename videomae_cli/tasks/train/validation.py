@@ -3,6 +3,7 @@
 Shapes: V videos, K classes or values.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,8 @@ from videomae_cli.engine.step import NonFiniteError
 from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.models.outputs import to_scores
 from videomae_cli.report import Report, Silence
+from videomae_cli.tasks.evaluate.metrics.multi_label import multi_label_metrics
+from videomae_cli.tasks.evaluate.metrics.regression import regression_metrics
 from videomae_cli.tasks.evaluate.run_views import Run, run_views
 from videomae_cli.tasks.evaluate.scores import Scores
 from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
@@ -45,10 +48,18 @@ def make_validation(
     """Return a function that scores one centre view of every validation video; None without any.
 
     It raises a `NonFiniteError` if no video gets finite scores.
+
+    Raises:
+        DataError: No validation video has any of the classes, so there is no precision.
     """
     videos = manifest.split("val")
     if not videos:
         return None
+    if config.task == "multi-label" and not any(any(video.target or ()) for video in videos):
+        raise DataError(
+            f"{manifest.folder}: none of the {len(videos):,} validation videos has any class",
+            "move videos with classes to the split val, or prepare the data without that split",
+        )
     views = make_views(manifest, "val", config.clip(), Protocol(clips=1, crops=1))
 
     def validate(step: int) -> dict[str, float]:
@@ -59,7 +70,7 @@ def make_validation(
                 )
                 return _measure(scores, videos, step, report)
             outputs = _compute_scores(classifier, config, views, runtime)
-        return _measure_outputs(outputs, videos, config.task, step, report)
+        return _measure_outputs(outputs, videos, config, step, report)
 
     return validate
 
@@ -72,36 +83,6 @@ def describe_best(best: Mapping[str, float], task: Task) -> str:
     if task == "regression":
         return f"best validation mean absolute error {best['mae']:.4g} {at}"
     return f"best validation top-1 {100 * best['top1']:.1f} % {at}"
-
-
-def multi_label_figures(
-    target_VK: NDArray[np.float64], probability_VK: NDArray[np.float32]
-) -> dict[str, float]:
-    """Return `map`, the mean average precision over the classes that a video has, and `loss`.
-
-    The loss is the binary cross entropy of the probabilities. Without any class in the videos,
-    `map` is nan.
-    """
-    from sklearn.metrics import average_precision_score  # slow to load, needed at the first only
-
-    present = np.flatnonzero(target_VK.sum(axis=0))
-    precisions = [average_precision_score(target_VK[:, k], probability_VK[:, k]) for k in present]
-    clipped_VK = np.clip(probability_VK.astype(np.float64), 1e-12, 1 - 1e-12)
-    log_VK = target_VK * np.log(clipped_VK) + (1 - target_VK) * np.log(1 - clipped_VK)
-    mean = float(np.mean(precisions)) if precisions else float("nan")
-    return {"map": mean, "loss": float(-log_VK.mean())}
-
-
-def regression_figures(
-    target_VK: NDArray[np.float64], value_VK: NDArray[np.float32]
-) -> dict[str, float]:
-    """Return `mae`, the mean absolute error, and `r2`; means over the K values."""
-    from sklearn.metrics import mean_absolute_error, r2_score
-
-    mae = float(mean_absolute_error(target_VK, value_VK))
-    if len(target_VK) < 2:
-        return {"mae": mae}
-    return {"mae": mae, "r2": float(r2_score(target_VK, value_VK))}
 
 
 def _compute_scores(
@@ -126,11 +107,14 @@ def _compute_scores(
 def _measure_outputs(
     outputs: Mapping[int, NDArray[np.float32]],
     videos: Sequence[Video],
-    task: Task,
+    config: ModelConfig,
     step: int,
     report: Report,
 ) -> dict[str, float]:
-    """Return the metrics, and warn of videos without finite scores, which are left out."""
+    """Return `map` and `loss`, or `mae` and, where it is defined, `r2`.
+
+    Videos without finite scores are left out, with a warning.
+    """
     finite = {number: row for number, row in outputs.items() if np.isfinite(row).all()}
     if not outputs:
         raise DataError(
@@ -148,8 +132,12 @@ def _measure_outputs(
         )
     target_VK = np.array([videos[number].target for number in finite], dtype=np.float64)
     output_VK = np.array(list(finite.values()), dtype=np.float32)
-    measure = multi_label_figures if task == "multi-label" else regression_figures
-    return measure(target_VK, output_VK)
+    if config.task == "multi-label":
+        figures, names = multi_label_metrics(target_VK, output_VK), ("map", "loss")
+    else:
+        figures = regression_metrics(target_VK, output_VK, config.classes or ())
+        names = ("mae", "r2") if math.isfinite(figures["r2"]) else ("mae",)
+    return {name: figures[name] for name in names}
 
 
 def _measure(
