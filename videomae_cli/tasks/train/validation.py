@@ -133,10 +133,10 @@ def _measure_outputs(
     target_VK = np.array([videos[number].target for number in finite], dtype=np.float64)
     output_VK = np.array(list(finite.values()), dtype=np.float32)
     if config.task == "multi-label":
-        figures, names = multi_label_metrics(target_VK, output_VK), ("map", "loss")
-    else:
-        figures = regression_metrics(target_VK, output_VK, config.classes or ())
-        names = ("mae", "r2") if math.isfinite(figures["r2"]) else ("mae",)
+        figures = multi_label_metrics(target_VK, output_VK)
+        return {name: figures[name] for name in ("map", "loss")}
+    figures = regression_metrics(target_VK, output_VK, config.classes or ())
+    names = ["mae", "r2"] if math.isfinite(figures["r2"]) else ["mae"]
     return {name: figures[name] for name in names}
 
 
