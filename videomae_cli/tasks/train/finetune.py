@@ -29,7 +29,7 @@ from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.objectives import Objective, make_targets
 from videomae_cli.tasks.train.resume import check_recipe, identity
 from videomae_cli.tasks.train.start import freeze_encoder, inherit_origin, report_start
-from videomae_cli.tasks.train.task_check import resolve_task
+from videomae_cli.tasks.train.task_check import require_validation_classes, resolve_task
 from videomae_cli.tasks.train.train import train
 from videomae_cli.tasks.train.validation import METRICS, describe_best, make_validation
 
@@ -52,6 +52,7 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     """
     manifest = open_manifest(recipe)
     recipe = resolve_task(recipe, manifest)  # refuses before anything is written
+    require_validation_classes(manifest)
     report_short_videos(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
