@@ -39,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "run_dir": set(),
     "load_model": {"run_dir"},
     "evaluate": SHARED_ROOMS,
+    "predict": {*SHARED_ROOMS, "evaluate"},
     "diagnose": SHARED_ROOMS,
     "train": {*SHARED_ROOMS, "evaluate", "diagnose"},
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},
