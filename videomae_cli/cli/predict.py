@@ -113,7 +113,7 @@ def predict(
     )
     check_options(tuple(inputs or ()), chosen)
     weights = checkpoint or newest_final_weights("classifier", report)
-    if (code := relaunch(devices)) is not None:
+    if (code := relaunch(devices if stream is None else 1)) is not None:
         raise typer.Exit(code)
     result = task.run(inputs or (), weights, report, chosen, is_quiet=json_output)
     if json_output:

@@ -7,7 +7,7 @@ from pathlib import Path
 from videomae_cli import atomic
 from videomae_cli.data.manifest import csv_text
 from videomae_cli.errors import TrainingError, UsageError
-from videomae_cli.report import format_json, printable
+from videomae_cli.report import Report, format_json, printable
 from videomae_cli.tasks.predict.result import Label, Prediction, PredictResult
 
 LINES, TABLE = "predictions.jsonl", "predictions.csv"
@@ -28,6 +28,23 @@ def describe_prediction(result: PredictResult, prediction: Prediction) -> list[s
 
 def _format(label: Label, result: PredictResult) -> str:
     return f"{label.score:.4g}" if result.task == "regression" else f"{100 * label.score:.1f} %"
+
+
+def show_prediction(
+    result: PredictResult, one: Prediction, shown: Sequence[Prediction], report: Report
+) -> None:
+    """Print a prediction; the name of the video stands above its first window.
+
+    Args:
+        result: How predictions are printed.
+        one: The prediction.
+        shown: Those that were printed before.
+        report: Prints it.
+    """
+    if one.start is not None and (not shown or shown[-1].video != one.video):
+        report.say(one.video)
+    for line in describe_prediction(result, one):
+        report.say(line)
 
 
 def plan_files(out: Path | None, videos: Sequence[str], *, has_windows: bool) -> dict[str, Path]:

@@ -67,7 +67,11 @@ def draw_timeline(
         _draw_thumbnails(axes[0], thumbnails, end)
     title = f"{printable(Path(predictions[0].video).name)}: {_count(predictions)}"
     if len(rows) < len(classes):
-        title += f"; {len(rows)} of {len(classes):,} {_noun(task)}, the most frequent ones"
+        title += (
+            f"; the first {len(rows)} of {len(classes):,} values"
+            if task == "regression"
+            else f"; the {len(rows)} most frequent of {len(classes):,} classes"
+        )
     # names may have dollar signs, which are not formulas
     figure.suptitle(title, fontsize=11, x=0.02, ha="left", parse_math=False)
     with warnings.catch_warnings(), atomic.replacing(path) as partial:
@@ -80,10 +84,6 @@ def _count(predictions: Sequence[Prediction]) -> str:
     seconds = float(first.end or 0) - float(first.start or 0)
     many = f"{len(predictions):,} window{'s' if len(predictions) > 1 else ''}"
     return f"{many} of {seconds:g} s"
-
-
-def _noun(task: Task) -> str:
-    return "values" if task == "regression" else "classes"
 
 
 def _choose_rows(score_WK: NDArray[np.float32], task: Task) -> list[int]:
@@ -126,11 +126,9 @@ def _draw_heat(
     mesh = axes.pcolormesh(edges, np.arange(len(rows) + 1), heat_RW, cmap="Blues", vmin=0, vmax=1)
     firsts_W = score_WK.argmax(axis=1)
     for row, k in enumerate(rows):
-        for left, right, w in zip(edges, edges[1:], columns, strict=False):
-            if w >= 0 and firsts_W[w] == k:
-                axes.plot(
-                    [left, right], [row + 0.93] * 2, color=MARK, lw=2.5, solid_capstyle="butt"
-                )
+        marked = [place for place, w in enumerate(columns) if w >= 0 and firsts_W[w] == k]
+        lefts, rights = [edges[place] for place in marked], [edges[place + 1] for place in marked]
+        axes.hlines([row + 0.93] * len(marked), lefts, rights, color=MARK, lw=2.5)
     axes.set_yticks(np.arange(len(rows)) + 0.5, [_shorten(classes[k]) for k in rows], fontsize=9)
     for label in axes.get_yticklabels():
         label.set_parse_math(False)

@@ -8,12 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
-from videomae_cli.checkpoints.loading import Checkpoint
-from videomae_cli.config.clip import ClipSpec
-from videomae_cli.config.model_config import ModelConfig
-from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.ingest.input_files import find_input_files
 from videomae_cli.data.ingest.input_videos import InputVideos, RejectedInput, probe_inputs
 from videomae_cli.data.short_videos import describe_effect, find_short_videos
@@ -21,12 +17,9 @@ from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine.distributed.signals import Interrupted, exit_code
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import DataError, Stopped
-from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report
-from videomae_cli.tasks.evaluate.options import EvalOptions, choose_protocol
 from videomae_cli.tasks.evaluate.parts import ItemOutput
 from videomae_cli.tasks.evaluate.run_views import Run, run_views
-from videomae_cli.tasks.load_model import load_classifier, read_checkpoint
 from videomae_cli.tasks.predict.items import (
     Item,
     make_item_views,
@@ -34,35 +27,11 @@ from videomae_cli.tasks.predict.items import (
     plan_items,
     read_output,
 )
+from videomae_cli.tasks.predict.model import Model, load_model
 from videomae_cli.tasks.predict.options import DEFAULTS, PredictOptions, check_options
-from videomae_cli.tasks.predict.output import describe_prediction, plan_files, write_files
-from videomae_cli.tasks.predict.result import Prediction, PredictResult, Task
+from videomae_cli.tasks.predict.output import plan_files, show_prediction, write_files
+from videomae_cli.tasks.predict.result import Prediction, PredictResult
 from videomae_cli.tasks.predict.thumbnails import draw_video_timeline
-
-
-class Model(NamedTuple):
-    """A classifier, ready to predict."""
-
-    loaded: Checkpoint
-    classifier: Classifier
-    protocol: Protocol
-    clip: ClipSpec
-    """How clips are read, with the protocol applied."""
-
-    @property
-    def config(self) -> ModelConfig:
-        """The model configuration."""
-        return self.loaded.config
-
-    @property
-    def task(self) -> Task:
-        """What the outputs of the classifier are."""
-        return "single-label"
-
-    def empty_result(self, top_k: int) -> PredictResult:
-        """Return a result without predictions."""
-        classes = self.config.classes or ()
-        return PredictResult(self.loaded.file, self.protocol, classes, self.task, top_k, [], [])
 
 
 def run(
@@ -102,21 +71,6 @@ def run(
         stdin = stdin or sys.stdin.buffer
         found = runtime.run_on_rank0(lambda: _open_inputs(inputs, stdin, runtime, report))
         return _predict(model, found, options, runtime, report, is_quiet=is_quiet)
-
-
-def load_model(checkpoint: Path, options: PredictOptions, report: Report) -> Model:
-    """Read a classifier and choose its views; windows have one clip unless the options say more.
-
-    Raises what `read_checkpoint`, `load_classifier` and `choose_protocol` raise.
-    """
-    loaded = read_checkpoint(checkpoint)
-    classifier = load_classifier(loaded)
-    views = EvalOptions(protocol=options.protocol, clips=options.clips, crops=options.crops)
-    protocol = choose_protocol(loaded.config, views, report)
-    if options.window is not None and options.protocol is None and options.clips is None:
-        protocol = protocol._replace(clips=1, name="")
-    clip = protocol.apply(loaded.config.clip()).candidates()
-    return Model(loaded, classifier, protocol, clip)
 
 
 def _open_inputs(
@@ -159,7 +113,7 @@ def _predict(
                     rejected.setdefault(one.name, one)
                     continue
                 if not is_quiet:
-                    _show(result, one, predictions, report)
+                    show_prediction(result, one, predictions, report)
                 predictions.append(one)
     except Stopped as error:
         stop = error
@@ -209,15 +163,6 @@ def _announce(
     if short:
         effect = describe_effect(model.clip, "test")
         report.say(f"{short:,} shorter than a clip ({model.clip.describe()}): {effect}")
-
-
-def _show(
-    result: PredictResult, one: Prediction, shown: Sequence[Prediction], report: Report
-) -> None:
-    if one.start is not None and (not shown or shown[-1].video != one.video):
-        report.say(one.video)
-    for line in describe_prediction(result, one):
-        report.say(line)
 
 
 def _finish(

@@ -42,11 +42,12 @@ def read_thumbnails(
         with suppress(DataError):  # a frame that was damaged since: the picture has one frame less
             # one by one: memory for one frame, whatever the size of the video
             pixels = read_frames(inputs.root / video.path, [number], decoder=video.decoder)[0]
-            frames.append((float(times.starts[number]), _shrink(pixels)))
+            frames.append((float(times.starts[number]), shrink(pixels)))
     return frames
 
 
-def _shrink(pixels_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shrink(pixels_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a frame (H, W, 3) in the size of a thumbnail."""
     height, width = pixels_HWC.shape[:2]
     size = max(1, round(width * THUMBNAIL_HEIGHT / height)), THUMBNAIL_HEIGHT
     return np.asarray(Image.fromarray(pixels_HWC).resize(size, Image.Resampling.BILINEAR))
