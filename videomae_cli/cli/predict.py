@@ -74,6 +74,10 @@ def predict(
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
     ] = "auto",
+    allow_untrained_head: Annotated[
+        bool,
+        typer.Option("--allow-untrained-head", help="Use a head that was never trained."),
+    ] = False,
     devices: options.DevicesOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
@@ -110,6 +114,7 @@ def predict(
         stream=stream,
         out=out,
         precision=precision,
+        allow_untrained_head=allow_untrained_head,
     )
     check_options(tuple(inputs or ()), chosen)
     weights = checkpoint or newest_final_weights("classifier", report)

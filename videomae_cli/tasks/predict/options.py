@@ -27,6 +27,7 @@ class PredictOptions(NamedTuple):
     out: Path | None = None
     """A directory, or a file whose suffix is one of `SUFFIXES`."""
     precision: Precision | Literal["auto"] = "auto"
+    allow_untrained_head: bool = False
 
     @property
     def hop_seconds(self) -> float:
