@@ -65,13 +65,7 @@ def draw_timeline(
     axes[-1].set_xlabel("seconds")
     if thumbnails:
         _draw_thumbnails(axes[0], thumbnails, end)
-    title = f"{printable(Path(predictions[0].video).name)}: {_count(predictions)}"
-    if len(rows) < len(classes):
-        title += (
-            f"; the first {len(rows)} of {len(classes):,} values"
-            if task == "regression"
-            else f"; the {len(rows)} most frequent of {len(classes):,} classes"
-        )
+    title = _describe(predictions, len(rows), len(classes), task)
     # names may have dollar signs, which are not formulas
     figure.suptitle(title, fontsize=11, x=0.02, ha="left", parse_math=False)
     with warnings.catch_warnings(), atomic.replacing(path) as partial:
@@ -79,11 +73,16 @@ def draw_timeline(
         figure.savefig(partial, dpi=110)
 
 
-def _count(predictions: Sequence[Prediction]) -> str:
+def _describe(predictions: Sequence[Prediction], rows: int, classes: int, task: Task) -> str:
     first = predictions[0]
     seconds = float(first.end or 0) - float(first.start or 0)
     many = f"{len(predictions):,} window{'s' if len(predictions) > 1 else ''}"
-    return f"{many} of {seconds:g} s"
+    title = f"{printable(Path(first.video).name)}: {many} of {seconds:g} s"
+    if rows == classes:
+        return title
+    if task == "regression":
+        return f"{title}; the first {rows} of {classes:,} values"
+    return f"{title}; the {rows} most frequent of {classes:,} classes"
 
 
 def _choose_rows(score_WK: NDArray[np.float32], task: Task) -> list[int]:

@@ -119,7 +119,7 @@ def _predict(
         stop = error
     for one in rejected.values():
         report.warn(f"{one.name}: {one.reason}")
-    result = result._replace(predictions=predictions, rejected=list(rejected.values()))
+    result = result._replace(predictions=predictions, rejected=[*rejected.values()])
     return _finish(result, files, inputs, stop, runtime, report)
 
 

@@ -43,9 +43,9 @@ class PredictResult(NamedTuple):
     classes: tuple[str, ...]
     task: Task
     top_k: int
-    predictions: Sequence[Prediction]
+    predictions: list[Prediction]
     """In the order of the inputs, and of time."""
-    rejected: Sequence[RejectedInput]
+    rejected: list[RejectedInput]
     files: Sequence[Path] = ()
     """What was written."""
 

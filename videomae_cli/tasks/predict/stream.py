@@ -48,37 +48,46 @@ def predict_stream(
     result = model.empty_result(options.top_k)
     report.say(f"predicting {reader.name} with {model.loaded.file}; Ctrl-C ends it")
     report.say(f"{model.protocol} of {model.config.grid.frames} frames; {runtime.summary()}")
-    predictions: list[Prediction] = []
-    rejected: list[RejectedInput] = []
-    try:
-        with suppress(Interrupted), runtime.signals.interruptible():
-            for window in reader.windows():
-                one = reader.predict(window)
-                if one is None:
-                    rejected = [RejectedInput(reader.name, NOT_FINITE)]
-                    continue
-                if not is_quiet:
-                    show_prediction(result, one, predictions, report)
-                predictions.append(one)
-    except DataError as error:
-        if not predictions:
-            raise
-        rejected.append(RejectedInput(reader.name, error.message))
+    with suppress(Interrupted), runtime.signals.interruptible():
+        _predict_windows(reader, result, report, is_quiet=is_quiet)
 
     def draw(path: Path, windows: Sequence[Prediction]) -> None:
         draw_timeline(path, windows, result.classes, result.task, reader.thumbnails.choose())
 
-    result = result._replace(predictions=predictions, rejected=rejected)
     result = result._replace(files=write_files(result, files, draw))
     for path in result.files:
         report.say(f"wrote {path}")
     if number := runtime.stop_signal():
         raise Stopped(
-            f"{reader.name}: stopped after {len(predictions):,} windows",
+            f"{reader.name}: stopped after {len(result.predictions):,} windows",
             "their results are printed" + (" and written" if result.files else ""),
             exit_code=exit_code(number),
         )
     return result
+
+
+def _predict_windows(
+    reader: "StreamReader", result: PredictResult, report: Report, *, is_quiet: bool
+) -> None:
+    """Add the predictions of all windows to a result, each when its window has arrived.
+
+    Raises:
+        DataError: The stream cannot be opened; an error later on ends it.
+    """
+    try:
+        for window in reader.windows():
+            one = reader.predict(window)
+            if one is None:
+                result.rejected[:] = [RejectedInput(reader.name, NOT_FINITE)]
+                continue
+            if not is_quiet:
+                show_prediction(result, one, result.predictions, report)
+            result.predictions.append(one)
+    except DataError as error:
+        if not result.predictions:
+            raise
+        result.rejected.append(RejectedInput(reader.name, error.message))
+        report.warn(error.message)
 
 
 class StreamReader:
