@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -35,7 +35,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(
-    handler: type[BaseHTTPRequestHandler] | partial[BaseHTTPRequestHandler],
+    handler: Callable[..., BaseHTTPRequestHandler],
 ) -> Iterator[str]:
     """Serve on a free port of this machine; yield the address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -147,5 +147,5 @@ def test_ctrl_c_ends_a_stream_with_its_results_written(tmp_path: Path) -> None:
     assert process.returncode == 130, errors
     shown = 1 + rest.count(" s  ")
     rows = [json.loads(row) for row in (tmp_path / "x.jsonl").read_text().splitlines()]
-    assert len(rows) == shown and rows[0]["start"] == 0
-    assert f"stopped after {shown} windows" in errors
+    assert len(rows) >= shown and rows[0]["start"] == 0
+    assert f"stopped after {len(rows)} windows" in errors

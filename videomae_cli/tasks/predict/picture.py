@@ -50,12 +50,7 @@ def draw_timeline(
     """
     score_WK = np.stack([one.score_K for one in predictions])
     rows = _choose_rows(score_WK, task)
-    height = (
-        1.5 + 1.4 * bool(thumbnails) + (3.0 if task == "regression" else 0.32 * len(rows) + 0.6)
-    )
-    figure = Figure(figsize=(13, height), layout="constrained")
-    ratios = [1.2, height - 2.6] if thumbnails else [1.0]
-    axes = figure.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
+    figure, axes = _make_figure(len(rows), task, has_frames=bool(thumbnails))
     if task == "regression":
         _draw_values(axes[-1], predictions, score_WK, rows, classes)
     else:
@@ -71,6 +66,14 @@ def draw_timeline(
     with warnings.catch_warnings(), atomic.replacing(path) as partial:
         warnings.simplefilter("ignore")  # about characters that the font lacks: drawn as boxes
         figure.savefig(partial, dpi=110)
+
+
+def _make_figure(rows: int, task: Task, *, has_frames: bool) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure with room for the rows, and its axes: the frames above, if there are any."""
+    height = 1.5 + 1.4 * has_frames + (3.0 if task == "regression" else 0.32 * rows + 0.6)
+    figure = Figure(figsize=(13, height), layout="constrained")
+    ratios = [1.2, height - 2.6] if has_frames else [1.0]
+    return figure, figure.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
 
 
 def _describe(predictions: Sequence[Prediction], rows: int, classes: int, task: Task) -> str:

@@ -112,9 +112,10 @@ def _predict(
                 if isinstance(one, RejectedInput):
                     rejected.setdefault(one.name, one)
                     continue
-                if not is_quiet:
-                    show_prediction(result, one, predictions, report)
+                is_first = not predictions or predictions[-1].video != one.video
                 predictions.append(one)
+                if not is_quiet:
+                    show_prediction(result, one, report, is_first=is_first)
     except Stopped as error:
         stop = error
     for one in rejected.values():

@@ -80,9 +80,10 @@ def _predict_windows(
             if one is None:
                 result.rejected[:] = [RejectedInput(reader.name, NOT_FINITE)]
                 continue
-            if not is_quiet:
-                show_prediction(result, one, result.predictions, report)
+            # first kept, then printed: a signal in between must not lose what was printed
             result.predictions.append(one)
+            if not is_quiet:
+                show_prediction(result, one, report, is_first=len(result.predictions) == 1)
     except DataError as error:
         if not result.predictions:
             raise
