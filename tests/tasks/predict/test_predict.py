@@ -135,7 +135,7 @@ def test_a_head_that_was_never_trained_is_refused_unless_allowed(tmp_path: Path)
     ("line", "words"),
     [
         (["a.mp4", "--hop", "1"], "--hop has no meaning without windows"),
-        (["a.mp4", "--window", "nan"], "--window nan: not a duration"),
+        (["a.mp4", "--window", "inf"], "--window inf: not a duration"),
         (["a.mp4", "--out", "x.xml"], "unknown suffix .xml"),
         (["a.mp4", "--out", "x.png"], "add --window SECONDS"),
         (["a.mp4", "--stream", "0", "--window", "1"], "files were given too"),
