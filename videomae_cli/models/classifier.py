@@ -54,13 +54,17 @@ class Classifier(nn.Module):
         In training `noise_Bc` selects slices at random; None: the slices with the most motion.
         """
         tubelets_BNP = self.cut(clip_BCTHW, noise_Bc)
-        visible_BV = None
-        if self.selector is not None:
-            visible_BV = self.selector(Content(tubelets_BNP, self.encoder.embed))
-        latents_BVD = self.encoder.encode(tubelets_BNP, visible_BV)
+        latents_BVD = self.encoder.encode(tubelets_BNP, self.select(tubelets_BNP))
         pooled_BD = latents_BVD.mean(dim=1) if self.pooling == "mean" else latents_BVD[:, 0]
         features_BD: Tensor = self.fc_norm(pooled_BD)
         return features_BD
+
+    def select(self, tubelets_BNP: Tensor) -> Tensor | None:
+        """Return the numbers of the tokens that are encoded, visible_BV; None: all."""
+        if self.selector is None:
+            return None
+        visible_BV: Tensor = self.selector(Content(tubelets_BNP, self.encoder.embed))
+        return visible_BV
 
     def cut(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None = None) -> Tensor:
         """Cut clips into tubelets_BNP; from longer clips only the selected slices are used."""
