@@ -38,7 +38,7 @@ SHARED_ROOMS = {"run_dir", "load_model"}
 ROOMS: dict[str, set[str]] = {
     "run_dir": set(),
     "load_model": {"run_dir"},
-    "evaluate": SHARED_ROOMS,
+    "evaluate": {*SHARED_ROOMS, "prepare"},  # a list of videos is prepared before it is evaluated
     "diagnose": SHARED_ROOMS,
     "train": {*SHARED_ROOMS, "evaluate", "diagnose"},
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},

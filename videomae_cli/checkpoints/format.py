@@ -53,6 +53,8 @@ class Format(NamedTuple):
 
 def find_table(config: ModelConfig, target: Format) -> KeyTable | None:
     """Return the table that a model can be written with; None if the format has none."""
+    if config.kind == "classifier" and (config.pooling == "attentive" or config.norm_of):
+        return None  # a pooler, or two norms: no other format has them
     for table in target.tables.values():
         fields = {**table.implies, **table.requires}
         if table.kind == config.kind and all(

@@ -99,7 +99,14 @@ def save_as_format(path: Path, weights: Weights, config: ModelConfig, format_nam
     target = FORMATS[format_name]
     table = find_table(config, target)
     if table is None or target.write is None:
-        raise CheckpointError(f"{target.title} does not support {_describe_model(config)}")
+        is_probe = config.kind == "classifier" and config.norm_of is not None
+        raise CheckpointError(
+            f"{target.title} does not support {_describe_model(config)}",
+            "convert it to native or export it; fine-tuned with `frozen: false` and"
+            " `head: linear` it would fit"
+            if is_probe
+            else "",
+        )
     translated = translate(weights, table.rules, "from-native")
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in translated.weights.items()}
     target.write(path, tensors, config)
@@ -220,7 +227,7 @@ def _describe_files(files: tuple[Path, ...], folder_json: FolderJson) -> str:
 def _describe_model(config: ModelConfig) -> str:
     words = {
         "autoencoder": "an autoencoder",
-        "classifier": f"a classifier (pooling: {config.pooling})",
+        "classifier": f"a classifier (pooling: {config.describe_pooling()})",
         "encoder": f"a bare encoder (norm: {config.norm_of or 'none'})",
     }
     positions, token = config.encoder.positions, ", class token" * config.encoder.class_token

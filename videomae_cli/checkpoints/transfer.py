@@ -19,6 +19,7 @@ from videomae_cli.checkpoints.class_names import match_classes
 from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.load_report import LoadReport, Shapes, match_tensors
 from videomae_cli.config.model import Norm
+from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 
@@ -29,7 +30,8 @@ DROPPED = {
     "mask_token": "part of the decoder",
     "decoder.*": "part of the decoder",
 }
-INITIALISED = ("fc_norm.*", "head.*")
+INITIALISED = ("fc_norm.*", "head.*", "pooler.*", f"{LAST_NORM}*")  # those that the model has
+HEAD_PARTS = ("head.", "fc_norm.", "pooler.")
 PATCH_EMBED = "encoder.patch_embed.proj.weight"
 DECODER = ("encoder_to_decoder.*", "mask_token", "decoder.*")
 DECODER_HEAD = ("decoder.head.weight", "decoder.head.bias")
@@ -63,6 +65,24 @@ def encoder_weights_for_classifier(
         reasons = dict.fromkeys(heads, "a head for another number of classes")
         report = report._replace(dropped=report.dropped | reasons)
     return matched, report._replace(moved=moved)
+
+
+def drop_other_head(
+    weights: Weights, source: ModelConfig, config: ModelConfig
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Leave out the head of a classifier if the model computes the input of its head differently.
+
+    The mean and the first token count as the same: a norm follows both.
+
+    Returns:
+        All weights that can be used, and the names of the others, each with the reason.
+    """
+    is_same = (source.pooler_heads, source.norm_of) == (config.pooler_heads, config.norm_of)
+    if source.kind != "classifier" or is_same:
+        return dict(weights), {}
+    reason = f"the head of another pooling ({source.describe_pooling()})"
+    dropped = {name: reason for name in weights if name.startswith(HEAD_PARTS)}
+    return {name: tensor for name, tensor in weights.items() if name not in dropped}, dropped
 
 
 def match_head(
@@ -111,7 +131,11 @@ def weights_for_autoencoder(
         candidates,
         expected,
         allow_initialised=(f"{LAST_NORM}*", *(other_heads if has_decoder else DECODER)),
-        allow_dropped={"fc_norm.*": POOLED_NORM, "head.*": "a head for classes"},
+        allow_dropped={
+            "fc_norm.*": POOLED_NORM,
+            "head.*": "a head for classes",
+            "pooler.*": "a head for classes",
+        },
     )
     reasons = dict.fromkeys(other_heads, "predicts another number of pixels per token")
     return matched, report._replace(dropped=report.dropped | reasons)

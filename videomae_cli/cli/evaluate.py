@@ -38,6 +38,7 @@ def evaluate(
         typer.Option(metavar="PATH", help="Output directory.", show_default="beside the weights"),
     ] = None,
     devices: options.DevicesOption = None,
+    dry_run: options.DryRunOption = False,
     json_output: options.JsonOption = False,
 ) -> None:
     """Evaluate a classifier on several views of each video.
@@ -66,6 +67,12 @@ def evaluate(
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
     chosen = EvalOptions(data, split, protocol, clips, crops, out, precision)
+    if dry_run:
+        cost = task.estimate(weights, report, chosen)
+        report.table("evaluation", ("quantity", "value"), cost.rows())
+        if json_output:
+            console.print_json(cost.as_json())
+        return
     result = task.run(weights, report, chosen)
     if json_output:
         console.print_json(result.as_json())

@@ -47,8 +47,10 @@ def prepare(
     classes: Annotated[
         str | None,
         typer.Option(
+            "--classes",
+            "--label-map",
             metavar="FILE|NUMBER",
-            help="File with the class names in order, or the number of classes.",
+            help="File with the class names in order or with their numbers, or how many there are.",
             show_default="from the labels",
         ),
     ] = None,

@@ -12,6 +12,7 @@ MotionSource = Literal["online", "pixels"]
 PositionEmbedding = Literal["sine", "separable"]
 Biases = Literal["qv", "all"]
 Norm = Literal["fresh", "pretrained"]
+Head = Literal["linear", "attentive"]
 InitRules = Literal["videomae", "mae-st"]
 Normalize = Literal["patch", "joint", "none"]
 TargetFrames = Literal["all", "first", "linspace"]
@@ -73,10 +74,34 @@ class ClassifierSpec(_EncoderSpec):
     drop_path: Fraction = 0.1
     """Stochastic depth: drop probability of the last block; increases linearly from 0 at the first
     block."""
+    frozen: bool = False
+    """Train the head only (a probe). The encoder keeps its weights and its last norm; it has no
+    stochastic depth, and `optim.layer_decay` does not apply to it."""
+    head: Head = "linear"
+    """Head. `linear`: a linear layer on the mean over the tokens; `attentive`: on what a learned
+    query attends to among the tokens (CAE, V-JEPA)."""
+    heads: Positive | None = None
+    """`attentive` only: number of attention heads of the query; null: as many as the encoder."""
     head_dropout: Fraction = 0.0
     """Dropout probability before the head."""
     head_scale: Annotated[float, Field(gt=0.0)] = 0.001
     """Factor on the initial weights of the head; a small factor makes the first logits almost 0."""
+
+    @model_validator(mode="after")
+    def _check_head(self) -> "ClassifierSpec":
+        if self.keeps_encoder_norm and self.norm == "pretrained":
+            setting = "frozen: true" if self.frozen else "head: attentive"
+            raise ValueError(
+                f"with {setting} the pretrained norm stays in the encoder: set norm to fresh"
+            )
+        if self.heads is not None and self.head != "attentive":
+            raise ValueError("heads can only be used with head attentive")
+        return self
+
+    @property
+    def keeps_encoder_norm(self) -> bool:
+        """Whether the head gets tokens that the last norm of the encoder has normalised."""
+        return self.frozen or self.head == "attentive"
 
 
 class MaskSpec(Spec):

@@ -7,7 +7,13 @@ recipe they were trained with. `autoencoder_config` and `classifier_config` deri
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, field_serializer
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
 
 from videomae_cli.config.clip import (
     IMAGENET_MEAN,
@@ -29,12 +35,13 @@ from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
-from videomae_cli.errors import CheckpointError
+from videomae_cli.errors import CheckpointError, RecipeError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.report import encodable
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
 CLIP_FIELDS = ("mean", "std", "stride_frames", "fps", "seconds", "sampling", "short", "oversample")
+UNWRITTEN_IF_NONE = ("pooler_heads",)  # so that files without an attentive pooler stay as they were
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
@@ -72,10 +79,14 @@ class ModelConfig(Spec):
     """Candidate slices per slice used."""
     select: SelectSpec | None = None
     classes: tuple[str, ...] | None = None
-    pooling: Literal["mean", "first"] = "mean"
-    """Input of the head: the mean over the tokens, or the first token."""
+    pooling: Literal["mean", "first", "attentive"] = "mean"
+    """Input of the head: the mean over the tokens, the first token, or an attentive pooler's
+    output."""
+    pooler_heads: int | None = None
+    """Attention heads of an attentive pooler; not written if null."""
     norm_of: Literal["tokens", "mean"] | None = None
-    """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm."""
+    """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm.
+    `tokens` in a classifier: the encoder keeps its last norm, which acts before the pooling."""
     normalize: Normalize | None = None
     target_frames: TargetFrames = "all"
     mask: MaskSpec | None = None
@@ -98,6 +109,14 @@ class ModelConfig(Spec):
     ) -> dict[str, Any] | None:
         return None if mask is None else mask.model_dump(mode=info.mode, exclude_defaults=True)
 
+    @model_serializer(mode="wrap")
+    def _omit_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        for name in UNWRITTEN_IF_NONE:
+            if name in values and values[name] is None:
+                del values[name]
+        return values
+
     @property
     def mask_or_default(self) -> MaskSpec:
         """The mask of an autoencoder; VideoMAE's where the checkpoint does not record one."""
@@ -117,6 +136,12 @@ class ModelConfig(Spec):
     def step_seconds(self) -> float | None:
         """Seconds between consecutive frames of a clip; None if they are counted in frames."""
         return compute_step(self.grid.frames, self.fps, self.seconds)
+
+    def describe_pooling(self) -> str:
+        """Return in a few words how a classifier computes the input of its head."""
+        heads = f", {self.pooler_heads} heads" if self.pooler_heads else ""
+        norm = ", after a norm of the tokens" if self.norm_of == "tokens" else ""
+        return f"{self.pooling}{heads}{norm}"
 
     def clip(self) -> ClipSpec:
         """Return how clips are sampled and cut; a CheckpointError if they are not square."""
@@ -156,14 +181,35 @@ def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
 
 
 def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelConfig:
-    """Return the configuration of the model that a fine-tuning recipe trains."""
+    """Return the configuration of the model that a fine-tuning recipe trains.
+
+    Raises:
+        RecipeError: `model.heads` does not divide the embedding dimension.
+    """
     return ModelConfig(
         kind="classifier",
+        **_head_fields(recipe.model),
         select=recipe.select,
         classes=tuple(classes),
         protocol=recipe.eval,
         **_shared_fields(recipe),
     )
+
+
+def _head_fields(model: ClassifierSpec) -> dict[str, Any]:
+    """Return how the input of the head is computed."""
+    fields: dict[str, Any] = {"norm_of": "tokens"} if model.keeps_encoder_norm else {}
+    if model.head == "attentive":
+        encoder = SIZES[model.size]
+        heads = model.heads or encoder.heads
+        if encoder.dim % heads:
+            raise RecipeError(
+                f"model.heads: {heads} does not divide the embedding dimension {encoder.dim} of"
+                f" model.size {model.size}",
+                f"--set model.heads={encoder.heads}, or leave it out",
+            )
+        fields |= {"pooling": "attentive", "pooler_heads": heads}
+    return fields
 
 
 def _shared_fields(recipe: Recipe) -> dict[str, Any]:

@@ -83,11 +83,12 @@ def build_classifier(
         )
     select = config.select
     return Classifier(
-        _build_encoder(config, drop_path, final_norm=False),
+        _build_encoder(config, drop_path, final_norm=config.norm_of == "tokens"),
         len(config.classes),
         head_dropout=head_dropout,
         head_scale=head_scale,
         pooling=config.pooling,
+        pooler_heads=config.pooler_heads,
         selector=None if select is None else selector_for(select, config.grid),
         frame_choice=None if select is None else _frame_choice(config, select.pool, select.source),
     )

@@ -1,9 +1,10 @@
-"""The classifier: encoder, pooling, norm, linear head.
+"""The classifier: encoder, pooling by a mean or by attention, norm, linear head.
 
 Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, D embedding
 dimension, K classes, c candidate slices.
 """
 
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -12,17 +13,19 @@ from torch import Tensor, nn
 from videomae_cli.masking import Selector
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.frame_selection import FrameChoice
+from videomae_cli.models.attentive import AttentivePooler
 from videomae_cli.models.encoder import Encoder, cut_clips
 from videomae_cli.models.init import init_normal
 from videomae_cli.models.layers import NORM_EPS
 
 
 class Classifier(nn.Module):
-    """An encoder without a final norm, and a classification head, for fine-tuning.
+    """An encoder and a classification head, for fine-tuning.
 
-    `head_scale` is a factor on the initial weights of the head; small, so that the first logits are
-    almost 0. `selector` selects the tokens that are encoded, `frame_choice` the slices of longer
-    clips; None: all.
+    The encoder has no final norm, except in probes and under an attentive pooler. `head_scale` is a
+    factor on the initial weights of the head; small, so that the first logits are almost 0.
+    `selector` selects the tokens that are encoded, `frame_choice` the slices of longer clips; None:
+    all.
     """
 
     def __init__(
@@ -32,32 +35,61 @@ class Classifier(nn.Module):
         *,
         head_dropout: float = 0.0,
         head_scale: float = 0.001,
-        pooling: Literal["mean", "first"] = "mean",
+        pooling: Literal["mean", "first", "attentive"] = "mean",
+        pooler_heads: int | None = None,
         selector: Selector | None = None,
         frame_choice: FrameChoice | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.pooling = pooling
+        self.is_encoder_frozen = False
         self.selector = selector
         self.frame_choice = frame_choice
-        self.fc_norm = nn.LayerNorm(encoder.config.dim, eps=NORM_EPS)
+        dim, heads = encoder.config.dim, pooler_heads or encoder.config.heads
+        self.pooler = AttentivePooler(dim, heads) if pooling == "attentive" else None
+        self.fc_norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.head_dropout = nn.Dropout(head_dropout)
-        self.head = nn.Linear(encoder.config.dim, classes)
+        self.head = nn.Linear(dim, classes)
         init_normal(self)
         with torch.no_grad():
             self.head.weight.mul_(head_scale)
+
+    def freeze_encoder(self) -> None:
+        """Stop training the encoder: no gradients, no stochastic depth.
+
+        Its forward pass then stores nothing for the backward pass.
+        """
+        self.is_encoder_frozen = True
+        self.encoder.requires_grad_(False)
+        self.encoder.eval()
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Set the mode of all modules; a frozen encoder stays in evaluation mode."""
+        super().train(mode)
+        if self.is_encoder_frozen:
+            self.encoder.eval()
+        return self
 
     def features(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None = None) -> Tensor:
         """Return the input of the head for uint8 or normalised clips: features_BD.
 
         In training `noise_Bc` selects slices at random; None: the slices with the most motion.
         """
-        tubelets_BNP = self.cut(clip_BCTHW, noise_Bc)
-        latents_BVD = self.encoder.encode(tubelets_BNP, self.select(tubelets_BNP))
-        pooled_BD = latents_BVD.mean(dim=1) if self.pooling == "mean" else latents_BVD[:, 0]
-        features_BD: Tensor = self.fc_norm(pooled_BD)
+        with torch.no_grad() if self.is_encoder_frozen else nullcontext():
+            latents_BVD = self._encode(clip_BCTHW, noise_Bc)
+        features_BD: Tensor = self.fc_norm(self._pool(latents_BVD))
         return features_BD
+
+    def _encode(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None) -> Tensor:
+        tubelets_BNP = self.cut(clip_BCTHW, noise_Bc)
+        return self.encoder.encode(tubelets_BNP, self.select(tubelets_BNP))
+
+    def _pool(self, latents_BVD: Tensor) -> Tensor:
+        if self.pooler is not None:
+            pooled_BD: Tensor = self.pooler(latents_BVD)
+            return pooled_BD
+        return latents_BVD.mean(dim=1) if self.pooling == "mean" else latents_BVD[:, 0]
 
     def select(self, tubelets_BNP: Tensor) -> Tensor | None:
         """Return the numbers of the tokens that are encoded, visible_BV; None: all."""

@@ -12,6 +12,7 @@ from videomae_cli.checkpoints.loading import Checkpoint, load_any_format
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
 from videomae_cli.checkpoints.reading.files import read_weights
 from videomae_cli.checkpoints.transfer import (
+    drop_other_head,
     encoder_weights_for_classifier,
     fit_geometry,
     match_head,
@@ -117,12 +118,13 @@ def init_from_pretrained(
     source = loaded.config
     _require_same_encoder(loaded, config)
     fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
+    fitted, other_head = drop_other_head(fitted, source, config)
     fitted, note, unused = match_head(fitted, source.classes or (), config.classes or ())
     expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
     weights, report = encoder_weights_for_classifier(fitted, expected, norm=norm)
     require_finite(weights, loaded.file, loaded.origins)
     load_weights(classifier, weights, initialised=report.initialised)
-    report = report._replace(dropped=report.dropped | unused)
+    report = report._replace(dropped=report.dropped | unused | other_head)
     differences = (*note, *_input_differences(source, config))
     return weights, _complete(report, loaded, changes, differences)
 

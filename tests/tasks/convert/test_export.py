@@ -34,9 +34,13 @@ OVERSAMPLING = SELECTING.model_copy(update={"oversample": 2.0})
 ENCODER = CLASSIFIER.model_copy(update={"kind": "encoder", "classes": None, "norm_of": "tokens"})
 FIRST = CLASSIFIER.model_copy(update={"pooling": "first"})
 LEARNED = CLASSIFIER.encoder.model_copy(update={"positions": "separable", "class_token": True})
+ATTENTIVE = CLASSIFIER.model_copy(
+    update={"norm_of": "tokens", "pooling": "attentive", "pooler_heads": 4}
+)
 CONFIGS = {
     "classifier": CLASSIFIER,
     "first": FIRST,
+    "attentive": ATTENTIVE,
     "mae-st": CLASSIFIER.model_copy(update={"encoder": LEARNED}),
     "selecting": SELECTING,
     "oversampling": OVERSAMPLING,

@@ -85,9 +85,12 @@ def scan_pickle(stream: BinaryIO, path: Path) -> PickleScan:
     calls: list[Call] = []
     stack: list[_Note] = []
     memo: dict[int, _Note] = {}
-    for opcode, argument, _ in pickletools.genops(stream):
+    for opcode, argument, position in pickletools.genops(stream):
         if opcode.name in _MEMO_WRITES:
-            memo[len(memo) if argument is None else int(argument)] = _pop_one(stack[-1:])
+            index = len(memo) if argument is None else int(argument)
+            if index > (position or 0):  # Python's unpickler allocates memory up to the index
+                raise ValueError(f"it numbers an object {index:,}, more than it can contain")
+            memo[index] = _pop_one(stack[-1:])
             continue
         popped = _pop(opcode, stack)
         if opcode.name in _MEMO_READS:

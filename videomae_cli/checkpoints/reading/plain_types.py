@@ -4,11 +4,14 @@ The weights-only unpickler calls these instead of numpy and pathlib. They build 
 from checked arguments, and refuse all others; nothing of numpy or pathlib is called by the file.
 """
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 CODE = re.compile(r"b1|[iu][1248]|f(2|4|8|16)|c(8|16|32)|[SU][0-9]{1,6}")
 BYTE_ORDERS = ("<", ">", "=", "|")
@@ -40,6 +43,16 @@ class NumpyType:
             return float(scalar) if kind.kind == "f" else complex(scalar)
         value: object = scalar.item()
         return value
+
+    def read_array(
+        self, data: bytes, shape: tuple[int, ...], order: Literal["C", "F"]
+    ) -> NDArray[np.generic]:
+        """Return an array of numbers; its bytes must be exactly as many as its shape needs."""
+        kind = np.dtype(self._byte_order + self._code)
+        if kind.kind not in "biuf" or len(data) != kind.itemsize * math.prod(shape):
+            raise ValueError(f"an array of {shape} elements of type {kind} has {len(data)} bytes")
+        values: NDArray[np.generic] = np.frombuffer(data, kind).reshape(shape, order=order)
+        return values
 
 
 def read_numpy_scalar(kind: object, data: object) -> object:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from videomae_cli.data.ingest.video_index import VideoIndex
 from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.data.layouts.video_entry import VideoEntry
@@ -28,6 +29,7 @@ def repair_paths(
     the lists (None: detected): the names of files may be bytes in it.
     """
     _list_videos.cache_clear()  # of an earlier call
+    _index_videos.cache_clear()
     encoding_of = lru_cache(maxsize=None)(lambda file: encoding or read_text(file).encoding)
     counts: Counter[str] = Counter()
     examples: dict[str, str] = {}
@@ -57,7 +59,21 @@ def _find(path: str, root: Path, encoding: str) -> tuple[str, str]:
         found = {other for other in change(path) if other != path and _exists(root, other)}
         if len(found) == 1:
             return name, found.pop()
+    by_name = _index_videos(root).find(path) if _is_name(path) else []
+    if len(by_name) == 1:
+        return "the videos are found by their names in the folders below the root", by_name[0]
     return "", path
+
+
+def _is_name(path: str) -> bool:
+    """Return whether a path is a name only, without folder and suffix."""
+    is_video = os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122
+    return not is_video and "/" not in path and "\\" not in path
+
+
+@lru_cache(maxsize=1)
+def _index_videos(root: Path) -> VideoIndex:
+    return VideoIndex(root)
 
 
 def _repairs(encoding: str) -> list[Repair]:

@@ -35,14 +35,22 @@ def lock_directory(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def _lock(file: IO[str]) -> bool:
-    """Lock a file without waiting; return False if another process has locked it."""
+@contextmanager
+def wait_for_directory(directory: Path) -> Iterator[None]:
+    """Lock a directory inside the block; wait while another process has locked it."""
+    with (directory / LOCK_FILE).open("a+") as file:
+        _lock(file, is_waiting=True)
+        yield
+
+
+def _lock(file: IO[str], *, is_waiting: bool = False) -> bool:
+    """Lock a file; without waiting, return False if another process has locked it."""
     if sys.platform == "win32":
         return True
     import fcntl
 
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, fcntl.LOCK_EX | (0 if is_waiting else fcntl.LOCK_NB))
     except OSError as error:
         return error.errno not in (errno.EACCES, errno.EAGAIN)
     return True

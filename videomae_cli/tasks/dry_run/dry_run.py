@@ -40,6 +40,7 @@ from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 DECODE_SECONDS = 5.0
 VALIDATION_VIDEOS = 8
 TRAINING_COST = 3  # a forward and a backward pass, in forward passes
+PROBE_COST = 1  # the same with a frozen encoder
 
 
 def run(
@@ -128,12 +129,11 @@ def _estimate(
     batch = _one_clip(job, runtime, workers=0 if videos is None else 1)
     cost = count_macs(model, batch.clip, batch.noise)
     tokens, forward_seconds = _count_tokens(model, batch)
-    expected = TRAINING_COST * forward_seconds * plan.micro_batch * plan.repeats
+    expected = _expect_seconds(job, forward_seconds)
     measured = measure_steps(job, runtime, report, beside=beside, expected=expected)
-    is_open_ended = videos is None and recipe.schedule.steps is None
-    left = None if is_open_ended else max(0, plan.steps - steps_done)
+    left = _count_steps_left(job, videos, steps_done)
     return Estimate(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=sum(p.numel() for p in model.parameters()),
         executed=cost.executed,
         published=cost.published,
         tokens=tokens,
@@ -151,7 +151,22 @@ def _estimate(
         validations=_validations(job, left or 0) if measured.validation_seconds else 0,
         disk=_disk(job, measured, shutil.disk_usage(beside).free),
         price_per_hour=price_per_hour,
+        trained_parameters=sum(p.numel() for group in job.groups for p in group["params"]),
     )
+
+
+def _count_steps_left(job: Job, videos: Manifest | None, steps_done: int) -> int | None:
+    """Return the steps to the end; None if the schedule counts epochs of unknown videos."""
+    is_open_ended = videos is None and job.recipe.schedule.steps is None
+    return None if is_open_ended else max(0, job.plan.steps - steps_done)
+
+
+def _expect_seconds(job: Job, forward_seconds: float) -> float:
+    """Return the expected seconds of a micro-batch, from those of one clip's forward pass."""
+    recipe, plan = job.recipe, job.plan
+    is_probe = recipe.kind == "finetune" and recipe.model.frozen
+    cost = PROBE_COST if is_probe else TRAINING_COST
+    return cost * forward_seconds * plan.micro_batch * plan.repeats
 
 
 def _one_clip(job: Job, runtime: Runtime, *, workers: int) -> AnyBatch:

@@ -74,6 +74,8 @@ class Estimate(NamedTuple):
     validations: int
     disk: Disk
     price_per_hour: float | None
+    trained_parameters: int | None = None
+    """None: all."""
 
     @property
     def hours(self) -> float | None:
@@ -94,6 +96,7 @@ class Estimate(NamedTuple):
         cost = None if self.hours is None else self.hours * (self.price_per_hour or 0.0)
         return {
             "parameters": self.parameters,
+            "trained_parameters": self.trained_parameters or self.parameters,
             "macs_per_clip": {"executed": self.executed, "published": self.published},
             "tokens": self.tokens._asdict(),
             "batch": self.plan.batch,
@@ -116,7 +119,9 @@ class Estimate(NamedTuple):
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield the rows of the table."""
         plan = self.plan
-        yield "model", f"{si(self.parameters)} parameters"
+        is_probe = self.trained_parameters not in (None, self.parameters)
+        trained = f", {si(self.trained_parameters or 0)} of them trained" if is_probe else ""
+        yield "model", f"{si(self.parameters)} parameters{trained}"
         yield (
             "one clip, forward",
             f"{si(self.executed)} multiply-accumulates as executed,"

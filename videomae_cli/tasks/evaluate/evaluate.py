@@ -19,6 +19,7 @@ from videomae_cli.engine.saving.state import digest_of
 from videomae_cli.errors import CheckpointError
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report
+from videomae_cli.tasks.evaluate.cost import Cost, measure_cost
 from videomae_cli.tasks.evaluate.data import open_data, select_videos
 from videomae_cli.tasks.evaluate.options import DEFAULTS, EvalOptions, choose_protocol
 from videomae_cli.tasks.evaluate.parts import PartStore
@@ -86,6 +87,23 @@ def run(checkpoint: Path, report: Report, options: EvalOptions = DEFAULTS) -> Ev
     report.say(result.headline())
     report.say(f"wrote {result.folder}")
     return result
+
+
+def estimate(checkpoint: Path, report: Report, options: EvalOptions = DEFAULTS) -> Cost:
+    """Return what `run` would cost; without data, only what the model costs.
+
+    Raises what `run` raises before it computes.
+    """
+    loaded = read_checkpoint(checkpoint)
+    config, classifier = loaded.config, load_classifier(loaded)
+    protocol, views = choose_protocol(config, options, report), None
+    if options.data is not None or (config.data and Path(config.data).is_dir()):
+        manifest = open_data(config, options.data)
+        clip = protocol.apply(config.clip())
+        manifest, split = select_videos(config, manifest, options.split, clip, report)
+        views = make_views(manifest, split, config.clip(), protocol)
+    with Runtime(options.precision) as runtime:
+        return measure_cost(config, classifier.to(runtime.device), protocol, runtime, views)
 
 
 def _set_up(checkpoint: Path, options: EvalOptions, report: Report) -> Evaluation:

@@ -31,6 +31,9 @@ class PrepareOptions(NamedTuple):
     something that is not used speaks of a split."""
     seed: int = 0
     """Of the random split."""
+    split: str | None = None
+    """Of all videos for which the source gives no split; None: drawn at random, or train without
+    labels."""
     decoder: str = AUTO
     workers: int = 0
     """Number of processes that decode; 0: one per usable CPU."""

@@ -35,6 +35,15 @@ REJECTED = "rejected.csv"
 def run(
     source: Path, out: Path, report: Report, options: PrepareOptions | None = None
 ) -> PrepareSummary:
+    """Prepare a folder of videos, or a list of them, and show a summary; see `write_prepared`."""
+    summary = write_prepared(source, out, report, options or PrepareOptions())
+    show_summary(summary, report)
+    return summary
+
+
+def write_prepared(
+    source: Path, out: Path, report: Report, options: PrepareOptions
+) -> PrepareSummary:
     """Prepare a folder of videos, or a list of them; results of an earlier run are reused.
 
     Raises:
@@ -43,15 +52,16 @@ def run(
             not all with `is_strict`.
         Stopped: Ctrl-C; the results so far are kept.
     """
-    options = options or PrepareOptions()
     check_options(source, out, options)
     create_directory(out)
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
     layout, entries, remarks = list_videos(source, root, options, report)
+    entries = [entry._replace(split=entry.split or options.split) for entry in entries]
     check_no_duplicates(entries, root)
-    check_has_training_videos(entries, has_classes=classes is not None)
+    is_for_evaluation = classes is not None or options.split is not None
+    check_has_training_videos(entries, has_classes=is_for_evaluation)
     labels = number_labels(entries, classes)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
@@ -66,11 +76,9 @@ def run(
         manifest = write_manifest(
             out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
         )
-    summary = PrepareSummary(
+    return PrepareSummary(
         out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
     )
-    show_summary(summary, report)
-    return summary
 
 
 def _warn(report: Report, texts: Iterable[str]) -> list[str]:

@@ -37,7 +37,7 @@ from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, repo
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.resume import check_recipe, identity
-from videomae_cli.tasks.train.start import inherit_origin, report_start
+from videomae_cli.tasks.train.start import freeze_encoder, inherit_origin, report_start
 from videomae_cli.tasks.train.train import train
 
 TOP1 = Metric("top1")
@@ -112,6 +112,8 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
     require_pairs(recipe, plan)
     torch.manual_seed(stream_seed(recipe.seed, "init"))
     classifier, config, init = _classifier(recipe, classes, report)
+    if recipe.model.frozen:
+        freeze_encoder(classifier, report)
     return Job(
         recipe=recipe,
         objective=Objective(classifier),

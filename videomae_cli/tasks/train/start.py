@@ -1,6 +1,7 @@
 """Start a run from pretrained weights of any format, and say where they come from."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.checkpoints.load_report import LoadReport
@@ -10,6 +11,9 @@ from videomae_cli.engine.saving.state import digest_of
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.report import Report
 from videomae_cli.tasks.load_model import init_autoencoder_from_pretrained, read_checkpoint
+
+if TYPE_CHECKING:
+    from videomae_cli.models.classifier import Classifier
 
 
 def start_from_checkpoint(
@@ -40,6 +44,17 @@ def report_start(start: str, loaded: Checkpoint, load_report: LoadReport, report
         report.say(f"assumed: {sentence}")
     for defect in filter(None, (*load_report.defects, loaded.warning)):
         report.warn(defect)
+
+
+def freeze_encoder(classifier: "Classifier", report: Report) -> None:
+    """Freeze the encoder of a classifier, for a probe, and report what is still trained."""
+    classifier.freeze_encoder()
+    everything = sum(parameter.numel() for parameter in classifier.parameters())
+    trained = sum(part.numel() for part in classifier.parameters() if part.requires_grad)
+    report.say(
+        f"the encoder is frozen, with its last norm: {trained:,} of {everything:,} parameters are"
+        " trained"
+    )
 
 
 def inherit_origin(config: ModelConfig, start: str, loaded: Checkpoint) -> ModelConfig:

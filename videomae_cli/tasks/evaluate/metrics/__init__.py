@@ -1,0 +1,1 @@
+"""Metrics of single-label, multi-label and regression tasks, with intervals."""
