@@ -19,6 +19,7 @@ from videomae_cli.cli import (
     evaluate,
     features,
     finetune,
+    predict,
     prepare,
     pretrain,
     recipes,
@@ -68,6 +69,7 @@ app.command()(prepare.prepare)
 app.command()(pretrain.pretrain)
 app.command()(finetune.finetune)
 app.command("eval")(evaluate.evaluate)
+app.command()(predict.predict)
 app.command()(features.features)
 app.command()(report.report)
 app.command("visualize-mask")(visualize.visualize_mask)
