@@ -9,6 +9,14 @@ from videomae_cli.cli import options
 
 
 def features(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[VIDEO|DIR|PATTERN|-]...",
+            help="Videos, or - for a list on stdin; without any, the videos of --data.",
+            show_default=False,
+        ),
+    ] = None,
     checkpoint: Annotated[
         str | None,
         options.run_option(
@@ -26,8 +34,8 @@ def features(
         Path, typer.Option("--out", metavar="DIR", help="Directory of the features.")
     ] = Path("features"),
     level: Annotated[
-        Literal["clip", "video", "token"],
-        typer.Option(help="What one row is: a clip, a video, or all tokens of a view."),
+        Literal["clip", "window", "video", "token"],
+        typer.Option(help="What one row is; token: all tokens of a view."),
     ] = "clip",
     pooling: Annotated[
         Literal["mean", "tokens", "per-slice"] | None,
@@ -57,6 +65,18 @@ def features(
     ] = None,
     crops: Annotated[
         int | None, options.count_option("Crops per clip.", "from the checkpoint, else 1", most=3)
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, metavar="SECONDS", help="Duration of a window.", show_default=False
+        ),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, metavar="SECONDS", help="From window to window.", show_default="--window"
+        ),
     ] = None,
     shard: Annotated[
         str | None,
@@ -106,6 +126,10 @@ def features(
         raise UsageError(
             "no checkpoint given", "--checkpoint RUN, a file of weights, or random:RECIPE"
         )
+    if inputs and data is not None:
+        raise UsageError("--data and videos are both given", "leave out one of them")
+    if window is not None and level == "clip":
+        level = "window"
     if checkpoint is not None:
         from videomae_cli.tasks.features import features as task
 
@@ -114,9 +138,9 @@ def features(
             raise typer.Exit(code)
         chosen = FeatureOptions(
             *(out, data, tuple(split or ()), level, pooling, layer, file_format),
-            *(protocol, clips, crops, share, precision),
+            *(protocol, clips, crops, window, hop, share, precision),
         )
-        result = task.run(checkpoint, report, chosen)
+        result = task.run(checkpoint, report, chosen, tuple(inputs or ()))
         answer, has_failed = result.as_json(), bool(result.rejected)
     if json_output:
         console.print_json(answer)
