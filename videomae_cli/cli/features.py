@@ -1,7 +1,8 @@
 """`videomae features`."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,8 +13,8 @@ def features(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[VIDEO|DIR|PATTERN|-]...",
-            help="Videos, or - for a list on stdin; without any, the videos of --data.",
+            metavar="INPUTS",
+            help="Files, folders, patterns, or - for a list on stdin; else --data.",
             show_default=False,
         ),
     ] = None,
@@ -99,7 +100,7 @@ def features(
     devices: options.DevicesOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
-    """Compute features of videos with the encoder of a checkpoint.
+    """Compute features of videos with any checkpoint.
 
     The same command continues an interrupted run. --plot and --nearest without
     --checkpoint use the features that --out contains.
@@ -121,7 +122,8 @@ def features(
     from videomae_cli.tasks.features.options import FeatureOptions, parse_share
 
     report = console.make_report(json_output=json_output)
-    share, answer, has_failed = parse_share(shard), {}, False
+    share, has_failed = parse_share(shard), False
+    answer: dict[str, Any] = {}
     if checkpoint is None and plot is None and nearest is None:
         raise UsageError(
             "no checkpoint given", "--checkpoint RUN, a file of weights, or random:RECIPE"
@@ -142,6 +144,16 @@ def features(
         )
         result = task.run(checkpoint, report, chosen, tuple(inputs or ()))
         answer, has_failed = result.as_json(), bool(result.rejected)
+    is_main = os.environ.get("RANK", "0") == "0"
+    if plot is not None and is_main:
+        from videomae_cli.tasks.features.plot import write_plot
+
+        answer["plot"] = str(write_plot(out, plot, report))
+    if nearest is not None and is_main:
+        from videomae_cli.tasks.features.nearest import find_nearest
+
+        found = find_nearest(out, nearest, count, report)
+        answer["nearest"] = [one._asdict() for one in found]
     if json_output:
         console.print_json(answer)
     if has_failed:
