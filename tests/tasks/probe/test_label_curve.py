@@ -37,16 +37,16 @@ def test_better_features_gain_most_where_labels_are_few(tmp_path: Path) -> None:
     notes = Notes()
     good, bad = table("runs/$mine", 1.0, 1), table("scratch", 0.0, 2)
 
-    curve = run_label_curve(good, bad, tmp_path, notes, fractions=[0.5, 10, 100])
+    curve = run_label_curve(good, bad, tmp_path, notes, fractions=[0.5, 10, 100], seeds=3)
 
     assert all(point.gain.is_positive for point in curve.points)
-    assert [point.labels for point in curve.of_probe("linear")] == [(3,) * 5, (15,) * 5, (150,) * 5]
+    assert [point.labels for point in curve.of_probe("linear")] == [(3,) * 3, (15,) * 3, (150,) * 3]
     assert curve.sentence().startswith("With 0.5 % of the labels (3 videos) runs/$mine gives +")
     assert "over scratch (linear probe, val, 60 videos)" in curve.sentence()
     assert "less than one video of 3 of 3 classes" in notes.warned[0]
     document = json.loads((tmp_path / "label_curve.json").read_text())
     assert document["sentence"] == curve.sentence()
-    assert document["points"][0]["labels"] == [3] * 5
+    assert document["points"][0]["labels"] == [3] * 3
     with Image.open(tmp_path / "label_curve.png") as picture:
         assert picture.width > 1000
 
