@@ -24,6 +24,8 @@ def convert_channels(
         DataError: They cannot be computed: only 1 from 3, and 3 from 1, can.
     """
     stored = frames_THWC.shape[3]
+    if stored == channels:
+        return frames_THWC
     if (stored, channels) == (3, 1):
         return compute_luma(frames_THWC)
     if (stored, channels) == (1, 3):

@@ -70,15 +70,10 @@ def write_prepared(
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
     facts |= measure_pixels(entries, results, videos, report)
+    times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
-            out,
-            root=root,
-            videos=videos,
-            classes=labels.classes,
-            facts=facts,
-            times=_frame_times(entries, results),
-            task=options.task,
+            out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
         )
     return PrepareSummary(
         out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
@@ -182,6 +177,7 @@ def _facts(
 ) -> dict[str, object]:
     counts = Counter(video.split for video in videos)
     return {
+        **({} if options.task == "single-label" else {"task": options.task}),
         "source": str(source.absolute()),
         "layout": layout,
         "videos": {name: counts[name] for name in SPLITS},
