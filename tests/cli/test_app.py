@@ -168,8 +168,10 @@ def test_a_command_has_at_most_thirteen_visible_flags() -> None:
         for name, command in COMMANDS.items()
     }
 
-    # what a list may say has no other place: three columns, an encoding, and what its labels are
-    assert {name: count for name, count in counts.items() if count > MAX_FLAGS} == {"prepare": 16}
+    # what a list may say has no other place: three columns, an encoding, and what its labels are;
+    # scores come and go in the formats of other software, and have their baselines
+    many = {name: count for name, count in counts.items() if count > MAX_FLAGS}
+    assert many == {"prepare": 16, "eval": 16}
 
 
 def test_only_deprecated_flags_are_hidden() -> None:

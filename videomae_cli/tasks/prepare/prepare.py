@@ -27,6 +27,7 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
+from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
 from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
 
@@ -68,6 +69,7 @@ def write_prepared(
     rejected = _write_rejected(entries, results, out, options)
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
+    facts |= measure_pixels(entries, results, videos, report)
     times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(

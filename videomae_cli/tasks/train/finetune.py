@@ -23,7 +23,7 @@ from videomae_cli.tasks.diagnose.probe_batch import classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
-from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, report_short_videos
+from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, resolve_clip
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.objectives import Objective, make_targets
@@ -52,8 +52,8 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     """
     manifest = open_manifest(recipe)
     recipe = resolve_task(recipe, manifest)  # refuses before anything is written
+    recipe = resolve_clip(recipe, manifest, report)
     require_validation_classes(manifest)
-    report_short_videos(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
