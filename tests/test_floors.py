@@ -161,7 +161,7 @@ def test_every_floor_and_every_room_has_its_rules() -> None:
 def test_the_command_line_imports_little_before_a_command_runs() -> None:
     wrong = [
         f"{name_of(path)}: line {one.line} imports {one.name}"
-        for path in (PACKAGE / "cli").glob("*.py")
+        for path in (PACKAGE / "cli").rglob("*.py")
         for one in imports_of(text_of(path))
         if one.parts and not one.is_deferred and one.parts[0] not in EARLY_FLOORS
     ]

@@ -123,7 +123,7 @@ def test_json_is_one_document_and_tables_have_the_same_values(
 def test_a_head_that_was_never_trained_is_refused_unless_allowed(tmp_path: Path) -> None:
     weights = written(tmp_path / "fresh", CLASSIFIER)
 
-    with pytest.raises(CheckpointError, match="its head was never trained") as caught:
+    with pytest.raises(CheckpointError, match="was never trained") as caught:
         run(["a.mp4"], weights, Notes())
 
     assert "--allow-untrained-head" in caught.value.hint
