@@ -31,7 +31,9 @@ from videomae_cli.errors import CheckpointError
 
 # fields that the JSON files of a folder state; they take precedence over the configuration in the
 # header of its weights, because a user may have edited them
-FOLDER_FIELDS = ("encoder", "decoder", "grid", "classes", "mean", "std", "normalize", "pooling")
+FOLDER_FIELDS = (
+    *("encoder", "decoder", "grid", "classes", "task", "mean", "std", "normalize", "pooling"),
+)
 
 
 class Checkpoint(NamedTuple):

@@ -12,7 +12,7 @@ def predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="INPUTS...",
+            metavar="INPUTS",
             help="Videos, folders or patterns; - for a list on stdin.",
             show_default=False,
         ),
@@ -74,10 +74,14 @@ def predict(
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
     ] = "auto",
+    allow_untrained_head: Annotated[
+        bool,
+        typer.Option("--allow-untrained-head", help="Use a head that was never trained."),
+    ] = False,
     devices: options.DevicesOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
-    """Label videos with a classifier, or the windows of long videos.
+    """Label videos, or windows of long videos.
 
     Files that cannot be read are named, the others get their results, and the
     exit code is 3. Without --checkpoint, the newest finished fine-tuning run
@@ -110,6 +114,7 @@ def predict(
         stream=stream,
         out=out,
         precision=precision,
+        allow_untrained_head=allow_untrained_head,
     )
     check_options(tuple(inputs or ()), chosen)
     weights = checkpoint or newest_final_weights("classifier", report)

@@ -1,7 +1,7 @@
 """`videomae prepare`: check videos and write a manifest."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -54,10 +54,16 @@ def prepare(
             show_default="from the labels",
         ),
     ] = None,
+    task: Annotated[
+        Literal["single-label", "multi-label", "regression"],
+        typer.Option(help="Labels of a video: one class, any number of classes, or values."),
+    ] = "single-label",
     label_column: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Column of the labels in a table.", show_default="by its name"
+            metavar="NAME",
+            help="Column of the labels in a table; several, with another --task: a,b,c.",
+            show_default="by its name",
         ),
     ] = None,
     path_column: Annotated[
@@ -112,15 +118,18 @@ def prepare(
       videomae prepare ~/clips --out data/clips
 
       videomae prepare k400/lists --root /datasets/k400 --classes 400
+
+      videomae prepare speeds.csv --task regression --label-column speed
     """
     from videomae_cli.cli import console
-    from videomae_cli.tasks.prepare import prepare as task
+    from videomae_cli.tasks.prepare import prepare as command
     from videomae_cli.tasks.prepare.options import PrepareOptions
 
     options = PrepareOptions(
         layout=layout,
         root=root,
         classes=classes,
+        task=task,
         label_column=label_column,
         path_column=path_column,
         split_column=split_column,
@@ -133,6 +142,6 @@ def prepare(
         is_strict=strict,
     )
     target = out or Path("data") / source.resolve().stem
-    summary = task.run(source, target, console.make_report(json_output=json_output), options)
+    summary = command.run(source, target, console.make_report(json_output=json_output), options)
     if json_output:
         console.print_json(summary.as_json())

@@ -16,6 +16,8 @@ Head = Literal["linear", "attentive"]
 InitRules = Literal["videomae", "mae-st"]
 Normalize = Literal["patch", "joint", "none"]
 TargetFrames = Literal["all", "first", "linspace"]
+Task = Literal["single-label", "multi-label", "regression"]
+"""What a classifier predicts: one class of each video, any number of classes, or values."""
 
 
 class DecoderSpec(Spec):

@@ -7,13 +7,8 @@ recipe they were trained with. `autoencoder_config` and `classifier_config` deri
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    field_serializer,
-    model_serializer,
-)
+from pydantic import Field, SerializationInfo, field_serializer, model_serializer, model_validator
+from pydantic import SerializerFunctionWrapHandler as Handler
 
 from videomae_cli.config.clip import (
     IMAGENET_MEAN,
@@ -30,19 +25,21 @@ from videomae_cli.config.model import (
     Normalize,
     SelectSpec,
     TargetFrames,
+    Task,
 )
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
-from videomae_cli.errors import CheckpointError, RecipeError
+from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
-from videomae_cli.report import encodable
+from videomae_cli.report import make_encodable
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
-CLIP_FIELDS = ("mean", "std", "stride_frames", "fps", "seconds", "sampling", "short", "oversample")
-UNWRITTEN_IF_NONE = ("pooler_heads",)  # so that files without an attentive pooler stay as they were
+CLIP_FIELDS = ("stride_frames", "fps", "seconds", "sampling", "short", "oversample")
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
+# not written if they have their default, so that the files of other models stay as they were
+_OMITTED_DEFAULTS = ("task", "target_mean", "target_std", "pooler_heads")
 DEFAULT_MASK = MaskSpec(strategy="tube", ratio=0.9)  # VideoMAE's
 DEFAULT_PROTOCOL = EvalSpec(clips=5, crops=3)  # VideoMAE's for Kinetics-400
 
@@ -61,9 +58,9 @@ class ModelConfig(Spec):
     encoder: TransformerConfig
     decoder: TransformerConfig | None = None
     grid: TokenGrid
-    mean: tuple[float, float, float] = IMAGENET_MEAN
+    mean: tuple[float, ...] = IMAGENET_MEAN
     """Per-channel mean subtracted from pixels in 0..1."""
-    std: tuple[float, float, float] = IMAGENET_STD
+    std: tuple[float, ...] = IMAGENET_STD
     """Per-channel standard deviation that pixels are divided by."""
     stride_frames: int | None = 4
     """Distance between consecutive frames of a clip, in frames of the video; null: see `fps` and
@@ -79,11 +76,19 @@ class ModelConfig(Spec):
     """Candidate slices per slice used."""
     select: SelectSpec | None = None
     classes: tuple[str, ...] | None = None
+    """Names of the outputs of the head: classes, or the values of a regression."""
+    task: Task = "single-label"
+    """What the outputs mean: `models/outputs.py` turns them into scores."""
+    target_mean: tuple[float, ...] | None = None
+    """`regression`: mean of each value over the training videos; the head predicts
+    (value - mean) / std."""
+    target_std: tuple[float, ...] | None = None
+    """`regression`: standard deviation of each value over the training videos."""
     pooling: Literal["mean", "first", "attentive"] = "mean"
     """Input of the head: the mean over the tokens, the first token, or an attentive pooler's
     output."""
     pooler_heads: int | None = None
-    """Attention heads of an attentive pooler; not written if null."""
+    """Attention heads of an attentive pooler."""
     norm_of: Literal["tokens", "mean"] | None = None
     """Input of the norm after a bare encoder: tokens, or their mean; null if it has no norm.
     `tokens` in a classifier: the encoder keeps its last norm, which acts before the pooling."""
@@ -103,19 +108,27 @@ class ModelConfig(Spec):
     software: dict[str, str] = Field(default_factory=dict)
     """Versions of videomae, torch and the decoders at training time."""
 
+    @model_validator(mode="after")
+    def _check_mean_and_std(self) -> "ModelConfig":
+        for name in ("mean", "std"):
+            count, channels = len(getattr(self, name)), self.grid.channels
+            if count != channels:
+                raise ValueError(f"{name} has {count} values, and the grid {channels} channels")
+        return self
+
     @field_serializer("mask", mode="wrap")
     def _omit_defaults(
-        self, mask: MaskSpec | None, _: SerializerFunctionWrapHandler, info: SerializationInfo
+        self, mask: MaskSpec | None, _: Handler, info: SerializationInfo
     ) -> dict[str, Any] | None:
         return None if mask is None else mask.model_dump(mode=info.mode, exclude_defaults=True)
 
     @model_serializer(mode="wrap")
-    def _omit_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = write(self)
-        for name in UNWRITTEN_IF_NONE:
-            if name in values and values[name] is None:
-                del values[name]
-        return values
+    def _omit_new_fields(self, write: Handler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        for name in _OMITTED_DEFAULTS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content
 
     @property
     def mask_or_default(self) -> MaskSpec:
@@ -129,7 +142,7 @@ class ModelConfig(Spec):
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return it as JSON; what UTF-8 cannot encode, in names and paths, is escaped."""
-        update = {name: _escape(getattr(self, name)) for name in _TEXT_FIELDS}
+        update = {name: make_encodable(getattr(self, name)) for name in _TEXT_FIELDS}
         return self.model_copy(update=update).model_dump_json(indent=indent)
 
     @property
@@ -144,28 +157,18 @@ class ModelConfig(Spec):
         return f"{self.pooling}{heads}{norm}"
 
     def clip(self) -> ClipSpec:
-        """Return how clips are sampled and cut; a CheckpointError if they are not square."""
+        """Return how clips are sampled and cut."""
         grid = self.grid
-        if grid.height != grid.width:
-            raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")
         return ClipSpec(
             frames=grid.frames,
-            size=grid.height,
+            size=grid.size,
             tubelet=grid.tubelet,
             patch=grid.patch,
+            channels=grid.channels,
+            mean=self.mean,
+            std=self.std,
             **{name: getattr(self, name) for name in CLIP_FIELDS},
         )
-
-
-def _escape(value: Any) -> Any:
-    """Return a value with `encodable` text, in tuples, lists and dicts too."""
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, tuple | list):
-        return type(value)(map(_escape, value))
-    if isinstance(value, dict):
-        return {key: _escape(one) for key, one in value.items()}
-    return value
 
 
 def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
@@ -183,6 +186,8 @@ def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
 def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelConfig:
     """Return the configuration of the model that a fine-tuning recipe trains.
 
+    That of a regression still lacks the mean and the standard deviation of the training values.
+
     Raises:
         RecipeError: `model.heads` does not divide the embedding dimension.
     """
@@ -191,6 +196,7 @@ def classifier_config(recipe: FinetuneRecipe, classes: Sequence[str]) -> ModelCo
         **_head_fields(recipe.model),
         select=recipe.select,
         classes=tuple(classes),
+        task=recipe.task or "single-label",
         protocol=recipe.eval,
         **_shared_fields(recipe),
     )
@@ -217,6 +223,8 @@ def _shared_fields(recipe: Recipe) -> dict[str, Any]:
     return {
         "encoder": SIZES[recipe.model.size].model_copy(update=_token_options(recipe.model)),
         "grid": clip.grid(),
+        "mean": clip.channel_mean,
+        "std": clip.channel_std,
         **{name: getattr(clip, name) for name in CLIP_FIELDS},
         "recipe": recipe.model_dump(mode="json"),
     }

@@ -3,9 +3,9 @@
 A recipe is complete: a run depends on nothing else but the data and the pretrained weights.
 """
 
-from typing import Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar, cast
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model import (
@@ -14,6 +14,7 @@ from videomae_cli.config.model import (
     MaskSpec,
     SelectSpec,
     TargetSpec,
+    Task,
 )
 from videomae_cli.config.spec import Count, FilePath, PathText, Spec
 from videomae_cli.config.training import (
@@ -25,6 +26,7 @@ from videomae_cli.config.training import (
     TrainSpec,
 )
 
+ClassWeights = Literal["balanced"] | tuple[Annotated[float, Field(gt=0.0)], ...]
 SCRATCH = "scratch"  # the `start` of a run without pretrained weights
 
 
@@ -75,6 +77,16 @@ class FinetuneRecipe(_Recipe):
     start: PathText | None = None
     """Pretrained weights: a run or a checkpoint file; `scratch`: none; null: the newest finished
     pretraining run in `runs/`. `--checkpoint` overrides it."""
+    task: Task | None = None
+    """What is predicted. `single-label`: one class (softmax, cross entropy); `multi-label`: any
+    number of classes (sigmoid, binary cross entropy); `regression`: values (smooth L1 loss, on
+    values with mean 0 and standard deviation 1); null: the task of the prepared data."""
+    class_weights: ClassWeights | None = None
+    """Weights of the classes in the loss, or `balanced`; null: none. `single-label`: weights of the
+    cross entropy, multiplied by a common factor so that their mean over the training videos is 1;
+    balanced: inversely proportional to the number of training videos. `multi-label`: factors on the
+    loss of the videos that have the class; balanced: videos without it divided by videos with it.
+    Not with `regression`."""
     model: ClassifierSpec
     """Encoder and head."""
     select: SelectSpec | None = None
@@ -89,6 +101,35 @@ class FinetuneRecipe(_Recipe):
         if self.clip.oversample > 1 and self.select is None:
             raise ValueError("clip.oversample above 1 needs select: {strategy: motion, ...}")
         return self
+
+    @model_validator(mode="after")
+    def _check_randaugment(self) -> "FinetuneRecipe":
+        if self.augment.randaugment is not None and self.clip.channels not in (1, 3):
+            raise ValueError(
+                f"augment.randaugment works on RGB and grey frames, not on {self.clip.channels}"
+                " channels: set it to null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_task(self) -> "FinetuneRecipe":
+        if problem := find_task_problem(self, self.task):
+            raise ValueError(problem)
+        return self
+
+
+def find_task_problem(recipe: FinetuneRecipe, task: Task | None) -> str:
+    """Return which value of a recipe has no meaning for a task, and what to write; or ""."""
+    if task != "regression":
+        return ""
+    if recipe.class_weights is not None:
+        return "class_weights have no meaning with task regression, which has no classes: use null"
+    if recipe.augment.smoothing:
+        return (
+            "augment.smoothing has no meaning with task regression: label smoothing is for classes;"
+            " use 0"
+        )
+    return ""
 
 
 Recipe = PretrainRecipe | FinetuneRecipe

@@ -1,6 +1,7 @@
 """Typed batches: what a data set returns for one video, and what a model is trained on.
 
-Shapes: B clips, C channels, T frames, H height, W width, N tokens, t slices.
+Shapes: B clips, C channels, T frames, H height, W width, N tokens, t slices,
+K classes or values.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ class FinetuneBatch(NamedTuple):
     clip: Tensor
     """uint8 (B, C, T, H, W), channels last in memory."""
     label: Tensor
-    """int64 (B,)."""
+    """int64 (B,), the class; float32 (B, K) if the task is not `single-label`: 1.0 for each class
+    that the video has, else 0.0, or standardised values."""
     erase: Tensor
     """int64 (B, 5): top, left, height (0: erase nothing), width, noise seed."""
     noise: Tensor

@@ -11,21 +11,22 @@ import hashlib
 import io
 import json
 import logging
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli import atomic
+from videomae_cli.config.model import Task
+from videomae_cli.data.manifest_rows import COLUMNS, SPLITS, Video, format_row, parse_row
 from videomae_cli.errors import DataError
 from videomae_cli.report import encodable, format_json
 
-COLUMNS = ("path", "label", "split", "frames", "fps", "width", "height", "decoder")
-SPLITS = ("train", "val", "test")
+__all__ = ["COLUMNS", "SPLITS", "Manifest", "Video", "read_manifest", "write_manifest"]
+
 MANIFEST, CLASSES, DATASET = "manifest.csv", "classes.json", "dataset.json"
 FRAME_TIMES = "frame_times.jsonl"
 Seconds = NDArray[np.float64]
@@ -38,22 +39,6 @@ PREPARE_HINT = "run: videomae prepare SOURCE --out {}"
 logger = logging.getLogger("videomae")
 
 
-class Video(NamedTuple):
-    """One video of a data set: a row of `manifest.csv`; width and height in pixels, rotated."""
-
-    path: str
-    """As written in the list, relative to the root or absolute."""
-    label: int | None
-    """None if the data set, or its test set, is not labelled."""
-    split: str
-    frames: int
-    fps: float
-    width: int
-    height: int
-    decoder: str
-    """The decoder that reads it correctly, a key of `DECODERS`."""
-
-
 class Manifest(NamedTuple):
     """All videos of a data set."""
 
@@ -61,7 +46,8 @@ class Manifest(NamedTuple):
     """The directory that relative paths are relative to."""
     videos: tuple[Video, ...]
     classes: tuple[str, ...] | None
-    """Class names by label, `encodable`; None if the data set is not labelled."""
+    """Class names by label, or names of the values of a regression, `encodable`; None if the data
+    set is not labelled."""
     digest: str
     """SHA-256 of the rows, the class names and the `times`, hexadecimal."""
     folder: Path | None = None
@@ -70,6 +56,8 @@ class Manifest(NamedTuple):
     """SHA-256 of `frame_times.jsonl`; "" without such videos, None if times were not measured."""
     times: Times = NO_TIMES
     """Read by `time_sampling.with_times` if clips are sampled in time."""
+    task: Task = "single-label"
+    """What the labels are: one class, any number of classes, or values."""
 
     def split(self, name: str) -> tuple[Video, ...]:
         """Return the videos of "train", "val" or "test", in the order of the manifest."""
@@ -91,15 +79,16 @@ def write_manifest(
 ) -> Manifest:
     """Write the files of a prepared directory, each atomically, dataset.json last.
 
-    `facts` is the content of dataset.json (counts, versions) without root and digests; `times` are
-    those of the frames of videos whose rate does not give them, by path. An OSError names the file
-    that cannot be written.
+    `facts` is the content of dataset.json (counts, versions, the task if it is not `single-label`)
+    without root and digests; `times` are those of the frames of videos whose rate does not give
+    them, by path. An OSError names the file that cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
     names = None if classes is None else tuple(classes)
-    text = csv_text(COLUMNS, videos)
-    digest = _digest(text, names)
+    task = _read_task(facts, directory)
+    text = csv_text(COLUMNS, (format_row(video, task) for video in videos))
+    digest = _digest(text, names, task)
     write_text(directory / MANIFEST, text)
     if names is None:
         (directory / CLASSES).unlink(missing_ok=True)
@@ -109,7 +98,8 @@ def write_manifest(
     content = {"root": str(root), **digests, **facts}
     write_text(directory / DATASET, format_json(content, indent=2) + "\n")
     classes = _encodable(names)
-    return Manifest(root, tuple(videos), classes, digest, directory, digests["times_digest"])
+    times_digest = digests["times_digest"]
+    return Manifest(root, tuple(videos), classes, digest, directory, times_digest, NO_TIMES, task)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -119,13 +109,24 @@ def read_manifest(directory: Path) -> Manifest:
         raise DataError(f"{directory / DATASET}: no 'root'", PREPARE_HINT.format(directory))
     classes = _read_classes(directory)
     path = directory / MANIFEST
-    videos = tuple(_read_rows(path, directory, classes))
-    digest = _digest(csv_text(COLUMNS, videos), classes)
+    task = _read_task(facts, directory)
+    videos = tuple(_read_rows(path, directory, classes, task))
+    digest = _digest(csv_text(COLUMNS, (format_row(one, task) for one in videos)), classes, task)
     if facts.get("digest") != digest:
         logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
     times_digest = facts["times_digest"] if isinstance(facts.get("times_digest"), str) else None
     root, names = Path(facts["root"]), _encodable(classes)
-    return Manifest(root, videos, names, digest, directory, times_digest)
+    return Manifest(root, videos, names, digest, directory, times_digest, NO_TIMES, task)
+
+
+def _read_task(facts: Mapping[str, object], directory: Path) -> Task:
+    value = facts.get("task", "single-label")
+    if value not in get_args(Task):
+        raise DataError(
+            f"{directory / DATASET}: task: {value!r} is not one of {', '.join(get_args(Task))}",
+            PREPARE_HINT.format(directory),
+        )
+    return cast(Task, value)
 
 
 def _write_times(path: Path, times: Mapping[str, Sequence[float]]) -> str:
@@ -160,8 +161,8 @@ def _encodable(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(map(encodable, names))
 
 
-def _digest(text: str, classes: tuple[str, ...] | None) -> str:
-    content = text + json.dumps(classes)
+def _digest(text: str, classes: tuple[str, ...] | None, task: Task) -> str:
+    content = text + json.dumps(classes) + ("" if task == "single-label" else task)
     return hashlib.sha256(content.encode(ENCODING, ENCODING_ERRORS)).hexdigest()
 
 
@@ -198,7 +199,9 @@ def _read_classes(directory: Path) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _read_rows(path: Path, directory: Path, classes: tuple[str, ...] | None) -> Iterator[Video]:
+def _read_rows(
+    path: Path, directory: Path, classes: tuple[str, ...] | None, task: Task
+) -> Iterator[Video]:
     reader = csv.reader(io.StringIO(_read_text(path, directory), newline=""), strict=True)
     seen: dict[str, int] = {}
     try:
@@ -206,45 +209,10 @@ def _read_rows(path: Path, directory: Path, classes: tuple[str, ...] | None) -> 
             raise DataError(f"{path}:1: expected the header {','.join(COLUMNS)}")
         for row in reader:
             where = f"{path}:{reader.line_num}"
-            video = _parse_row(row, classes, where)
+            video = parse_row(row, classes, task, where)
             if video.path in seen:
                 raise DataError(f"{where}: {video.path!r} is already in line {seen[video.path]}")
             seen[video.path] = reader.line_num
             yield video
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: {error}") from error
-
-
-def _parse_row(row: Sequence[str], classes: tuple[str, ...] | None, where: str) -> Video:
-    if len(row) != len(COLUMNS):
-        raise DataError(f"{where}: {len(row)} cells, expected {len(COLUMNS)}")
-    path, label, split, frames, fps, width, height, decoder = row
-    try:
-        number = int(label) if label else None
-        measured = int(frames), float(fps), int(width), int(height)
-        video = Video(path, number, split, *measured, decoder)
-    except ValueError as error:
-        raise DataError(f"{where}: {error}") from error
-    problem = _find_problem(video, classes)
-    if problem:
-        raise DataError(f"{where}: {problem}")
-    return video
-
-
-def _find_problem(video: Video, classes: tuple[str, ...] | None) -> str:
-    if not video.path or not video.decoder:
-        return "the path or the decoder is empty"
-    if video.split not in SPLITS:
-        return f"split {video.split!r} is not one of {', '.join(SPLITS)}"
-    if min(video.frames, video.width, video.height) < 1:
-        sizes = f"{video.frames}, {video.width}, {video.height}"
-        return f"frames, width and height must be at least 1, got {sizes}"
-    if not (math.isfinite(video.fps) and video.fps >= 0):
-        return f"fps {video.fps} is not a frame rate"
-    if video.label is not None and classes is None:
-        return "a label, but there is no classes.json"
-    if video.label is None and classes is not None and video.split != "test":
-        return "no label"
-    if video.label is not None and classes is not None and not 0 <= video.label < len(classes):
-        return f"label {video.label} is out of range: classes.json contains {len(classes)} classes"
-    return ""

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
@@ -16,13 +16,15 @@ from torch import Tensor, nn
 
 from videomae_cli.engine.distributed.fsdp import full_tensor
 from videomae_cli.engine.distributed.signals import Interrupted, exit_code
-from videomae_cli.engine.ema import EMA
 from videomae_cli.engine.logging.metrics import Metric, MetricsCallback, record_order
 from videomae_cli.engine.logging.throughput import Throughput
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import TrainingState
 from videomae_cli.errors import Stopped, TrainingError
+
+if TYPE_CHECKING:
+    from videomae_cli.engine.ema import EMA
 
 
 class MicroBatch(Protocol):
@@ -55,7 +57,7 @@ class FitInputs(NamedTuple):
     """Called with the step; returns what to log, or raises `Stopped` on all processes."""
     metric: Metric | None = None
     """Decides which validation is the best; needed where there is a validation."""
-    ema: EMA | None = None
+    ema: "EMA | None" = None
     """Moving average of the weights; it is what `validate` then sees."""
     sample_name: Callable[[int], str] = str
     """Sample number -> its name in messages."""

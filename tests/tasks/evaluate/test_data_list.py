@@ -13,10 +13,17 @@ from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Manifest
+from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import DataError, UsageError
+from videomae_cli.models.build import BUILDERS
 from videomae_cli.report import Silence
 from videomae_cli.tasks.evaluate.data import relabel
 from videomae_cli.tasks.evaluate.data_list import ListedVideos, is_prepared, open_list
+from videomae_cli.tasks.evaluate.dumps.mmaction2 import write_mmaction2
+from videomae_cli.tasks.evaluate.dumps.read_dump import read_dump
+from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable
+from videomae_cli.tasks.evaluate.dumps.v1_text import write_v1_text
+from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
 from videomae_cli.tasks.prepare.options import PrepareOptions
 from videomae_cli.tasks.prepare.prepare import run
 
@@ -186,6 +193,38 @@ def test_a_label_map_of_other_names_than_the_checkpoint_is_refused(
 
     with pytest.raises(DataError, match="its classes are not those of the checkpoint"):
         relabel(CLASSIFIER, manifest, Silence())
+
+
+def test_scores_of_a_list_are_read_back_from_every_form(folder: Path, videos: Path) -> None:
+    path, names = write_list(folder, rows()), write_names(folder, ("up", "left", "right"))
+    listed, _ = open_list(path, Silence(), root=videos, label_map=names)
+    manifest = relabel(CLASSIFIER, listed, Silence())
+    protocol, clip = Protocol(clips=2, crops=3), CLASSIFIER.clip()
+    torch.manual_seed(0)
+    classifier = BUILDERS["classifier"](CLASSIFIER)
+    views = make_views(manifest, "test", clip, protocol)
+    with Runtime("fp32", cpu=True) as runtime:
+        scores = score_videos(
+            classifier,
+            CLASSIFIER,
+            views,
+            runtime=runtime,
+            report=Silence(),
+            title="testing",
+            keep_views=True,
+        )
+    assert scores.views is not None
+    table = ScoreTable(scores.output_VK, label_V=scores.target)
+
+    paths = [video.path for video in manifest.videos]
+    write_v1_text(folder / "v1", paths, scores.target, scores.views, protocol.crops)
+    write_mmaction2(folder / "result.pkl", table, (clip.size, clip.size))
+
+    for dump in map(read_dump, (folder / "v1", folder / "result.pkl")):
+        assert dump.probability_VK.tobytes() == scores.output_VK.tobytes()
+        assert dump.label_V is not None
+        again = scores._replace(target=dump.label_V, output_VK=dump.probability_VK)
+        assert again.metrics() == scores.metrics()
 
 
 @pytest.mark.parametrize(

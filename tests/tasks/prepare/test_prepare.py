@@ -55,7 +55,7 @@ def test_class_folders_become_a_manifest_with_a_random_split(folders: Path, tmp_
     assert [path for path, _, _ in rows(manifest)] == [
         e.path for e in scan_layout(folders, "class-folders").entries
     ]
-    assert manifest.videos[0][3:] == (6, 25.0, 48, 32, "pyav")
+    assert manifest.videos[0][3:8] == (6, 25.0, 48, 32, "pyav")
     assert [video.label for video in manifest.split("val")] == [0, 1]
     assert manifest.video_path(manifest.videos[0]).is_file()
     assert notes.has("class-folders: 2 folders of videos (run, sit)")
@@ -208,7 +208,7 @@ def test_a_table_can_name_files_and_folders_of_frames(
 
         assert [video.path for video in result.manifest.videos] == ["a.mp4", "b"]
         assert result.manifest.videos[0].decoder in (expected, "pyav")
-        assert result.manifest.videos[1][3:] == (9, 0.0, 48, 32, "frames")
+        assert result.manifest.videos[1][3:8] == (9, 0.0, 48, 32, "frames")
         assert rejected(tmp_path / decoder) == {
             "gap": "img_00005.png is missing: 8 images are numbered from 1 to 9",
             "none": "a folder without images: no video, no frames",

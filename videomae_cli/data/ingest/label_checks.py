@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from videomae_cli.data.layouts.list_file import MULTI_LABEL, REGRESSION
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
@@ -28,10 +29,9 @@ def _check_scores(labels: Sequence[tuple[VideoEntry, str]]) -> None:
     if len(numbers) == len(labels) and any(not float(text).is_integer() for _, text in numbers):
         entry, text = next(pair for pair in numbers if not float(pair[1]).is_integer())
         raise DataError(
-            f"{entry.where}: label {text} is a number with a fraction: scores (regression) are not "
-            "supported yet",
-            "for classification, write the class of each video, or give another column: "
-            "--label-column",
+            f"{entry.where}: label {text} is a number with a fraction: scores, not classes",
+            f"to predict values: {REGRESSION}; for classification, write the class of each video, "
+            "or give another column: --label-column",
         )
 
 
@@ -50,8 +50,9 @@ def _check_several(labels: Sequence[tuple[VideoEntry, str]]) -> None:
             or (text in recurring and 2 * len(recurring) > len(joined))
         ):
             raise DataError(
-                f"{entry.where}: {text!r}: several labels per video are not supported yet",
-                f"write one label for each video; {CLASSES_HINT}",
+                f"{entry.where}: {text!r}: several labels per video",
+                f"to predict several: {MULTI_LABEL}; else write one label for each video; "
+                f"{CLASSES_HINT}",
             )
 
 
@@ -63,7 +64,8 @@ def _check_identifiers(labels: Sequence[tuple[VideoEntry, str]]) -> None:
     raise DataError(
         f"{entry.where}: {len(labels)} videos have {len(different)} labels ({text!r}, ...): "
         "is this a score, an identifier or a description instead of a class?",
-        f"give the column of the classes: --label-column; {CLASSES_HINT}; to use the videos "
+        f"give the column of the classes: --label-column; {CLASSES_HINT}; to predict values: "
+        f"{REGRESSION}; to use the videos "
         "without labels, give a list of paths",
     )
 

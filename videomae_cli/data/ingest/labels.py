@@ -30,6 +30,8 @@ class Labels(NamedTuple):
     classes: tuple[str, ...] | None
     remark: str = ""
     """What was done to the labels, if they were changed."""
+    targets: tuple[tuple[float, ...] | None, ...] | None = None
+    """Targets of all entries, if the task is not `single-label`; the numbers are then None."""
 
 
 def number_labels(entries: Sequence[VideoEntry], classes: ClassNames | None = None) -> Labels:
@@ -44,22 +46,22 @@ def number_labels(entries: Sequence[VideoEntry], classes: ClassNames | None = No
         check_labels(labelled)
     if isinstance(labelled[0].label, int):
         numbers = [(entry, int(entry.label)) for entry in labelled if entry.label is not None]
-        labels = _check_numbers(numbers, classes)
+        labels = number_numbers(numbers, classes)
     else:
-        labels = _number_names([(entry, str(entry.label)) for entry in labelled], classes)
+        labels = number_names([(entry, str(entry.label)) for entry in labelled], classes)
     known = iter(labels.numbers)
     all_numbers = tuple(None if entry.label is None else next(known) for entry in entries)
     for name in labels.classes or ():
-        _check_writable(name)
+        check_writable(name)
     unknown = sum(entry.label is None and not entry.rejection for entry in entries)
-    similar = _describe_similar(labels.classes or ())
+    similar = describe_similar(labels.classes or ())
     tests = [f"{unknown} videos of the test set have no label"] * (unknown > 0)
     return Labels(
         all_numbers, labels.classes, "; ".join(filter(None, [labels.remark, *similar, *tests]))
     )
 
 
-def _describe_similar(names: Sequence[str]) -> list[str]:
+def describe_similar(names: Sequence[str]) -> list[str]:
     """Return a sentence about classes whose names differ in what is hardly seen, as in case."""
     groups = defaultdict(list)
     for name in names:
@@ -94,7 +96,8 @@ def _check_all_labelled(entries: Sequence[VideoEntry]) -> None:
             )
 
 
-def _number_names(labels: Sequence[tuple[VideoEntry, str]], classes: ClassNames | None) -> Labels:
+def number_names(labels: Sequence[tuple[VideoEntry, str]], classes: ClassNames | None) -> Labels:
+    """Return the numbers of labels that are names; a DataError if one is not a class."""
     names = sort_names({name for _, name in labels}) if classes is None else classes.names
     number = {name: number for number, name in enumerate(names)}
     for entry, name in labels:
@@ -115,7 +118,8 @@ def sort_names(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (numbers[name] or 0, name)))
 
 
-def _check_numbers(labels: Sequence[tuple[VideoEntry, int]], classes: ClassNames | None) -> Labels:
+def number_numbers(labels: Sequence[tuple[VideoEntry, int]], classes: ClassNames | None) -> Labels:
+    """Return numbers that begin with 0; a DataError if there are gaps, or one is no class."""
     names = _names_of_numbers(labels)
     first, remark = _find_first(labels, classes)
     if classes is None:
@@ -212,7 +216,8 @@ def _names_of_numbers(labels: Sequence[tuple[VideoEntry, int]]) -> Mapping[int, 
     return {label: entry.class_name for label, entry in by_number.items()}
 
 
-def _check_writable(name: str) -> None:
+def check_writable(name: str) -> None:
+    """Raise a DataError if a name is not valid text."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from videomae_cli.data.decoding.frame_series import find_frames
 from videomae_cli.data.ingest.path_checks import MISSING
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.layouts.list_file import MULTI_LABEL
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 
@@ -19,7 +20,7 @@ COUNT_TOLERANCE = 0.1  # of the frames: other programs count a few more or fewer
 def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], int]:
     """Drop a test list that repeats the val list, as VideoMAE's do; also return how many rows."""
     by_split = {
-        split: {(entry.path, entry.label) for entry in entries if entry.split == split}
+        split: {(entry.path, entry.label, entry.cells) for entry in entries if entry.split == split}
         for split in ("val", "test")
     }
     if not by_split["test"] or by_split["val"] != by_split["test"]:
@@ -39,8 +40,8 @@ def check_no_duplicates(entries: Sequence[VideoEntry], root: Path) -> None:
         if first.label != entry.label and first.split == entry.split:
             raise DataError(
                 f"{where}, with the labels {first.label!r} and {entry.label!r}: several labels per "
-                "video are not supported yet",
-                "write one label for each video",
+                "video",
+                f"to predict several: {MULTI_LABEL}; else write one label for each video",
             )
         raise DataError(
             where,
@@ -111,8 +112,8 @@ def check_frame_counts(
     if 2 * len(wrong) > counted:
         raise DataError(
             f"{wrong[0]}, and {len(wrong)} of {counted} counts are wrong: the number after the "
-            "path is not the frame count. Several labels per video are not supported yet",
-            "write one label for each video: `path label`",
+            "path is not the frame count",
+            f"if the numbers are labels: {MULTI_LABEL}; else write `path label`",
         )
     return [
         f"{len(wrong)} of {counted} frame counts in the list are wrong, and are not used "

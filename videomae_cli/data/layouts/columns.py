@@ -41,11 +41,13 @@ class Columns(NamedTuple):
     label: int | None
     name: int | None
     split: int | None
+    labels: tuple[int, ...] = ()
+    """The columns of a task with several labels or values per video; `label` is then None."""
 
     @property
     def used(self) -> tuple[int, ...]:
         """Return the numbers of the columns that are read."""
-        numbers = (self.path, self.label, self.name, self.split)
+        numbers = (self.path, self.label, self.name, self.split, *self.labels)
         return tuple(number for number in numbers if number is not None)
 
     @property
@@ -80,11 +82,17 @@ def find_columns(header: Sequence[str], reading: Reading) -> Columns | None:
         path = _find_given(reading.path_column, names, header)
     if reading.split_column is not None:
         split = _find_given(reading.split_column, names, header)
-    if reading.label_column is not None:
-        label, name = _find_given(reading.label_column, names, header), None
+    given = [_find_given(column, names, header) for column in reading.label_columns]
+    if given:
+        label, name = given[0], None
     elif label is None:
         label, name = name, None
-    return None if path is None else Columns(tuple(header), path, label, name, split)
+    if path is None:
+        return None
+    if reading.task == "single-label":
+        return Columns(tuple(header), path, label, name, split)
+    labels = tuple(number for number in given or [label] if number is not None)
+    return Columns(tuple(header), path, None, None, split, labels)
 
 
 def find_path_column(first: Sequence[str], suffixes: Collection[str]) -> int | None:
@@ -136,10 +144,10 @@ def _are_splits(cells: set[str]) -> bool:
     return len(cells) > 1 and 2 * len(found) >= len(cells - {""})
 
 
-def find_one_hot(columns: Columns, rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the names of two or more unused columns that contain only 0 and 1, both of them."""
+def find_one_hot(columns: Columns, rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the numbers of two or more unused columns that contain only 0 and 1, both of them."""
     found = [
-        name
+        number
         for number, name in enumerate(columns.header)
         if name in columns.unused and {row[number].strip() for row in rows} == {"0", "1"}
     ]

@@ -13,9 +13,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from videomae_cli.config.model import Task
 from videomae_cli.data.layouts.fields import Line, read_lines
 from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
-from videomae_cli.data.layouts.list_file import ListFile, parse_integer, parse_labels
+from videomae_cli.data.layouts.list_file import (
+    MISSING,
+    MULTI_LABEL,
+    ListFile,
+    parse_integer,
+    parse_labels,
+)
 from videomae_cli.data.layouts.split_names import find_split_in_name, parse_split
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
@@ -49,7 +56,13 @@ def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
     if split_field is not None:
         splits = [parse_split(line.fields[split_field]) for line in lines]
         lines = [line._replace(fields=_without(line.fields, split_field)) for line in lines]
-    layout = layout or find_list_layout(lines)
+    layout = layout or find_list_layout(lines, reading.task)
+    if reading.task != "single-label" and layout in (LABEL, FRAMES_LABEL):
+        entries = [
+            _read_cells(path, line, split, layout)
+            for line, split in zip(lines, splits, strict=True)
+        ]
+        return _make_list(path, layout, entries, reading, has_splits=split_field is not None)
     _check_field_counts(path, lines, layout)
     texts = [line.fields[-1] if layout in (LABEL, FRAMES_LABEL) else "" for line in lines]
     _check_one_field(path, lines, texts)
@@ -60,17 +73,47 @@ def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
         start, frames = _read_numbers(layout, line, f"{path}:{line.number}")
         entry = VideoEntry(line.path, label, split, path, line.number)
         entries.append(entry._replace(frames=frames, start=start))
-    shown = COLUMNS[layout] + ("" if split_field is None else " split")
+    return _make_list(path, layout, entries, reading, has_splits=split_field is not None)
+
+
+def _make_list(
+    path: Path,
+    layout: str,
+    entries: Sequence[VideoEntry],
+    reading: Reading,
+    *,
+    has_splits: bool,
+) -> ListFile:
+    shown = COLUMNS[layout] + (" split" if has_splits else "")
     guess = read_text(path, reading.encoding).guess
     return ListFile(path, layout, f"lines of `{shown}` without a header", entries, guess=guess)
 
 
-def find_list_layout(lines: Sequence[Line]) -> str:
-    """Return the layout that fits the fields of most lines."""
+def _read_cells(path: Path, line: Line, split: str | None, layout: str) -> VideoEntry:
+    """Return the entry of a line with any number of labels or values after the path."""
+    where, fields, frames = f"{path}:{line.number}", line.fields, None
+    if layout == FRAMES_LABEL:
+        frames = parse_integer(fields[0]) if fields else None
+        if frames is None:
+            raise DataError(f"{where}: no frame count after the path {line.path!r}")
+        fields = fields[1:]
+    cells = tuple("" if text in MISSING else text for text in fields)
+    return VideoEntry(line.path, None, split, path, line.number, frames=frames, cells=cells)
+
+
+def find_list_layout(lines: Sequence[Line], task: Task = "single-label") -> str:
+    """Return the layout that fits the fields of most lines.
+
+    With several labels or values per video, the fields after the path are these, except that a
+    list of folders of frames begins with the frame count.
+    """
     counts = sorted(len(line.fields) for line in lines)
     usual = counts[len(counts) // 2] if counts else 0
     if usual == 0:
         return PATHS
+    if task != "single-label":
+        is_file = any(Path(line.path).suffix.lower() in VIDEO_SUFFIXES for line in lines)
+        return FRAMES_LABEL if counts[0] > 1 and not is_file and task == "multi-label" else LABEL
     if usual == 1:
         return LABEL
     pairs = [numbers for line in lines if len(numbers := _integers(line.fields)) == 2]
@@ -166,22 +209,23 @@ def _read_numbers(layout: str, line: Line, where: str) -> tuple[int | None, int 
     start, frames = numbers
     if Path(line.path).suffix.lower() in VIDEO_SUFFIXES:
         raise DataError(
-            f"{where}: {start} and {frames} after the path are two labels, or a part of the video: "
-            "neither is supported yet",
-            "write `path label`, or `path 0 -1` for whole videos, or give --layout "
-            f"{FRAMES_LABEL} if they are a frame count and a label",
+            f"{where}: {start} and {frames} after the path are two labels, or a part of the video, "
+            "which is not supported yet",
+            f"if they are labels: {MULTI_LABEL}; else write `path label`, or `path 0 -1` for whole "
+            f"videos, or give --layout {FRAMES_LABEL} if they are a frame count and a label",
         )
     return start, frames
 
 
 def _fields_error(where: str, line: Line, columns: str) -> DataError:
     fields = ", ".join(map(repr, line.fields)) or "nothing"
-    several = ": several labels per video are not supported yet" if len(line.fields) > 1 else ""
+    several = len(line.fields) > 1
+    advice = f"if they are labels: {MULTI_LABEL}; else " if several else ""
     return DataError(
         f"{where}: {fields} after the path {line.path!r}, but this is a list of `{columns}`"
-        f"{several}",
-        "write the same fields in all lines; if the first line names the columns, name them: "
-        "--path-column and --label-column",
+        + (": several labels per video?" if several else ""),
+        f"{advice}write the same fields in all lines; if the first line names the columns, name "
+        "them: --path-column and --label-column",
     )
 
 

@@ -13,6 +13,9 @@ QUOTES = "\"'"
 # as pandas, spreadsheets and databases write an empty cell; "None" may be a class
 MISSING = ("nan", "NaN", "<NA>", "NA", "N/A", "n/a", "#N/A", "NULL", "null")
 
+MULTI_LABEL = "--task multi-label"
+REGRESSION = "--task regression"
+
 
 class ListFile(NamedTuple):
     """The videos that a file lists, with its format."""
@@ -31,6 +34,8 @@ class ListFile(NamedTuple):
     """A warning, if the encoding was guessed."""
     header: Sequence[str] = ()
     """Names of all columns of a table."""
+    label_names: Sequence[str] = ()
+    """Of these, the names of the label columns, if the task is not `single-label`."""
 
 
 def unquote(text: str) -> str:
@@ -90,3 +95,16 @@ def take_splits(
         return entries, [f"a folder in the paths of some videos ({names})"], []
     by_path = [entry._replace(split=split) for entry, split in zip(entries, splits, strict=True)]
     return by_path, [], [f"the splits are taken from the folders in the paths: {names}"]
+
+
+def find_label_names(lists: Sequence[ListFile]) -> Sequence[str]:
+    """Return the names of the label columns; a DataError if two lists have different ones."""
+    named = [part for part in lists if part.label_names]
+    for part in named[1:]:
+        if tuple(part.label_names) != tuple(named[0].label_names):
+            raise DataError(
+                f"{part.path}: the label columns {', '.join(part.label_names)} are not those of "
+                f"{named[0].path.name}, {', '.join(named[0].label_names)}",
+                "give all lists the same columns in the same order, or name them: --label-column",
+            )
+    return named[0].label_names if named else ()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from videomae_cli.data.decoding.frame_series import is_image
+from videomae_cli.data.decoding.frame_series import is_frame
 from videomae_cli.data.layouts.annotations import find_annotations
 from videomae_cli.data.layouts.columns import PATHS as PATH_COLUMNS
 from videomae_cli.data.layouts.columns import normalize
@@ -27,7 +27,13 @@ from videomae_cli.data.layouts.lines import (
     find_list_layout,
     read_list,
 )
-from videomae_cli.data.layouts.list_file import ListFile, take_splits
+from videomae_cli.data.layouts.list_file import (
+    MULTI_LABEL,
+    REGRESSION,
+    ListFile,
+    find_label_names,
+    take_splits,
+)
 from videomae_cli.data.layouts.split_names import find_split_in_name, names_a_split
 from videomae_cli.data.layouts.table import read_table, recognise_table
 from videomae_cli.data.layouts.unused import describe_lists, describe_unused, find_sibling_lists
@@ -86,6 +92,7 @@ def scan_lists(source: Path, layout: str, reading: Reading) -> Listing:
         [*remark, *describe_lists(lists), *unused]
         + [f"not used, beside the list: {join_some(siblings)}"] * bool(siblings),
         [*hints, *hint, *siblings, *annotations.with_splits],
+        label_names=find_label_names(lists),
     )
 
 
@@ -138,10 +145,11 @@ def _recognise(path: Path, reading: Reading, folder: Path | None = None) -> str:
         return ""
     lines = read_lines(path, reading, SAMPLE_LINES)
     paths = [line.path for line in lines]
-    is_list = _are_paths(paths, roots)
     if folder is None and any(line.fields for line in lines):
         is_list = sum(bool(line.fields) for line in lines) * 2 > len(lines)
-    return find_list_layout(lines) if is_list else ""
+    else:
+        is_list = _are_paths(paths, roots)
+    return find_list_layout(lines, reading.task) if is_list else ""
 
 
 def _are_paths(texts: Sequence[str], roots: Sequence[Path]) -> bool:
@@ -157,7 +165,7 @@ def _exists(root: Path, text: str) -> bool:
     path = root / text
     try:
         if path.is_dir():  # `run 0` may be the name of a class beside the folder `run`
-            return any(is_image(file.name) for file in path.iterdir())
+            return any(is_frame(file.name) for file in path.iterdir())
         return path.is_file() or any((root / f"{text}{end}").is_file() for end in VIDEO_SUFFIXES)
     except (OSError, ValueError):
         return False
@@ -190,11 +198,14 @@ def _check_unnamed(source: Path, named: Sequence[Path], unnamed: Sequence[Path])
 def _check_given_columns(source: Path, lists: Sequence[ListFile], reading: Reading) -> None:
     """Raise a UsageError if no list has a column that the user names."""
     header = list(dict.fromkeys(name for part in lists for name in part.header))
-    for name in (reading.path_column, reading.label_column, reading.split_column):
+    for name in (reading.path_column, *reading.label_columns, reading.split_column):
         if name is not None and normalize(name) not in map(normalize, header):
+            parts = [normalize(part) in map(normalize, header) for part in name.split(",")]
+            several = f"; several label columns need {MULTI_LABEL} or {REGRESSION}"
             raise UsageError(
                 f"{source}: no column {name!r}",
-                f"the columns are: {', '.join(name or '(no name)' for name in header) or 'none'}",
+                f"the columns are: {', '.join(name or '(no name)' for name in header) or 'none'}"
+                + (several if all(parts) else ""),
             )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli.config.model import Task
 from videomae_cli.data.layouts.columns import (
     Columns,
     find_columns,
@@ -25,7 +26,14 @@ from videomae_cli.data.layouts.columns import (
     normalize,
 )
 from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
-from videomae_cli.data.layouts.list_file import ListFile, parse_json, parse_labels, unquote
+from videomae_cli.data.layouts.list_file import (
+    MISSING,
+    MULTI_LABEL,
+    ListFile,
+    parse_json,
+    parse_labels,
+    unquote,
+)
 from videomae_cli.data.layouts.split_names import SPLIT_NAMES, find_split_in_name, parse_split
 from videomae_cli.data.layouts.text import Text, read_text
 from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
@@ -55,7 +63,7 @@ def recognise_table(path: Path, reading: Reading) -> Table | None:
         columns = find_columns(rows[0], reading) if rows else None
         return None if columns is None else Table(columns, "")
     lines = [line for line in content.splitlines() if line.strip()][:2]
-    given = (reading.path_column, reading.label_column, reading.split_column)
+    given = (reading.path_column, *reading.label_columns, reading.split_column)
     wanted = {normalize(name) for name in given if name is not None}
     for delimiter in DELIMITERS if lines else ():
         header, first = (_split(line, delimiter) for line in (lines[0], lines[-1]))
@@ -87,7 +95,12 @@ def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
     columns = table.columns
     if columns.split is None and reading.split_column is None:
         columns = columns._replace(split=find_split_column(columns, rows))
-    _check_columns(path, columns, rows)
+    if reading.task == "multi-label" and reading.label_column is None:
+        # `y`, the name of a label, may also be one of the classes x, y and z
+        one_hot = find_one_hot(columns._replace(labels=()), rows)
+        if one_hot and set(columns.labels) <= set(one_hot):
+            columns = columns._replace(labels=tuple(one_hot))
+    _check_columns(path, columns, rows, reading.task)
     texts = ["" if columns.label is None else row[columns.label].strip() for row in rows]
     entries = [
         _entry(VideoEntry("", label, None, path, line), cells, columns)
@@ -104,22 +117,25 @@ def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
         find_split_hints(columns, rows),
         text.guess,
         columns.header,
+        tuple(columns.header[number] for number in columns.labels),
     )
 
 
-def _check_columns(path: Path, columns: Columns, rows: Sequence[Sequence[str]]) -> None:
+def _check_columns(path: Path, columns: Columns, rows: Sequence[Sequence[str]], task: Task) -> None:
     if times := find_time_columns(columns, rows):
         raise DataError(
             f"{path}: the columns {', '.join(times)} select a part of each video: parts of videos "
             "are not supported yet",
             "cut the videos first; or, if the files are cut already, remove these columns",
         )
-    one_hot = find_one_hot(columns, rows) if columns.label is None else []
+    is_unlabelled = columns.label is None and task == "single-label"
+    one_hot = find_one_hot(columns, rows) if is_unlabelled else []
     if one_hot:
+        names = [columns.header[number] for number in one_hot]
         raise DataError(
-            f"{path}: the columns {', '.join(one_hot)} contain 0 and 1: several labels per video "
-            "are not supported yet",
-            "write one column with one class for each video, and name it: --label-column",
+            f"{path}: the columns {', '.join(names)} contain 0 and 1: several labels per video",
+            f"if each is a class that a video has or not: {MULTI_LABEL}; else name the column with "
+            "the class of each video: --label-column",
         )
 
 
@@ -147,7 +163,13 @@ def _entry(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> VideoEn
                 + ", ".join(SPLIT_NAMES)
             )
     name = "" if columns.name is None else cells[columns.name].strip()
-    return entry._replace(path=path, split=split, class_name=name)
+    label_cells = tuple(_clean(cells[number]) for number in columns.labels) or None
+    return entry._replace(path=path, split=split, class_name=name, cells=label_cells)
+
+
+def _clean(cell: str) -> str:
+    """Return the text of a label cell; empty if it says that the label is missing."""
+    return "" if cell.strip() in MISSING else cell.strip()
 
 
 def _read_rows(path: Path, text: Text, table: Table) -> Iterator[tuple[int, list[str]]]:

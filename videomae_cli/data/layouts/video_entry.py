@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli.config.model import Task
+
 logger = logging.getLogger("videomae")
 
 
@@ -28,6 +30,9 @@ class VideoEntry(NamedTuple):
     """Number of frames according to the list."""
     start: int | None = None
     """Number of the first frame according to the list."""
+    cells: tuple[str, ...] | None = None
+    """Texts of the label columns, if the task is not `single-label`; `label` is then None. An empty
+    text is a missing label; None: there is no such column."""
 
     @property
     def where(self) -> str:
@@ -40,12 +45,23 @@ class Reading(NamedTuple):
 
     path_column: str | None = None
     label_column: str | None = None
+    """Several, separated by commas, if the task is not `single-label`."""
     split_column: str | None = None
     encoding: str | None = None
     root: Path | None = None
     """Directory that the paths of a list are relative to."""
     classes: Path | None = None
     """The file of class names, which is neither a list nor unused."""
+    task: Task = "single-label"
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Names of the label columns that the user names."""
+        if self.label_column is None:
+            return ()
+        if self.task == "single-label":
+            return (self.label_column,)
+        return tuple(name.strip() for name in self.label_column.split(",") if name.strip())
 
     def is_classes(self, path: Path) -> bool:
         """Return whether a file is that of the class names."""
@@ -62,3 +78,5 @@ class Listing(NamedTuple):
     """Unused files, folders and columns that speak of a split: no random split may be drawn."""
     label_hints: Sequence[str] = ()
     """Unused files that name the videos: they may contain the labels of unlabelled videos."""
+    label_names: Sequence[str] = ()
+    """Names of the label columns, if the task is not `single-label`."""

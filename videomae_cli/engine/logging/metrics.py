@@ -33,8 +33,11 @@ class Metric(NamedTuple):
     higher_is_better: bool = True
 
     def is_at_least_as_good(self, value: float, best: float | None) -> bool:
-        """Compare a value with the best so far; the later of two equal values wins."""
-        if best is None:
+        """Compare a value with the best so far; the later of two equal values wins.
+
+        A best that is not a number, of a validation without any class, is always replaced.
+        """
+        if best is None or math.isnan(best):
             return True
         return value >= best if self.higher_is_better else value <= best
 

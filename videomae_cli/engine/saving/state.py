@@ -11,17 +11,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from videomae_cli.engine.distributed.fsdp import gather_to_cpu, shard_like
-from videomae_cli.engine.ema import EMA
 from videomae_cli.engine.saving import store
 from videomae_cli.engine.saving.store import Retention
 from videomae_cli.engine.saving.writer import read_tensors
 from videomae_cli.errors import TrainingError
+
+if TYPE_CHECKING:
+    from videomae_cli.engine.ema import EMA
 
 STATE = "state.json"
 MODEL = "model.safetensors"
@@ -63,7 +65,7 @@ class TrainingState:
 def collect_tensors(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    ema: EMA | None = None,
+    ema: "EMA | None" = None,
     *,
     is_writer: bool = True,
 ) -> Files:
@@ -100,7 +102,7 @@ def read_state(path: Path) -> TrainingState:
 
 
 def restore_tensors(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA | None = None
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: "EMA | None" = None
 ) -> None:
     """Load model, optimizer and average from a checkpoint; called by all processes.
 

@@ -20,7 +20,13 @@ from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.report import Report
 from videomae_cli.tasks.convert.load_report import count_values, get_title, print_checkpoint
 from videomae_cli.tasks.convert.preprocessing import summarize_preprocessing
-from videomae_cli.tasks.convert.source import ALL_WEIGHTS, Selection, read_source
+from videomae_cli.tasks.convert.source import (
+    ALL_WEIGHTS,
+    OUTPUTS,
+    Selection,
+    fold_outputs,
+    read_source,
+)
 from videomae_cli.tasks.load_model import read_checkpoint
 
 NATIVE = "native"
@@ -77,6 +83,8 @@ def run(
     loaded = read_source(source, hints, selection, license_text)
     print_checkpoint(loaded, report)
     if out is not None:
+        if target != NATIVE:
+            loaded = fold_outputs(loaded, report)
         _warn_of_losses(loaded.config, target, report)
         _write(out, target, loaded, force=force)
         report.say(f"wrote {out} ({get_title(target)}); read back, all tensors identical")
@@ -106,6 +114,11 @@ def _warn_of_losses(config: ModelConfig, target: str, report: Report) -> None:
         report.warn(
             f"this classifier selects tokens by motion; {get_title(target)} cannot store that, and"
             " other programs will use all tokens"
+        )
+    if config.task != "single-label" and target != NATIVE and not target.startswith("hf"):
+        report.warn(
+            f"the task is {config.task}; programs that read {get_title(target)} take its outputs"
+            f" for logits of one class, but they are {OUTPUTS[config.task]}"
         )
     if target.startswith("hf"):
         report.say(

@@ -37,7 +37,7 @@ from videomae_cli.tasks.convert.preprocessing import (
     describe_preprocessing,
     summarize_preprocessing,
 )
-from videomae_cli.tasks.convert.source import ALL_WEIGHTS, Selection, read_source
+from videomae_cli.tasks.convert.source import ALL_WEIGHTS, Selection, fold_outputs, read_source
 
 EXAMPLE_BATCH = 2
 
@@ -101,6 +101,7 @@ def run(
     metadata_file = out.with_name(out.name + ".json")
     _check_destination(out, metadata_file, export_format, force=force)
     loaded = read_source(source, hints, selection, license_text)
+    loaded = fold_outputs(loaded, report)
     original = build_export_model(loaded, features=request.features)
     report.say(f"{loaded.file}: exporting to {export_format.title}; output: {original.meaning}")
     parity, metadata = _write(out, metadata_file, loaded, original, request)
@@ -186,7 +187,7 @@ def _make_metadata(
         },
         "output": {"name": original.output, "dtype": "float32", "meaning": original.meaning},
         "preprocessing": describe_preprocessing(config, original.grid.frames),
-        "classes": config.classes if original.output == "logits" else None,
+        "classes": config.classes if original.output in ("logits", "values") else None,
         "model": config.model_dump(
             mode="json", include={"kind", "encoder", "grid", "select", "step"}
         ),

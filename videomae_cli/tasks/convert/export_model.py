@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.checkpoints.loading import Checkpoint
+from videomae_cli.config.model import Task
 from videomae_cli.errors import CheckpointError
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models.autoencoder import Autoencoder
@@ -25,7 +26,12 @@ from videomae_cli.tasks.load_model import load_weights
 BATCHES = (1, 3)
 TOLERANCE = 1e-4  # relative to the largest value; rounding causes about 1e-6
 MIN_VALUE = 1e-6
-LOGITS = "class logits, before softmax: batch, class"
+MEANINGS: dict[Task, tuple[str, str]] = {
+    "single-label": ("logits", "class logits, before softmax: batch, class"),
+    "multi-label": ("logits", "class logits, before sigmoid: batch, class"),
+    "regression": ("values", "values in the units of the training data: batch, value"),
+}
+"""Name and meaning of the output of a classifier."""
 FEATURES = "features before the head: batch, embedding dimension"
 LATENTS = (
     "latents of all tokens, after the encoder's last norm if it has one: batch, token, embedding"
@@ -115,7 +121,7 @@ def build_export_model(loaded: Checkpoint, *, features: bool) -> ExportModel:
         grid = model.encoder.grid if choice is None else choice.candidates
         if features:
             return ExportModel(Features(model).eval(), grid, "features", FEATURES)
-        return ExportModel(model, grid, "logits", LOGITS)
+        return ExportModel(model, grid, *MEANINGS[config.task])
     assert isinstance(model, Autoencoder | Backbone)
     if isinstance(model, Backbone) and config.norm_of == "mean":
         return ExportModel(Features(model).eval(), model.encoder.grid, "features", FEATURES)

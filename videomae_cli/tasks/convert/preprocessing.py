@@ -4,6 +4,7 @@ from typing import Any
 
 from videomae_cli.checkpoints.formats.hugging_face_readme import describe_sampling
 from videomae_cli.config.clip import V1_RULES
+from videomae_cli.config.model import Task
 from videomae_cli.config.model_config import ModelConfig
 
 DENSE = (
@@ -27,7 +28,23 @@ SHORT = {
     "loop": "; a video shorter than {span} starts again from its first frame",
     "refuse": "; videos shorter than {span} were refused in training",
 }
+COMBINE: dict[Task, str] = {
+    "single-label": "mean of softmax",
+    "multi-label": "mean of sigmoid",
+    "regression": "mean",
+}
+"""How the outputs of the views of a video are combined, by task."""
 CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves to even"
+COVER = (
+    "bilinear without antialias, half-pixel centres (OpenCV INTER_LINEAR on 8 bits), by the"
+    " smallest factor that gives at least {height} rows and {width} columns; one side is then"
+    " exact, the other is rounded down"
+)
+CROP_RECTANGLE = (
+    "{height} x {width} pixels from row round((rows - {height}) / 2) and column"
+    " round((columns - {width}) / 2) on, halves to even"
+)
+GREY = "(19595 R + 38470 G + 7471 B + 32768) // 65536, before the frames are resized"
 
 
 def summarize_preprocessing(config: ModelConfig, frames: int) -> str:
@@ -45,7 +62,9 @@ def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
     Mean and standard deviation are for information: exported models normalise inside. `frames` are
     those that the model reads, before any selection.
     """
-    size = config.grid.height
+    height, width = config.grid.height, config.grid.width
+    resize, crop = (RESIZE, CROP) if height == width else (COVER, CROP_RECTANGLE)
+    sides = {"size": height, "height": height, "width": width}
     protocol = config.protocol_or_default
     return {
         "frames": frames,
@@ -55,9 +74,14 @@ def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
         "sampling_rule": _describe_sampling(config, frames),
         "height": config.grid.height,
         "width": config.grid.width,
-        "resize_rule": RESIZE.format(size=size),
-        "crop_rule": CROP.format(size=size),
-        "views": {"clips": protocol.clips, "crops": protocol.crops, "combine": "mean of softmax"},
+        "resize_rule": resize.format(**sides),
+        "crop_rule": crop.format(**sides),
+        **({"grey_rule": GREY} if config.grid.channels == 1 else {}),
+        "views": {
+            "clips": protocol.clips,
+            "crops": protocol.crops,
+            "combine": COMBINE[config.task],
+        },
         "normalise": {
             "inside": True,
             "rule": "(pixel / 255 - mean) / std, per channel",

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.loading import Checkpoint
+from videomae_cli.config.model import Task
 from videomae_cli.errors import CheckpointError, UsageError
+from videomae_cli.grid import format_size
+from videomae_cli.models.outputs import fold_units
+from videomae_cli.report import Report
 from videomae_cli.tasks.load_model import read_checkpoint
 
 
@@ -19,6 +23,12 @@ class Selection(NamedTuple):
 
 
 ALL_WEIGHTS = Selection()
+OUTPUTS: dict[Task, str] = {
+    "single-label": "logits, before softmax",
+    "multi-label": "logits of each class, before sigmoid",
+    "regression": "values, in the units of the training data",
+}
+"""What the outputs of a classifier are, by task."""
 
 
 def read_source(
@@ -44,18 +54,30 @@ def read_source(
     return loaded
 
 
+def fold_outputs(loaded: Checkpoint, report: Report) -> Checkpoint:
+    """Return a regression whose head outputs values in the units of the training data."""
+    if loaded.config.target_mean is None:
+        return loaded
+    weights, config = fold_units(loaded.weights, loaded.config)
+    report.say("head: outputs multiplied by the std of the values and shifted by their mean")
+    return loaded._replace(weights=weights, config=config)
+
+
 def _check_hints(hints: Hints, loaded: Checkpoint) -> None:
     config = loaded.config
     facts = Hints(
         heads=config.encoder.heads,
         decoder_heads=None if config.decoder is None else config.decoder.heads,
         frames=config.grid.frames,
-        size=config.grid.height,
+        size=config.grid.size,
     )
     for name, hint, fact in zip(Hints._fields, hints, facts, strict=True):
         if hint is not None and hint != fact:
             option = "--" + name.replace("_", "-")
-            raise UsageError(f"{option} {hint}: {loaded.file} has {fact}", f"leave out {option}")
+            raise UsageError(
+                f"{option} {format_size(hint)}: {loaded.file} has {format_size(fact)}",
+                f"leave out {option}",
+            )
 
 
 def _select_head_rows(loaded: Checkpoint, file: Path) -> Checkpoint:

@@ -62,7 +62,7 @@ def write_diagnosis(
     """
     # imported here because a run needs them only at its end, and matplotlib is slow to import
     from videomae_cli.tasks.diagnose.curves import plot_curves
-    from videomae_cli.tasks.diagnose.training_curve import BASELINES, TrainingCurve
+    from videomae_cli.tasks.diagnose.training_curve import TrainingCurve
     from videomae_cli.tasks.diagnose.verdict import diagnose
 
     path = run_dir / METRICS
@@ -71,14 +71,16 @@ def write_diagnosis(
     manifest = _read_manifest(recipe)
     note = _describe_short_videos(manifest, recipe.clip)
     chance = _measure_chance(manifest)
-    verdict = diagnose(TrainingCurve(recipe.kind, steps, warmup, lines, failure, chance, note))
+    task = (recipe.task if recipe.kind == "finetune" else None) or "single-label"
+    curve = TrainingCurve(recipe.kind, steps, warmup, lines, failure, chance, task, note)
+    verdict = diagnose(curve)
     report.say(verdict.headline())
     step = int(lines[-1]["step"]) if lines else 0
     content: dict[str, Any] = {**verdict._asdict(), "step": step, "steps": steps}
     atomic.write_json(run_dir / VERDICT, content)
     title = f"{run_dir.name}: step {step:,} of {steps:,}: {verdict.word}"
     if lines:
-        plot_curves(lines, title, run_dir / CURVES, baseline=BASELINES[recipe.kind])
+        plot_curves(lines, title, run_dir / CURVES, baseline=curve.baseline)
     return verdict
 
 
@@ -91,11 +93,12 @@ def _read_manifest(recipe: Recipe) -> Manifest | None:
 
 
 def _measure_chance(manifest: Manifest | None) -> "Chance | None":
-    """Return the validation accuracy of a constant answer; None without labelled videos."""
+    """Return the validation accuracy of a constant answer; None without one class per video."""
     from videomae_cli.tasks.diagnose.training_curve import Chance
 
     labels = [] if manifest is None else [video.label for video in manifest.split("val")]
-    if manifest is None or manifest.classes is None or not labels:
+    is_single = manifest is not None and manifest.task == "single-label"
+    if manifest is None or manifest.classes is None or not labels or not is_single:
         return None
     return Chance(labels.count(mode(labels)) / len(labels), len(labels), len(manifest.classes))
 

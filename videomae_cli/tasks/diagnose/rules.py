@@ -125,8 +125,7 @@ def _collapsed_features(curve: TrainingCurve) -> Finding | None:
     rank, spread = curve.last("rank"), curve.last("spread")
     if rank is None or spread is None or _flat_clips(curve) or _wrong_normalisation(curve):
         return None  # not measured, or the cause is reported already
-    # K classes, each at a point of its own, have rank K - 1 and nothing more
-    if spread >= MIN_SPREAD and rank >= min(MIN_RANK, curve.classes - 1.01):
+    if spread >= MIN_SPREAD and rank >= min(MIN_RANK, curve.least_rank):
         return None
     if curve.separates_classes:
         return None
@@ -138,9 +137,7 @@ def _collapsed_features(curve: TrainingCurve) -> Finding | None:
 
 def _chance_accuracy(curve: TrainingCurve) -> Finding | None:
     top1, chance = curve.last("val_top1"), curve.chance
-    is_at_end = 0 < curve.steps <= curve.step
-    is_trained = curve.step - curve.warmup >= MIN_STEPS and (is_at_end or curve.is_flat)
-    if top1 is None or chance is None or chance.classes < 2 or not is_trained:
+    if top1 is None or chance is None or chance.classes < 2 or not _is_trained(curve):
         return None
     if top1 > chance.limit:
         return None
@@ -149,6 +146,22 @@ def _chance_accuracy(curve: TrainingCurve) -> Finding | None:
         f" the most frequent one is right for {chance.top1:.0%} of {chance.videos:,} videos; check"
         " the labels of both splits, and that the clips show what decides"
     )
+
+
+def _no_better_than_mean(curve: TrainingCurve) -> Finding | None:
+    r2 = curve.last("val_r2")
+    if r2 is None or r2 > 0 or not _is_trained(curve):
+        return None
+    return Finding(
+        f"validation R2 {r2:.2f}: no better than giving the mean for all videos; check the labels"
+        " of both splits, and that the clips show what decides"
+    )
+
+
+def _is_trained(curve: TrainingCurve) -> bool:
+    """Return whether a run has had enough steps after warm-up, and learns no more."""
+    is_at_end = 0 < curve.steps <= curve.step
+    return curve.step - curve.warmup >= MIN_STEPS and (is_at_end or curve.is_flat)
 
 
 def _flat_clips(curve: TrainingCurve) -> Finding | None:
@@ -193,6 +206,7 @@ RULES: tuple[Callable[[TrainingCurve], Finding | None], ...] = (
     _abnormal_gradient,
     _collapsed_features,
     _chance_accuracy,
+    _no_better_than_mean,
     _flat_clips,
     _wrong_normalisation,
     _repeated_order,

@@ -5,10 +5,17 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Literal, NamedTuple
 
+from videomae_cli.config.model import Task
+
 Line = Mapping[str, float]
 """One line of `metrics.jsonl`."""
 MAX_LR = 0.02  # AdamW moves every weight by about the learning rate; weights are about this large
-BASELINES = {"pretrain": "predicting the mean", "finetune": "predicting the class frequencies"}
+BASELINES = {
+    "pretrain": "predicting the mean",
+    "single-label": "predicting the class frequencies",
+    "multi-label": "predicting the frequency of each class",
+    "regression": "predicting the mean",
+}
 """The prediction whose loss is logged as `trivial_loss`; it ignores the input clip."""
 
 
@@ -39,6 +46,8 @@ class TrainingCurve(NamedTuple):
     """Error message, if the run was ended by its loss."""
     chance: Chance | None = None
     """None without validation, or where the prepared data are no longer there."""
+    task: Task = "single-label"
+    """Of a fine-tuning."""
     note: str = ""
     """A fact about the data that every verdict mentions; may be empty."""
 
@@ -90,14 +99,26 @@ class TrainingCurve(NamedTuple):
     def classes(self) -> float:
         """Effective number of classes: the exponential of the entropy of their frequencies.
 
-        Infinite where no classes are predicted.
+        Infinite where not one of several classes is predicted.
         """
         trivial = self.last("trivial_loss")
-        return math.inf if self.kind != "finetune" or trivial is None else math.exp(trivial)
+        is_single = self.kind == "finetune" and self.task == "single-label"
+        return math.exp(trivial) if is_single and trivial is not None else math.inf
+
+    @property
+    def least_rank(self) -> float:
+        """Effective rank of features that have nothing left but what the model has to predict.
+
+        K classes, each at a point of its own, have rank K - 1; one value, or one class that a video
+        has or not, has rank 1.
+        """
+        if self.kind == "finetune" and self.task != "single-label":
+            return 0.99
+        return self.classes - 1.01
 
     @property
     def separates_classes(self) -> bool:
-        """Whether loss or validation show that the features tell most classes apart.
+        """Whether loss or validation show that the features tell most classes or values apart.
 
         True if a classifier has gone half of the way from its baseline to perfection.
         """
@@ -111,4 +132,4 @@ class TrainingCurve(NamedTuple):
     @property
     def baseline(self) -> str:
         """Name of the prediction whose loss is `trivial_loss`."""
-        return BASELINES[self.kind]
+        return BASELINES[self.task if self.kind == "finetune" else self.kind]

@@ -49,6 +49,12 @@ def _summarize(curve: TrainingCurve) -> str:
         parts.append(f"{curve.baseline} gives {trivial:.3g}")
     if (top1 := curve.last("val_top1")) is not None:
         parts.append(f"validation accuracy {top1:.1%}")
+    if (mean_precision := curve.last("val_map")) is not None:
+        parts.append(f"validation mAP {mean_precision:.1%}")
+    if (error := curve.last("val_mae")) is not None:
+        r2 = curve.last("val_r2")
+        parts.append(f"validation mean absolute error {error:.3g}")
+        parts += [f"validation R2 {r2:.3f}"] * (r2 is not None)
     parts.append(f"gradient norm {curve.column('grad_norm')[-1]:.3g}")
     if rank is not None:
         parts.append(f"effective rank of the features {rank:.1f}")

@@ -21,6 +21,8 @@ class EvalOptions(NamedTuple):
     crops: int | None = None
     out: Path | None = None
     precision: Precision | Literal["auto"] = "auto"
+    label_map: Path | None = None
+    """Names of the classes of a list; None: those in the list."""
     dump: Path | None = None
     """File for the scores in MMAction2's format."""
     dump_v1: Path | None = None
@@ -67,7 +69,7 @@ def choose_protocol(config: ModelConfig, options: EvalOptions, report: Report) -
 def _is_made_for(protocol: Protocol, clip: ClipSpec) -> bool:
     """Return whether a model was trained on clips as a protocol has them."""
     stride = clip.stride_frames if clip.sampling == "dense" else None
-    ours = clip.frames, clip.size, clip.sampling, stride
+    ours = clip.frames, clip.grid().size, clip.sampling, stride
     theirs = protocol.frames, protocol.size, protocol.sampling, protocol.stride_frames
     return clip.step_seconds is None and ours == theirs
 

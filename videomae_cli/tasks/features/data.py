@@ -18,12 +18,13 @@ from videomae_cli.data.manifest import (
     Manifest,
     Video,
     csv_text,
+    read_manifest,
 )
 from videomae_cli.data.short_videos import report_short_videos
 from videomae_cli.data.time_sampling import times_of, with_times
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
-from videomae_cli.tasks.evaluate.data import open_data
+from videomae_cli.tasks.evaluate.data import find_data
 from videomae_cli.tasks.features.options import FeatureOptions
 from videomae_cli.tasks.features.rows import Items, ItemWindows
 
@@ -50,7 +51,7 @@ def open_videos(config: ModelConfig, options: FeatureOptions, clip: ClipSpec) ->
     Raises:
         DataError: There are no data, no such split, or frame times that are needed are missing.
     """
-    manifest = open_data(config, options.data)
+    manifest = read_manifest(find_data(config, options.data))
     if clip.step_seconds is not None or manifest.times_digest:
         manifest = with_times(manifest)  # also for the seconds in the table
     splits = tuple(dict.fromkeys(video.split for video in manifest.videos))

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.config.model import Task
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.ingest.input_videos import RejectedInput
 from videomae_cli.errors import CheckpointError, DataError
 
-Task = Literal["single-label", "multi-label", "regression"]
 THRESHOLD = 0.5  # of the probability of a class that a multi-label classifier predicts
 NOT_FINITE = "the classifier's outputs are not finite"
 
@@ -43,9 +43,9 @@ class PredictResult(NamedTuple):
     classes: tuple[str, ...]
     task: Task
     top_k: int
-    predictions: Sequence[Prediction]
+    predictions: list[Prediction]
     """In the order of the inputs, and of time."""
-    rejected: Sequence[RejectedInput]
+    rejected: list[RejectedInput]
     files: Sequence[Path] = ()
     """What was written."""
 

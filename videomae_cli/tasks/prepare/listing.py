@@ -1,9 +1,11 @@
 """List the videos of a source, and refuse to guess where the source says more than is read."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from videomae_cli.data.ingest.list_checks import drop_copied_test_list, reject_parts
 from videomae_cli.data.ingest.path_repair import repair_paths
+from videomae_cli.data.ingest.targets import merge_repeated
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
@@ -12,23 +14,25 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions
 
 
-def list_videos(
-    source: Path, root: Path, options: PrepareOptions, report: Report
-) -> tuple[str, list[VideoEntry], list[str]]:
-    """Return the layout, the videos, and a sentence for all that is not used or was changed.
+class VideoList(NamedTuple):
+    """The videos of a source."""
+
+    layout: str
+    entries: list[VideoEntry]
+    remarks: list[str]
+    """A sentence for all that is not used or was changed."""
+    label_names: tuple[str, ...]
+    """Names of the label columns, if the task is not `single-label`."""
+
+
+def list_videos(source: Path, root: Path, options: PrepareOptions, report: Report) -> VideoList:
+    """List the videos of a source.
 
     Raises:
         DataError: The list is wrong, or a file, folder or column that is not used speaks of
             labels or of a split.
     """
-    reading = Reading(
-        options.path_column,
-        options.label_column,
-        options.split_column,
-        options.encoding,
-        root,
-        None if options.classes is None else Path(options.classes),
-    )
+    reading = _make_reading(root, options)
     layout = options.layout
     try:
         if layout is None:
@@ -37,6 +41,8 @@ def list_videos(
             report.say(str(detected))
         listing = scan_layout(source, layout, reading)
         entries, dropped = drop_copied_test_list(listing.entries)
+        if options.task == "multi-label":
+            entries = merge_repeated(entries)
         entries, changes = repair_paths(entries, root, options.encoding)
         entries = reject_parts(entries, root)
     except OSError as error:
@@ -46,17 +52,32 @@ def list_videos(
     if options.layout is None:
         _check_hints(source, listing, options)
     remarks = [*listing.remarks, *changes]
+    joined = len(listing.entries) - dropped - len(entries)
+    if joined:
+        remarks.append(f"{joined} rows are further classes of videos in other rows")
     for remark in remarks:
         report.warn(remark)
     if dropped:
         remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
         report.say(remarks[-1])
-    return layout, entries, remarks
+    return VideoList(layout, entries, remarks, tuple(listing.label_names))
+
+
+def _make_reading(root: Path, options: PrepareOptions) -> Reading:
+    return Reading(
+        options.path_column,
+        options.label_column,
+        options.split_column,
+        options.encoding,
+        root,
+        None if options.classes is None else Path(options.classes),
+        options.task,
+    )
 
 
 def _check_hints(source: Path, listing: Listing, options: PrepareOptions) -> None:
     """Raise a DataError if labels or splits may be overlooked; the user can insist."""
-    is_labelled = any(entry.label is not None for entry in listing.entries)
+    is_labelled = any(entry.label is not None or entry.cells for entry in listing.entries)
     if listing.label_hints and not is_labelled:
         raise DataError(
             f"{source}: no labels found, but {join_some(listing.label_hints)} "

@@ -1,8 +1,9 @@
 """Options of `prepare`, and the checks of a command line before anything is read or written."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
+from videomae_cli.config.model import Task
 from videomae_cli.data.decode import FILE_DECODERS
 from videomae_cli.data.ingest.probe import AUTO
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
@@ -20,6 +21,7 @@ class PrepareOptions(NamedTuple):
     """The directory that the paths of a list are relative to; None: the directory of the list."""
     classes: str | None = None
     """A file with class names, or their number; None: the labels that occur in the list."""
+    task: Task = "single-label"
     label_column: str | None = None
     """Names of columns of a table; None: known by their names."""
     path_column: str | None = None
@@ -47,6 +49,8 @@ def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
     """Check the options, and that `out` can become the prepared directory of `source`."""
     if options.val_fraction is not None and not 0 <= options.val_fraction < 1:
         raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
+    if options.task not in get_args(Task):
+        raise UsageError(f"no task {options.task!r}", f"one of: {', '.join(get_args(Task))}")
     decoders = (AUTO, *FILE_DECODERS)
     if options.decoder not in decoders:
         raise UsageError(f"no decoder {options.decoder!r}", f"one of: {', '.join(decoders)}")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from videomae_cli import __version__
-from videomae_cli.data.ingest.class_files import read_classes
+from videomae_cli.data.ingest.class_files import ClassNames, read_classes
 from videomae_cli.data.ingest.labels import Labels, number_labels
 from videomae_cli.data.ingest.list_checks import (
     check_frame_counts,
@@ -19,6 +19,7 @@ from videomae_cli.data.ingest.list_checks import (
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
+from videomae_cli.data.ingest.targets import read_targets
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError
@@ -26,6 +27,7 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
+from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
 from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
 
@@ -57,20 +59,17 @@ def write_prepared(
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
-    layout, entries, remarks = list_videos(source, root, options, report)
+    layout, entries, remarks, names = list_videos(source, root, options, report)
     entries = [entry._replace(split=entry.split or options.split) for entry in entries]
-    check_no_duplicates(entries, root)
-    is_for_evaluation = classes is not None or options.split is not None
-    check_has_training_videos(entries, has_classes=is_for_evaluation)
-    labels = number_labels(entries, classes)
+    labels = _read_labels(entries, names, root, classes, options)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
     results = probe_entries(entries, root, out, options, report)
     remarks += _warn(report, check_frame_counts(entries, results))
     rejected = _write_rejected(entries, results, out, options)
-
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
+    facts |= measure_pixels(entries, results, videos, report)
     times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
@@ -79,6 +78,22 @@ def write_prepared(
     return PrepareSummary(
         out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
     )
+
+
+def _read_labels(
+    entries: Sequence[VideoEntry],
+    names: Sequence[str],
+    root: Path,
+    classes: ClassNames | None,
+    options: PrepareOptions,
+) -> Labels:
+    """Check the list and return its labels, in the form of the task."""
+    check_no_duplicates(entries, root)
+    is_for_evaluation = classes is not None or options.split is not None
+    check_has_training_videos(entries, has_classes=is_for_evaluation)
+    if options.task == "single-label":
+        return number_labels(entries, classes)
+    return read_targets(entries, names, options.task, classes)
 
 
 def _warn(report: Report, texts: Iterable[str]) -> list[str]:
@@ -118,27 +133,31 @@ def _manifest_rows(
     report: Report,
 ) -> list[Video]:
     """Return the rows of the manifest, in the order of the list, each with its split."""
+    targets = labels.targets or (None,) * len(entries)
     readable = [
-        (entry, label, result)
-        for entry, label, result in zip(entries, labels.numbers, results, strict=True)
+        (entry, label, target, result)
+        for entry, label, target, result in zip(
+            entries, labels.numbers, targets, results, strict=True
+        )
         if isinstance(result, ReadableVideo)
     ]
-    splits = [entry.split or "train" for entry, _, _ in readable]
+    splits = [entry.split or "train" for entry, *_ in readable]
     if labels.classes is not None and not any(entry.split for entry in entries):
         fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
         splits = random_split(
-            [entry.path for entry, _, _ in readable],
-            [label for _, label, _ in readable],
+            [entry.path for entry, *_ in readable],
+            [label for _, label, *_ in readable],
             fraction=fraction,
             seed=options.seed,
         )
+        share = "each class" if options.task == "single-label" else "the videos"
         report.say(
-            f"no split given: {fraction:.0%} of each class drawn for val with seed "
+            f"no split given: {fraction:.0%} of {share} drawn for val with seed "
             f"{options.seed}. Clips cut from the same recording may be in both splits"
         )
     return [
-        Video(entry.path, label, split, *result.columns)
-        for (entry, label, result), split in zip(readable, splits, strict=True)
+        Video(entry.path, label, split, *result.columns, target)
+        for (entry, label, target, result), split in zip(readable, splits, strict=True)
     ]
 
 
@@ -158,6 +177,7 @@ def _facts(
 ) -> dict[str, object]:
     counts = Counter(video.split for video in videos)
     return {
+        **({} if options.task == "single-label" else {"task": options.task}),
         "source": str(source.absolute()),
         "layout": layout,
         "videos": {name: counts[name] for name in SPLITS},

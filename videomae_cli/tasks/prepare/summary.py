@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from videomae_cli.config.model import Task
 from videomae_cli.data.ingest.probe import (
     AUTO,
     LATE,
@@ -15,6 +16,7 @@ from videomae_cli.data.ingest.probe import (
 )
 from videomae_cli.data.manifest import SPLITS, Manifest, Video
 from videomae_cli.report import Report, shell_word
+from videomae_cli.tasks.prepare import label_summary
 
 SHORT_FRAMES = 16 * 4  # the usual clip: 16 frames with a stride of 4
 SHOWN_REASONS = 5
@@ -67,6 +69,7 @@ class PrepareSummary(NamedTuple):
             "layout": self.layout,
             "videos": {name: len(self.manifest.split(name)) for name in SPLITS},
             "classes": self.manifest.classes,
+            **label_summary.as_json(self.manifest),
             "frames": dict(zip(("min", "median", "max"), _frame_counts(videos), strict=True)),
             "shorter_than_64_frames": _count_short(videos),
             "decoders": dict(Counter(video.decoder for video in videos)),
@@ -82,9 +85,10 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
     """Report counts, warnings and the next command."""
     videos = summary.manifest.videos
     splits = [(name, summary.manifest.split(name)) for name in SPLITS]
-    rows = [_row(name, in_split) for name, in_split in splits if in_split]
+    task = summary.manifest.task
+    rows = [_row(name, in_split, task) for name, in_split in splits if in_split]
     if len(rows) > 1:
-        rows.append(_row("all", videos))
+        rows.append(_row("all", videos, task))
     columns = ("split", "videos", "classes", "frames: min", "median", "max", "shorter than 64")
     report.table(f"{summary.out}: {len(videos):,} videos, layout {summary.layout}", columns, rows)
     short = _count_short(videos)
@@ -136,9 +140,9 @@ def _show_classes(manifest: Manifest, report: Report) -> None:
     if manifest.classes is None:
         report.say("no labels: these data can be used by pretrain; finetune and eval need labels")
         return
-    in_training = {video.label for video in manifest.split("train")}
-    missing = [name for label, name in enumerate(manifest.classes) if label not in in_training]
-    if missing:
+    label_summary.show_labels(manifest, report)
+    missing = label_summary.find_untrained_classes(manifest)
+    if missing and manifest.task != "regression":
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         report.warn(
             f"{len(missing)} of {len(manifest.classes)} classes have no training video: {shown}"
@@ -158,8 +162,10 @@ def _show_rejected(summary: PrepareSummary, report: Report) -> None:
     )
 
 
-def _row(name: str, videos: Sequence[Video]) -> list[str]:
+def _row(name: str, videos: Sequence[Video], task: Task) -> list[str]:
     labels = {video.label for video in videos} - {None}
+    if task == "multi-label":
+        labels = {k for video in videos for k, value in enumerate(video.target or ()) if value}
     frames = [f"{value:,.10g}" for value in _frame_counts(videos)]
     return [name, f"{len(videos):,}", str(len(labels) or "-"), *frames, f"{_count_short(videos):,}"]
 

@@ -19,10 +19,16 @@ def require_same_classes(parent: Path, recipe: Recipe) -> None:
     if folder is None or recipe.data is None:
         return
     try:
-        before = read_manifest(folder).classes or ()
+        parent_data = read_manifest(folder)
     except DataError:
         return
-    now = read_manifest(recipe.data).classes or ()
+    data = read_manifest(recipe.data)
+    if data.task != parent_data.task:
+        raise TrainingError(
+            f"{recipe.data}: its task is {data.task}; that of {parent} is {parent_data.task}",
+            f"start a new run with --checkpoint {parent}",
+        )
+    before, now = parent_data.classes or (), data.classes or ()
     match = match_classes(now, before)
     if match is None or not match.keeps_order or len(now) != len(before):
         raise TrainingError(

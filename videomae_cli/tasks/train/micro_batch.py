@@ -14,7 +14,6 @@ from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import AnyRecipe, Recipe, with_train
 from videomae_cli.data.batches import collate
-from videomae_cli.engine.ema import EMA
 from videomae_cli.engine.optim import adamw
 from videomae_cli.engine.plan import share_of
 from videomae_cli.engine.runtime import Runtime
@@ -100,7 +99,11 @@ def _take_two_steps(job: Job, runtime: Runtime) -> None:
     optimizer = adamw(job.groups, betas=recipe.optim.betas, eps=recipe.optim.eps)
     # for evaluation: in the run's precision, without exchanging gradients
     model = runtime.accelerator.prepare_model(objective, evaluation_mode=True)
-    ema = EMA(objective, recipe.train.ema) if recipe.train.ema else None
+    ema = None
+    if recipe.train.ema:
+        from videomae_cli.engine.ema import EMA
+
+        ema = EMA(objective, recipe.train.ema)
     # data-parallel training also needs buckets as large as the gradients
     trained = [p for group in job.groups for p in group["params"]] if runtime.world > 1 else []
     buckets = [torch.empty_like(parameter) for parameter in trained]

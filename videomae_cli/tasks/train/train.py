@@ -7,7 +7,6 @@ from videomae_cli.data.loader import Share, load_train_batches
 from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import shard
-from videomae_cli.engine.ema import EMA
 from videomae_cli.engine.logging.metrics import MetricsCallback
 from videomae_cli.engine.loop import Intervals, fit
 from videomae_cli.engine.optim import Group, adamw
@@ -82,7 +81,11 @@ def _prepare(job: Job, runtime: Runtime, report: Report) -> FitInputs:
     groups = _shard(job, runtime, report) if recipe.train.shard else job.groups
     optimizer = adamw(groups, betas=recipe.optim.betas, eps=recipe.optim.eps)
     model, optimizer = runtime.prepare(objective, optimizer, is_sharded=recipe.train.shard)
-    ema = EMA(runtime.unwrap(model), recipe.train.ema) if recipe.train.ema else None
+    ema = None
+    if recipe.train.ema:
+        from videomae_cli.engine.ema import EMA  # few recipes average the weights
+
+        ema = EMA(runtime.unwrap(model), recipe.train.ema)
     return FitInputs(
         model,
         optimizer,

@@ -9,7 +9,11 @@ import pytest
 import torch
 
 from videomae_cli.errors import DataError, UsageError
-from videomae_cli.tasks.evaluate.dumps.mmaction2 import read_mmaction2, write_mmaction2
+from videomae_cli.tasks.evaluate.dumps.mmaction2 import (
+    describe_missing_rows,
+    read_mmaction2,
+    write_mmaction2,
+)
 from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable
 
 SCORES = torch.tensor([[0.1, 0.2, 0.7], [0.3, 0.6, 0.1]]).softmax(dim=-1)
@@ -82,6 +86,12 @@ def test_scores_are_read_back_to_the_bit(tmp_path: Path) -> None:
     assert result.label_V is not None and scores.label_V is not None
     assert result.label_V.tolist() == scores.label_V.tolist()
     assert (result.names, result.remarks, result.is_probability) == (None, (), True)
+
+
+def test_videos_without_a_row_are_named() -> None:
+    text = describe_missing_rows(Path("result.pkl"), ["a.mp4", "b.mp4"])
+
+    assert text.startswith("result.pkl: 2 undecodable videos have no row (a.mp4, b.mp4): ")
 
 
 def test_several_labels_per_video_are_read_back(tmp_path: Path) -> None:

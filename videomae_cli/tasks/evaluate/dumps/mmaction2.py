@@ -64,6 +64,21 @@ def write_mmaction2(path: Path, table: ScoreTable, image_shape: tuple[int, int])
         ) from error
 
 
+def describe_missing_rows(path: Path, names: Sequence[str]) -> str:
+    """Return a warning that videos without scores have no row, so that rows follow no longer.
+
+    Args:
+        path: The file.
+        names: Paths of these videos, at least one.
+    """
+    count, verb = len(names), "has" if len(names) == 1 else "have"
+    return (
+        f"{path}: {count:,} undecodable video{'' if count == 1 else 's'} {verb} no row"
+        f" ({', '.join(names[:3])}{', ...' if count > 3 else ''}): MMAction2 matches rows and the"
+        " lines of its list by their position, so remove these lines from its list first"
+    )
+
+
 def _list_labels(table: ScoreTable, path: Path) -> Sequence[NDArray[np.int64]]:
     """Return the numbers of the classes of each video."""
     if table.label_V is not None:

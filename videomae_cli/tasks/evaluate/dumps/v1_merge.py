@@ -98,12 +98,17 @@ def find_rank_files(directory: Path) -> list[Path]:
     return files
 
 
-def _read_file(path: Path) -> Iterator[_View]:
+def _read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file, which may have gigabytes, without their ends."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            yield from (line.rstrip("\r\n") for line in file)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", "check the path") from error
-    for number, line in enumerate((line.rstrip("\r") for line in lines), start=1):
+
+
+def _read_file(path: Path) -> Iterator[_View]:
+    for number, line in enumerate(_read_lines(path), start=1):
         is_header = number == 1 and _ACCURACIES.fullmatch(line.strip())
         if is_header or not line.strip():
             continue
@@ -112,7 +117,8 @@ def _read_file(path: Path) -> Iterator[_View]:
             if match is None:
                 raise ValueError("it is not `video_id [logits] label clip crop`")
             texts = match["logits"].replace(",", " ").split()
-            logit_K = np.array([float(text) for text in texts], dtype=np.float32)
+            with np.errstate(over="ignore"):  # infinite logits give no probabilities
+                logit_K = np.array([float(text) for text in texts], dtype=np.float32)
             if not len(logit_K):
                 raise ValueError("it has no logits")
         except ValueError as error:

@@ -113,13 +113,17 @@ def write_v1_text(
     """
     check_names(names)
     check_directory(directory)
-    lines = [_format_accuracies(label_V, logits)]
-    for name, label, logit_NK in zip(names, label_V.tolist(), logits, strict=True):
-        for view, values in enumerate(logit_NK.astype(np.float32).tolist()):
-            lines.append(f"{video_id(name)} {values} {label} {view // crops} {view % crops}")
     path = directory / "0.txt"
     try:
-        atomic.write_text(path, "\n".join(lines) + "\n")
+        with (
+            atomic.replacing(path) as partial,
+            partial.open("w", encoding="utf-8", newline="\n") as file,
+        ):
+            file.write(f"{_format_accuracies(label_V, logits)}\n")
+            for name, label, logit_NK in zip(names, label_V.tolist(), logits, strict=True):
+                for view, values in enumerate(logit_NK.astype(np.float32).tolist()):
+                    place = f"{view // crops} {view % crops}"
+                    file.write(f"{video_id(name)} {values} {label} {place}\n")
     except OSError as error:
         raise UsageError(
             f"{error.filename or path} cannot be written: {error.strerror or error}",

@@ -168,7 +168,7 @@ def _build_multi_label(page: EvalPage) -> dict[str, Any]:
     score_VK = rank_nonfinite_last(page.output_VK)
     return {
         "classes": list_classes(figures, page.names, ap_K)[:MOST_CLASSES],
-        "class_columns": ["average precision", "recall", "precision", "F1", "confidence"],
+        "class_columns": ["AP", "recall", "precision", "F1", "confidence"],
         "precision_recall": plots.plot_precision_recall(page.target, score_VK, THRESHOLD),
     }
 
