@@ -14,8 +14,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from videomae_cli import atomic
+from videomae_cli.config.model import Task
 from videomae_cli.report import printable
-from videomae_cli.tasks.predict.result import Prediction, Task
+from videomae_cli.tasks.predict.result import Prediction
 
 MAX_ROWS = 12
 MAX_LABEL = 28  # characters of a class name
