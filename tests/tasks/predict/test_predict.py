@@ -132,7 +132,7 @@ def test_other_tasks_have_probabilities_of_their_own_or_values_in_their_units(fo
     numbers = run([video], values, Notes(), FP32)
 
     [probability_K] = [one.score_K for one in labels.predictions]
-    assert 0 <= probability_K.min() and abs(probability_K.sum() - 1) > 0.01
+    assert probability_K.min() >= 0 and abs(probability_K.sum() - 1) > 0.01
     listed = [one.name for one in labels.labels(labels.predictions[0])]
     above = [name for name, p in zip(CLASSES, probability_K, strict=True) if p > 0.5]
     assert set(listed) == set(above or CLASSES)
