@@ -100,9 +100,9 @@ def test_which_shapes_appear_is_learned_from_scratch(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_speed_of_a_disc_is_learned_from_scratch(tmp_path: Path) -> None:
-    data = prepare(tmp_path, "regression", train=400, val=100)
+    data = prepare(tmp_path, "regression", train=600, val=100)
 
-    assert finetune(tmp_path, "schedule.steps=500", "schedule.warmup_steps=50") == 0
+    assert finetune(tmp_path, "schedule.steps=800", "schedule.warmup_steps=50") == 0
 
     target_VK, value_VK = score_val(tmp_path / "run", data)
     r2 = r2_score(target_VK, value_VK)

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from videomae_cli.config.spec import Positive, Spec
 from videomae_cli.errors import RecipeError
@@ -78,6 +78,14 @@ class ClipSpec(Spec):
     std: tuple[float, ...] | Literal["measured"] = IMAGENET_STD
     """Standard deviation of each channel, for pixels in 0..1; the pixels are divided by it.
     `measured` and three values with `channels: 1`: as for `mean`."""
+
+    @model_serializer(mode="wrap")
+    def _omit_rgb(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `channels: 3`, so that recipes of RGB clips are written as they always were."""
+        content: dict[str, Any] = write(self)
+        if self.channels == len(LUMA_WEIGHTS):
+            content.pop("channels", None)
+        return content
 
     @model_validator(mode="after")
     def _check_grid(self) -> "ClipSpec":
