@@ -14,12 +14,16 @@ CLASSES = ("left", "right", "up")
 LONG_FRAMES, FPS = 50, 25
 
 
-def write_classifier(folder: Path) -> Path:
-    """Write a classifier with 2 x 3 views whose probabilities differ from video to video."""
+def write_classifier(folder: Path, **fields: object) -> Path:
+    """Write a classifier with 2 x 3 views whose probabilities differ from video to video.
+
+    Args:
+        folder: The directory.
+        fields: Of the model configuration.
+    """
     torch.manual_seed(0)
-    config = CLASSIFIER.model_copy(
-        update={"protocol": EvalSpec(clips=2, crops=3), "stride_frames": 2}
-    )
+    protocol = EvalSpec(clips=2, crops=3)
+    config = CLASSIFIER.model_copy(update={"protocol": protocol, "stride_frames": 2, **fields})
     weights = build_classifier(config).state_dict()
     weights["head.weight"] = torch.randn(weights["head.weight"].shape)
     weights["head.bias"] = torch.tensor([0.1, 0.0, -0.1])

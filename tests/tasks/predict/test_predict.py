@@ -64,6 +64,7 @@ def test_probabilities_are_those_of_eval_to_the_bit_and_alone_within_a_millionth
     assert np.abs(scores(alone)[0] - probability_VK[1]).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_windows_are_predicted_like_videos_that_are_cut_out(folder: Path) -> None:
     parts = [(0, 20), (20, 40), (40, 50)]
     cut = [write_long_video(folder / f"cut{first}.mkv", first, stop) for first, stop in parts]
@@ -118,6 +119,26 @@ def test_json_is_one_document_and_tables_have_the_same_values(
     assert [row["class"] for row in rows] == [one["name"] for one in classes]
     assert [float(row["probability"]) for row in rows] == [one["probability"] for one in classes]
     assert [row["rank"] for row in rows] == ["1", "2", "1", "2"]
+
+
+@pytest.mark.slow
+def test_other_tasks_have_probabilities_of_their_own_or_values_in_their_units(folder: Path) -> None:
+    video = str(folder / "videos" / "left" / "0.mp4")
+    several = write_classifier(folder / "several", task="multi-label")
+    units = {"target_mean": (100.0, 0.0, -5.0), "target_std": (10.0, 1.0, 0.0)}
+    values = write_classifier(folder / "values", task="regression", **units)
+
+    labels = run([video], several, Notes(), FP32)
+    numbers = run([video], values, Notes(), FP32)
+
+    [probability_K] = [one.score_K for one in labels.predictions]
+    assert probability_K.min() >= 0 and abs(probability_K.sum() - 1) > 0.01
+    listed = [one.name for one in labels.labels(labels.predictions[0])]
+    above = [name for name, p in zip(CLASSES, probability_K, strict=True) if p > 0.5]
+    assert set(listed) == set(above or CLASSES)
+    row = numbers.row(numbers.predictions[0])
+    assert [one["name"] for one in row["values"]] == list(CLASSES)
+    assert row["values"][0]["value"] > 50 and row["values"][2]["value"] == -5
 
 
 def test_a_head_that_was_never_trained_is_refused_unless_allowed(tmp_path: Path) -> None:

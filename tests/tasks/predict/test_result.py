@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from videomae_cli.config.model import Task
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.ingest.input_videos import RejectedInput
 from videomae_cli.errors import CheckpointError, DataError, UsageError
@@ -15,7 +16,6 @@ from videomae_cli.tasks.predict.result import (
     NOT_FINITE,
     Prediction,
     PredictResult,
-    Task,
     select_labels,
 )
 

@@ -1,5 +1,6 @@
 """A stream is read only when it is named, gives the windows of a file, and ends with Ctrl-C."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.notes import Notes
+from tests.notes import GRID, Notes
 from tests.tasks.predict.clips import write_classifier, write_long_video
 from videomae_cli.data.decoding.live_stream import StreamFrame, hide_password, read_stream
 from videomae_cli.errors import DataError
@@ -92,8 +93,9 @@ def test_passwords_are_not_printed_and_what_is_no_stream_is_named() -> None:
         next(read_stream("http://me:secret@127.0.0.1:1/x"))
 
 
-def test_a_stream_over_http_is_predicted_like_the_windows_of_its_file(tmp_path: Path) -> None:
-    weights = write_classifier(tmp_path / "weights")
+def test_a_grey_stream_over_http_is_predicted_like_the_windows_of_its_file(tmp_path: Path) -> None:
+    grey = {"grid": dataclasses.replace(GRID, channels=1), "mean": (0.5,), "std": (0.25,)}
+    weights = write_classifier(tmp_path / "weights", **grey)
     video = write_long_video(tmp_path / "long.mkv")
     options = PredictOptions(window=0.8, hop=0.4, precision="fp32")
 

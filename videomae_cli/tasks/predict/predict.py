@@ -96,9 +96,8 @@ def _predict(
     is_quiet: bool,
 ) -> PredictResult:
     plan = plan_items(inputs, model.clip, model.protocol, options)
-    files = plan_files(
-        options.out, [video.path for video in inputs.videos], has_windows=options.window is not None
-    )
+    names, has_windows = [video.path for video in inputs.videos], options.window is not None
+    files = runtime.run_on_rank0(lambda: plan_files(options.out, names, has_windows=has_windows))
     result = model.empty_result(options.top_k)
     rejected = {one.name: one for one in (*inputs.rejected, *plan.rejected)}
     _announce(model, inputs, options, runtime, report)

@@ -122,8 +122,6 @@ class StreamReader:
         own = {self.name: np.asarray(times)} if times else {}
         clips = select_clips(self._model.protocol, self._model.clip, video, own)
         pixels_LHWC = np.stack([frame.pixels for frame in frames])
-        channels = self._model.clip.channels
-        pixels_LHWC = convert_channels(Path(self.name), pixels_LHWC, channels)
         views = self._views.cut_views(pixels_LHWC, range(len(frames)), clips)
         logits_VK = compute_views(self._model.classifier, views, self._runtime)
         score_K = self._summarize(logits_VK)[0]
@@ -132,12 +130,15 @@ class StreamReader:
         return Prediction(self.name, score_K, round(window.start, 6), round(window.end, 6))
 
     def _resize(self, pixels_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resize a frame as the views will need it, so that a window takes little memory."""
+        """Return a frame as the views will need it, so that a window takes little memory.
+
+        Channels are converted before the size, as for a file.
+        """
         rules, clip = self._model.protocol.rules, self._model.clip
-        if rules == "pyslowfast":  # it does not round pixels
-            return pixels_HWC
-        height, width, _ = pixels_HWC.shape
-        size = cover(height, width, clip.height, clip.width, rules)
-        frame_1HWC = resize_linear(pixels_HWC[None], *size)
+        frame_1HWC = convert_channels(Path(self.name), pixels_HWC[None], clip.channels)
+        if rules != "pyslowfast":  # it does not round pixels
+            height, width = pixels_HWC.shape[:2]
+            size = cover(height, width, clip.height, clip.width, rules)
+            frame_1HWC = resize_linear(frame_1HWC, *size)
         small_HWC: NDArray[np.uint8] = frame_1HWC[0]
         return small_HWC
