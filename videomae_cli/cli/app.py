@@ -18,6 +18,7 @@ from videomae_cli.cli import (
     demo,
     evaluate,
     finetune,
+    predict,
     prepare,
     pretrain,
     recipes,
@@ -67,6 +68,7 @@ app.command()(prepare.prepare)
 app.command()(pretrain.pretrain)
 app.command()(finetune.finetune)
 app.command("eval")(evaluate.evaluate)
+app.command()(predict.predict)
 app.command()(report.report)
 app.command("visualize-mask")(visualize.visualize_mask)
 app.command()(convert.convert)

@@ -107,6 +107,18 @@ class EvalViews:
         clips = self.select_clips(request.video) if request.clips is None else request.clips
         indices = sorted({frame for clip in clips for frame in clip})
         frames_LHWC = read_frames(self.root / video.path, indices, decoder=video.decoder)
+        return self.cut_views(frames_LHWC, indices, clips)
+
+    def cut_views(
+        self, frames_LHWC: NDArray[np.uint8], indices: Sequence[int], clips: FrameNumbers
+    ) -> Tensor:
+        """Return the views (V, C, T, H, W) of clips whose L frames have been decoded.
+
+        Args:
+            frames_LHWC: The frames.
+            indices: Their numbers, ascending.
+            clips: Frame numbers of each clip.
+        """
         size, crops, rules = self.clip.size, self.protocol.crops, self.protocol.rules
         if rules == "pyslowfast":
             unrounded = cut_unrounded_crops(frames_LHWC, size, size, crops)

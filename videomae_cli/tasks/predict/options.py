@@ -1,0 +1,71 @@
+"""Options of `predict`, and the checks of a command line before anything is read."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from videomae_cli.engine.runtime import Precision
+from videomae_cli.errors import UsageError
+
+SUFFIXES = (".jsonl", ".csv", ".png")
+
+
+class PredictOptions(NamedTuple):
+    """The options of `videomae predict`."""
+
+    top_k: int = 5
+    """How many classes are listed for each video or window."""
+    protocol: str | None = None
+    """A published test protocol; None: that of the checkpoint, or `clips` and `crops`."""
+    clips: int | None = None
+    crops: int | None = None
+    window: float | None = None
+    """Duration of a window in seconds; None: one result for each video."""
+    hop: float | None = None
+    """Seconds from one window to the next; None: `window`."""
+    stream: str | None = None
+    """A device or stream that is read instead of videos."""
+    out: Path | None = None
+    """A directory, or a file whose suffix is one of `SUFFIXES`."""
+    precision: Precision | Literal["auto"] = "auto"
+    allow_untrained_head: bool = False
+
+    @property
+    def hop_seconds(self) -> float:
+        """Seconds from one window to the next."""
+        return self.hop or self.window or 0.0
+
+
+DEFAULTS = PredictOptions()
+
+
+def check_options(inputs: tuple[str, ...], options: PredictOptions) -> None:
+    """Raise a `UsageError` if options contradict each other or an output has an unknown suffix."""
+    if options.hop is not None and options.window is None:
+        raise UsageError("--hop has no meaning without windows", "add --window SECONDS")
+    if options.stream is not None and inputs:
+        raise UsageError(
+            "--stream reads one device or stream, and files were given too",
+            "leave out the files, or --stream",
+        )
+    if options.stream is not None and options.window is None:
+        raise UsageError(
+            "--stream gives one result for each window of time", "add --window SECONDS"
+        )
+    suffix = "" if options.out is None else options.out.suffix.lower()
+    if suffix and suffix not in SUFFIXES:
+        raise UsageError(
+            f"--out {options.out}: unknown suffix {suffix}",
+            f"one of {', '.join(SUFFIXES)}, or a directory for all of them",
+        )
+    if suffix == ".png" and options.window is None:
+        raise UsageError(
+            f"--out {options.out}: a picture shows the windows of a video over time",
+            "add --window SECONDS, or write a .jsonl or .csv file",
+        )
+    if options.out is not None and suffix and options.out.is_dir():
+        raise UsageError(f"--out {options.out} is a directory", "give the name of a file")
+    if options.out is not None and not suffix and options.out.is_file():
+        raise UsageError(
+            f"--out {options.out} is a file without a suffix",
+            f"give a directory, or a file with one of {', '.join(SUFFIXES)}",
+        )
