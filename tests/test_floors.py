@@ -43,6 +43,7 @@ ROOMS: dict[str, set[str]] = {
     "diagnose": SHARED_ROOMS,
     "train": {*SHARED_ROOMS, "evaluate", "diagnose"},
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},
+    "features": {*SHARED_ROOMS, "evaluate"},
     "demo": {*SHARED_ROOMS, "evaluate", "diagnose", "train", "prepare", "visualize"},
     "prepare": {"load_model"},
     "convert": {"load_model"},

@@ -17,6 +17,7 @@ from videomae_cli.cli import (
     convert,
     demo,
     evaluate,
+    features,
     finetune,
     predict,
     prepare,
@@ -69,6 +70,7 @@ app.command()(pretrain.pretrain)
 app.command()(finetune.finetune)
 app.command("eval")(evaluate.evaluate)
 app.command()(predict.predict)
+app.command()(features.features)
 app.command()(report.report)
 app.command("visualize-mask")(visualize.visualize_mask)
 app.command()(convert.convert)

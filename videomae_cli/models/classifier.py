@@ -83,16 +83,20 @@ class Classifier(nn.Module):
 
     def _encode(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None) -> Tensor:
         tubelets_BNP = self.cut(clip_BCTHW, noise_Bc)
-        visible_BV = None
-        if self.selector is not None:
-            visible_BV = self.selector(Content(tubelets_BNP, self.encoder.embed))
-        return self.encoder.encode(tubelets_BNP, visible_BV)
+        return self.encoder.encode(tubelets_BNP, self.select(tubelets_BNP))
 
     def _pool(self, latents_BVD: Tensor) -> Tensor:
         if self.pooler is not None:
             pooled_BD: Tensor = self.pooler(latents_BVD)
             return pooled_BD
         return latents_BVD.mean(dim=1) if self.pooling == "mean" else latents_BVD[:, 0]
+
+    def select(self, tubelets_BNP: Tensor) -> Tensor | None:
+        """Return the numbers of the tokens that are encoded, visible_BV; None: all."""
+        if self.selector is None:
+            return None
+        visible_BV: Tensor = self.selector(Content(tubelets_BNP, self.encoder.embed))
+        return visible_BV
 
     def cut(self, clip_BCTHW: Tensor, noise_Bc: Tensor | None = None) -> Tensor:
         """Cut clips into tubelets_BNP; from longer clips only the selected slices are used."""

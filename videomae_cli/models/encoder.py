@@ -60,8 +60,14 @@ class Encoder(nn.Module):
         """Encode the visible tokens (by default all) of uint8 or normalised clips: latents_BVD."""
         return self.encode(patchify(clip_BCTHW, self.grid), visible_BV)
 
-    def encode(self, tubelets_BNP: Tensor, visible_BV: Tensor | None = None) -> Tensor:
-        """Encode tubelets: latents_BVD, without the output of the class token."""
+    def encode(
+        self, tubelets_BNP: Tensor, visible_BV: Tensor | None = None, *, layer: int | None = None
+    ) -> Tensor:
+        """Encode tubelets: latents_BVD, without the output of the class token.
+
+        `layer` is a number of blocks, after which the tokens are returned without any norm; None:
+        after all blocks and the final norm.
+        """
         positions_ND = self.positions()
         if visible_BV is None:
             x_BVD = self.embed(tubelets_BNP) + positions_ND
@@ -69,10 +75,10 @@ class Encoder(nn.Module):
             x_BVD = self.embed(select(tubelets_BNP, visible_BV)) + positions_ND[visible_BV]
         visible = x_BVD.shape[1]
         x_BND = prepend_class_token(x_BVD, self.class_token, self.positions)
-        for block in self.blocks:
+        for block in self.blocks[:layer]:
             x_BND = block(x_BND)
-        latents_BVD: Tensor = self.norm(x_BND[:, -visible:])
-        return latents_BVD
+        latents_BVD: Tensor = x_BND[:, -visible:]
+        return latents_BVD if layer is not None else self.norm(latents_BVD)
 
     def embed(self, tubelets_BVP: Tensor) -> Tensor:
         """Embed tubelets, uint8 pixels or normalised floats: tokens_BVD without positions."""

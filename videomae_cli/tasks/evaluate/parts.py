@@ -9,7 +9,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,19 @@ def plan_parts(views: Sequence[int]) -> list[list[range]]:
             parts.append([])
         parts[-1].append(chunk)
     return [part for part in parts if part]
+
+
+class Store(Protocol):
+    """Keeps finished parts."""
+
+    def prepare(self) -> None:
+        """Get ready; by one process, before any part is read."""
+
+    def read(self, part: int) -> list[ItemOutput] | None:
+        """Return the items of a finished part; None if it has to be computed."""
+
+    def write(self, part: int, items: Sequence[ItemOutput]) -> None:
+        """Keep the outputs of a part; an OSError if they cannot be written."""
 
 
 class PartStore:

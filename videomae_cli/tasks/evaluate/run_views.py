@@ -24,7 +24,7 @@ from videomae_cli.engine.distributed.signals import Interrupted, exit_code
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import Stopped
 from videomae_cli.report import Report
-from videomae_cli.tasks.evaluate.parts import VIEWS_AT_ONCE, ItemOutput, PartStore, plan_parts
+from videomae_cli.tasks.evaluate.parts import VIEWS_AT_ONCE, ItemOutput, Store, plan_parts
 
 ViewModel = Callable[[Tensor], Tensor]
 """Computes outputs (V, ...) from views (V, C, T, H, W)."""
@@ -39,8 +39,10 @@ class Run(NamedTuple):
     summarize: Summary
     title: str
     """Of the progress display."""
-    store: PartStore | None = None
+    store: Store | None = None
     """Where finished parts are kept; None: nowhere, an interrupted run starts again."""
+    share: tuple[int, int] = (0, 1)
+    """(k, n): compute parts k, k + n, k + 2n, ... only; other jobs compute the others."""
 
 
 def run_views(
@@ -58,7 +60,8 @@ def run_views(
     parts = plan_parts([views.count_views(number) for number in range(len(views))])
     if store is not None:
         runtime.run_on_rank0(store.prepare)
-    own = {part: parts[part] for part in range(runtime.rank, len(parts), runtime.world)}
+    share = range(len(parts))[run.share[0] :: run.share[1]]
+    own = {part: parts[part] for part in share[runtime.rank :: runtime.world]}
     finished = {part: store.read(part) for part in own} if store else {}
     missing = {part: own[part] for part in own if finished.get(part) is None}
     numbers = [number for chunks in missing.values() for chunk in chunks for number in chunk]

@@ -1,0 +1,124 @@
+"""`videomae features`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from videomae_cli.cli import options
+
+
+def features(
+    checkpoint: Annotated[
+        str | None,
+        options.run_option(
+            "--checkpoint", "PATH|random:RECIPE", "Any checkpoint, or random weights."
+        ),
+    ] = None,
+    data: options.DataOption = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Split of the data. May be repeated.", show_default="all"
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Directory of the features.")
+    ] = Path("features"),
+    level: Annotated[
+        Literal["clip", "video", "token"],
+        typer.Option(help="What one row is: a clip, a video, or all tokens of a view."),
+    ] = "clip",
+    pooling: Annotated[
+        Literal["mean", "tokens", "per-slice"] | None,
+        typer.Option(help="Over the tokens of a clip.", show_default="mean"),
+    ] = None,
+    layer: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="0 (before the first block) to the number of blocks; -1: the last."
+        ),
+    ] = -1,
+    file_format: Annotated[
+        Literal["npz", "parquet", "npy"],
+        typer.Option("--format", help="Shards (npz, parquet), or one .npy file per video."),
+    ] = "npz",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Published test protocol: which views.",
+            show_default="from the checkpoint",
+            autocompletion=options.complete_protocol,
+        ),
+    ] = None,
+    clips: Annotated[
+        int | None, options.count_option("Clips per video.", "from the checkpoint, else 5")
+    ] = None,
+    crops: Annotated[
+        int | None, options.count_option("Crops per clip.", "from the checkpoint, else 1", most=3)
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Compute part I of N, as a job of an array (from 1)."),
+    ] = None,
+    plot: Annotated[
+        Literal["pca", "tsne"] | None,
+        typer.Option(help="Write plot.html: a map of the videos.", show_default=False),
+    ] = None,
+    nearest: Annotated[
+        str | None,
+        typer.Option(metavar="VIDEO", help="Show the most similar videos.", show_default=False),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("-k", min=1, metavar="N", help="How many, with --nearest.")
+    ] = 5,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
+    ] = "auto",
+    devices: options.DevicesOption = None,
+    json_output: options.JsonOption = False,
+) -> None:
+    """Compute features of videos with the encoder of a checkpoint.
+
+    The same command continues an interrupted run. --plot and --nearest without
+    --checkpoint use the features that --out contains.
+
+    Examples:
+
+      videomae features --checkpoint runs/mine --data data/mine --out mine
+
+      videomae features --checkpoint vitb.pth --data data/mine --level video
+
+      videomae features --out mine --plot tsne
+
+      videomae features --out mine --nearest walk/clip_3.mp4 -k 5
+    """
+    from videomae_cli.cli import console
+    from videomae_cli.engine.distributed.launch import relaunch
+    from videomae_cli.engine.distributed.slurm import join_step
+    from videomae_cli.errors import UsageError
+    from videomae_cli.tasks.features.options import FeatureOptions, parse_share
+
+    report = console.make_report(json_output=json_output)
+    share, answer, has_failed = parse_share(shard), {}, False
+    if checkpoint is None and plot is None and nearest is None:
+        raise UsageError(
+            "no checkpoint given", "--checkpoint RUN, a file of weights, or random:RECIPE"
+        )
+    if checkpoint is not None:
+        from videomae_cli.tasks.features import features as task
+
+        join_step()
+        if (code := relaunch(devices)) is not None:
+            raise typer.Exit(code)
+        chosen = FeatureOptions(
+            *(out, data, tuple(split or ()), level, pooling, layer, file_format),
+            *(protocol, clips, crops, share, precision),
+        )
+        result = task.run(checkpoint, report, chosen)
+        answer, has_failed = result.as_json(), bool(result.rejected)
+    if json_output:
+        console.print_json(answer)
+    if has_failed:
+        raise typer.Exit(3)

@@ -1,0 +1,89 @@
+"""What the user asks `videomae features` for, and the views that follow from it."""
+
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from videomae_cli.config.model_config import ModelConfig
+from videomae_cli.config.protocols import Protocol
+from videomae_cli.engine.runtime import Precision
+from videomae_cli.errors import UsageError
+from videomae_cli.models.features import Pooling
+from videomae_cli.report import Report
+from videomae_cli.tasks.evaluate.options import EvalOptions, choose_protocol
+
+Level = Literal["clip", "window", "video", "token"]
+Format = Literal["npz", "parquet", "npy"]
+DEFAULT_CLIPS = 5
+_SHARE = re.compile(r"(\d+)/(\d+)")
+
+
+class FeatureOptions(NamedTuple):
+    """The options of `videomae features`; None: see `features.run`."""
+
+    out: Path
+    data: Path | None = None
+    splits: tuple[str, ...] = ()
+    """Empty: all."""
+    level: Level = "clip"
+    pooling: Pooling | None = None
+    layer: int = -1
+    format: Format = "npz"
+    protocol: str | None = None
+    clips: int | None = None
+    crops: int | None = None
+    share: tuple[int, int] = (0, 1)
+    """(k, n): the part of this job, and the number of jobs."""
+    precision: Precision | Literal["auto"] = "auto"
+
+    @property
+    def pooling_or_default(self) -> Pooling:
+        """Tokens at token level, else their mean."""
+        return self.pooling or ("tokens" if self.level == "token" else "mean")
+
+    def check(self) -> None:
+        """Raise a `UsageError` if the options contradict each other."""
+        if self.level == "token" and self.pooling not in (None, "tokens"):
+            raise UsageError(
+                f"--level token and --pooling {self.pooling}: at token level nothing is pooled",
+                f"--level clip --pooling {self.pooling}, or leave out --pooling",
+            )
+        if self.pooling == "tokens" and self.level != "token" and (self.crops or 1) > 1:
+            raise UsageError(
+                f"--pooling tokens averages over {self.crops} crops, in which a token is at"
+                " different places",
+                "--crops 1, or --level token, which keeps every crop",
+            )
+
+
+def parse_share(text: str | None) -> tuple[int, int]:
+    """Read `--shard I/N`, counted from 1: (0, 4) for "1/4"."""
+    if text is None:
+        return 0, 1
+    match = _SHARE.fullmatch(text.strip())
+    number, jobs = (int(group) for group in match.groups()) if match else (0, 0)
+    if not 1 <= number <= jobs:
+        raise UsageError(
+            f"--shard {text}: expected I/N, I from 1 to N",
+            "for a Slurm array of 8 jobs: --array=1-8, and --shard $SLURM_ARRAY_TASK_ID/8",
+        )
+    return number - 1, jobs
+
+
+def choose_views(config: ModelConfig, options: FeatureOptions, report: Report) -> Protocol:
+    """Return which views features are computed from.
+
+    By default those that the checkpoint is evaluated on, else five clips and the centre crop. With
+    `--pooling tokens`, which cannot be averaged over crops, it is the centre crop too.
+    """
+    options.check()
+    wanted = EvalOptions(protocol=options.protocol, clips=options.clips, crops=options.crops)
+    is_one_crop = options.pooling_or_default == "tokens" and options.level != "token"
+    if options.protocol is None and options.crops is None:
+        own = config.protocol
+        if own is None or is_one_crop:
+            clips = own.clips if own else DEFAULT_CLIPS
+            wanted = wanted._replace(clips=options.clips or clips, crops=1)
+    protocol = choose_protocol(config, wanted, report)
+    options._replace(crops=protocol.crops).check()
+    return protocol
