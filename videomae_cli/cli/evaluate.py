@@ -30,6 +30,40 @@ def evaluate(
     crops: Annotated[
         int | None, options.count_option("Crops per clip.", "from the checkpoint", most=3)
     ] = None,
+    label_map: Annotated[
+        Path | None,
+        typer.Option(
+            "--label-map",
+            metavar="FILE",
+            help="Class names for a list given as --data.",
+            show_default="from the list",
+        ),
+    ] = None,
+    dump: Annotated[
+        Path | None,
+        typer.Option("--dump", metavar="FILE.pkl", help="Also write the scores as MMAction2 does."),
+    ] = None,
+    dump_v1: Annotated[
+        Path | None,
+        typer.Option(
+            "--dump-v1", metavar="DIR", help="Also write the logits of all views as VideoMAE does."
+        ),
+    ] = None,
+    scores_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="Compute the metrics of scores in a file: FILE.pkl of MMAction2, a directory of"
+            " VideoMAE's text files, or scores.npz.",
+        ),
+    ] = None,
+    allow_untrained_head: Annotated[
+        bool,
+        typer.Option(
+            "--allow-untrained-head", help="Evaluate a head whose biases are all exactly 0."
+        ),
+    ] = False,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
     ] = "auto",
@@ -53,6 +87,8 @@ def evaluate(
       videomae eval --checkpoint runs/mine --split test
 
       videomae eval --checkpoint vitb.pth --data data/k400 --protocol mm-k400
+
+      videomae eval --from result.pkl
     """
     from videomae_cli.cli import console
     from videomae_cli.engine.distributed.launch import relaunch
@@ -61,12 +97,32 @@ def evaluate(
     from videomae_cli.tasks.evaluate.options import EvalOptions
     from videomae_cli.tasks.run_dir import newest_final_weights
 
+    if scores_from is not None:
+        from videomae_cli.tasks.evaluate.rescore import RescoreOptions, rescore
+
+        report = console.make_report(json_output=json_output)
+        stored = rescore(scores_from, report, RescoreOptions(data, split, label_map, out))
+        if json_output:
+            console.print_json(stored.as_json())
+        return
     join_step()
     report = console.make_report(json_output=json_output)
     weights = checkpoint or newest_final_weights("classifier", report)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    chosen = EvalOptions(data, split, protocol, clips, crops, out, precision)
+    chosen = EvalOptions(
+        data,
+        split,
+        protocol,
+        clips,
+        crops,
+        out,
+        precision,
+        label_map,
+        dump,
+        dump_v1,
+        allow_untrained_head,
+    )
     if dry_run:
         cost = task.estimate(weights, report, chosen)
         report.table("evaluation", ("quantity", "value"), cost.rows())

@@ -105,7 +105,12 @@ def expected(source: Path, clip_BCTHW: Tensor, *, features: bool) -> Tensor:
 )
 @pytest.mark.parametrize(
     ("name", "features"),
-    [*((name, False) for name in CONFIGS), ("classifier", True), ("selecting", True)],
+    [
+        *((name, False) for name in CONFIGS if name != "attentive"),
+        pytest.param("attentive", False, marks=pytest.mark.slow),
+        ("classifier", True),
+        ("selecting", True),
+    ],
 )
 def test_an_exported_model_gives_the_outputs_of_the_original_for_any_batch(
     tmp_path: Path, to: str, name: str, features: bool

@@ -39,6 +39,13 @@ def test_hours_count_steps_saves_and_validations() -> None:
     assert FOUND._replace(steps_left=None).hours is None
 
 
+def test_a_probe_shows_how_many_parameters_are_trained() -> None:
+    assert ("model", "94.2 M parameters") in FOUND.rows()
+    assert ("model", "94.2 M parameters, 770 of them trained") in FOUND._replace(
+        trained_parameters=770
+    ).rows()
+
+
 def test_what_keeps_up_is_not_complained_about() -> None:
     assert FOUND.notes() == []
 

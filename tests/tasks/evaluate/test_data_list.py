@@ -205,19 +205,25 @@ def test_scores_of_a_list_are_read_back_from_every_form(folder: Path, videos: Pa
     views = make_views(manifest, "test", clip, protocol)
     with Runtime("fp32", cpu=True) as runtime:
         scores = score_videos(
-            classifier, manifest, "test", views, runtime=runtime, report=Silence(), keep_views=True
+            classifier,
+            CLASSIFIER,
+            views,
+            runtime=runtime,
+            report=Silence(),
+            title="testing",
+            keep_views=True,
         )
     assert scores.views is not None
-    table = ScoreTable(scores.probabilities, label_V=scores.labels)
+    table = ScoreTable(scores.output_VK, label_V=scores.target)
 
     paths = [video.path for video in manifest.videos]
-    write_v1_text(folder / "v1", paths, scores.labels, scores.views, protocol.crops)
+    write_v1_text(folder / "v1", paths, scores.target, scores.views, protocol.crops)
     write_mmaction2(folder / "result.pkl", table, (clip.size, clip.size))
 
     for dump in map(read_dump, (folder / "v1", folder / "result.pkl")):
-        assert dump.probability_VK.tobytes() == scores.probabilities.tobytes()
+        assert dump.probability_VK.tobytes() == scores.output_VK.tobytes()
         assert dump.label_V is not None
-        again = scores._replace(labels=dump.label_V, probabilities=dump.probability_VK)
+        again = scores._replace(target=dump.label_V, output_VK=dump.probability_VK)
         assert again.metrics() == scores.metrics()
 
 

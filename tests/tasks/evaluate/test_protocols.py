@@ -233,16 +233,16 @@ def test_probabilities_are_the_mean_over_separately_computed_views(name: str, vi
     with Runtime("fp32", cpu=True) as runtime:
         scores = score_videos(
             classifier,
-            manifest,
-            "test",
+            config,
             make_views(manifest, "test", config.clip(), protocol),
             runtime=runtime,
             report=Silence(),
+            title="testing",
         )
 
     expected = probabilities_by_the_rules(protocol, classifier, video)
 
-    assert scores.probabilities[0].tolist() == pytest.approx(expected, abs=2e-6)
+    assert scores.output_VK[0].tolist() == pytest.approx(expected, abs=2e-6)
     assert max(expected) - min(expected) > 0.05  # the model distinguishes classes
 
 

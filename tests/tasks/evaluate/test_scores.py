@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from tests.notes import CLASSIFIER, Notes
-from videomae_cli.config.protocols import Protocol
+from videomae_cli.config.protocols import Protocol, get_protocol
 from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.tasks.evaluate.data import relabel
+from videomae_cli.tasks.evaluate.metrics.intervals import Interval
 from videomae_cli.tasks.evaluate.result import EvalResult
-from videomae_cli.tasks.evaluate.scores import Scores
+from videomae_cli.tasks.evaluate.scores import Failure, Scores
 
 
 def scores(probabilities: list[list[float]], labels: list[int]) -> Scores:
@@ -20,7 +21,6 @@ def scores(probabilities: list[list[float]], labels: list[int]) -> Scores:
         np.arange(len(labels)),
         np.array(labels, dtype=np.int64),
         np.array(probabilities, dtype=np.float32),
-        (),
     )
 
 
@@ -57,7 +57,7 @@ def test_no_accuracy_without_any_finite_probability_or_any_video() -> None:
     with pytest.raises(CheckpointError, match="not finite for any of 2 videos") as caught:
         scores([[math.nan] * 3] * 2, [0, 1]).metrics()
     with pytest.raises(DataError, match=r"none of 1 videos could be decoded: a\.mp4: no such file"):
-        scores([], [])._replace(undecodable=("a.mp4: no such file",)).metrics()
+        scores([], [])._replace(failures=(Failure("a.mp4", "a.mp4: no such file"),)).metrics()
 
     assert "--precision fp32" in caught.value.hint and "weights" in caught.value.hint
 
@@ -66,15 +66,32 @@ def test_videos_without_finite_outputs_are_counted_and_named() -> None:
     metrics = {"top1": 0.5, "loss": 1.0}
     result = EvalResult(metrics, Protocol(1, 1), "val", 4, (), Path("x"), ("a.mp4",))
 
-    assert result.headline().endswith("4 val videos, 0 undecodable, 1 without finite outputs)")
+    assert result.headline().endswith("4 of 4 val videos, 1 without finite outputs)")
     assert result.as_json()["not_finite"] == ["a.mp4"]
     assert "not_finite" not in result._replace(nonfinite=()).as_json()
 
 
-def test_the_headline_has_protocol_and_counts() -> None:
-    result = EvalResult({"top1": 0.5}, Protocol(5, 3), "test", 1234, ("a.mp4",), Path("x"))
+def test_the_headline_has_interval_protocol_and_counts() -> None:
+    failures = (Failure("a.mp4", "a.mp4 is empty"),)
+    result = EvalResult(
+        {"top1": 0.813, "top5": 0.95},
+        get_protocol("mm-k400"),
+        "test",
+        1234,
+        failures,
+        Path("x"),
+        intervals={"top1": Interval(0.8074, 0.8191)},
+        size="224",
+    )
 
-    assert result.headline() == "top-1 50.0 % (5 x 3 views, 1,234 test videos, 1 undecodable)"
+    assert result.headline() == (
+        "top-1 81.3 % [80.7, 81.9], top-5 95.0 % (mm-k400: 5 x 3 views, 224, softmax mean,"
+        " 1,234 of 1,235 test videos, 1 unreadable)"
+    )
+    values = EvalResult(
+        {"mae": 0.1234, "r2": 0.9}, Protocol(1, 1), "val", 9, (), Path("x"), task="regression"
+    )
+    assert values.headline().startswith("mean absolute error 0.1234, R² 0.9 (1 x 1 view, mean of")
 
 
 def relabelled(classes: tuple[str, ...], known: tuple[str, ...]) -> tuple[Manifest, Notes]:

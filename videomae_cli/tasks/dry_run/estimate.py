@@ -120,7 +120,7 @@ class Estimate(NamedTuple):
         """Yield the rows of the table."""
         plan = self.plan
         is_probe = self.trained_parameters not in (None, self.parameters)
-        trained = f", {si(self.trained_parameters or 0)} of them trained" if is_probe else ""
+        trained = f", {self.trained_parameters:,} of them trained" if is_probe else ""
         yield "model", f"{si(self.parameters)} parameters{trained}"
         yield (
             "one clip, forward",

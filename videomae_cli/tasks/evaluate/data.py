@@ -1,27 +1,47 @@
 """The videos that a classifier is evaluated on, under the labels of the classifier."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from videomae_cli.checkpoints.class_names import describe_difference, match_classes
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model_config import ModelConfig
-from videomae_cli.data.manifest import Manifest, read_manifest
+from videomae_cli.data.manifest import Manifest, Video, read_manifest
 from videomae_cli.data.short_videos import report_short_videos
 from videomae_cli.data.time_sampling import with_times
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, UsageError
 from videomae_cli.report import Report
+from videomae_cli.tasks.evaluate.data_list import is_prepared, open_list
+from videomae_cli.tasks.evaluate.options import EvalOptions
+from videomae_cli.tasks.evaluate.scores import Failure
 
 
-def open_data(config: ModelConfig, folder: Path | None) -> Manifest:
-    """Read the prepared data; by default those that the model was trained on.
+def open_data(
+    config: ModelConfig, options: EvalOptions, report: Report
+) -> tuple[Manifest, tuple[Failure, ...]]:
+    """Read the prepared data, by default those that the model was trained on, or a list.
+
+    Returns the data, and the videos of a list that cannot be used.
 
     Raises:
-        DataError: The checkpoint does not record its data, or they are no longer there.
+        DataError: The checkpoint does not record its data, they are no longer there, or a list is
+            wrong.
+        UsageError: A label map is given for prepared data.
     """
-    folder = folder or (Path(config.data) if config.data else None)
+    folder = options.data or (Path(config.data) if config.data else None)
     if folder is None:
         raise DataError("the checkpoint does not record its dataset", "give --data DIR")
-    return read_manifest(folder)
+    if options.data is None or is_prepared(folder) or not folder.exists():
+        if options.label_map is not None:
+            raise UsageError(
+                f"--label-map names the classes of a list, and {folder} is prepared already",
+                "give the list: --data LIST; or prepare it again with --classes FILE",
+            )
+        return read_manifest(folder), ()
+    listed = open_list(folder, report, label_map=options.label_map, known=config.classes or ())
+    return listed.manifest, tuple(
+        Failure(video.path, f"{video.path}: {video.reason}") for video in listed.rejected
+    )
 
 
 def select_videos(
@@ -42,7 +62,7 @@ def select_videos(
     if clip.step_seconds is not None:
         manifest = with_times(manifest)
     if split is None:
-        is_labelled = all(video.label is not None for video in manifest.split("test"))
+        is_labelled = all(video.is_labelled for video in manifest.split("test"))
         split = "test" if manifest.split("test") and is_labelled else "val"
     if not manifest.split(split):
         splits = sorted({video.split for video in manifest.videos})
@@ -50,7 +70,7 @@ def select_videos(
             f"{manifest.folder}: no {split} videos", f"use --split with {' or '.join(splits)}"
         )
     report_short_videos(clip, manifest, [split], report, is_training=False)
-    if any(video.label is None for video in manifest.split(split)):
+    if not all(video.is_labelled for video in manifest.split(split)):
         raise DataError(
             f"{manifest.folder}: {split} videos without a label", "prepare a labelled list"
         )
@@ -61,11 +81,17 @@ def relabel(config: ModelConfig, manifest: Manifest, report: Report) -> Manifest
     """Return the data with the labels of the checkpoint, matched by the names of the classes.
 
     Raises:
-        DataError: The classes are not those of the checkpoint.
+        DataError: The classes are not those of the checkpoint, or the labels are of another task.
     """
+    if manifest.task != config.task:
+        raise DataError(
+            f"{manifest.folder} was prepared for {manifest.task}, but the model is {config.task}",
+            f"prepare it again: videomae prepare SOURCE --out DIR --task {config.task}",
+        )
     classes, known = manifest.classes or (), config.classes or ()
     match = match_classes(classes, known)
-    if match is None:
+    is_partial = config.task != "single-label" and len(classes) != len(known)
+    if match is None or is_partial:
         raise DataError(
             f"{manifest.folder}: its classes are not those of the checkpoint;"
             f" {describe_difference(classes, known)}",
@@ -76,8 +102,20 @@ def relabel(config: ModelConfig, manifest: Manifest, report: Report) -> Manifest
     names = list(known)
     for name, place in zip(classes, match.places, strict=True):
         names[place] = name
-    videos = tuple(
-        video if video.label is None else video._replace(label=match.places[video.label])
-        for video in manifest.videos
-    )
+    videos = tuple(_relabel_video(video, match.places) for video in manifest.videos)
     return manifest._replace(videos=videos, classes=tuple(names))
+
+
+def _relabel_video(video: Video, places: Sequence[int]) -> Video:
+    """Return a video with the label or target of the checkpoint.
+
+    Args:
+        video: Under the classes of the data.
+        places: The class of the checkpoint for each class of the data.
+    """
+    if video.label is not None:
+        return video._replace(label=places[video.label])
+    if video.target is None:
+        return video
+    by_place = dict(zip(places, video.target, strict=True))
+    return video._replace(target=tuple(by_place[place] for place in range(len(places))))

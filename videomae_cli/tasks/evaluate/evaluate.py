@@ -1,4 +1,4 @@
-"""`videomae eval`: multi-view accuracy of a classifier; decodes each video once.
+"""`videomae eval`: multi-view metrics of a classifier; decodes each video once.
 
 No video is ever replaced by another: videos that cannot be decoded are counted and named. An
 interrupted evaluation continues where it stopped, and gives the same result to the bit.
@@ -7,11 +7,10 @@ interrupted evaluation continues where it stopped, and gives the same result to 
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from videomae_cli import atomic
 from videomae_cli.checkpoints.loading import Checkpoint
+from videomae_cli.checkpoints.untrained_head import is_untrained_head
 from videomae_cli.config.protocols import Protocol
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine import environment
 from videomae_cli.engine.runtime import Runtime
@@ -22,9 +21,10 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.cost import Cost, measure_cost
 from videomae_cli.tasks.evaluate.data import open_data, select_videos
 from videomae_cli.tasks.evaluate.options import DEFAULTS, EvalOptions, choose_protocol
+from videomae_cli.tasks.evaluate.output import check_output, write_output
 from videomae_cli.tasks.evaluate.parts import PartStore
 from videomae_cli.tasks.evaluate.result import EvalResult
-from videomae_cli.tasks.evaluate.scores import Scores
+from videomae_cli.tasks.evaluate.scores import Failure, Scores
 from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
 from videomae_cli.tasks.load_model import load_classifier, read_checkpoint
 
@@ -36,15 +36,22 @@ class Evaluation(NamedTuple):
 
     loaded: Checkpoint
     classifier: Classifier
+    protocol: Protocol
     manifest: Manifest
     """Under the labels of the checkpoint."""
     split: str
-    protocol: Protocol
     folder: Path
     """Output directory."""
+    rejected: tuple[Failure, ...] = ()
+    """Videos of a list that were found to be unusable when it was read."""
+
+    @property
+    def views(self) -> EvalViews:
+        """The test views of all videos."""
+        return make_views(self.manifest, self.split, self.loaded.config.clip(), self.protocol)
 
     def facts(self, runtime: Runtime) -> dict[str, Any]:
-        """Return everything that the probabilities depend on."""
+        """Return everything that the scores depend on."""
         config = self.loaded.config.model_dump(mode="json", exclude={"recipe", "software"})
         return {
             "weights": str(self.loaded.file),
@@ -61,26 +68,40 @@ class Evaluation(NamedTuple):
 
 
 def run(checkpoint: Path, report: Report, options: EvalOptions = DEFAULTS) -> EvalResult:
-    """Evaluate a classifier; write `result.json` and `scores.npz`.
+    """Evaluate a classifier; write `result.json`, `scores.npz` and `report.html`.
 
     Defaults: the data of the training run, its split `test` if it has labels, else `val`, the
     protocol of the model configuration, and an output directory beside the weights.
 
     Raises:
-        CheckpointError: The weights are no classifier, damaged, or give no finite output, or the
-            protocol is for clips of another shape.
+        CheckpointError: The weights are no classifier, damaged, or give no finite output, the head
+            was never trained, or the protocol is for clips of another shape.
         DataError: There is no such dataset or split, its classes differ, or no video is decodable.
         UsageError: The options contradict each other.
         Stopped: A signal asked to stop; the same command continues.
     """
     evaluation = _set_up(checkpoint, options, report)
-    report.say(f"evaluating {checkpoint} on {evaluation.split} of {evaluation.manifest.folder}")
+    config, split = evaluation.loaded.config, evaluation.split
+    check_output(options, evaluation.manifest.split(split), config.task)
+    report.say(f"evaluating {checkpoint} on {split} of {evaluation.manifest.folder}")
     with Runtime(options.precision) as runtime:
-        facts = evaluation.facts(runtime)
+        facts = evaluation.facts(runtime) | {"views": options.dump_v1 is not None}
         store = PartStore(evaluation.folder / UNFINISHED, facts)
-        scores = _score(evaluation, store, runtime, report)
+        frames = config.grid.frames
+        report.say(f"{evaluation.protocol} of {frames} frames per video; {runtime.summary()}")
+        scores = score_videos(
+            evaluation.classifier.to(runtime.device),
+            config,
+            evaluation.views,
+            runtime=runtime,
+            report=report,
+            title=f"evaluating {split}",
+            store=store,
+            keep_views=options.dump_v1 is not None,
+        )
+        scores = scores._replace(failures=(*evaluation.rejected, *scores.failures))
         result = _summarize(scores, evaluation)
-        runtime.run_on_rank0(lambda: _write(result, scores, evaluation.manifest, facts))
+        runtime.run_on_rank0(lambda: write_output(result, scores, evaluation.views, facts, options))
         runtime.run_on_rank0(store.remove)
     for message in (*result.undecodable, *result.describe_nonfinite()):
         report.warn(message)
@@ -94,11 +115,10 @@ def estimate(checkpoint: Path, report: Report, options: EvalOptions = DEFAULTS) 
 
     Raises what `run` raises before it computes.
     """
-    loaded = read_checkpoint(checkpoint)
-    config, classifier = loaded.config, load_classifier(loaded)
-    protocol, views = choose_protocol(config, options, report), None
+    loaded, classifier, protocol = load_evaluated(checkpoint, options, report)
+    config, views = loaded.config, None
     if options.data is not None or (config.data and Path(config.data).is_dir()):
-        manifest = open_data(config, options.data)
+        manifest, _ = open_data(config, options, report)
         clip = protocol.apply(config.clip())
         manifest, split = select_videos(config, manifest, options.split, clip, report)
         views = make_views(manifest, split, config.clip(), protocol)
@@ -106,30 +126,36 @@ def estimate(checkpoint: Path, report: Report, options: EvalOptions = DEFAULTS) 
         return measure_cost(config, classifier.to(runtime.device), protocol, runtime, views)
 
 
-def _set_up(checkpoint: Path, options: EvalOptions, report: Report) -> Evaluation:
+def load_evaluated(
+    checkpoint: Path, options: EvalOptions, report: Report
+) -> tuple[Checkpoint, Classifier, Protocol]:
+    """Load a classifier and choose its test protocol.
+
+    Raises:
+        CheckpointError: It is no classifier, its head was never trained, or the protocol is for
+            clips of another shape.
+        UsageError: The protocol is unknown.
+    """
     loaded = read_checkpoint(checkpoint)
-    config, classifier = loaded.config, load_classifier(loaded)
-    protocol = choose_protocol(config, options, report)
+    classifier = load_classifier(loaded)
+    if is_untrained_head(loaded.weights) and not options.allow_untrained_head:
+        raise CheckpointError(
+            f"the head of {loaded.file} was never trained: all its biases are exactly 0, so its"
+            " answers are random",
+            "fine-tune it first (videomae finetune --checkpoint ...); if the head was trained"
+            " without a bias: --allow-untrained-head",
+        )
+    return loaded, classifier, choose_protocol(loaded.config, options, report)
+
+
+def _set_up(checkpoint: Path, options: EvalOptions, report: Report) -> Evaluation:
+    loaded, classifier, protocol = load_evaluated(checkpoint, options, report)
+    config = loaded.config
+    manifest, rejected = open_data(config, options, report)
     clip = protocol.apply(config.clip())
-    manifest = open_data(config, options.data)
     manifest, split = select_videos(config, manifest, options.split, clip, report)
     folder = options.out or _default_dir(loaded.file, split, protocol)
-    return Evaluation(loaded, classifier, manifest, split, protocol, folder)
-
-
-def _score(evaluation: Evaluation, store: PartStore, runtime: Runtime, report: Report) -> Scores:
-    loaded, classifier, manifest, split, protocol, _ = evaluation
-    config = loaded.config
-    report.say(f"{protocol} of {config.grid.frames} frames per video; {runtime.summary()}")
-    return score_videos(
-        classifier.to(runtime.device),
-        manifest,
-        split,
-        make_views(manifest, split, config.clip(), protocol),
-        runtime=runtime,
-        report=report,
-        store=store,
-    )
+    return Evaluation(loaded, classifier, protocol, manifest, split, folder, rejected)
 
 
 def _default_dir(weights: Path, split: str, protocol: Protocol) -> Path:
@@ -141,27 +167,22 @@ def _default_dir(weights: Path, split: str, protocol: Protocol) -> Path:
 
 def _summarize(scores: Scores, evaluation: Evaluation) -> EvalResult:
     """Compute the metrics; an error names the weights."""
+    loaded, _, protocol, manifest, split, folder, _ = evaluation
     try:
         metrics = scores.metrics()
     except CheckpointError as error:
-        raise CheckpointError(f"{evaluation.loaded.file}: {error.message}", error.hint) from error
-    _, _, manifest, split, protocol, folder = evaluation
-    videos = manifest.split(split)
-    nonfinite = tuple(videos[index].path for index in scores.nonfinite)
-    count = len(scores.labels)
-    return EvalResult(metrics, protocol, split, count, scores.undecodable, folder, nonfinite)
-
-
-def _write(result: EvalResult, scores: Scores, manifest: Manifest, facts: dict[str, Any]) -> None:
-    videos = manifest.split(result.split)
-    with atomic.replacing(result.folder / "scores.npz") as path:
-        np.savez_compressed(
-            path,
-            index=scores.indices,
-            path=np.array([videos[index].path for index in scores.indices]),
-            label=scores.labels,
-            probability=scores.probabilities,
-            classes=np.array(manifest.classes),
-        )
-    kept = {name: facts[name] for name in ("weights", "data", "precision", "software")}
-    atomic.write_json(result.folder / "result.json", {**result.as_json(), **kept})
+        raise CheckpointError(f"{loaded.file}: {error.message}", error.hint) from error
+    videos, grid = manifest.split(split), loaded.config.grid
+    is_square = grid.height == grid.width
+    return EvalResult(
+        metrics,
+        protocol,
+        split,
+        len(scores.target),
+        scores.failures,
+        folder,
+        tuple(videos[index].path for index in scores.nonfinite),
+        scores.task,
+        scores.intervals(),
+        f"{grid.height}" if is_square else f"{grid.height} x {grid.width}",
+    )

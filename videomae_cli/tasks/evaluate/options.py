@@ -21,6 +21,8 @@ class EvalOptions(NamedTuple):
     crops: int | None = None
     out: Path | None = None
     precision: Precision | Literal["auto"] = "auto"
+    label_map: Path | None = None
+    """Names of the classes of a list; None: those in the list."""
     dump: Path | None = None
     """File for the scores in MMAction2's format."""
     dump_v1: Path | None = None

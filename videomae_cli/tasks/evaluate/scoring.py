@@ -1,13 +1,15 @@
-"""Compute class probabilities for the videos of a split, each from the mean over its views.
+"""Compute the scores of the videos of a split, each the mean over its views.
 
-The logits of each view become probabilities, and the probabilities of all views of a video are
-averaged (the rule of VideoMAE since August 2022, and of every other published protocol).
+The logits of each view become scores (`models/outputs`: softmax, sigmoid, or values), and the
+scores of all views of a video are averaged: the rule of VideoMAE since August 2022, and of every
+other published protocol.
 
-Shapes: V views or videos, K classes.
+Shapes: V views or videos, K classes or values.
 """
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,15 +17,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Manifest
 from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine.runtime import Runtime
+from videomae_cli.models.outputs import to_scores
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.parts import ItemOutput, PartStore
 from videomae_cli.tasks.evaluate.run_views import Run, run_views
-from videomae_cli.tasks.evaluate.scores import Scores
+from videomae_cli.tasks.evaluate.scores import Failure, Scores
+
+Outputs = NDArray[np.float32]
 
 
 def make_views(manifest: Manifest, split: str, clip: ClipSpec, protocol: Protocol) -> EvalViews:
@@ -39,24 +45,24 @@ def make_views(manifest: Manifest, split: str, clip: ClipSpec, protocol: Protoco
 
 def score_videos(
     classifier: nn.Module,
-    manifest: Manifest,
-    split: str,
+    config: ModelConfig,
     views: EvalViews,
     *,
     runtime: Runtime,
     report: Report,
+    title: str,
     store: PartStore | None = None,
     keep_views: bool = False,
 ) -> Scores:
-    """Run a classifier on a split; each process scores its share, and all return all scores.
+    """Run a classifier on videos; each process scores its share, and all return all scores.
 
     Args:
         classifier: Returns logits_VK for views.
-        manifest: The data.
-        split: The videos of which are scored.
-        views: Their test views.
+        config: What they mean.
+        views: Test views of the videos, each an item.
         runtime: Device and processes.
         report: Shows the progress.
+        title: Of the progress display.
         store: Where finished parts are kept.
         keep_views: Whether to return the logits of every view as well.
 
@@ -64,44 +70,62 @@ def score_videos(
         Stopped: A signal asked any process to stop.
     """
     classifier.eval()
-    summarize = _keep if keep_views else average_probabilities
-    run = Run(views, summarize, f"evaluating {split}", store)
+    average = partial(average_scores, config=config)
+    run = Run(views, _keep if keep_views else average, title, store)
     with explain_worker_death():
         items = list(run_views(classifier, run, runtime=runtime, report=report))
-    return _merge(manifest, split, runtime.gather(items), keep_views=keep_views)
+    items = sorted(runtime.gather(items), key=lambda item: item.number)
+    good = [item for item in items if not item.error]
+    outputs = [average(item.output) if keep_views else item.output for item in good]
+    return Scores(
+        np.array([item.number for item in good], dtype=np.int64),
+        _collect_targets(config, views, good),
+        np.array(outputs, dtype=np.float32),
+        tuple(Failure(views.videos[i.number].path, i.error) for i in items if i.error),
+        config.task,
+        config.classes or (),
+        tuple(item.output for item in good) if keep_views else None,
+    )
 
 
-def view_probabilities(logits_VK: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return probability_VK of views, NaN for a view with logits that are not finite."""
+def view_scores(logits_VK: Outputs, config: ModelConfig) -> Outputs:
+    """Return the scores (V, K) of views, NaN for a view with logits that are not finite."""
     logits = torch.from_numpy(logits_VK)
     is_finite_V1 = logits.isfinite().all(dim=-1, keepdim=True)
-    probability_VK: NDArray[np.float32] = (
-        logits.softmax(dim=-1).where(is_finite_V1, math.nan).numpy()
-    )
-    return probability_VK
+    score_VK: Outputs = to_scores(logits, config).where(is_finite_V1, math.nan).numpy()
+    return score_VK
 
 
-def average_probabilities(logits_VK: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the probabilities of a video (K,): the mean over its views."""
-    mean_K: NDArray[np.float32] = view_probabilities(logits_VK).mean(axis=0)
+def average_scores(logits_VK: Outputs, config: ModelConfig) -> Outputs:
+    """Return the scores of a video (K,): the mean over its views."""
+    mean_K: Outputs = view_scores(logits_VK, config).mean(axis=0)
     return mean_K
 
 
-def _keep(logits_VK: NDArray[np.float32]) -> NDArray[np.float32]:
+def view_probabilities(logits_VK: Outputs) -> Outputs:
+    """Return probability_VK of views of a single-label task, as `view_scores`."""
+    logits = torch.from_numpy(logits_VK)
+    is_finite_V1 = logits.isfinite().all(dim=-1, keepdim=True)
+    probability_VK: Outputs = logits.softmax(dim=-1).where(is_finite_V1, math.nan).numpy()
+    return probability_VK
+
+
+def average_probabilities(logits_VK: Outputs) -> Outputs:
+    """Return the probabilities of a video (K,) of a single-label task, as `average_scores`."""
+    mean_K: Outputs = view_probabilities(logits_VK).mean(axis=0)
+    return mean_K
+
+
+def _keep(logits_VK: Outputs) -> Outputs:
     return logits_VK
 
 
-def _merge(
-    manifest: Manifest, split: str, items: Sequence[ItemOutput], *, keep_views: bool
-) -> Scores:
-    """Sort the results of all processes by the number of the video."""
-    videos, items = manifest.split(split), sorted(items, key=lambda item: item.number)
-    good = [item for item in items if not item.error]
-    outputs = [average_probabilities(i.output) if keep_views else i.output for i in good]
-    return Scores(
-        np.array([item.number for item in good], dtype=np.int64),
-        np.array([videos[item.number].label for item in good], dtype=np.int64),
-        np.array(outputs, dtype=np.float32),
-        tuple(item.error for item in items if item.error),
-        tuple(item.output for item in good) if keep_views else None,
-    )
+def _collect_targets(
+    config: ModelConfig, views: EvalViews, items: Sequence[ItemOutput]
+) -> NDArray[np.int64] | NDArray[np.float64]:
+    """Return the labels (V,) or targets (V, K) of the videos."""
+    videos = [views.videos[item.number] for item in items]
+    if config.task == "single-label":
+        return np.array([video.label for video in videos], dtype=np.int64)
+    targets = [video.target for video in videos]
+    return np.array(targets, dtype=np.float64).reshape(len(videos), -1)

@@ -3,26 +3,21 @@
 Shapes: V videos, K classes or values.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from videomae_cli.config.model import Task
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
-from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.engine.distributed.fsdp import gather_weights
 from videomae_cli.engine.logging.metrics import Metric
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.step import NonFiniteError
-from videomae_cli.errors import CheckpointError, DataError
-from videomae_cli.models.outputs import to_scores
+from videomae_cli.errors import CheckpointError
 from videomae_cli.report import Report, Silence
-from videomae_cli.tasks.evaluate.run_views import Run, run_views
 from videomae_cli.tasks.evaluate.scores import Scores
 from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
 
@@ -32,6 +27,12 @@ METRICS: Mapping[Task, Metric] = {
     "regression": Metric("mae", higher_is_better=False),
 }
 """The validation figure that decides which checkpoint is the best."""
+FIGURES: Mapping[Task, tuple[str, ...]] = {
+    "single-label": ("top1", "mean_class", "loss", "top5"),
+    "multi-label": ("map", "loss"),
+    "regression": ("mae", "r2"),
+}
+"""What is logged of a validation."""
 MAX_NAMED = 8
 
 
@@ -53,13 +54,10 @@ def make_validation(
 
     def validate(step: int) -> dict[str, float]:
         with gather_weights(classifier):
-            if config.task == "single-label":
-                scores = score_videos(
-                    classifier, manifest, "val", views, runtime=runtime, report=Silence()
-                )
-                return _measure(scores, videos, step, report)
-            outputs = _compute_scores(classifier, config, views, runtime)
-        return _measure_outputs(outputs, videos, config.task, step, report)
+            scores = score_videos(
+                classifier, config, views, runtime=runtime, report=Silence(), title="validating"
+            )
+        return _measure(scores, videos, step, report)
 
     return validate
 
@@ -74,99 +72,24 @@ def describe_best(best: Mapping[str, float], task: Task) -> str:
     return f"best validation top-1 {100 * best['top1']:.1f} % {at}"
 
 
-def multi_label_figures(
-    target_VK: NDArray[np.float64], probability_VK: NDArray[np.float32]
-) -> dict[str, float]:
-    """Return `map`, the mean average precision over the classes that a video has, and `loss`.
-
-    The loss is the binary cross entropy of the probabilities. Without any class in the videos,
-    `map` is nan.
-    """
-    from sklearn.metrics import average_precision_score  # slow to load, needed at the first only
-
-    present = np.flatnonzero(target_VK.sum(axis=0))
-    precisions = [average_precision_score(target_VK[:, k], probability_VK[:, k]) for k in present]
-    clipped_VK = np.clip(probability_VK.astype(np.float64), 1e-12, 1 - 1e-12)
-    log_VK = target_VK * np.log(clipped_VK) + (1 - target_VK) * np.log(1 - clipped_VK)
-    mean = float(np.mean(precisions)) if precisions else float("nan")
-    return {"map": mean, "loss": float(-log_VK.mean())}
-
-
-def regression_figures(
-    target_VK: NDArray[np.float64], value_VK: NDArray[np.float32]
-) -> dict[str, float]:
-    """Return `mae`, the mean absolute error, and `r2`; means over the K values."""
-    from sklearn.metrics import mean_absolute_error, r2_score
-
-    mae = float(mean_absolute_error(target_VK, value_VK))
-    if len(target_VK) < 2:
-        return {"mae": mae}
-    return {"mae": mae, "r2": float(r2_score(target_VK, value_VK))}
-
-
-def _compute_scores(
-    classifier: nn.Module, config: ModelConfig, views: EvalViews, runtime: Runtime
-) -> dict[int, NDArray[np.float32]]:
-    """Return the scores (K,) of each video that could be decoded, by its number in the split."""
-
-    def average(logits_VK: NDArray[np.float32]) -> NDArray[np.float32]:
-        mean_K: NDArray[np.float32] = to_scores(torch.from_numpy(logits_VK), config).mean(0).numpy()
-        return mean_K
-
-    classifier.eval()
-    run = Run(views, average, "validating")
-    items = list(run_views(classifier, run, runtime=runtime, report=Silence()))
-    return {
-        item.number: item.output
-        for item in sorted(runtime.gather(items), key=lambda item: item.number)
-        if not item.error
-    }
-
-
-def _measure_outputs(
-    outputs: Mapping[int, NDArray[np.float32]],
-    videos: Sequence[Video],
-    task: Task,
-    step: int,
-    report: Report,
-) -> dict[str, float]:
-    """Return the metrics, and warn of videos without finite scores, which are left out."""
-    finite = {number: row for number, row in outputs.items() if np.isfinite(row).all()}
-    if not outputs:
-        raise DataError(
-            f"none of {len(videos):,} validation videos could be decoded",
-            "check that the videos are still where they were prepared",
-        )
-    if not finite:
-        problem = f"the outputs are not finite for any of {len(outputs):,} videos"
-        raise _failure(step, problem, "lower optim.base_lr")
-    bad = [videos[number].path for number in outputs if number not in finite]
-    if bad:
-        report.warn(
-            f"step {step:,}: validation: the outputs for {len(bad):,} of {len(outputs):,} videos"
-            f" are not finite; left out: {', '.join(bad[:MAX_NAMED])}"
-        )
-    target_VK = np.array([videos[number].target for number in finite], dtype=np.float64)
-    output_VK = np.array(list(finite.values()), dtype=np.float32)
-    measure = multi_label_figures if task == "multi-label" else regression_figures
-    return measure(target_VK, output_VK)
-
-
 def _measure(
     scores: Scores, videos: Sequence[Video], step: int, report: Report
 ) -> dict[str, float]:
-    """Return the metrics of a validation, and warn of videos without finite probabilities."""
+    """Return the figures of a validation, and warn of videos without finite outputs."""
     try:
         metrics = scores.metrics()
     except CheckpointError as error:
         raise _failure(step, error.message, error.hint) from error
     if len(scores.nonfinite):
+        what = "left out" if scores.task == "regression" else "counted as wrong"
         paths = ", ".join(videos[index].path for index in scores.nonfinite[:MAX_NAMED])
         report.warn(
             f"step {step:,}: validation: the outputs for {len(scores.nonfinite):,} of"
-            f" {len(scores.labels):,} videos are not finite; counted as wrong: {paths}"
+            f" {len(scores.target):,} videos are not finite; {what}: {paths}"
         )
-    return metrics
+    known = [name for name in FIGURES[scores.task] if name in metrics]
+    best = METRICS[scores.task].name
+    return {n: metrics[n] for n in known if n == best or not math.isnan(metrics[n])}
 
 
 def _failure(step: int, problem: str, hint: str) -> NonFiniteError:

@@ -38,7 +38,7 @@ def write_all(folder: Path) -> tuple[ScoreTable, list[Path]]:
 
 def metrics(table: ScoreTable) -> dict[str, float]:
     assert table.label_V is not None
-    return Scores(np.arange(VIDEOS), table.label_V, table.probability_VK, ()).metrics()
+    return Scores(np.arange(VIDEOS), table.label_V, table.probability_VK).metrics()
 
 
 def test_every_form_gives_the_same_probabilities_and_metrics(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def write(folder: Path, *ranks: list[str]) -> Path:
 def metrics(table: ScoreTable) -> dict[str, float]:
     assert table.label_V is not None
     numbers = np.arange(len(table.label_V))
-    return Scores(numbers, table.label_V, table.probability_VK, ()).metrics()
+    return Scores(numbers, table.label_V, table.probability_VK).metrics()
 
 
 def test_a_file_has_the_lines_of_the_original(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_different_scores_for_one_view_are_reported(tmp_path: Path) -> None:
 
 
 def test_logits_that_are_not_finite_give_no_probabilities(tmp_path: Path) -> None:
-    lines = ["a [nan, 0.0] 0 0 0", "a [1.0, 0.0] 0 0 1", "b [1.0, 0.0] 0 0 0", "b [1, 0] 0 0 1"]
+    lines = ["a [nan, 1e99] 0 0 0", "a [1.0, 0.0] 0 0 1", "b [1.0, 0.0] 0 0 0", "b [1, 0] 0 0 1"]
 
     result = read_v1_text(write(tmp_path, lines))
 

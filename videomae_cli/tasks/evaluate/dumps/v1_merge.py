@@ -117,7 +117,8 @@ def _read_file(path: Path) -> Iterator[_View]:
             if match is None:
                 raise ValueError("it is not `video_id [logits] label clip crop`")
             texts = match["logits"].replace(",", " ").split()
-            logit_K = np.array([float(text) for text in texts], dtype=np.float32)
+            with np.errstate(over="ignore"):  # infinite logits give no probabilities
+                logit_K = np.array([float(text) for text in texts], dtype=np.float32)
             if not len(logit_K):
                 raise ValueError("it has no logits")
         except ValueError as error:
