@@ -1,0 +1,57 @@
+"""Predict the labels of videos with a loaded classifier, as `videomae predict` does."""
+
+from videomae_cli.api.results import Prediction
+from videomae_cli.api.session import Session, VideoOptions, check_outputs, read_list
+from videomae_cli.data.ingest.input_videos import RejectedInput
+from videomae_cli.errors import CheckpointError, UsageError
+from videomae_cli.models.classifier import Classifier
+from videomae_cli.tasks.evaluate.options import EvalOptions, choose_protocol
+from videomae_cli.tasks.predict.items import plan_items, read_output
+from videomae_cli.tasks.predict.model import Model
+from videomae_cli.tasks.predict.options import PredictOptions
+from videomae_cli.tasks.predict.predict import run_items
+from videomae_cli.tasks.predict.result import select_labels
+
+
+def predict_videos(
+    session: Session, videos: object, options: PredictOptions, video_options: VideoOptions
+) -> list[Prediction]:
+    """Return the predictions for a video or a list, in this order; raises as `Model.predict`."""
+    if options.top_k < 1:
+        raise UsageError(f"top_k={options.top_k}: must be 1 or more", "use top_k=5")
+    classifier = _require_classifier(session, options)
+    config = session.config
+    wanted = EvalOptions(protocol=options.protocol, clips=options.clips, crops=options.crops)
+    protocol = choose_protocol(config, wanted, session.report)
+    clip = protocol.apply(config.clip()).candidates()
+    model = Model(session.loaded, classifier, protocol, clip)
+    found = read_list(session, videos, protocol, clip, video_options)
+    items = plan_items(found.inputs, clip, protocol, options).items
+    with session.lock:
+        outputs = list(
+            run_items(model, found.inputs, items, options, session.runtime, session.report)
+        )
+    predictions = []
+    for output in check_outputs(session, outputs, found, video_options):
+        video = found.inputs.videos[output.number]
+        for one in read_output(output, items[output.number], video):
+            assert not isinstance(one, RejectedInput), "the outputs have been checked"
+            classes = config.classes or ()
+            top = select_labels(one.score_K, classes, model.task, options.top_k)
+            predictions.append(Prediction(one.video, classes, one.score_K, top, model.task))
+    return predictions
+
+
+def _require_classifier(session: Session, options: PredictOptions) -> Classifier:
+    file = session.loaded.file
+    if not isinstance(session.network, Classifier):
+        raise CheckpointError(
+            f"{file}: a checkpoint of kind {session.config.kind} has no classes to predict",
+            "fine-tune it first: videomae finetune; its features need no classes",
+        )
+    if session.is_untrained and not options.allow_untrained_head:
+        raise CheckpointError(
+            f"{file}: its head was never trained, so its predictions mean nothing",
+            "fine-tune it first: videomae finetune; or give allow_untrained_head=True",
+        )
+    return session.network
