@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from videomae_cli.api.log import LogReport
+from videomae_cli.api.messages import LogReport, explain_errors
 from videomae_cli.api.model import Model
 from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.engine.local_runtime import LocalRuntime
@@ -39,13 +39,15 @@ def load(
     Raises:
         CheckpointError: The weights are missing, damaged, unsafe or of an unknown format, or have
             values that are not finite.
-        UsageError: There is no such device.
-        RecipeError: The device does not support the precision.
+        UsageError: There is no such device, or it does not support the precision.
     """
-    runtime = LocalRuntime(device, precision, workers=workers)
-    report = LogReport()
-    loaded = read_run(Path(path))
-    for sentence in (*loaded.report.assumed, *([loaded.warning] if loaded.warning else [])):
+    with explain_errors():
+        return _load(Path(path), LocalRuntime(device, precision, workers=workers))
+
+
+def _load(path: Path, runtime: LocalRuntime) -> Model:
+    loaded, report = read_run(path), LogReport()
+    for sentence in (*loaded.report.assumed, *filter(None, [loaded.warning])):
         report.warn(f"{loaded.file}: {sentence}")
     require_finite(loaded.weights, loaded.file, loaded.origins)
     with torch.random.fork_rng(devices=[]):  # weights are drawn, and then replaced

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from videomae_cli.api.features import Level, compute_features
-from videomae_cli.api.log import LogReport
+from videomae_cli.api.messages import LogReport, explain_errors, require_positive
 from videomae_cli.api.masking import mask_video, reconstruct_video
 from videomae_cli.api.predictions import predict_videos
 from videomae_cli.api.results import Features, MaskedClip, Prediction, Reconstruction
@@ -132,7 +132,9 @@ class Model:
             top_k, protocol, clips, crops, allow_untrained_head=allow_untrained_head
         )
         reading = VideoOptions(fps, skip_unreadable)
-        predictions = predict_videos(self._session, videos, options, reading)
+        with explain_errors():
+            require_positive(top_k=top_k, clips=clips, crops=crops)
+            predictions = predict_videos(self._session, videos, options, reading)
         return predictions if isinstance(videos, list | tuple) else predictions[0]
 
     def features(
@@ -168,7 +170,9 @@ class Model:
         options = FeatureOptions(Path(), level=level, pooling=pooling, layer=layer)
         options = options._replace(protocol=protocol, clips=clips, crops=crops)
         reading = VideoOptions(fps, skip_unreadable)
-        return compute_features(self._session, videos, options, reading)
+        with explain_errors():
+            require_positive(clips=clips, crops=crops)
+            return compute_features(self._session, videos, options, reading)
 
     def mask(
         self,
@@ -195,7 +199,8 @@ class Model:
             RecipeError: The mask is impossible on the tokens of this model.
         """
         options = Options(strategy=strategy, ratio=ratio, seed=seed)
-        return mask_video(self._session, video, options, fps)
+        with explain_errors():
+            return mask_video(self._session, video, options, fps)
 
     def reconstruct(
         self,
@@ -225,4 +230,5 @@ class Model:
             DataError, UsageError, RecipeError: As in `mask`.
         """
         options = Options(strategy=strategy, ratio=ratio, seed=seed, target_stats=target_stats)
-        return reconstruct_video(self._session, video, options, fps)
+        with explain_errors():
+            return reconstruct_video(self._session, video, options, fps)

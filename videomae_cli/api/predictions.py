@@ -3,7 +3,7 @@
 from videomae_cli.api.results import Prediction
 from videomae_cli.api.session import Session, VideoOptions, check_outputs, read_list
 from videomae_cli.data.ingest.input_videos import RejectedInput
-from videomae_cli.errors import CheckpointError, UsageError
+from videomae_cli.errors import CheckpointError
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.tasks.evaluate.options import EvalOptions, choose_protocol
 from videomae_cli.tasks.predict.items import plan_items, read_output
@@ -17,8 +17,6 @@ def predict_videos(
     session: Session, videos: object, options: PredictOptions, video_options: VideoOptions
 ) -> list[Prediction]:
     """Return the predictions for a video or a list, in this order; raises as `Model.predict`."""
-    if options.top_k < 1:
-        raise UsageError(f"top_k={options.top_k}: must be 1 or more", "use top_k=5")
     classifier = _require_classifier(session, options)
     config = session.config
     wanted = EvalOptions(protocol=options.protocol, clips=options.clips, crops=options.crops)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
-from videomae_cli.api.log import LogReport
+from videomae_cli.api.messages import LogReport
 from videomae_cli.api.videos import VideoList, as_list, describe_rejected, read_videos, require_rate
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.config.clip import ClipSpec

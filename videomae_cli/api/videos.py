@@ -161,10 +161,13 @@ def require_rate(name: str, fps: float, reason: str) -> None:
 def describe_rejected(rejected: Sequence[RejectedInput], count: int) -> DataError:
     """Return the error that names the videos which cannot be read."""
     first = "; ".join(f"{printable(one.name)}: {one.reason}" for one in rejected[:3])
+    if count == 1:
+        return DataError(first, "give the path of a video, or of a folder of frames")
     return DataError(
         f"{len(rejected):,} of {count:,} videos cannot be read: {first}"
         + ("; ..." if len(rejected) > 3 else ""),
-        "replace or leave out these files, or give skip_unreadable=True",
+        "replace these files or leave them out"
+        + (", or give skip_unreadable=True" if len(rejected) < count else ""),
     )
 
 

@@ -6,12 +6,12 @@ group of processes (each process of a distributed program has its own), no setti
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import torch
 
 from videomae_cli.engine.runtime import Precision, detect_device_type, resolve_precision
-from videomae_cli.errors import UsageError
+from videomae_cli.errors import RecipeError, UsageError
 
 Value = TypeVar("Value")
 Row = TypeVar("Row")
@@ -27,8 +27,8 @@ class LocalRuntime:
         workers: Number of worker processes; 0: this process decodes.
 
     Raises:
-        UsageError: There is no such device, or the number is negative.
-        RecipeError: The device does not support the precision.
+        UsageError: There is no such device, it does not support the precision, or the number is
+            negative.
     """
 
     rank = 0
@@ -44,7 +44,7 @@ class LocalRuntime:
         if workers < 0:
             raise UsageError(f"workers={workers}: must be 0 or more", "use workers=0 or workers=2")
         self.device: torch.device = _find_device(device)
-        self.precision: Precision = resolve_precision(precision, self.device.type)
+        self.precision: Precision = _resolve(precision, self.device.type)
         self.workers = workers
 
     def worker_count(self, requested: int | Literal["auto"]) -> int:
@@ -75,6 +75,17 @@ class LocalRuntime:
     def gather(self, rows: list[Row]) -> list[Row]:
         """Return the rows."""
         return rows
+
+
+def _resolve(precision: Precision | Literal["auto"], device_type: str) -> Precision:
+    names = ("auto", *get_args(Precision))
+    if precision not in names:
+        raise UsageError(f"precision {precision!r} is unknown", f"one of {', '.join(names)}")
+    try:
+        return resolve_precision(precision, device_type)
+    except RecipeError as error:
+        message = error.message.removeprefix("train.precision: ")
+        raise UsageError(message, "use bf16, fp32 or auto") from error
 
 
 def _find_device(name: str | torch.device | None) -> torch.device:
