@@ -41,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "load_model": {"run_dir"},
     "evaluate": {*SHARED_ROOMS, "prepare"},  # a list of videos is prepared before it is evaluated
     "predict": {*SHARED_ROOMS, "evaluate"},
+    "probe": {*SHARED_ROOMS, "evaluate"},
     "diagnose": SHARED_ROOMS,
     "train": {*SHARED_ROOMS, "evaluate", "diagnose"},
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from videomae_cli.errors import RecipeError
 
 
+def format_size(size: int | tuple[int, int] | None) -> str:
+    """Return a clip size as --size takes it: 224, or 96x160 for a height and a width."""
+    return f"{size[0]}x{size[1]}" if isinstance(size, tuple) else str(size)
+
+
 @dataclass(frozen=True)
 class TokenGrid:
     """Frames and pixels of a clip, and its division into tokens.
@@ -45,6 +50,11 @@ class TokenGrid:
                     f"{name} {size} is not a multiple of {unit} {part}",
                     f"use {nearest}, or another {unit}",
                 )
+
+    @property
+    def size(self) -> int | tuple[int, int]:
+        """Height and width of a clip: one number for squares, as in a recipe."""
+        return self.height if self.height == self.width else (self.height, self.width)
 
     @property
     def t(self) -> int:

@@ -10,7 +10,7 @@ import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 # control characters, line separators, changes of the direction of writing, lone surrogates
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -38,6 +38,17 @@ def printable(text: str, *, keep_lines: bool = False) -> str:
 def encodable(text: str) -> str:
     """Return text that UTF-8 can encode: as `printable`, but only lone surrogates are escaped."""
     return _SURROGATE.sub(lambda match: escape(match.group()), text)
+
+
+def make_encodable(value: Any) -> Any:
+    """Return a value with `encodable` text, in tuples, lists and dicts too."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, tuple | list):
+        return type(value)(map(make_encodable, value))
+    if isinstance(value, dict):
+        return {key: make_encodable(one) for key, one in value.items()}
+    return value
 
 
 def is_encodable(path: object) -> bool:

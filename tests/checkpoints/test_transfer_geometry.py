@@ -26,19 +26,6 @@ def test_a_still_clip_gets_the_same_tokens_at_any_depth(old: int, new: int) -> N
     assert f"tubelets {old} to {new} frames" in change
 
 
-@pytest.mark.parametrize(("old", "new"), [(1, 3), (3, 1), (4, 3)])
-def test_a_grey_clip_gets_the_same_tokens_with_any_channels(old: int, new: int) -> None:
-    torch.manual_seed(0)
-    weight = torch.randn(5, old, 2, 4, 4, dtype=torch.float64)
-    grey = torch.randn(1, 2, 4, 4, dtype=torch.float64)
-
-    fitted, change = fit_patch_embed(weight, TokenGrid(4, 8, 8, patch=4, channels=new))
-
-    expected = embed(weight, grey.expand(old, -1, -1, -1))
-    torch.testing.assert_close(embed(fitted, grey.expand(new, -1, -1, -1)), expected)
-    assert change == f"channels {old} to {new}, averaged"
-
-
 def test_a_fitting_embedding_is_unchanged_and_an_impossible_change_is_refused() -> None:
     weight = torch.randn(5, 3, 2, 4, 4)
     grid = TokenGrid(4, 8, 8, patch=4)

@@ -150,7 +150,7 @@ def test_help_fits_a_terminal_of_80_columns(
     for name in ("", *COMMANDS):
         assert run([*name.split(), "--help"]) == 0
         shown = capsys.readouterr().out
-        if "..." in shown.replace("[ARGS]...", "").replace("|FILE]...", ""):
+        if "..." in re.sub(r"(\[ARGS|\[INPUTS|\|FILE)\]\.\.\.", "", shown):
             faults.append(f"videomae {name}: a text is cut short")
         if max(map(len, shown.splitlines())) > 80:
             faults.append(f"videomae {name}: a line is longer than 80 columns")
@@ -168,8 +168,12 @@ def test_a_command_has_at_most_thirteen_visible_flags() -> None:
         for name, command in COMMANDS.items()
     }
 
-    # what a list may say has no other place: three columns, an encoding, and what its labels are
-    assert {name: count for name, count in counts.items() if count > MAX_FLAGS} == {"prepare": 16}
+    # what a list may say has no other place: three columns, an encoding, and what its labels are;
+    # scores come and go in the formats of other software, and have their baselines; features are
+    # described by level, pooling, layer and format, have the views of eval and the windows of
+    # predict, and three flags use them once they are there
+    many = {name: count for name, count in counts.items() if count > MAX_FLAGS}
+    assert many == {"prepare": 16, "eval": 16, "features": 20}
 
 
 def test_only_deprecated_flags_are_hidden() -> None:

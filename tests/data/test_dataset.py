@@ -16,7 +16,7 @@ from tests.data.make_clips import write_clip
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
-from videomae_cli.data import decode, transforms
+from videomae_cli.data import decode
 from videomae_cli.data.batches import AnyBatch, collate
 from videomae_cli.data.dataset import FinetuneClips, PretrainClips
 from videomae_cli.data.decode import read_frames
@@ -28,7 +28,7 @@ from videomae_cli.data.frame_sampling import (
     segment_test_indices,
 )
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.resize import resize_short_side
+from videomae_cli.data.resize import center_crop, resize_short_side
 from videomae_cli.errors import DataError, RecipeError
 
 CLIP = ClipSpec(frames=4, stride_frames=2, size=32, patch=8)
@@ -79,7 +79,7 @@ def test_the_clip_contains_the_frames_of_the_rule_as_channel_time_row_column(roo
     clip = PretrainClips(rows(), root, CLIP, PLAIN, 0)[0, 0].clip[0]
 
     possible = [
-        transforms.center_crop(read_frames(root / "0.mp4", pretrain_indices(30, 4, 2, start)), 32)
+        center_crop(read_frames(root / "0.mp4", pretrain_indices(30, 4, 2, start)), 32, 32)
         for start in pretrain_start_range(30, 4, 2)
     ]
     matching = [

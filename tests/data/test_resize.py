@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from videomae_cli.data.resize import resize_linear
+from videomae_cli.data.resize import resize_linear, resize_short_side, resize_to_cover
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:
@@ -71,3 +71,39 @@ def test_frames_of_the_right_size_are_returned_unchanged() -> None:
     frames = noise(2, 16, 24)
 
     assert resize_linear(frames, 16, 24) is frames
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (32, 24), (20, 20), (7, 31), (241, 13)])
+@pytest.mark.parametrize("size", [5, 16, 33])
+def test_covering_a_square_is_resizing_the_short_side(shape: tuple[int, int], size: int) -> None:
+    frames = noise(1, *shape)
+
+    assert (resize_to_cover(frames, size, size) == resize_short_side(frames, size)).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "resized"),
+    [
+        ((24, 32), (12, 40), (30, 40)),
+        ((24, 32), (30, 10), (30, 40)),
+        ((100, 30), (6, 10), (33, 10)),
+        ((240, 320), (96, 160), (120, 160)),
+        ((320, 240), (96, 160), (213, 160)),
+        ((96, 160), (96, 160), (96, 160)),
+    ],
+)
+def test_a_frame_covers_a_rectangle_with_one_side_exact_and_the_other_rounded_down(
+    shape: tuple[int, int], target: tuple[int, int], resized: tuple[int, int]
+) -> None:
+    assert resize_to_cover(noise(1, *shape), *target).shape[1:3] == resized
+
+
+@pytest.mark.parametrize("channels", [1, 2, 8])
+def test_channels_are_resized_one_by_one(channels: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 9, 14, channels), dtype=np.uint8)
+
+    resized = resize_linear(frames, 7, 6)
+
+    for channel in range(channels):
+        copies = frames[..., [channel] * 3]
+        assert (resized[..., channel] == resize_linear(copies, 7, 6)[..., 0]).all()

@@ -10,6 +10,7 @@ from torchvision.transforms.v2 import functional as oracle
 
 from videomae_cli.data import transforms
 from videomae_cli.data.erasing import draw_erase_box, erase_
+from videomae_cli.data.resize import center_crop
 from videomae_cli.errors import RecipeError
 
 RNG = np.random.default_rng
@@ -56,7 +57,7 @@ def test_multiscale_crops_cut_the_sides_and_places_of_the_rule() -> None:
         for place, (across, down) in enumerate(places):
             rng = Script(shape, place)
 
-            out = transforms.multiscale_crop(clip, 40, rng)  # type: ignore[arg-type]
+            out = transforms.multiscale_crop(clip, 40, 40, rng)  # type: ignore[arg-type]
 
             top, left = (128 - height) // 4 * down, (170 - width) // 4 * across
             cut = clip[1, top : top + height, left : left + width]
@@ -68,7 +69,7 @@ def test_multiscale_takes_a_side_close_to_the_output_size_without_resizing() -> 
     clip = noise(3, 66, 90)  # 66 is within 2 pixels of 64
     known = {clip[0, y : y + 64, x : x + 64].tobytes() for y in range(3) for x in range(27)}
 
-    crops = [transforms.multiscale_crop(clip, 64, RNG(seed)) for seed in range(60)]
+    crops = [transforms.multiscale_crop(clip, 64, 64, RNG(seed)) for seed in range(60)]
 
     assert sum(crop[0].tobytes() in known for crop in crops) >= 3
     assert all(crop.shape == (3, 64, 64, 3) for crop in crops)
@@ -77,7 +78,7 @@ def test_multiscale_takes_a_side_close_to_the_output_size_without_resizing() -> 
 def test_multiscale_does_not_cut_beyond_a_frame_two_pixels_too_small() -> None:
     clip = np.full((1, 62, 62, 3), 200, np.uint8)
 
-    crops = [transforms.multiscale_crop(clip, 64, RNG(seed)) for seed in range(30)]
+    crops = [transforms.multiscale_crop(clip, 64, 64, RNG(seed)) for seed in range(30)]
 
     assert all((crop == 200).all() for crop in crops)
 
@@ -85,9 +86,9 @@ def test_multiscale_does_not_cut_beyond_a_frame_two_pixels_too_small() -> None:
 def test_random_resized_crop_is_plain_bilinear_of_a_box_within_the_area() -> None:
     clip = noise(2, 60, 80)
     for seed in range(20):
-        out = transforms.random_resized_crop(clip, 32, RNG(seed), (0.08, 1.0))
+        out = transforms.random_resized_crop(clip, 32, 32, RNG(seed), (0.08, 1.0))
 
-        top, left, height, width = transforms._draw_box(RNG(seed), 60, 80, (0.08, 1.0))
+        top, left, height, width = transforms._draw_box(RNG(seed), 60, 80, (0.08, 1.0), 1.0)
         pixels = torch.from_numpy(clip[:, top : top + height, left : left + width].copy())
         plain = oracle.resize(
             pixels.permute(0, 3, 1, 2).float(), [32, 32], antialias=False
@@ -100,7 +101,7 @@ def test_random_resized_crop_is_plain_bilinear_of_a_box_within_the_area() -> Non
 def test_random_resized_crop_falls_back_to_the_centre_of_a_strip() -> None:
     clip = coded(1, 12, 200)
 
-    out = transforms.random_resized_crop(clip, 8, RNG(0), (0.9, 1.0))  # no such box fits
+    out = transforms.random_resized_crop(clip, 8, 8, RNG(0), (0.9, 1.0))  # no such box fits
 
     assert out.shape == (1, 8, 8, 3)
     columns = out[0, 0, :, 1].astype(int)
@@ -111,10 +112,10 @@ def test_random_resized_crop_falls_back_to_the_centre_of_a_strip() -> None:
 def test_center_crop_takes_the_middle_and_enlarges_a_small_video() -> None:
     clip = coded(2, 40, 61)
 
-    out = transforms.center_crop(clip, 40)
+    out = center_crop(clip, 40, 40)
 
     assert (out == clip[:, :, 10:50]).all()  # 10.5 to even
-    assert transforms.center_crop(coded(2, 12, 9), 32).shape == (2, 32, 32, 3)
+    assert center_crop(coded(2, 12, 9), 32, 32).shape == (2, 32, 32, 3)
 
 
 def test_flip_mirrors_columns_only() -> None:

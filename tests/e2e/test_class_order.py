@@ -48,7 +48,8 @@ def renamed(data: Path, out: Path, names: dict[str, str]) -> Path:
 
 def evaluate(model: Path, data: Path, out: Path) -> dict[str, object]:
     line = ["eval", "--checkpoint", f"{model}", "--data", f"{data}", "--out", f"{out}"]
-    assert app.run([*line, "--split", "train", "--clips", "1", "--crops", "1"]) == 0
+    line += ["--split", "train", "--clips", "1", "--crops", "1", "--allow-untrained-head"]
+    assert app.run(line) == 0
     scores = np.load(out / "scores.npz")
     result = json.loads((out / "result.json").read_text())
     by_path = {
@@ -92,7 +93,7 @@ def test_names_and_numbers_are_matched_with_a_warning_or_refused(
     printed = capsys.readouterr()
     assert "only numbers its 12 classes: assuming 0 = a, 1 = b, 2 = c" in printed.err
     line = ["eval", "--checkpoint", f"{model}", "--data", f"{from_one}", "--split", "train"]
-    assert app.run(line) == 3
+    assert app.run([*line, "--allow-untrained-head"]) == 3
     error = capsys.readouterr().err
     assert "data: 1, 10, 11, 12, 2, ... (12); checkpoint: 0, 1, 2, 3, 4, ... (12)" in error
     assert "only in the data: 12" in error

@@ -21,9 +21,8 @@ def refuse(constant: str) -> None:
 
 
 def evaluate(model: Path, data: Path) -> int:
-    return app.run(
-        ["eval", "--checkpoint", f"{model}", "--data", f"{data}", "--precision", "fp32", "--json"]
-    )
+    line = ["eval", "--checkpoint", f"{model}", "--data", f"{data}", "--precision", "fp32"]
+    return app.run([*line, "--json", "--allow-untrained-head"])
 
 
 def write_classifier(folder: Path, weight: float) -> Path:

@@ -39,7 +39,7 @@ def test_the_whole_walk(
     assert "autoencoder" in config["derived_from"][-1]
 
     assert app.run(["eval", "--clips", "5", "--crops", "3"]) == 0
-    assert "(5 x 3 views, 6 val videos, 0 undecodable)" in capsys.readouterr().out
+    assert "(5 x 3 views, 32, softmax mean, 6 of 6 val videos)" in capsys.readouterr().out
     scores = np.load(tuned / "eval/val-5x3/scores.npz")
     assert scores["probability"].shape == (6, 2)
     np.testing.assert_allclose(scores["probability"].sum(axis=1), 1, atol=1e-5)
@@ -83,7 +83,7 @@ def test_evaluation_never_replaces_a_video_that_cannot_be_decoded(
     assert app.run(["eval", "--checkpoint", f"{tmp_path}/run", "--data", str(broken)]) == 0
 
     told = capsys.readouterr()
-    assert "5 val videos, 1 undecodable" in told.out
+    assert "5 of 6 val videos, 1 unreadable" in told.out
     assert "clip gone.mp4" in told.err
 
 

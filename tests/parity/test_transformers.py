@@ -1,5 +1,6 @@
 """Folders of videomae and of `transformers`, if installed, give the same outputs in both."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ TOKENS = ModelConfig(kind="encoder", encoder=STACK, grid=CLASSIFIER.grid, norm_o
 BARE = TOKENS.model_copy(update={"norm_of": None})
 CONFIGS = {"mean": CLASSIFIER, "first": FIRST, "patch": AUTOENCODER, "pixels": PIXELS}
 CONFIGS |= {"tokens": TOKENS, "bare": BARE}
+WIDE = replace(CLASSIFIER.grid, height=32, width=48)
+CONFIGS["wide"] = CLASSIFIER.model_copy(update={"grid": WIDE})
 CLASSES = {
     "autoencoder": "VideoMAEForPreTraining",
     "classifier": "VideoMAEForVideoClassification",
@@ -59,7 +62,8 @@ def theirs_from(folder: Path, config: ModelConfig) -> tuple[nn.Module, dict[str,
 def agree(ours: nn.Module, theirs: nn.Module) -> None:
     """Compare the outputs for one clip."""
     torch.manual_seed(1)
-    pixels = torch.randint(0, 256, (2, 3, 4, 32, 32), dtype=torch.uint8)
+    width = 32 if isinstance(ours, Autoencoder) else ours.encoder.grid.width
+    pixels = torch.randint(0, 256, (2, 3, 4, 32, width), dtype=torch.uint8)
     video = normalize_clip(pixels).transpose(1, 2)
     if isinstance(ours, Autoencoder):
         order = torch.rand(2, ours.grid.tokens).argsort(dim=1)

@@ -11,8 +11,8 @@ class Hints(NamedTuple):
     """Of the encoder."""
     decoder_heads: int | None = None
     frames: int | None = None
-    size: int | None = None
-    """Height and width of a clip, pixels."""
+    size: int | tuple[int, int] | None = None
+    """Height and width of a clip, pixels: one number for squares."""
     is_guess: bool = False
     """Whether these are used only if the files beside the weights do not state them."""
 

@@ -13,6 +13,12 @@ from typing import Any, Literal, NamedTuple
 
 from videomae_cli.checkpoints.hints import NO_HINTS, NO_SIDE_INFO, Hints, SideInfo
 from videomae_cli.checkpoints.keymap import Kind, Weights, list_names
+from videomae_cli.config.clip import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    LUMA_WEIGHTS,
+    reduce_to_luma,
+)
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.transformer import TransformerConfig
@@ -66,7 +72,8 @@ def infer_model_config(
         fields |= _infer_autoencoder(weights, values, side_info, fields["grid"])
     elif kind == "classifier":
         fields |= _infer_classes(weights, values, side_info)
-    config = ModelConfig(**(fields | dict(side_info.fields)))
+    fields = _infer_statistics(fields["grid"].channels, values) | fields | dict(side_info.fields)
+    config = ModelConfig(**fields)
     return InferredConfig(config, (*values.assumed, *side_info.assumed))
 
 
@@ -77,17 +84,29 @@ def _infer_input(weights: Weights, values: "_Values") -> dict[str, Any]:
     if patch != columns:
         raise CheckpointError(f"{name}: patch {patch}x{columns} is not square")
     size = values.choose("size", "input_size", SIZE)
+    height, width = (size, size) if isinstance(size, int) else size
     encoder = _infer_transformer(weights, "encoder.", values)
     frames = values.choose("frames", "num_frames", FRAMES)
+    assert isinstance(frames, int), "only a size may be two numbers"
     try:
-        grid = TokenGrid(
-            frames=frames, height=size, width=size, tubelet=tubelet, patch=patch, channels=channels
-        )
+        grid = TokenGrid(frames, height, width, tubelet=tubelet, patch=patch, channels=channels)
     except RecipeError as error:
         raise CheckpointError(error.message, error.hint) from error
     if grid.tokens > MAX_TOKENS:
         raise CheckpointError(f"clips of {grid.tokens:,} tokens, more than {MAX_TOKENS:,}")
     return {"encoder": encoder, "grid": grid}
+
+
+def _infer_statistics(channels: int, values: "_Values") -> dict[str, tuple[float, ...]]:
+    """Return mean and std of pixels that are not RGB: those of ImageNet's luma, in each channel."""
+    if channels == len(LUMA_WEIGHTS):
+        return {}
+    mean, std = reduce_to_luma(IMAGENET_MEAN), reduce_to_luma(IMAGENET_STD)
+    values.assumed.append(
+        f"pixels normalised by the mean {mean:.3f} and std {std:.3f} of ImageNet in grey, in each"
+        f" of {channels} channel{'s' if channels > 1 else ''}; not stored in the file"
+    )
+    return {"mean": (mean,) * channels, "std": (std,) * channels}
 
 
 class _Values:
@@ -98,9 +117,9 @@ class _Values:
         self.training_args = training_args
         self.assumed: list[str] = []
 
-    def choose(self, name: str, argument: str, convention: int) -> int:
-        """Return a positive integer; the convention is the value of the published models."""
-        hint: int | None = getattr(self.hints, name, None)
+    def choose(self, name: str, argument: str, convention: int) -> int | tuple[int, int]:
+        """Return a positive integer, or a hint; `convention`: value of the published models."""
+        hint: int | tuple[int, int] | None = getattr(self.hints, name, None)
         if hint is not None:
             return hint
         value, source = self.training_args.get(argument), FROM_ARGUMENTS

@@ -5,8 +5,8 @@ normalises after pooling with a new norm (weight 1, bias 0); MAE-ST moves the pr
 Learned position embeddings are interpolated for another grid, linearly in time and bicubically in
 space, as in PySlowFast; fixed ones are computed, not stored.
 
-Every change of the tubelet depth keeps the embedding of a clip of identical frames; every change of
-the channels keeps the embedding of a grey clip.
+Every change of the tubelet depth keeps the embedding of a clip of identical frames. Changes of the
+channels are in `channel_transfer.py`.
 """
 
 from collections.abc import Sequence
@@ -185,7 +185,7 @@ def interpolate_positions(
 
 
 def fit_patch_embed(weight_DCtpp: Tensor, grid: TokenGrid) -> tuple[Tensor, str]:
-    """Inflate or collapse the tubelet depth of an embedding, and average its channels.
+    """Inflate or collapse the tubelet depth of an embedding.
 
     Returns:
         The weight, and a description of the change; empty if there is none.
@@ -193,22 +193,17 @@ def fit_patch_embed(weight_DCtpp: Tensor, grid: TokenGrid) -> tuple[Tensor, str]
     Raises:
         CheckpointError: Neither tubelet depth divides the other, or patch sizes differ.
     """
-    _, channels, depth, patch, _ = weight_DCtpp.shape
+    _, _, depth, patch, _ = weight_DCtpp.shape
     if patch != grid.patch:
         raise CheckpointError(
             f"{PATCH_EMBED} has patches of {patch} pixels, the recipe has {grid.patch}",
             f"set clip.patch to {patch}",
         )
-    changes = []
-    if depth != grid.tubelet:
-        weight_DCtpp = _fit_depth(weight_DCtpp, grid.tubelet)
-        how = "repeated and divided" if depth < grid.tubelet else "summed over time"
-        changes.append(f"tubelets {depth} to {grid.tubelet} frames, {how}")
-    if channels != grid.channels:
-        mean = weight_DCtpp.mean(dim=1, keepdim=True) * channels / grid.channels
-        weight_DCtpp = mean.repeat(1, grid.channels, 1, 1, 1)
-        changes.append(f"channels {channels} to {grid.channels}, averaged")
-    return weight_DCtpp, "; ".join(changes)
+    if depth == grid.tubelet:
+        return weight_DCtpp, ""
+    how = "repeated and divided" if depth < grid.tubelet else "summed over time"
+    change = f"tubelets {depth} to {grid.tubelet} frames, {how}"
+    return _fit_depth(weight_DCtpp, grid.tubelet), change
 
 
 def _fit_depth(weight_DCtpp: Tensor, depth: int) -> Tensor:

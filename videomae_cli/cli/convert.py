@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from videomae_cli.cli.options import JsonOption, count_option
+from videomae_cli.cli.options import JsonOption, count_option, parse_size, size_option
 
 
 def convert(
@@ -60,8 +60,8 @@ def convert(
         int | None, count_option("Frames in a clip, if SRC does not state them.", "16")
     ] = None,
     size: Annotated[
-        int | None,
-        count_option("Height and width of a clip, if SRC does not state them.", "224"),
+        str | None,
+        size_option("Height and width of a clip, if SRC does not state them.", "224"),
     ] = None,
     ema: Annotated[
         bool, typer.Option("--ema", help="Read the moving average (model_ema) of SRC.")
@@ -115,7 +115,7 @@ def convert(
             "leave out --inspect",
         )
     report = console.make_report(json_output=json_output)
-    hints = Hints(heads, decoder_heads, frames, size)
+    hints = Hints(heads, decoder_heads, frames, parse_size(size))
     refusal = None
     if destination is None:
         inspection = inspect_file.run(source, report, hints=hints, ema=ema)

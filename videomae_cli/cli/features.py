@@ -1,7 +1,8 @@
 """`videomae features`."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -9,6 +10,14 @@ from videomae_cli.cli import options
 
 
 def features(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUTS",
+            help="Files, folders, patterns, or - for a list on stdin; else --data.",
+            show_default=False,
+        ),
+    ] = None,
     checkpoint: Annotated[
         str | None,
         options.run_option(
@@ -26,8 +35,8 @@ def features(
         Path, typer.Option("--out", metavar="DIR", help="Directory of the features.")
     ] = Path("features"),
     level: Annotated[
-        Literal["clip", "video", "token"],
-        typer.Option(help="What one row is: a clip, a video, or all tokens of a view."),
+        Literal["clip", "window", "video", "token"],
+        typer.Option(help="What one row is; token: all tokens of a view."),
     ] = "clip",
     pooling: Annotated[
         Literal["mean", "tokens", "per-slice"] | None,
@@ -58,6 +67,18 @@ def features(
     crops: Annotated[
         int | None, options.count_option("Crops per clip.", "from the checkpoint, else 1", most=3)
     ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, metavar="SECONDS", help="Duration of a window.", show_default=False
+        ),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, metavar="SECONDS", help="From window to window.", show_default="--window"
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Compute part I of N, as a job of an array (from 1)."),
@@ -79,7 +100,7 @@ def features(
     devices: options.DevicesOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
-    """Compute features of videos with the encoder of a checkpoint.
+    """Compute features of videos with any checkpoint.
 
     The same command continues an interrupted run. --plot and --nearest without
     --checkpoint use the features that --out contains.
@@ -101,11 +122,16 @@ def features(
     from videomae_cli.tasks.features.options import FeatureOptions, parse_share
 
     report = console.make_report(json_output=json_output)
-    share, answer, has_failed = parse_share(shard), {}, False
+    share, has_failed = parse_share(shard), False
+    answer: dict[str, Any] = {}
     if checkpoint is None and plot is None and nearest is None:
         raise UsageError(
             "no checkpoint given", "--checkpoint RUN, a file of weights, or random:RECIPE"
         )
+    if inputs and data is not None:
+        raise UsageError("--data and videos are both given", "leave out one of them")
+    if window is not None and level == "clip":
+        level = "window"
     if checkpoint is not None:
         from videomae_cli.tasks.features import features as task
 
@@ -114,10 +140,20 @@ def features(
             raise typer.Exit(code)
         chosen = FeatureOptions(
             *(out, data, tuple(split or ()), level, pooling, layer, file_format),
-            *(protocol, clips, crops, share, precision),
+            *(protocol, clips, crops, window, hop, share, precision),
         )
-        result = task.run(checkpoint, report, chosen)
+        result = task.run(checkpoint, report, chosen, tuple(inputs or ()))
         answer, has_failed = result.as_json(), bool(result.rejected)
+    is_main = os.environ.get("RANK", "0") == "0"
+    if plot is not None and is_main:
+        from videomae_cli.tasks.features.plot import write_plot
+
+        answer["plot"] = str(write_plot(out, plot, report))
+    if nearest is not None and is_main:
+        from videomae_cli.tasks.features.nearest import find_nearest
+
+        found = find_nearest(out, nearest, count, report)
+        answer["nearest"] = [one._asdict() for one in found]
     if json_output:
         console.print_json(answer)
     if has_failed:

@@ -43,7 +43,6 @@ def finetune(
       videomae finetune --recipe small-data-vits-finetune --checkpoint scratch
     """
     from videomae_cli.cli import console, recipe_options
-    from videomae_cli.cli.dry_run import show_estimate
     from videomae_cli.engine.distributed.slurm import join_step
 
     join_step()
@@ -64,7 +63,7 @@ def finetune(
         raise typer.Exit(code)
     run_dir = choose_run_dir(recipe_options.run_name(chosen), out=out, resume=resume, is_fork=fork)
     if dry_run:
-        show_estimate(
+        recipe_options.show_estimate(
             resolved,
             run_dir,
             resume=resume,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from videomae_cli.config import recipe_paths as library
+from videomae_cli.errors import UsageError
 
 RUNS = Path("runs")
 
@@ -36,6 +37,24 @@ def complete_protocol(incomplete: str) -> Iterator[str]:
 def count_option(help_text: str, default: str, *, most: int | None = None) -> Any:
     """Describe an optional number from 1 on, and what stands for it if it is not given."""
     return typer.Option(min=1, max=most, metavar="N", help=help_text, show_default=default)
+
+
+def size_option(help_text: str, default: str) -> Any:
+    """Describe an optional clip size, N or HxW, and what stands for it if it is not given."""
+    return typer.Option(metavar="N|HxW", help=help_text, show_default=default)
+
+
+def parse_size(text: str | None) -> int | tuple[int, int] | None:
+    """Return the N of --size, or (height, width) of HxW; one number if they are equal."""
+    if text is None:
+        return None
+    sides = [int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("x")]
+    if len(sides) > 2 or min(sides) < 1:
+        raise UsageError(
+            f"--size {text}: neither a number of pixels nor HEIGHTxWIDTH",
+            "for example --size 224, or --size 96x160",
+        )
+    return sides[0] if len(set(sides)) == 1 else (sides[0], sides[1])
 
 
 def run_option(

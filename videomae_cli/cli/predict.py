@@ -12,7 +12,7 @@ def predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="INPUTS...",
+            metavar="INPUTS",
             help="Videos, folders or patterns; - for a list on stdin.",
             show_default=False,
         ),
@@ -81,7 +81,7 @@ def predict(
     devices: options.DevicesOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
-    """Label videos with a classifier, or the windows of long videos.
+    """Label videos, or windows of long videos.
 
     Files that cannot be read are named, the others get their results, and the
     exit code is 3. Without --checkpoint, the newest finished fine-tuning run

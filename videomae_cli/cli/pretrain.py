@@ -50,7 +50,6 @@ def pretrain(
     import typer
 
     from videomae_cli.cli import console, recipe_options
-    from videomae_cli.cli.dry_run import show_estimate
     from videomae_cli.cli.report import report as report_command
     from videomae_cli.engine.distributed.slurm import join_step
 
@@ -76,7 +75,7 @@ def pretrain(
         raise typer.Exit(code)
     run_dir = choose_run_dir(recipe_options.run_name(chosen), out=out, resume=resume, is_fork=fork)
     if dry_run:
-        show_estimate(
+        recipe_options.show_estimate(
             resolved,
             run_dir,
             resume=resume,

@@ -1,8 +1,8 @@
-"""Load the recipe that the options of a training command choose."""
+"""Load the recipe that the options of a training command choose, and show its dry run."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, overload
 
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
@@ -52,6 +52,19 @@ def require_dry_run(price_per_hour: float | None, *, dry_run: bool) -> None:
     """Refuse --price-per-hour without --dry-run."""
     if price_per_hour is not None and not dry_run:
         raise UsageError("--price-per-hour has no effect without --dry-run", "add --dry-run")
+
+
+def show_estimate(
+    recipe: PretrainRecipe | FinetuneRecipe, run_dir: Path, *, json_output: bool, **options: Any
+) -> None:
+    """Do a dry run with the options of `tasks.dry_run` and print its estimate."""
+    from videomae_cli.cli import console
+    from videomae_cli.tasks.dry_run import dry_run
+
+    report = console.make_report(json_output=json_output)
+    estimate = dry_run.run(recipe, run_dir, report, **options)
+    if json_output:
+        console.print_json({**estimate.as_json(), "notes": estimate.notes()})
 
 
 def run_name(options: RecipeOptions) -> str:

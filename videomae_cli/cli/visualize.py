@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from videomae_cli.cli.options import CheckpointOption, JsonOption, count_option
+from videomae_cli.cli.options import (
+    CheckpointOption,
+    JsonOption,
+    count_option,
+    parse_size,
+    size_option,
+)
 
 
 def visualize_mask(
@@ -46,7 +52,7 @@ def visualize_mask(
         int | None, count_option("Frames in the clip.", "as in the checkpoint, else 16")
     ] = None,
     size: Annotated[
-        int | None, count_option("Height and width, in pixels.", "as in the checkpoint, else 224")
+        str | None, size_option("Height and width, in pixels.", "as in the checkpoint, else 224")
     ] = None,
     stride: Annotated[
         int | None,
@@ -96,7 +102,7 @@ def visualize_mask(
         out=out,
         options=Options(
             frames=frames,
-            size=size,
+            size=parse_size(size),
             stride=stride,
             ratio=ratio,
             strategy=strategy,

@@ -97,6 +97,8 @@ def _find_problems(
     }
     problems, suggested = [], set[str]()
     for key, group in grouped.items():
+        if any(other.startswith(f"{key}[") for other in grouped):
+            continue  # a list was meant, and one of its values is wrong
         text = _describe(group)
         if group[0]["type"] == "extra_forbidden":
             known = _closest_key(key, model)
@@ -121,7 +123,7 @@ def _describe(group: Sequence[ErrorDetails]) -> str:
             return "missing"
         last = max(int(one["loc"][-1]) for one in group)
         return f"expected {last + 1} values, got {len(value)}"
-    if kind == "too_long":
+    if kind == "too_long" and len(group) == 1:
         return f"expected {context['max_length']} values, got {context['actual_length']}"
     if kind == "literal_error" and len(group) == 1:
         choices = _choices(error)
@@ -137,6 +139,10 @@ def _expected(error: ErrorDetails) -> str:
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         return f"{words} {context[name]:g}"
+    if kind == "missing":
+        return f"{int(error['loc'][-1]) + 1} values"
+    if kind == "too_long":
+        return f"{context['max_length']} values"
     if kind == "literal_error":
         return " or ".join(repr(choice) for choice in _choices(error))
     return _EXPECTED.get(kind.split("_")[0], error["msg"])

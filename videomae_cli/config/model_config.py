@@ -7,7 +7,7 @@ recipe they were trained with. `autoencoder_config` and `classifier_config` deri
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field, SerializationInfo, field_serializer, model_serializer
+from pydantic import Field, SerializationInfo, field_serializer, model_serializer, model_validator
 from pydantic import SerializerFunctionWrapHandler as Handler
 
 from videomae_cli.config.clip import (
@@ -31,12 +31,12 @@ from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.config.spec import Spec
 from videomae_cli.config.training import EvalSpec
 from videomae_cli.config.transformer import SIZES, TransformerConfig
-from videomae_cli.errors import CheckpointError, RecipeError
+from videomae_cli.errors import RecipeError
 from videomae_cli.grid import TokenGrid
-from videomae_cli.report import encodable
+from videomae_cli.report import make_encodable
 
 MLP_RATIO = 4  # hidden MLP dimension over embedding dimension, in every published decoder but ViT-g
-CLIP_FIELDS = ("mean", "std", "stride_frames", "fps", "seconds", "sampling", "short", "oversample")
+CLIP_FIELDS = ("stride_frames", "fps", "seconds", "sampling", "short", "oversample")
 _TEXT_FIELDS = ("classes", "data", "license", "derived_from", "recipe")
 # not written if they have their default, so that the files of other models stay as they were
 _OMITTED_DEFAULTS = ("task", "target_mean", "target_std", "pooler_heads")
@@ -58,9 +58,9 @@ class ModelConfig(Spec):
     encoder: TransformerConfig
     decoder: TransformerConfig | None = None
     grid: TokenGrid
-    mean: tuple[float, float, float] = IMAGENET_MEAN
+    mean: tuple[float, ...] = IMAGENET_MEAN
     """Per-channel mean subtracted from pixels in 0..1."""
-    std: tuple[float, float, float] = IMAGENET_STD
+    std: tuple[float, ...] = IMAGENET_STD
     """Per-channel standard deviation that pixels are divided by."""
     stride_frames: int | None = 4
     """Distance between consecutive frames of a clip, in frames of the video; null: see `fps` and
@@ -108,6 +108,14 @@ class ModelConfig(Spec):
     software: dict[str, str] = Field(default_factory=dict)
     """Versions of videomae, torch and the decoders at training time."""
 
+    @model_validator(mode="after")
+    def _check_mean_and_std(self) -> "ModelConfig":
+        for name in ("mean", "std"):
+            count, channels = len(getattr(self, name)), self.grid.channels
+            if count != channels:
+                raise ValueError(f"{name} has {count} values, and the grid {channels} channels")
+        return self
+
     @field_serializer("mask", mode="wrap")
     def _omit_defaults(
         self, mask: MaskSpec | None, _: Handler, info: SerializationInfo
@@ -134,7 +142,7 @@ class ModelConfig(Spec):
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return it as JSON; what UTF-8 cannot encode, in names and paths, is escaped."""
-        update = {name: _escape(getattr(self, name)) for name in _TEXT_FIELDS}
+        update = {name: make_encodable(getattr(self, name)) for name in _TEXT_FIELDS}
         return self.model_copy(update=update).model_dump_json(indent=indent)
 
     @property
@@ -149,28 +157,18 @@ class ModelConfig(Spec):
         return f"{self.pooling}{heads}{norm}"
 
     def clip(self) -> ClipSpec:
-        """Return how clips are sampled and cut; a CheckpointError if they are not square."""
+        """Return how clips are sampled and cut."""
         grid = self.grid
-        if grid.height != grid.width:
-            raise CheckpointError(f"clips of {grid.height} x {grid.width} pixels: not square")
         return ClipSpec(
             frames=grid.frames,
-            size=grid.height,
+            size=grid.size,
             tubelet=grid.tubelet,
             patch=grid.patch,
+            channels=grid.channels,
+            mean=self.mean,
+            std=self.std,
             **{name: getattr(self, name) for name in CLIP_FIELDS},
         )
-
-
-def _escape(value: Any) -> Any:
-    """Return a value with `encodable` text, in tuples, lists and dicts too."""
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, tuple | list):
-        return type(value)(map(_escape, value))
-    if isinstance(value, dict):
-        return {key: _escape(one) for key, one in value.items()}
-    return value
 
 
 def autoencoder_config(recipe: PretrainRecipe) -> ModelConfig:
@@ -225,6 +223,8 @@ def _shared_fields(recipe: Recipe) -> dict[str, Any]:
     return {
         "encoder": SIZES[recipe.model.size].model_copy(update=_token_options(recipe.model)),
         "grid": clip.grid(),
+        "mean": clip.channel_mean,
+        "std": clip.channel_std,
         **{name: getattr(clip, name) for name in CLIP_FIELDS},
         "recipe": recipe.model_dump(mode="json"),
     }

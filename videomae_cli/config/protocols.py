@@ -56,11 +56,12 @@ class Protocol(NamedTuple):
         """
         if self.rules == "checkpoint":
             return clip
-        ours, theirs = (clip.frames, clip.size), (self.frames, self.size)
+        ours, theirs = (clip.frames, clip.grid().size), (self.frames, self.size)
         if ours != theirs:
             raise CheckpointError(
                 f"protocol {self.name} is for clips of {self.frames} frames of {self.size} x"
-                f" {self.size} pixels; the model takes {clip.frames} of {clip.size} x {clip.size}",
+                f" {self.size} pixels; the model takes {clip.frames} of {clip.height} x"
+                f" {clip.width}",
                 "use --clips and --crops instead, or a protocol of this shape: "
                 + (", ".join(find_protocols(*ours)) or "none is published"),
             )
@@ -123,6 +124,6 @@ def get_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def find_protocols(frames: int, size: int) -> list[str]:
+def find_protocols(frames: int, size: int | tuple[int, int]) -> list[str]:
     """Return the names of the published protocols for clips of this shape."""
     return [name for name, one in PROTOCOLS.items() if (one.frames, one.size) == (frames, size)]

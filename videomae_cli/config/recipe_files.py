@@ -1,7 +1,7 @@
 """Load a recipe by name or path, apply `--set`, and write a recipe as YAML.
 
 A recipe file is complete: there is no inheritance and no interpolation. `dump_recipe` writes every
-field, defaults included, and its output loads back equal.
+field, defaults included, except `clip.channels: 3`, and its output loads back equal.
 """
 
 import copy

@@ -103,6 +103,15 @@ class FinetuneRecipe(_Recipe):
         return self
 
     @model_validator(mode="after")
+    def _check_randaugment(self) -> "FinetuneRecipe":
+        if self.augment.randaugment is not None and self.clip.channels not in (1, 3):
+            raise ValueError(
+                f"augment.randaugment works on RGB and grey frames, not on {self.clip.channels}"
+                " channels: set it to null"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_task(self) -> "FinetuneRecipe":
         if problem := find_task_problem(self, self.task):
             raise ValueError(problem)

@@ -12,7 +12,7 @@ class PretrainAugmentSpec(Spec):
 
     crop: Literal["multiscale", "random-resized", "center"]
     """Crop. `multiscale`: one of 13 positions and 10 shapes (VideoMAE); `random-resized`: 0.5 to 1
-    of the frame area; `center`: the largest square in the centre."""
+    of the frame area; `center`: the largest part in the centre that has the shape of a clip."""
     flip: bool
     """Mirror a clip left to right with probability 0.5."""
     repeats: Positive = 1
@@ -24,7 +24,8 @@ class FinetuneAugmentSpec(Spec):
 
     crop: Literal["multiscale", "random-resized", "center"]
     """Crop. `multiscale`: one of 13 positions and 10 shapes; `random-resized`: a fraction `area` of
-    the frame, aspect ratio 3/4 to 4/3 (VideoMAE); `center`: the largest square in the centre."""
+    the frame, aspect ratio 3/4 to 4/3 of that of a clip (VideoMAE); `center`: the largest part in
+    the centre that has the shape of a clip."""
     area: tuple[Fraction, Fraction] = (0.08, 1.0)
     """`random-resized` only: smallest and largest fraction of the frame area."""
     flip: bool
@@ -169,7 +170,7 @@ class EvalSpec(Spec):
     clips: Positive
     """Clips along time."""
     crops: Annotated[int, Field(ge=1, le=3)]
-    """Square crops along the longer side; 1: the centre; 3: the centre and both ends."""
+    """Crops along the longer side; 1: the centre; 3: the centre and both ends."""
     every_epochs: Annotated[float, Field(gt=0.0)] | None = None
     """Epochs between validations with one centre view; null: validate only after the last step."""
     protocol: str | None = None

@@ -23,7 +23,7 @@ from videomae_cli.data import transforms
 from videomae_cli.data.batches import FinetuneBatch, PretrainBatch, concatenate
 from videomae_cli.data.frame_sampling import sample_finetune_clip, sample_pretrain_clip
 from videomae_cli.data.manifest import NO_TIMES, Times, Video
-from videomae_cli.data.resize import Frames
+from videomae_cli.data.resize import Frames, center_crop
 from videomae_cli.data.training_videos import TrainingVideos
 from videomae_cli.errors import DataError
 from videomae_cli.rng import stream
@@ -45,7 +45,7 @@ class PretrainClips(TrainingVideos):
         times: Times = NO_TIMES,
     ) -> None:
         sample_indices = partial(_sample_pretrain_indices, clip, augment.repeats, times)
-        super().__init__(videos, root, sample_indices, seed)
+        super().__init__(videos, root, sample_indices, seed, clip.channels)
         self.clip, self.augment = clip, augment
 
     def __getitem__(self, key: SampleKey) -> PretrainBatch:
@@ -70,7 +70,7 @@ class PretrainClips(TrainingVideos):
         # drawn first, so that the masks of a run do not depend on its augmentation
         noise = rng.random((1, 2, self.clip.grid().tokens), dtype=np.float32)
         spec = self.augment
-        frames_THWC = _crop(frames_THWC, spec.crop, self.clip.size, PRETRAIN_AREA, rng)
+        frames_THWC = _crop(frames_THWC, spec.crop, self.clip, PRETRAIN_AREA, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
         return to_clip(frames_THWC), torch.from_numpy(noise)
@@ -91,7 +91,8 @@ class FinetuneClips(TrainingVideos):
         for video in videos:
             if not video.is_labelled:
                 raise DataError(f"{video.path} has no label", "fine-tuning needs labelled videos")
-        super().__init__(videos, root, partial(_sample_finetune_indices, clip, times), seed)
+        sample_indices = partial(_sample_finetune_indices, clip, times)
+        super().__init__(videos, root, sample_indices, seed, clip.channels)
         self.clip, self.augment = clip, augment
         text = augment.randaugment
         self.policy = None if text is None else transforms.randaugment_policy(text)
@@ -118,17 +119,17 @@ class FinetuneClips(TrainingVideos):
     def _augment(
         self, frames_THWC: Frames, rng: np.random.Generator
     ) -> tuple[Tensor, tuple[int, ...]]:
-        spec, size = self.augment, self.clip.size
+        spec, clip = self.augment, self.clip
         if self.policy is not None:
             frames_THWC = transforms.randaugment(frames_THWC, self.policy, rng)
-        frames_THWC = _crop(frames_THWC, spec.crop, size, spec.area, rng)
+        frames_THWC = _crop(frames_THWC, spec.crop, clip, spec.area, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
         box = (0, 0, 0, 0)  # nothing to erase
         if rng.random() < spec.erasing:
             from videomae_cli.data.erasing import draw_erase_box  # pretraining never needs it
 
-            box = draw_erase_box(rng, size, size)
+            box = draw_erase_box(rng, clip.height, clip.width)
         return to_clip(frames_THWC), (*box, int(rng.integers(2**62)))
 
 
@@ -163,15 +164,15 @@ def _sample_clip(
 def _crop(
     frames_THWC: Frames,
     kind: str,
-    size: int,
+    clip: ClipSpec,
     area: tuple[float, float],
     rng: np.random.Generator,
 ) -> Frames:
     if kind == "multiscale":
-        return transforms.multiscale_crop(frames_THWC, size, rng)
+        return transforms.multiscale_crop(frames_THWC, clip.height, clip.width, rng)
     if kind == "random-resized":
-        return transforms.random_resized_crop(frames_THWC, size, rng, area)
-    return transforms.center_crop(frames_THWC, size)
+        return transforms.random_resized_crop(frames_THWC, clip.height, clip.width, rng, area)
+    return center_crop(frames_THWC, clip.height, clip.width)
 
 
 def _label(video: Video, repeats: int) -> Tensor:

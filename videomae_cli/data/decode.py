@@ -29,13 +29,15 @@ TEXT_STARTS = (b"#EXTM3U", b"ffconcat", b"<", b"v=0", b"[playlist]")
 
 
 def read_frames(
-    path: Path, indices: Sequence[int], *, decoder: str = "decord"
+    path: Path, indices: Sequence[int], *, decoder: str = "decord", channels: int = 3
 ) -> NDArray[np.uint8]:
-    """Read upright RGB frames (T, H, W, 3) by number, in any order; a number may occur twice.
+    """Read upright frames (T, H, W, C) by number, in any order; a number may occur twice.
+
+    `channels` is C: 3 for RGB, 1 for grey.
 
     Raises:
-        DataError: The file is missing or cannot be decoded, whatever its decoder raises, or a
-            number is out of range.
+        DataError: The file is missing or cannot be decoded, whatever its decoder raises, a number
+            is out of range, or the file has other channels.
     """
     unique = sorted(set(indices))
     if not unique or unique[0] < 0:
@@ -48,6 +50,10 @@ def read_frames(
     with refuse_any_failure(path):
         check_file(path, decoder)
         frames = DECODERS[decoder](path, unique)
+    if frames.shape[3] != channels:
+        from videomae_cli.data.decoding.channels import convert_channels  # videos are RGB
+
+        frames = convert_channels(path, frames, channels)
     if unique == list(indices):
         return frames
     return frames[np.searchsorted(unique, indices)]

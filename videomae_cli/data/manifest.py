@@ -76,17 +76,17 @@ def write_manifest(
     classes: Sequence[str] | None,
     facts: Mapping[str, object],
     times: Mapping[str, Sequence[float]] = {},
-    task: Task = "single-label",
 ) -> Manifest:
     """Write the files of a prepared directory, each atomically, dataset.json last.
 
-    `facts` is the content of dataset.json (counts, versions) without root and digests; `times` are
-    those of the frames of videos whose rate does not give them, by path. An OSError names the file
-    that cannot be written.
+    `facts` is the content of dataset.json (counts, versions, the task if it is not `single-label`)
+    without root and digests; `times` are those of the frames of videos whose rate does not give
+    them, by path. An OSError names the file that cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
     names = None if classes is None else tuple(classes)
+    task = _read_task(facts, directory)
     text = csv_text(COLUMNS, (format_row(video, task) for video in videos))
     digest = _digest(text, names, task)
     write_text(directory / MANIFEST, text)
@@ -95,7 +95,7 @@ def write_manifest(
     else:
         write_text(directory / CLASSES, format_json(list(names), indent=2) + "\n")
     digests = {"digest": digest, "times_digest": _write_times(directory / FRAME_TIMES, times)}
-    content = {"root": str(root), **digests, **_task_facts(task), **facts}
+    content = {"root": str(root), **digests, **facts}
     write_text(directory / DATASET, format_json(content, indent=2) + "\n")
     classes = _encodable(names)
     times_digest = digests["times_digest"]
@@ -109,7 +109,7 @@ def read_manifest(directory: Path) -> Manifest:
         raise DataError(f"{directory / DATASET}: no 'root'", PREPARE_HINT.format(directory))
     classes = _read_classes(directory)
     path = directory / MANIFEST
-    task = _read_task(facts.get("task", "single-label"), directory)
+    task = _read_task(facts, directory)
     videos = tuple(_read_rows(path, directory, classes, task))
     digest = _digest(csv_text(COLUMNS, (format_row(one, task) for one in videos)), classes, task)
     if facts.get("digest") != digest:
@@ -119,12 +119,8 @@ def read_manifest(directory: Path) -> Manifest:
     return Manifest(root, videos, names, digest, directory, times_digest, NO_TIMES, task)
 
 
-def _task_facts(task: Task) -> dict[str, object]:
-    """Return the entry of dataset.json; without it, the task is `single-label`."""
-    return {} if task == "single-label" else {"task": task}
-
-
-def _read_task(value: object, directory: Path) -> Task:
+def _read_task(facts: Mapping[str, object], directory: Path) -> Task:
+    value = facts.get("task", "single-label")
     if value not in get_args(Task):
         raise DataError(
             f"{directory / DATASET}: task: {value!r} is not one of {', '.join(get_args(Task))}",

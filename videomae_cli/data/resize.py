@@ -2,7 +2,7 @@
 
 The published accuracies were measured with this arithmetic.
 
-Shapes: T frames, H height, W width, C = 3 channels, all uint8.
+Shapes: T frames, H height, W width, C channels, all uint8.
 Source: OpenCV's well-known fixed-point scheme (11 fractional bits per axis).
 """
 
@@ -21,6 +21,28 @@ def resize_short_side(frames_THWC: Frames, size: int) -> Frames:
     return resize_linear(frames_THWC, size, size * width // height)
 
 
+def resize_to_cover(frames_THWC: Frames, height: int, width: int) -> Frames:
+    """Resize, with the aspect ratio kept, to the smallest frame that covers height x width.
+
+    One side becomes exactly `height` or `width`; the other, at least as long as needed, is rounded
+    down. For squares it equals `resize_short_side`.
+    """
+    full_height, full_width = frames_THWC.shape[1:3]
+    if height * full_width >= width * full_height:
+        return resize_linear(frames_THWC, height, height * full_width // full_height)
+    return resize_linear(frames_THWC, width * full_height // full_width, width)
+
+
+def center_crop(frames_THWC: Frames, height: int, width: int) -> Frames:
+    """Resize to cover height x width, and cut this rectangle from the middle."""
+    scaled = resize_to_cover(frames_THWC, height, width)
+    top, left = (
+        round((side - cut) / 2)  # half to even, as in VideoMAE V1
+        for side, cut in zip(scaled.shape[1:3], (height, width), strict=True)
+    )
+    return scaled[:, top : top + height, left : left + width]
+
+
 def resize_linear(frames_THWC: Frames, height: int, width: int) -> Frames:
     """Resize every frame to height x width pixels; frames of that size are returned unchanged."""
     if frames_THWC.shape[1:3] == (height, width):
@@ -29,11 +51,12 @@ def resize_linear(frames_THWC: Frames, height: int, width: int) -> Frames:
     left, right, weight_left, weight_right = _interpolation_weights(frames_THWC.shape[2], width)
     used_rows, positions = np.unique(np.concatenate([top, bottom]), return_inverse=True)
     top, bottom = positions[:height], positions[height:]
-    # a row has W * 3 values here, so that neighbours along x can be gathered with `take`
-    columns = [(side[:, None] * 3 + np.arange(3)).ravel() for side in (left, right)]
-    along_x = [np.repeat(weight, 3) for weight in (weight_left, weight_right)]
+    channels = frames_THWC.shape[3]
+    # a row has W * C values here, so that neighbours along x can be gathered with `take`
+    columns = [(side[:, None] * channels + np.arange(channels)).ravel() for side in (left, right)]
+    along_x = [np.repeat(weight, channels) for weight in (weight_left, weight_right)]
     along_y = weight_top[:, None], weight_bottom[:, None]
-    out = np.empty((len(frames_THWC), height, width * 3), np.uint8)
+    out = np.empty((len(frames_THWC), height, width * channels), np.uint8)
     for frame, result in zip(frames_THWC, out, strict=True):  # one frame fits into the CPU cache
         source = frame[used_rows].reshape(len(used_rows), -1)
         rows = source.take(columns[0], axis=1) * along_x[0]
@@ -48,7 +71,7 @@ def resize_linear(frames_THWC: Frames, height: int, width: int) -> Frames:
         upper += 2
         upper >>= 2
         result[:] = upper
-    return out.reshape(len(out), height, width, 3)
+    return out.reshape(len(out), height, width, channels)
 
 
 def _interpolation_weights(

@@ -7,6 +7,7 @@ frames of a split fit into memory, each video is decoded once per process and ca
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ class DecodedClip(NamedTuple):
     """The frames of one training clip."""
 
     frames: Frames
-    """uint8 (T, H, W, 3)."""
+    """uint8 (T, H, W, C)."""
     video: Video
     """The video that was read; a replacement if `failed` is not 0."""
     failed: int
@@ -38,7 +39,7 @@ class TrainingVideos:
     """The videos of a split, read by number.
 
     `sample_indices` is called with a video and a generator, and returns the frame numbers of a
-    clip.
+    clip. Frames have C = `channels` channels.
     """
 
     def __init__(
@@ -47,15 +48,16 @@ class TrainingVideos:
         root: Path,
         sample_indices: Callable[[Video, np.random.Generator], list[int]],
         seed: int,
+        channels: int = 3,
     ) -> None:
         if not videos:
             raise DataError(
                 "no videos to train on", "check that the manifest has rows of this split"
             )
         self.videos, self.root = tuple(videos), root
-        self.sample_indices, self.seed = sample_indices, seed
+        self.sample_indices, self.seed, self.channels = sample_indices, seed, channels
         pixels = sum(video.frames * video.height * video.width for video in videos)
-        self._cache: dict[int, Frames] | None = {} if 3 * pixels <= CACHE_BYTES else None
+        self._cache: dict[int, Frames] | None = {} if channels * pixels <= CACHE_BYTES else None
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -85,8 +87,9 @@ class TrainingVideos:
 
     def _frames(self, number: int, indices: Sequence[int]) -> Frames:
         path, video = self.path(number), self.videos[number]
+        read = partial(read_frames, path, decoder=video.decoder, channels=self.channels)
         if self._cache is None:
-            return read_frames(path, indices, decoder=video.decoder)
+            return read(indices)
         if number not in self._cache:
-            self._cache[number] = read_frames(path, range(video.frames), decoder=video.decoder)
+            self._cache[number] = read(range(video.frames))
         return self._cache[number][list(indices)]

@@ -1,6 +1,8 @@
 """Augmentation: crops, mirroring and RandAugment, with the same random choice for all frames.
 
-Shapes: T frames, H height, W width, C = 3 channels, uint8. Sizes in pixels.
+Shapes: T frames, H height, W width, C channels, uint8. Sizes in pixels. All crops have the size
+height x width of a clip. The rules of the originals, which are for squares, are kept for rectangles
+by measuring all shapes relative to that of the clip.
 Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602). RandAugment is timm's.
 """
 
@@ -14,7 +16,7 @@ from PIL import Image
 from timm.data.auto_augment import RandAugment, rand_augment_transform
 from torch.nn import functional
 
-from videomae_cli.data.resize import Frames, resize_short_side
+from videomae_cli.data.resize import Frames
 from videomae_cli.errors import RecipeError
 
 SCALES = (1.0, 0.875, 0.75, 0.66)
@@ -32,47 +34,51 @@ GREY = (128, 128, 128)
 RANDAUGMENT = re.compile(r"rand(-(m\d+|n\d+|mstd\d+(\.\d+)?|mmax\d+|inc[01]|p\d+(\.\d+)?))*")
 
 
-def multiscale_crop(frames_THWC: Frames, size: int, rng: np.random.Generator) -> Frames:
-    """Cut one of 10 shapes at one of 13 positions and resize it, antialiased, to size x size.
+def multiscale_crop(
+    frames_THWC: Frames, height: int, width: int, rng: np.random.Generator
+) -> Frames:
+    """Cut one of 10 shapes at one of 13 positions and resize it, antialiased, to height x width.
 
-    If the original would cut 1 or 2 pixels more than the frame has (and fill them with black), the
-    side of the frame is used instead.
+    The sides of the shapes are fractions of the largest box with the shape of the clip. If the
+    original would cut 1 or 2 pixels more than the frame has (and fill them with black), the side of
+    the frame is used instead.
     """
-    height, width = frames_THWC.shape[1:3]
-    base = min(height, width)
-    sides = [int(base * scale) for scale in SCALES]
-    sides = [size if abs(side - size) < SAME_SIZE and size <= base else side for side in sides]
-    shapes = [(sides[i], sides[j]) for i in range(4) for j in range(4) if abs(i - j) <= 1]
+    full_height, full_width = frames_THWC.shape[1:3]
+    if height * full_width >= width * full_height:
+        base_height, base_width = full_height, full_height * width // height
+    else:
+        base_height, base_width = full_width * height // width, full_width
+    heights, widths = _scale_side(base_height, height), _scale_side(base_width, width)
+    shapes = [(heights[i], widths[j]) for i in range(4) for j in range(4) if abs(i - j) <= 1]
     crop_height, crop_width = shapes[int(rng.integers(len(shapes)))]
     across, down = POSITIONS[int(rng.integers(len(POSITIONS)))]
-    top, left = down * ((height - crop_height) // 4), across * ((width - crop_width) // 4)
-    return _resize_antialiased(
-        frames_THWC[:, top : top + crop_height, left : left + crop_width], size
-    )
+    top = down * ((full_height - crop_height) // 4)
+    left = across * ((full_width - crop_width) // 4)
+    cut = frames_THWC[:, top : top + crop_height, left : left + crop_width]
+    return _resize_antialiased(cut, height, width)
 
 
 def random_resized_crop(
-    frames_THWC: Frames, size: int, rng: np.random.Generator, area: tuple[float, float]
+    frames_THWC: Frames,
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    area: tuple[float, float],
 ) -> Frames:
-    """Cut a random box and resize it to size x size, without antialiasing.
+    """Cut a random box and resize it to height x width, without antialiasing.
 
-    `area`: least and greatest area, as fractions of the frame; the aspect ratio is 3/4 to 4/3.
+    `area`: least and greatest area, as fractions of the frame. The aspect ratio is 3/4 to 4/3 of
+    that of the clip.
     """
-    height, width = frames_THWC.shape[1:3]
-    top, left, crop_height, crop_width = _draw_box(rng, height, width, area)
+    full_height, full_width = frames_THWC.shape[1:3]
+    box = _draw_box(rng, full_height, full_width, area, width / height)
+    top, left, crop_height, crop_width = box
     cut = np.ascontiguousarray(frames_THWC[:, top : top + crop_height, left : left + crop_width])
-    if cut.shape[1:3] == (size, size):
+    if cut.shape[1:3] == (height, width):
         return cut
     pixels_TCHW = torch.from_numpy(cut).permute(0, 3, 1, 2).float()
-    scaled_TCHW = functional.interpolate(pixels_TCHW, (size, size), mode="bilinear")
+    scaled_TCHW = functional.interpolate(pixels_TCHW, (height, width), mode="bilinear")
     return scaled_TCHW.round_().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-
-
-def center_crop(frames_THWC: Frames, size: int) -> Frames:
-    """Resize the shorter side to `size`, up or down, and cut the square in the middle."""
-    scaled = resize_short_side(frames_THWC, size)
-    top, left = (round((side - size) / 2) for side in scaled.shape[1:3])
-    return scaled[:, top : top + size, left : left + size]
 
 
 def flip(frames_THWC: Frames) -> Frames:
@@ -81,10 +87,11 @@ def flip(frames_THWC: Frames) -> Frames:
 
 
 def randaugment(frames_THWC: Frames, policy: RandAugment, rng: np.random.Generator) -> Frames:
-    """Apply RandAugment to every frame, with the same random choices.
+    """Apply RandAugment to every frame, RGB or grey, with the same random choices.
 
-    timm draws from the global `random` and `numpy.random`. Both are seeded again before each frame,
-    so that all frames get the same operations, magnitudes and signs, and restored afterwards.
+    A grey frame is augmented as RGB: no operation colours it. timm draws from the global `random`
+    and `numpy.random`. Both are seeded again before each frame, so that all frames get the same
+    operations, magnitudes and signs, and restored afterwards.
     """
     seed = int(rng.integers(2**32))
     states = random.getstate(), np.random.get_state()  # noqa: NPY002  (timm's generator, not ours)
@@ -93,7 +100,9 @@ def randaugment(frames_THWC: Frames, policy: RandAugment, rng: np.random.Generat
         for frame in frames_THWC:
             random.seed(seed)
             np.random.seed(seed)  # noqa: NPY002
-            out.append(np.asarray(policy(Image.fromarray(frame))))
+            rgb = np.broadcast_to(frame, (*frame.shape[:2], 3))
+            image = policy(Image.fromarray(np.ascontiguousarray(rgb)))
+            out.append(np.asarray(image)[..., : frame.shape[2]])
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
@@ -116,27 +125,42 @@ def randaugment_policy(text: str) -> RandAugment:
     return policy
 
 
-def _resize_antialiased(frames_THWC: Frames, size: int) -> Frames:
-    if frames_THWC.shape[1:3] == (size, size):
+def _scale_side(base: int, size: int) -> list[int]:
+    """Return a side of the shapes of a multiscale crop, for each scale."""
+    sides = [int(base * scale) for scale in SCALES]
+    return [size if abs(side - size) < SAME_SIZE and size <= base else side for side in sides]
+
+
+def _resize_antialiased(frames_THWC: Frames, height: int, width: int) -> Frames:
+    length, *sides, channels = frames_THWC.shape
+    if sides == [height, width]:
         return frames_THWC
-    out = np.empty((len(frames_THWC), size, size, 3), np.uint8)
+    out = np.empty((length, height, width, channels), np.uint8)
+    # an image has one or three channels; the same values result, as all are resized one by one
+    groups = [slice(None)] if channels == 3 else [slice(c, c + 1) for c in range(channels)]
     for frame, result in zip(frames_THWC, out, strict=True):
-        image = Image.fromarray(np.ascontiguousarray(frame))
-        result[:] = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+        for group in groups:
+            pixels = np.ascontiguousarray(frame[..., group])
+            image = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+            result[..., group] = np.asarray(image).reshape(height, width, -1)
     return out
 
 
 def _draw_box(
-    rng: np.random.Generator, height: int, width: int, area: tuple[float, float]
+    rng: np.random.Generator, height: int, width: int, area: tuple[float, float], shape: float
 ) -> tuple[int, int, int, int]:
-    """Draw top, left, height and width of a box; if no try fits, return a centred box."""
+    """Draw top, left, height and width of a box; if no try fits, return a centred box.
+
+    `shape`: width over height of the clip.
+    """
     for _ in range(TRIES):
         pixels = rng.uniform(*area) * height * width
-        aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
+        aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1]))) * shape
         box_width, box_height = round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
         if 0 < box_width <= width and 0 < box_height <= height:
             top = int(rng.integers(height - box_height + 1))
             return top, int(rng.integers(width - box_width + 1)), box_height, box_width
-    box_height = min(height, round(width / ASPECT[0]))
-    box_width = min(width, round(height * ASPECT[1]))
+    box_height = min(height, round(width / (ASPECT[0] * shape)))
+    box_width = min(width, round(height * ASPECT[1] * shape))
     return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width

@@ -18,7 +18,7 @@ from videomae_cli.models.layers import NORM_EPS, TubeletEmbed, build_blocks
 from videomae_cli.models.positions import build_positions, prepend_class_token
 from videomae_cli.models.targets import patchify
 
-Channels = tuple[float, float, float]
+Channels = tuple[float, ...]
 
 
 class Encoder(nn.Module):
@@ -50,7 +50,7 @@ class Encoder(nn.Module):
         self.positions = build_positions(grid, config)
         self.blocks = build_blocks(config, drop_path)
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS) if final_norm else nn.Identity()
-        # rows of P values, although they repeat every 3: broadcasting rows of 3 is slow on a CPU
+        # rows of P values, although they repeat every C: broadcasting rows of C is slow on a CPU
         pixels = grid.tubelet_pixels // grid.channels
         mean_C, std_C = (torch.tensor(x, dtype=torch.float64, device="cpu") for x in (mean, std))
         for name, value_C in (("scale_P", 1 / (255 * std_C)), ("shift_P", -mean_C / std_C)):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from videomae_cli.checkpoints.channel_transfer import fit_clips
 from videomae_cli.checkpoints.finite import require_finite
 from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
@@ -14,7 +15,6 @@ from videomae_cli.checkpoints.reading.files import read_weights
 from videomae_cli.checkpoints.transfer import (
     drop_other_head,
     encoder_weights_for_classifier,
-    fit_geometry,
     match_head,
     weights_for_autoencoder,
 )
@@ -117,7 +117,7 @@ def init_from_pretrained(
     """
     source = loaded.config
     _require_same_encoder(loaded, config)
-    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid)
+    fitted, changes = fit_clips(loaded.weights, source, config)
     fitted, other_head = drop_other_head(fitted, source, config)
     fitted, other_task = _drop_head_of_another_task(fitted, source, config)
     fitted, note, unused = match_head(fitted, source.classes or (), config.classes or ())
@@ -164,7 +164,7 @@ def init_autoencoder_from_pretrained(
             " ".join(f"--set model.decoder.{key}={getattr(source.decoder, key)}" for key in keys),
         )
     parts = ("encoder", "decoder")
-    fitted, changes = fit_geometry(loaded.weights, source.grid, config.grid, parts=parts)
+    fitted, changes = fit_clips(loaded.weights, source, config, parts=parts)
     expected = {name: tensor.shape for name, tensor in autoencoder.state_dict().items()}
     weights, report = weights_for_autoencoder(fitted, expected)
     require_finite(weights, loaded.file, loaded.origins)
@@ -180,9 +180,10 @@ def _complete(
     differences: Sequence[str],
 ) -> LoadReport:
     """Return the report with what reading the checkpoint and adapting it have changed."""
+    used = {name: change for name, change in changes.items() if name in report.matched}
     return report._replace(
-        matched=tuple(name for name in report.matched if name not in changes),
-        interpolated=dict(changes),
+        matched=tuple(name for name in report.matched if name not in used),
+        interpolated=used,
         dropped=loaded.report.dropped | report.dropped,
         assumed=(*loaded.report.assumed, *differences),
         defects=loaded.report.defects,
@@ -219,7 +220,8 @@ def _input_differences(source: ModelConfig, config: ModelConfig) -> list[str]:
             f"position embeddings {how} for {new.t}x{new.h}x{new.w} tokens;"
             f" the checkpoint was trained on {old.t}x{old.h}x{old.w}"
         )
-    if (source.mean, source.std) != (config.mean, config.std):
+    is_same = (source.mean, source.std) == (config.mean, config.std)
+    if not is_same and old.channels == new.channels:
         differences.append(
             f"pixels normalised by mean {config.mean} and std {config.std}, unlike the checkpoint"
         )

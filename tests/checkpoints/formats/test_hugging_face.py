@@ -155,7 +155,7 @@ CONTRADICTIONS = [
     ("hidden_act", "relu", "hidden_act"),
     ("num_frames", "four", "not a positive whole number"),
     ("num_frames", 10**9, "more than 1,048,576"),
-    ("image_size", [32, 48], "not a positive whole number"),
+    ("image_size", [32, 0], "not a positive whole number"),
     ("num_attention_heads", 5, "does not divide embedding dimension 24"),
     ("id2label", {"0": "a"}, r"classifier\.weight has 3 rows.* 1 classes"),
     ("id2label", {"1": "a", "2": "b", "3": "c"}, "from 0"),

@@ -46,7 +46,9 @@ def test_lossy_frames_are_close_and_in_order(tmp_path: Path, ending: str) -> Non
 def test_probing_counts_frames_and_says_that_the_frame_rate_is_unknown(tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path, 7, height=50, width=70)
 
-    assert probe_video(folder) == VideoInfo(7, 0.0, 70, 50, notes=("an unknown frame rate",))
+    info = probe_video(folder)._replace(moments=())
+
+    assert info == VideoInfo(7, 0.0, 70, 50, notes=("an unknown frame rate",))
 
 
 def test_frames_past_the_end_are_an_error(tmp_path: Path) -> None:

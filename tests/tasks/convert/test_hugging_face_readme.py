@@ -1,6 +1,7 @@
 """The code in the README of a Hugging Face folder takes the frames of `eval`, without videomae."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ CONFIGS = {
     "pretrained": AUTOENCODER,
     "other mean": CLASSIFIER.model_copy(update={"mean": (0.5, 0.4, 0.3), "std": (0.1, 0.2, 0.5)}),
 }
+WIDE = replace(CLASSIFIER.grid, height=32, width=48)
+CONFIGS["wide"] = CLASSIFIER.model_copy(update={"grid": WIDE})
+GREY = {"grid": replace(WIDE, height=48, width=32, channels=1), "mean": (0.4,), "std": (0.2,)}
+CONFIGS["grey, high"] = CLASSIFIER.model_copy(update=GREY)
+SIZES = {"wide": (32, 52), "grey, high": (60, 32)}  # of videos that need not be resized
 # numbers of the frames of a clip, worked out by hand
 NUMBERS = {
     ("dense", 21): [4, 8, 12, 16],
@@ -105,7 +111,11 @@ def compute_outputs(folder: Path, clip_BCTHW: Tensor) -> Tensor:
     ("name", "length"),
     [
         *((name, 21) for name in CONFIGS),
-        *((name, 6) for name in CONFIGS if name not in ("pretrained", "other mean")),
+        *(
+            (name, 6)
+            for name in CONFIGS
+            if name not in ("pretrained", "other mean", "wide", "grey, high")
+        ),
         *((name, length) for name, length in NUMBERS if length not in (6, 21)),
     ],
 )
@@ -113,13 +123,16 @@ def test_the_code_takes_the_frames_of_eval(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, length: int
 ) -> None:
     folder = write_folder(tmp_path, CONFIGS[name])
-    video = write_clip(tmp_path / "clip.mp4", length, height=32, width=46)  # nothing to resize
+    height, width = SIZES.get(name, (32, 46))  # nothing to resize
+    video = write_clip(tmp_path / "clip.mp4", length, height=height, width=width)
 
     found = run_code(folder, video, monkeypatch)
 
     views = read_view(CONFIGS[name], video)
     assert found["numbers"] == NUMBERS.get((name, length), found["numbers"])
-    assert np.array_equal(found["frames"], read_frames(video, found["numbers"]))
+    channels = CONFIGS[name].grid.channels
+    frames = read_frames(video, found["numbers"], decoder="pyav", channels=channels)
+    assert np.array_equal(found["frames"], frames)
     assert torch.equal(found["clip"], views[0].permute(1, 0, 2, 3))
     result = found["logits"] if "logits" in found else found["latents"]
     wanted = compute_outputs(folder, views)

@@ -21,7 +21,7 @@ from videomae_cli.tasks.train.objectives import (
     target_statistics,
     trivial_loss,
 )
-from videomae_cli.tasks.train.task_check import resolve_task
+from videomae_cli.tasks.train.task_check import require_validation_classes, resolve_task
 
 ROW = Video("v", None, "train", 9, 25.0, 64, 64, "pyav")
 LABELS = (0, 0, 0, 1, 1, 2)
@@ -208,6 +208,13 @@ def test_a_recipe_that_does_not_fit_the_data_is_refused_with_the_line_to_change(
     with pytest.raises(RecipeError, match=message) as caught:
         resolve_task(load(*overrides), data(task, videos))
     assert caught.value.hint and caught.value.hint.startswith("--set ")
+
+
+def test_validation_videos_without_any_class_are_refused() -> None:
+    none = MULTI[0]._replace(split="val", target=(0.0, 0.0))
+    with pytest.raises(DataError, match="none of the 2 validation videos has any class"):
+        require_validation_classes(data("multi-label", [*MULTI, none, none]))
+    require_validation_classes(data("multi-label", [*MULTI, none, MULTI[0]._replace(split="val")]))
 
 
 def test_videos_without_targets_are_refused() -> None:

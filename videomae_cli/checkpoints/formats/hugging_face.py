@@ -21,9 +21,9 @@ from videomae_cli.checkpoints.formats.folders import CONFIG, PROCESSOR, write_fo
 from videomae_cli.checkpoints.formats.hugging_face_json import (
     PREFIX,
     make_config_json,
-    make_processor_json,
     read_side_info,
 )
+from videomae_cli.checkpoints.formats.hugging_face_processor import make_processor_json
 from videomae_cli.checkpoints.formats.hugging_face_readme import make_readme
 from videomae_cli.checkpoints.formats.image_vit import DROP_KEY_BIAS, KEY_BIAS
 from videomae_cli.checkpoints.keymap import JOIN, Drop, Rule, Weights, map_names

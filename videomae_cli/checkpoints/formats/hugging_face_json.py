@@ -1,18 +1,17 @@
-"""The JSON of a Hugging Face folder, read and written: `config.json`, `preprocessor_config.json`.
+"""The `config.json` of a Hugging Face folder, read and written.
 
 The values of a config are used, and checked against the weights. The epsilon of `fc_norm` and
 `decoder.norm` cannot be stored there; transformers uses 1e-5, and the models here use 1e-6.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from videomae_cli.checkpoints.format import FolderJson, KeyTable, axis_length
 from videomae_cli.checkpoints.formats.folders import CONFIG, PROCESSOR, read_positive_int
+from videomae_cli.checkpoints.formats.hugging_face_processor import read_statistics
 from videomae_cli.checkpoints.hints import NO_SIDE_INFO, Hints, SideInfo
 from videomae_cli.checkpoints.keymap import Weights
-from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.config.model import Task
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
@@ -21,7 +20,6 @@ Json = Mapping[str, Any]
 
 PREFIX = "videomae."
 EPS = 1e-6
-HALF = (0.5, 0.5, 0.5)  # default of image processors for a missing mean or std
 CLASSES = {
     "autoencoder": "VideoMAEForPreTraining",
     "classifier": "VideoMAEForVideoClassification",
@@ -53,14 +51,15 @@ def read_side_info(table: KeyTable, weights: Weights, folder_json: FolderJson) -
     fields: dict[str, Any] = _read_head(config, rows) if table.kind == "classifier" else {}
     if table.kind == "autoencoder":
         fields["normalize"] = "patch" if config.get("norm_pix_loss", True) else "none"
-    mean, std, assumed = _read_statistics(folder_json.get(PROCESSOR))
+    channels = axis_length(weights, _embedding_name(weights), 1)
+    mean, std, assumed = read_statistics(folder_json.get(PROCESSOR), channels)
     heads, defects = _read_heads(config, rows)
     eps = config.get("layer_norm_eps", 1e-12)
     if eps != EPS:
         note = f"the epsilon of layer norms is {eps} there and {EPS:g} here: outputs differ by 1e-6"
         defects = (*defects, note)
     frames, frame_notes = _read_length(config, ("num_frames", 16), ("tubelet_size", 2))
-    size, size_notes = _read_length(config, ("image_size", 224), ("patch_size", 16))
+    size, size_notes = _read_size(config)
     decoder_heads = read_positive_int(config, "decoder_num_attention_heads")
     hints = Hints(heads, decoder_heads, frames, size)
     notes = (*assumed, *frame_notes, *size_notes)
@@ -74,11 +73,15 @@ def make_config_json(config: ModelConfig) -> dict[str, Any]:
         CheckpointError: transformers has no such model.
     """
     grid = config.grid
-    if grid.height != grid.width or config.normalize == "joint":
+    if config.normalize == "joint":
+        raise CheckpointError("transformers supports targets normalised per channel, not joint")
+    if grid.channels not in (1, 3):
         raise CheckpointError(
-            f"transformers supports square clips and targets normalised per channel, not"
-            f" {grid.height}x{grid.width} pixels and {config.normalize or 'none'}"
+            f"the image processor of transformers supports RGB and grey, not {grid.channels}"
+            " channels"
         )
+    if grid.channels == 1 and config.normalize == "none":
+        raise CheckpointError("transformers supports targets that are not normalised for RGB only")
     content = _make_encoder_json(config)
     if config.decoder is not None:
         content |= {
@@ -96,30 +99,12 @@ def make_config_json(config: ModelConfig) -> dict[str, Any]:
     return content
 
 
-def make_processor_json(config: ModelConfig) -> dict[str, Any]:
-    """Return the content of `preprocessor_config.json` for a model's clips."""
-    size = config.grid.height
-    return {
-        "image_processor_type": "VideoMAEImageProcessor",
-        "do_resize": True,
-        "size": {"shortest_edge": size},
-        "resample": 2,  # bilinear
-        "do_center_crop": True,
-        "crop_size": {"height": size, "width": size},
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(config.mean),
-        "image_std": list(config.std),
-    }
-
-
 def _make_encoder_json(config: ModelConfig) -> dict[str, Any]:
     grid, encoder = config.grid, config.encoder
     return {
         "architectures": [CLASSES[config.kind]],
         "model_type": "videomae",
-        "image_size": grid.height,
+        "image_size": grid.height if grid.height == grid.width else [grid.height, grid.width],
         "patch_size": grid.patch,
         "num_channels": grid.channels,
         "num_frames": grid.frames,
@@ -140,7 +125,7 @@ def _make_encoder_json(config: ModelConfig) -> dict[str, Any]:
 def _check_sizes(table: KeyTable, weights: Weights, config: Json) -> None:
     """Check the sizes in a config against the weights."""
     prefix = PREFIX if any(name.startswith(PREFIX) for name in weights) else ""
-    embed = f"{prefix}embeddings.patch_embeddings.projection.weight"
+    embed = _embedding_name(weights)
     fields = ("hidden_size", "num_channels", "tubelet_size", "patch_size")
     claims = [(embed, axis, field) for axis, field in enumerate(fields)]
     transformers = [(f"{prefix}encoder.layer", "")]
@@ -154,6 +139,11 @@ def _check_sizes(table: KeyTable, weights: Weights, config: Json) -> None:
         claim, length = read_positive_int(config, field), axis_length(weights, tensor, axis)
         if tensor in weights and claim is not None and claim != length:
             raise CheckpointError(f"{tensor} has {field} {length}, config.json has {claim}")
+
+
+def _embedding_name(weights: Weights) -> str:
+    prefix = PREFIX if any(name.startswith(PREFIX) for name in weights) else ""
+    return f"{prefix}embeddings.patch_embeddings.projection.weight"
 
 
 def _check_depth(weights: Weights, blocks: str, depth: int | None) -> None:
@@ -196,6 +186,19 @@ def _read_length(
     return rounded, (note,) if rounded < total else ()
 
 
+def _read_size(config: Json) -> tuple[int | tuple[int, int], tuple[str, ...]]:
+    """Return height and width, one number for squares, and a note for each that was rounded."""
+    value = config.get("image_size")
+    if not isinstance(value, list) or len(value) != 2 or value[0] == value[1]:
+        return _read_length(config, ("image_size", 224), ("patch_size", 16))
+    sides = [
+        _read_length({**config, "image_size": side}, ("image_size", 224), ("patch_size", 16))
+        for side in value
+    ]
+    (height, height_notes), (width, width_notes) = sides
+    return (height, width), (*height_notes, *width_notes)
+
+
 def _read_heads(config: Json, classes: int) -> tuple[int | None, tuple[str, ...]]:
     """Return the number of heads, and a note for ViT-S, whose published configs are wrong."""
     heads = read_positive_int(config, "num_attention_heads")
@@ -210,36 +213,4 @@ def _read_heads(config: Json, classes: int) -> tuple[int | None, tuple[str, ...]
     return heads, (
         f"ViT-S with {heads} heads: correct only if it was fine-tuned with {heads}; the published"
         f" one has {SMALL_HEADS} (--heads {SMALL_HEADS})",
-    )
-
-
-def _read_statistics(
-    processor: Json | None,
-) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]]:
-    """Return mean and standard deviation of pixels, and the assumptions in them."""
-    if processor is None:
-        note = "no preprocessor_config.json: pixels normalised by ImageNet's mean and std"
-        return IMAGENET_MEAN, IMAGENET_STD, (note,)
-    is_old = "feature_extractor_type" in processor and "image_processor_type" not in processor
-    values, assumed = [], []
-    for name, imagenet in (("image_mean", IMAGENET_MEAN), ("image_std", IMAGENET_STD)):
-        value = processor.get(name)
-        if value is None:
-            value = imagenet if is_old else HALF
-            assumed.append(
-                f"{name} {value}: default of the processor, not in preprocessor_config.json"
-            )
-        if not _are_three_numbers(value) or (name == "image_std" and not min(value) > 0):
-            raise CheckpointError(
-                f"preprocessor_config.json: {name} {value!r} is not a list of three valid numbers"
-            )
-        values.append(tuple(float(x) for x in value))
-    return values[0], values[1], tuple(assumed)
-
-
-def _are_three_numbers(value: object) -> bool:
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) == len(HALF)
-        and all(type(x) in (int, float) and math.isfinite(x) for x in value)
     )

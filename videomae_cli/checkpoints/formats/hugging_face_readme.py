@@ -55,17 +55,33 @@ upright = {{k: np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation /
            for k, frame in shown.items()}}
 frames = np.stack([upright[k] for k in numbers])  # {frames} frames, rows, columns, RGB
 
-clip = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
-scaled = [{size} * side // min(clip.shape[2:]) for side in clip.shape[2:]]
-clip = torch.nn.functional.interpolate(clip, scaled, mode="bilinear").round()
-top, left = (round((side - {size}) / 2) for side in scaled)
-clip = clip[:, :, top : top + {size}, left : left + {size}].byte()
-
+{crop}
 processor = VideoMAEImageProcessor.from_pretrained(folder)  # only mean and std
 pixels = processor(list(clip.numpy()), do_resize=False, do_center_crop=False, return_tensors="pt")
 model = {model}.from_pretrained(folder).eval()
 with torch.no_grad():
     {output}
+"""
+SQUARE = """\
+clip = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+scaled = [{height} * side // min(clip.shape[2:]) for side in clip.shape[2:]]
+clip = torch.nn.functional.interpolate(clip, scaled, mode="bilinear").round()
+top, left = (round((side - {height}) / 2) for side in scaled)
+clip = clip[:, :, top : top + {height}, left : left + {height}].byte()
+"""
+RECTANGLE = """\
+clip = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+rows, columns = clip.shape[2:]
+covers = {height} * columns >= {width} * rows  # one side fits, the other is as long or longer
+scaled = [{height}, {height} * columns // rows] if covers else [{width} * rows // columns, {width}]
+clip = torch.nn.functional.interpolate(clip, scaled, mode="bilinear").round()
+top, left = round((scaled[0] - {height}) / 2), round((scaled[1] - {width}) / 2)
+clip = clip[:, :, top : top + {height}, left : left + {width}].byte()
+"""
+# 0.299 R + 0.587 G + 0.114 B, before the frames are resized
+GREY = """\
+luma = np.array([19595, 38470, 7471], np.uint32)
+frames = ((frames * luma).sum(axis=-1, keepdims=True) + 32768 >> 16).astype(np.uint8)
 """
 RATE = """\
 with av.open(video) as file:
@@ -82,7 +98,7 @@ TEXT = """\
 
 Licence of the weights: {license}.{origin}
 
-- Clip: {sampling}, {size} x {size} pixels.
+- Clip: {sampling}, {height} x {width} pixels{colour}.
 - Normalisation: (pixel / 255 - mean) / std with mean {mean} and std {std}.
 - {result}
 
@@ -98,7 +114,7 @@ Videos with a mirrored display matrix (of some front cameras) are an exception: 
 turned, and this code does not mirror them.
 
 It resizes as `videomae` does, without antialiasing, to within one grey level of 255 (`cv2.resize`
-gives the same pixels to the bit). The processor alone would resize with antialiasing.
+gives the same pixels to the bit). {processor}
 """
 SELECTS = (
     " This classifier was trained to see only the tokens with the most motion, which transformers"
@@ -109,13 +125,15 @@ SELECTS = (
 def make_readme(config: ModelConfig) -> str:
     """Return the model card of a folder."""
     model, output, last = RESULTS[config.kind]
+    frames, height, width = config.grid.frames, config.grid.height, config.grid.width
+    crop = (SQUARE if height == width else RECTANGLE).format(height=height, width=width)
+    is_grey = config.grid.channels == 1
     last = PRINTS[config.task] if last else last
-    frames, size = config.grid.frames, config.grid.height
     is_timed = config.step_seconds is not None
     code = CODE.format(
         model=model,
         frames=frames,
-        size=size,
+        crop=GREY + crop if is_grey else crop,
         rate=RATE if is_timed else "",
         numbers=_make_numbers_code(config),
         output=output,
@@ -128,7 +146,12 @@ def make_readme(config: ModelConfig) -> str:
         origin=f" Derived from {', '.join(config.derived_from)}." if config.derived_from else "",
         sampling=describe_sampling(config, frames),
         frames=frames,
-        size=size,
+        height=height,
+        width=width,
+        colour=", grey (one channel)" if is_grey else "",
+        processor="The processor alone would resize with antialiasing."
+        if height == width
+        else "The processor alone does not resize.",
         mean=list(config.mean),
         std=list(config.std),
         code=code + (last + "\n" if last else ""),

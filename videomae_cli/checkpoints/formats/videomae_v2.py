@@ -57,16 +57,24 @@ def read_side_info(_table: KeyTable, _weights: Weights, folder_json: FolderJson)
     hints = Hints(
         heads=read_positive_int(settings, "num_heads"),
         frames=read_positive_int(settings, "num_frames"),
-        size=read_positive_int(settings, "img_size"),
+        size=_read_size(settings),
     )
     return SideInfo(hints, assumed=("pixels normalised by ImageNet's mean and std",))
+
+
+def _read_size(settings: dict[str, Any]) -> int | tuple[int, int] | None:
+    value = settings.get("img_size")
+    if isinstance(value, list) and len(value) == 2 and value[0] != value[1]:
+        height, width = (read_positive_int({"img_size": side}, "img_size") for side in value)
+        return (height, width) if height and width else None
+    return read_positive_int(settings, "img_size")
 
 
 def write(path: Path, weights: Weights, config: ModelConfig) -> None:
     """Write the folder, without the two Python files of the copies on the hub."""
     grid, encoder = config.grid, config.encoder
     settings: dict[str, Any] = {
-        "img_size": grid.height,
+        "img_size": grid.height if grid.height == grid.width else [grid.height, grid.width],
         "patch_size": grid.patch,
         "in_chans": grid.channels,
         "num_classes": len(config.classes or ()),

@@ -1,5 +1,7 @@
 """Read a folder of frames with Pillow: images whose names contain the number of the frame.
 
+A folder without images may contain `.npy` arrays instead, with 1 to 8 channels.
+
 Images are read as a viewer shows them: the orientation in their metadata is applied, transparent
 pixels lie over white, and 16-bit images keep the high byte of each value. Colour profiles are
 ignored, as in video files. All images of a folder must have the same size. The frame rate of a
@@ -10,6 +12,7 @@ Not covered: damage that decodes without an error (flipped bits).
 import os
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from videomae_cli.data.decoding.frame_series import find_frames
+from videomae_cli.data.decoding.arrays import read_array
+from videomae_cli.data.decoding.frame_series import find_frames, is_array
+from videomae_cli.data.decoding.pixel_moments import PixelMoments
 from videomae_cli.data.decoding.video_info import VideoInfo, check_size
 from videomae_cli.errors import DataError
 
@@ -43,6 +48,8 @@ REPLACE_HINT = "replace the image, or leave the folder out"
 def read(folder: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     """Read frames (ascending, without duplicates) by their position, as RGB (T, H, W, 3).
 
+    Frames that are stored as arrays keep their C channels.
+
     Raises:
         DataError: The folder has no frames or fewer than that, an image cannot be decoded, or its
             size differs from that of the others.
@@ -67,20 +74,34 @@ def probe(folder: Path) -> VideoInfo:
     found = find_frames(folder)
     count = len(found.names)
     first = read_image(found.path(0))
-    brightest = int(first.max())
-    for index in range(1, count):
-        brightest = max(brightest, int(_read_same_size(found.path(index), first).max()))
+    brightest, moments = 0, PixelMoments(count)
+    for index in range(count):
+        frame = _read_same_size(found.path(index), first) if index else first
+        brightest = max(brightest, int(frame.max()))
+        moments.add(index, partial(np.asarray, frame))
     notes = [UNKNOWN_RATE, *found.notes]
-    with Image.open(found.path(0)) as image:
-        if image.mode.startswith("I"):
-            _check_not_black(folder, brightest)
-            notes.append("16-bit grey, scaled from 0..65535")
-    height, width, _ = first.shape
-    return VideoInfo(count, 0.0, width, height, notes=tuple(notes))
+    if _is_deep_grey(found.path(0)):
+        _check_not_black(folder, brightest)
+        notes.append("16-bit grey, scaled from 0..65535")
+    height, width, channels = first.shape
+    return VideoInfo(
+        count,
+        0.0,
+        width,
+        height,
+        notes=tuple(notes),
+        channels=channels,
+        moments=moments.conclude(),
+    )
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as RGB (H, W, 3), upright; a DataError if it cannot be decoded."""
+    """Read an image file as RGB (H, W, 3), upright; a DataError if it cannot be decoded.
+
+    An array is read as it is: (H, W, C).
+    """
+    if is_array(path.name):
+        return read_array(path)
     try:
         with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # of damaged metadata, and sizes that are refused below
@@ -134,6 +155,13 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
+def _is_deep_grey(path: Path) -> bool:
+    if is_array(path.name):
+        return False
+    with Image.open(path) as image:
+        return image.mode.startswith("I")
+
+
 def _check_not_black(folder: Path, brightest: int) -> None:
     if brightest < DARKEST:
         raise DataError(
@@ -145,6 +173,11 @@ def _check_not_black(folder: Path, brightest: int) -> None:
 
 def _read_same_size(path: Path, first: NDArray[np.uint8]) -> NDArray[np.uint8]:
     image = read_image(path)
+    if image.shape[2] != first.shape[2]:
+        raise DataError(
+            f"{path} has {image.shape[2]} channels, and the frames before it {first.shape[2]}",
+            "a folder of frames must contain one video",
+        )
     if image.shape != first.shape:
         sizes = [f"{width} x {height}" for height, width, _ in (image.shape, first.shape)]
         raise DataError(

@@ -2,7 +2,8 @@
 
 The number of a frame is the last group of digits in which the names of the folder differ, so
 `img_00001.jpg`, `0.png` and `cam2_0001_256.webp` are all read. Leading zeros do not matter. Names
-that start with a dot, and files that are not images, are ignored.
+that start with a dot, and files that are not images, are ignored. In a folder without any image,
+arrays (`.npy`) are the frames.
 """
 
 import os
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from videomae_cli.errors import DataError
 
+ARRAY_SUFFIX = ".npy"  # of frames with other channels than RGB
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 DIGITS = re.compile(r"([0-9]+)")
 RGB_NAME = re.compile(r"(?<![a-z])(rgb|colou?r|img|image|frame)")
@@ -111,7 +113,17 @@ def group_series(names: Iterable[str]) -> list[FrameSeries]:
 def has_images(folder: Path) -> bool:
     """Return whether a folder directly contains an image; an OSError if it cannot be read."""
     with os.scandir(folder) as entries:
-        return any(is_image(entry.name) for entry in entries)
+        return any(is_frame(entry.name) for entry in entries)
+
+
+def is_array(name: str) -> bool:
+    """Return whether a name is that of an array, and not hidden."""
+    return name.lower().endswith(ARRAY_SUFFIX) and not name.startswith(".")
+
+
+def is_frame(name: str) -> bool:
+    """Return whether a name may be that of a frame: an image or an array."""
+    return is_image(name) or is_array(name)
 
 
 def is_image(name: str) -> bool:
@@ -120,7 +132,10 @@ def is_image(name: str) -> bool:
 
 
 def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the names of the images in a folder, and of other files and (with "/") folders."""
+    """Return the names of the images in a folder, and of other files and (with "/") folders.
+
+    Without any image, arrays take their place.
+    """
     images: list[str] = []
     others: list[str] = []
     try:
@@ -136,6 +151,10 @@ def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
                     raise DataError(f"{entry.path} is a broken link, or not a regular file")
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}", "check the data root") from error
+    if not images:
+        images, others = (
+            [name for name in others if is_array(name) is wanted] for wanted in (True, False)
+        )
     return images, [name for name in others if not name.startswith(".")]
 
 

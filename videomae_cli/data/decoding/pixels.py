@@ -49,8 +49,11 @@ def make_upright(rgb_HWC: NDArray[np.uint8], orientation: Orientation) -> NDArra
     return rgb_HWC[:, ::-1] if orientation.reverses_columns else rgb_HWC
 
 
-def convert_to_rgb(frame: Any) -> NDArray[np.uint8]:
-    """Return a frame as it is stored, in RGB (H, W, 3); FFmpeg converts all but float grey."""
+def convert_to_rgb(frame: Any, reformatter: Any = None) -> NDArray[np.uint8]:
+    """Return a frame as it is stored, in RGB (H, W, 3); FFmpeg converts all but float grey.
+
+    A `VideoReformatter` that is used for several frames of a video saves most of the time.
+    """
     if is_float_grey(frame):  # FFmpeg takes it for limited range: below 0.06 is black
         levels_HW = np.nan_to_num(read_grey(frame)).clip(0, 1) * 255
         return np.repeat(np.rint(levels_HW).astype(np.uint8)[:, :, None], 3, axis=2)
@@ -60,6 +63,8 @@ def convert_to_rgb(frame: Any) -> NDArray[np.uint8]:
         over_white = rgba_HWC[:, :, :3] * alpha_HW1 + 255 * (255 - alpha_HW1)
         composed: NDArray[np.uint8] = ((over_white + 127) // 255).astype(np.uint8)
         return composed
+    if reformatter is not None:
+        frame = reformatter.reformat(frame, format="rgb24")
     rgb_HWC: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
     return rgb_HWC
 

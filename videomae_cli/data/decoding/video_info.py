@@ -5,10 +5,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from av.video.reformatter import VideoReformatter
+
 from videomae_cli.data.decode import FRAMES, check_file, reference_decoder, refuse_any_failure
 from videomae_cli.data.decoding import pixels, pyav, timing
 from videomae_cli.data.decoding.grey import GreyRange
 from videomae_cli.data.decoding.notes import describe_stream
+from videomae_cli.data.decoding.pixel_moments import PixelMoments
 from videomae_cli.errors import DataError
 
 MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
@@ -30,6 +33,9 @@ class VideoInfo(NamedTuple):
     """What a viewer would notice, for the summary of `prepare`."""
     times: tuple[float, ...] = ()
     """Seconds from the first frame to each frame; empty if the frame rate gives them."""
+    channels: int = 3
+    moments: tuple[float, ...] = ()
+    """Of the pixels, as `PixelMoments` returns them."""
 
 
 def probe_video(path: Path) -> VideoInfo:
@@ -45,7 +51,7 @@ def probe_video(path: Path) -> VideoInfo:
         return frame_folder.probe(path)
     check_file(path)
     with refuse_any_failure(path), pyav.open_video(path) as (container, stream):
-        facts = _FrameFacts(path)
+        facts = _FrameFacts(path, stream.frames)
         for frame in _decode_all(container, stream, facts.ends):
             facts.add(frame)
         return facts.conclude(container, stream)
@@ -62,8 +68,9 @@ def check_size(path: Path, width: int, height: int) -> None:
 class _FrameFacts:
     """What is noted of each frame of a video."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, expected: int) -> None:
         self.path = path
+        self.moments, self.reformatter = PixelMoments(expected), VideoReformatter()
         self.frames = 0
         self.size = 0, 0
         self.timestamps: list[int] = []
@@ -83,6 +90,7 @@ class _FrameFacts:
             self.grey = GreyRange(frame) if pixels.is_deep_grey(frame) else None
         if size != self.size:
             raise pyav.size_change_error(self.path, self.frames, self.size, size)
+        self.moments.add(self.frames, lambda: pixels.convert_to_rgb(frame, self.reformatter))
         self.frames += 1
         self.orientations.add(orientation)
         if frame.pts is not None:
@@ -116,6 +124,7 @@ class _FrameFacts:
             pyav_reason=self._find_pyav_reason(container, is_ordered=is_ordered),
             notes=tuple(self._notes(container, stream, is_variable=is_variable)),
             times=timing.find_times(seconds, rate) if is_complete else (),
+            moments=self.moments.conclude(),
         )
 
     def _find_pyav_reason(self, container: Any, *, is_ordered: bool) -> str:

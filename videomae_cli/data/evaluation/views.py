@@ -112,7 +112,9 @@ class EvalViews:
         if request.video in self.arrays:
             frames_LHWC = self.arrays[request.video][indices]
         else:
-            frames_LHWC = read_frames(self.root / video.path, indices, decoder=video.decoder)
+            frames_LHWC = read_frames(
+                self.root / video.path, indices, decoder=video.decoder, channels=self.clip.channels
+            )
         return self.cut_views(frames_LHWC, indices, clips)
 
     def cut_views(
@@ -125,16 +127,18 @@ class EvalViews:
             indices: Their numbers, ascending.
             clips: Frame numbers of each clip.
         """
-        size, crops, rules = self.clip.size, self.protocol.crops, self.protocol.rules
+        clip, crops, rules = self.clip, self.protocol.crops, self.protocol.rules
         if rules == "pyslowfast":
-            unrounded = cut_unrounded_crops(frames_LHWC, size, size, crops)
+            unrounded = cut_unrounded_crops(frames_LHWC, clip.height, clip.width, crops)
             return self._normalize(_collect(unrounded, indices, clips))
-        return _collect(cut_eval_crops(frames_LHWC, size, size, crops, rules), indices, clips)
+        cut = cut_eval_crops(frames_LHWC, clip.height, clip.width, crops, rules)
+        return _collect(cut, indices, clips)
 
     def _normalize(self, views_VCTHW: Tensor) -> Tensor:
         """Normalise float32 pixels, 0..255, as PySlowFast does: scale to 0..1 first."""
         mean_C111, std_C111 = (
-            torch.tensor(values)[:, None, None, None] for values in (self.clip.mean, self.clip.std)
+            torch.tensor(values)[:, None, None, None]
+            for values in (self.clip.channel_mean, self.clip.channel_std)
         )
         return (views_VCTHW / 255 - mean_C111) / std_C111
 

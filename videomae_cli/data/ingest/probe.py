@@ -41,6 +41,9 @@ class ReadableVideo(NamedTuple):
     """What a viewer would notice ("HDR (HLG)"), for the summary; in the words to print."""
     times: tuple[float, ...] = ()
     """Seconds from the first frame to each frame; empty if the frame rate gives them."""
+    channels: int = 3
+    moments: tuple[float, ...] = ()
+    """Mean and mean square of the pixels of some frames, as `PixelMoments` returns them."""
 
     @property
     def columns(self) -> tuple[int, float, int, int, str]:
@@ -50,7 +53,8 @@ class ReadableVideo(NamedTuple):
     @classmethod
     def from_json(cls, fields: Sequence[Any]) -> "ReadableVideo":
         """Return the properties that were stored or sent as a JSON list."""
-        return cls(*fields[:5], *(tuple(part) for part in fields[5:]))
+        values: list[Any] = [tuple(part) if isinstance(part, list) else part for part in fields]
+        return cls(*values)
 
 
 class RejectedVideo(NamedTuple):
@@ -88,7 +92,15 @@ def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
 def readable_video(info: VideoInfo, decoder: str) -> ReadableVideo:
     """Return the properties that the manifest stores."""
     return ReadableVideo(
-        info.frames, info.fps, info.width, info.height, decoder, info.notes, info.times
+        info.frames,
+        info.fps,
+        info.width,
+        info.height,
+        decoder,
+        info.notes,
+        info.times,
+        info.channels,
+        info.moments,
     )
 
 

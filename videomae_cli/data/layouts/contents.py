@@ -16,7 +16,8 @@ OTHER_FORMATS = {
     ".dcm": "DICOM is not read: export it as video",
     ".tif": "TIFF is not read: write one .png for each frame, or a video",
     ".tiff": "TIFF is not read: write one .png for each frame, or a video",
-    ".npy": "arrays are not read: write videos",
+    ".npy": "arrays are read as frames only: a folder for each video, with one numbered array"
+    " (uint8, height x width x channels) for each frame",
     ".npz": "arrays are not read: write videos",
     ".h5": "HDF5 is not read: write videos",
     ".zip": "archives are not read: unpack them first",

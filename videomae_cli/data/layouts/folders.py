@@ -11,10 +11,9 @@ the class folders are rejected with a reason. A folder of numbered images is a v
 from collections.abc import Sequence
 from pathlib import Path
 
-from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.annotations import find_annotations
 from videomae_cli.data.layouts.file_search import Tree, find_files, join_some
-from videomae_cli.data.layouts.frame_folders import OTHER_DATA, find_frame_folders
+from videomae_cli.data.layouts.frame_folders import OTHER_DATA, find_frame_folders, select_frames
 from videomae_cli.data.layouts.split_names import (
     find_split_in_name,
     names_a_split,
@@ -89,8 +88,8 @@ def read_tree(source: Path) -> Tree:
     """
     found = find_files(source)
     frames = [path for path in find_frame_folders(source) if path.parts]
-    inside = set(frames)
-    others = [path for path in found.others if path.parent not in inside or not is_image(path.name)]
+    images = select_frames(found.others, set(frames))
+    others = [path for path in found.others if path not in images]
     tree = Tree(sorted([*found.videos, *frames]), others, found.skipped)
     level = _find_first_level(tree.videos)
     if _are_splits(source, tree.videos, level):

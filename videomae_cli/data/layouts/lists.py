@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from videomae_cli.data.decoding.frame_series import is_image
+from videomae_cli.data.decoding.frame_series import is_frame
 from videomae_cli.data.layouts.annotations import find_annotations
 from videomae_cli.data.layouts.columns import PATHS as PATH_COLUMNS
 from videomae_cli.data.layouts.columns import normalize
@@ -165,7 +165,7 @@ def _exists(root: Path, text: str) -> bool:
     path = root / text
     try:
         if path.is_dir():  # `run 0` may be the name of a class beside the folder `run`
-            return any(is_image(file.name) for file in path.iterdir())
+            return any(is_frame(file.name) for file in path.iterdir())
         return path.is_file() or any((root / f"{text}{end}").is_file() for end in VIDEO_SUFFIXES)
     except (OSError, ValueError):
         return False

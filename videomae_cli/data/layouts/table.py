@@ -90,7 +90,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
     """Read all rows of a table; a DataError names the line of a wrong row."""
     text = read_text(path, reading.encoding)
-    numbered = list(_read_rows(path, text, table))
+    numbered = list(read_rows(path, text, table))
     rows = [cells for _, cells in numbered]
     columns = table.columns
     if columns.split is None and reading.split_column is None:
@@ -172,7 +172,7 @@ def _clean(cell: str) -> str:
     return "" if cell.strip() in MISSING else cell.strip()
 
 
-def _read_rows(path: Path, text: Text, table: Table) -> Iterator[tuple[int, list[str]]]:
+def read_rows(path: Path, text: Text, table: Table) -> Iterator[tuple[int, list[str]]]:
     """Yield line and cells of each row that is not blank; for JSON, the number of the record."""
     width = len(table.columns.header)
     if not table.delimiter:

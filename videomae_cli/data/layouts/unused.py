@@ -4,10 +4,9 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.annotations import OTHER_SUFFIXES, SUFFIXES
 from videomae_cli.data.layouts.file_search import FoundFiles, join_some
-from videomae_cli.data.layouts.frame_folders import find_frame_folders
+from videomae_cli.data.layouts.frame_folders import find_frame_folders, select_frames
 from videomae_cli.data.layouts.list_file import ListFile
 from videomae_cli.data.layouts.split_names import names_a_split
 from videomae_cli.data.layouts.video_entry import Reading
@@ -67,7 +66,7 @@ def describe_unused(
         remarks.append(f"lists in folders below are not used: {join_some(below)}")
     remarks += _describe_unlisted(source, [*files.videos, *frames], listed)
     inside = {*frames, *map(Path, listed)}
-    images = {path for path in files.others if path.parent in inside and is_image(path.name)}
+    images = select_frames(files.others, inside)
     seen = {*(path.relative_to(source) for path in found), *below, *images}
     others = [path for path in files.others if path not in seen]
     return remarks + _describe_others([p for p in others if not reading.is_classes(source / p)])

@@ -35,6 +35,16 @@ COMBINE: dict[Task, str] = {
 }
 """How the outputs of the views of a video are combined, by task."""
 CROP = "{size} x {size} pixels from round((longer side - {size}) / 2) on, halves to even"
+COVER = (
+    "bilinear without antialias, half-pixel centres (OpenCV INTER_LINEAR on 8 bits), by the"
+    " smallest factor that gives at least {height} rows and {width} columns; one side is then"
+    " exact, the other is rounded down"
+)
+CROP_RECTANGLE = (
+    "{height} x {width} pixels from row round((rows - {height}) / 2) and column"
+    " round((columns - {width}) / 2) on, halves to even"
+)
+GREY = "(19595 R + 38470 G + 7471 B + 32768) // 65536, before the frames are resized"
 
 
 def summarize_preprocessing(config: ModelConfig, frames: int) -> str:
@@ -52,7 +62,9 @@ def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
     Mean and standard deviation are for information: exported models normalise inside. `frames` are
     those that the model reads, before any selection.
     """
-    size = config.grid.height
+    height, width = config.grid.height, config.grid.width
+    resize, crop = (RESIZE, CROP) if height == width else (COVER, CROP_RECTANGLE)
+    sides = {"size": height, "height": height, "width": width}
     protocol = config.protocol_or_default
     return {
         "frames": frames,
@@ -62,8 +74,9 @@ def describe_preprocessing(config: ModelConfig, frames: int) -> dict[str, Any]:
         "sampling_rule": _describe_sampling(config, frames),
         "height": config.grid.height,
         "width": config.grid.width,
-        "resize_rule": RESIZE.format(size=size),
-        "crop_rule": CROP.format(size=size),
+        "resize_rule": resize.format(**sides),
+        "crop_rule": crop.format(**sides),
+        **({"grey_rule": GREY} if config.grid.channels == 1 else {}),
         "views": {
             "clips": protocol.clips,
             "crops": protocol.crops,

@@ -8,6 +8,7 @@ from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.config.model import Task
 from videomae_cli.errors import CheckpointError, UsageError
+from videomae_cli.grid import format_size
 from videomae_cli.models.outputs import fold_units
 from videomae_cli.report import Report
 from videomae_cli.tasks.load_model import read_checkpoint
@@ -68,12 +69,15 @@ def _check_hints(hints: Hints, loaded: Checkpoint) -> None:
         heads=config.encoder.heads,
         decoder_heads=None if config.decoder is None else config.decoder.heads,
         frames=config.grid.frames,
-        size=config.grid.height,
+        size=config.grid.size,
     )
     for name, hint, fact in zip(Hints._fields, hints, facts, strict=True):
         if hint is not None and hint != fact:
             option = "--" + name.replace("_", "-")
-            raise UsageError(f"{option} {hint}: {loaded.file} has {fact}", f"leave out {option}")
+            raise UsageError(
+                f"{option} {format_size(hint)}: {loaded.file} has {format_size(fact)}",
+                f"leave out {option}",
+            )
 
 
 def _select_head_rows(loaded: Checkpoint, file: Path) -> Checkpoint:

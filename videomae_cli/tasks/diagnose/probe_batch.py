@@ -171,7 +171,7 @@ def pixel_statistics(clip_BCTHW: Tensor, clip: ClipSpec) -> dict[str, float]:
     two are of normalised pixels, in the channel that is furthest from 0 and from 1, respectively.
     """
     pixels_BCX = clip_BCTHW.flatten(2).float() / 255
-    mean_C, std_C = (torch.tensor(x) for x in (clip.mean, clip.std))
+    mean_C, std_C = (torch.tensor(x) for x in (clip.channel_mean, clip.channel_std))
     input_mean_C = (pixels_BCX.mean(dim=(0, 2)) - mean_C) / std_C
     input_std_C = pixels_BCX.std(dim=(0, 2)) / std_C
     furthest = input_std_C.clamp(min=1e-9).log().abs().argmax()

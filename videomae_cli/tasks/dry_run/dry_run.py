@@ -34,7 +34,7 @@ from videomae_cli.tasks.dry_run.measure import Measurement, measure_steps
 from videomae_cli.tasks.dry_run.synthetic_clips import SyntheticClips, synthetic_manifest
 from videomae_cli.tasks.run_dir import newest_complete_checkpoint
 from videomae_cli.tasks.train import finetune, pretrain
-from videomae_cli.tasks.train.job import Job, open_manifest, report_short_videos
+from videomae_cli.tasks.train.job import Job, open_manifest, resolve_clip
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 
 DECODE_SECONDS = 5.0
@@ -82,7 +82,7 @@ def _build(
     """Build the job of the run, with few validation videos; return it with its data, if any."""
     if isinstance(recipe, FinetuneRecipe):
         manifest = open_manifest(recipe)
-        report_short_videos(recipe, manifest, report)
+        recipe = resolve_clip(recipe, manifest, report)
         train, val = manifest.split("train"), manifest.split("val")
         few = manifest._replace(videos=(*train, *val[:VALIDATION_VIDEOS]))
         build = partial(finetune.build_from_scratch, manifest=few, runtime=runtime)
@@ -94,8 +94,9 @@ def _build(
         if not without_data:
             raise
         videos, recipe = None, with_train(recipe, workers=0)
+        recipe = recipe.model_copy(update={"clip": recipe.clip.without_measured()})
     if videos is not None:
-        report_short_videos(recipe, videos, report)
+        recipe = resolve_clip(recipe, videos, report)
     scratch = recipe.model_copy(update={"start": None})
     build_pretraining = partial(
         _build_pretraining, videos=videos, runtime=runtime, report=ProgressOnly(report)
@@ -208,9 +209,9 @@ def _measure_decoding(job: Job, videos: Manifest, runtime: Runtime) -> Decoding:
     cores = (os.cpu_count() or 1) // runtime.world
     spare = max(0, cores - 1 - workers) if runtime.device.type != "cpu" else 0
     sides = [min(video.width, video.height) for video in videos.split("train")]
-    return Decoding(
-        rate * job.plan.repeats, workers, spare, round(median(sides)), job.recipe.clip.size
-    )
+    clip = job.recipe.clip
+    size = min(clip.height, clip.width)
+    return Decoding(rate * job.plan.repeats, workers, spare, round(median(sides)), size)
 
 
 def _disk(job: Job, measured: Measurement, free: int) -> Disk:

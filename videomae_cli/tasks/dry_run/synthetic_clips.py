@@ -24,8 +24,8 @@ def synthetic_manifest(recipe: PretrainRecipe) -> Manifest:
         label=None,
         frames=clip.candidates().count_span(FPS),
         fps=FPS,
-        width=clip.size,
-        height=clip.size,
+        width=clip.width,
+        height=clip.height,
         decoder="decord",
     )
     rows = (video._replace(path=f"synthetic-{n}") for n in range(recipe.train.batch))
@@ -41,7 +41,7 @@ class SyntheticClips:
     def __init__(self, recipe: PretrainRecipe) -> None:
         clip, repeats = recipe.clip.candidates(), recipe.augment.repeats
         generator = torch.Generator().manual_seed(0)
-        shape = (repeats, clip.frames, clip.size, clip.size, 3)
+        shape = (repeats, clip.frames, clip.height, clip.width, clip.channels)
         pixels_RTHWC = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         self._sample = PretrainBatch(
             clip=pixels_RTHWC.permute(0, 4, 1, 2, 3),  # channels last in memory

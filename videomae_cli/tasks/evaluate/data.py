@@ -16,6 +16,19 @@ from videomae_cli.tasks.evaluate.options import EvalOptions
 from videomae_cli.tasks.evaluate.scores import Failure
 
 
+def find_data(config: ModelConfig, folder: Path | None) -> Path:
+    """Return a folder or list of the user, by default the data that the model was trained on.
+
+    Raises:
+        DataError: The checkpoint does not record its data.
+    """
+    if folder is not None:
+        return folder
+    if config.data is None:
+        raise DataError("the checkpoint does not record its dataset", "give --data DIR")
+    return Path(config.data)
+
+
 def open_data(
     config: ModelConfig, options: EvalOptions, report: Report
 ) -> tuple[Manifest, tuple[Failure, ...]]:
@@ -28,9 +41,7 @@ def open_data(
             wrong.
         UsageError: A label map is given for prepared data.
     """
-    folder = options.data or (Path(config.data) if config.data else None)
-    if folder is None:
-        raise DataError("the checkpoint does not record its dataset", "give --data DIR")
+    folder = find_data(config, options.data)
     if options.data is None or is_prepared(folder) or not folder.exists():
         if options.label_map is not None:
             raise UsageError(

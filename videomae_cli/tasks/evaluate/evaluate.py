@@ -4,6 +4,8 @@ No video is ever replaced by another: videos that cannot be decoded are counted 
 interrupted evaluation continues where it stopped, and gives the same result to the bit.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +17,7 @@ from videomae_cli.data.manifest import Manifest
 from videomae_cli.engine import environment
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import digest_of
-from videomae_cli.errors import CheckpointError
+from videomae_cli.errors import CheckpointError, DataError
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.cost import Cost, measure_cost
@@ -81,32 +83,62 @@ def run(checkpoint: Path, report: Report, options: EvalOptions = DEFAULTS) -> Ev
         Stopped: A signal asked to stop; the same command continues.
     """
     evaluation = _set_up(checkpoint, options, report)
-    config, split = evaluation.loaded.config, evaluation.split
+    split, config = evaluation.split, evaluation.loaded.config
     check_output(options, evaluation.manifest.split(split), config.task)
     report.say(f"evaluating {checkpoint} on {split} of {evaluation.manifest.folder}")
     with Runtime(options.precision) as runtime:
         facts = evaluation.facts(runtime) | {"views": options.dump_v1 is not None}
         store = PartStore(evaluation.folder / UNFINISHED, facts)
-        frames = config.grid.frames
-        report.say(f"{evaluation.protocol} of {frames} frames per video; {runtime.summary()}")
-        scores = score_videos(
-            evaluation.classifier.to(runtime.device),
-            config,
-            evaluation.views,
-            runtime=runtime,
-            report=report,
-            title=f"evaluating {split}",
-            store=store,
-            keep_views=options.dump_v1 is not None,
-        )
-        scores = scores._replace(failures=(*evaluation.rejected, *scores.failures))
-        result = _summarize(scores, evaluation)
-        runtime.run_on_rank0(lambda: write_output(result, scores, evaluation.views, facts, options))
-        runtime.run_on_rank0(store.remove)
+        scores = _score(evaluation, store, options, runtime, report)
+        result = runtime.run_on_rank0(lambda: _finish(scores, evaluation, store, facts, options))
     for message in (*result.undecodable, *result.describe_nonfinite()):
         report.warn(message)
     report.say(result.headline())
     report.say(f"wrote {result.folder}")
+    return result
+
+
+def _score(
+    evaluation: Evaluation,
+    store: PartStore,
+    options: EvalOptions,
+    runtime: Runtime,
+    report: Report,
+) -> Scores:
+    config = evaluation.loaded.config
+    frames = config.grid.frames
+    report.say(f"{evaluation.protocol} of {frames} frames per video; {runtime.summary()}")
+    scores = score_videos(
+        evaluation.classifier.to(runtime.device),
+        config,
+        evaluation.views,
+        runtime=runtime,
+        report=report,
+        title=f"evaluating {evaluation.split}",
+        store=store,
+        keep_views=options.dump_v1 is not None,
+    )
+    return scores._replace(failures=(*evaluation.rejected, *scores.failures))
+
+
+def _finish(
+    scores: Scores,
+    evaluation: Evaluation,
+    store: PartStore,
+    facts: Mapping[str, Any],
+    options: EvalOptions,
+) -> EvalResult:
+    """Compute the metrics, write all files, and remove the unfinished parts."""
+    try:
+        result = _summarize(scores, evaluation)
+        write_output(result, scores, evaluation.views, facts, options)
+    except (CheckpointError, DataError):
+        store.remove()  # the same parts would fail again
+        with suppress(OSError):
+            evaluation.folder.rmdir()  # if it contained nothing else
+            evaluation.folder.parent.rmdir()
+        raise
+    store.remove()
     return result
 
 

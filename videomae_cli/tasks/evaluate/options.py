@@ -69,7 +69,7 @@ def choose_protocol(config: ModelConfig, options: EvalOptions, report: Report) -
 def _is_made_for(protocol: Protocol, clip: ClipSpec) -> bool:
     """Return whether a model was trained on clips as a protocol has them."""
     stride = clip.stride_frames if clip.sampling == "dense" else None
-    ours = clip.frames, clip.size, clip.sampling, stride
+    ours = clip.frames, clip.grid().size, clip.sampling, stride
     theirs = protocol.frames, protocol.size, protocol.sampling, protocol.stride_frames
     return clip.step_seconds is None and ours == theirs
 

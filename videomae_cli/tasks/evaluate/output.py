@@ -145,8 +145,10 @@ def _read_thumbnails(scores: Scores, views: EvalViews) -> dict[int, NDArray[np.u
 
 
 def _to_pixels(view_CTHW: Tensor, clip: ClipSpec) -> NDArray[np.uint8]:
+    """Return frames as RGB: of other channels the first three, or the first as grey."""
     view_THWC: NDArray[Any] = view_CTHW.permute(1, 2, 3, 0).numpy()
     if view_THWC.dtype != np.uint8:
-        view_THWC = 255 * (view_THWC * np.array(clip.std) + np.array(clip.mean))
+        view_THWC = 255 * (view_THWC * np.array(clip.channel_std) + np.array(clip.channel_mean))
     pixels_THWC: NDArray[np.uint8] = view_THWC.round().clip(0, 255).astype(np.uint8)
-    return pixels_THWC
+    shown = pixels_THWC.shape[3]
+    return pixels_THWC[..., :3] if shown >= 3 else pixels_THWC[..., :1].repeat(3, axis=3)

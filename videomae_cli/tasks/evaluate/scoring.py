@@ -56,15 +56,8 @@ def score_videos(
 ) -> Scores:
     """Run a classifier on videos; each process scores its share, and all return all scores.
 
-    Args:
-        classifier: Returns logits_VK for views.
-        config: What they mean.
-        views: Test views of the videos, each an item.
-        runtime: Device and processes.
-        report: Shows the progress.
-        title: Of the progress display.
-        store: Where finished parts are kept.
-        keep_views: Whether to return the logits of every view as well.
+    `config` describes the classifier, whose logits of every view are returned as well with
+    `keep_views`. Finished parts are kept in the `store`.
 
     Raises:
         Stopped: A signal asked any process to stop.

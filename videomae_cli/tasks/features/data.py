@@ -1,27 +1,57 @@
 """The videos that features are computed of, and their views."""
 
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
-from videomae_cli.data.evaluation.views import EvalViews
-from videomae_cli.data.manifest import Manifest
+from videomae_cli.data.evaluation.views import EvalViews, ViewRequest
+from videomae_cli.data.evaluation.windows import group_windows, plan_windows, select_window_clips
+from videomae_cli.data.ingest.input_videos import InputVideos
+from videomae_cli.data.manifest import (
+    COLUMNS,
+    ENCODING,
+    ENCODING_ERRORS,
+    Manifest,
+    Video,
+    csv_text,
+    read_manifest,
+)
 from videomae_cli.data.short_videos import report_short_videos
-from videomae_cli.data.time_sampling import with_times
+from videomae_cli.data.time_sampling import times_of, with_times
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
-from videomae_cli.tasks.evaluate.data import open_data
+from videomae_cli.tasks.evaluate.data import find_data
 from videomae_cli.tasks.features.options import FeatureOptions
+from videomae_cli.tasks.features.rows import Items, ItemWindows
 
 
-def open_videos(
-    config: ModelConfig, options: FeatureOptions, protocol: Protocol, report: Report
-) -> Manifest:
+class Rejected(NamedTuple):
+    """A video without features."""
+
+    path: str
+    split: str
+    reason: str
+
+
+class Videos(NamedTuple):
+    """The videos to compute features of."""
+
+    manifest: Manifest
+    rejected: tuple[Rejected, ...] = ()
+    """Those that are known to be unreadable."""
+
+
+def open_videos(config: ModelConfig, options: FeatureOptions, clip: ClipSpec) -> Videos:
     """Read the prepared data, of the wanted splits only; labels are those of the data.
 
     Raises:
         DataError: There are no data, no such split, or frame times that are needed are missing.
     """
-    manifest = open_data(config, options.data)
-    clip = protocol.apply(config.clip())
+    manifest = read_manifest(find_data(config, options.data))
     if clip.step_seconds is not None or manifest.times_digest:
         manifest = with_times(manifest)  # also for the seconds in the table
     splits = tuple(dict.fromkeys(video.split for video in manifest.videos))
@@ -31,14 +61,81 @@ def open_videos(
                 f"{manifest.folder}: no {split} videos", f"use --split with {' or '.join(splits)}"
             )
     chosen = options.splits or splits
-    report_short_videos(clip, manifest, chosen, report, is_training=False)
     videos = tuple(video for video in manifest.videos if video.split in chosen)
     if not videos:
         raise DataError(f"{manifest.folder}: no videos", "prepare a folder or list of videos")
-    return manifest._replace(videos=videos)
+    return Videos(manifest._replace(videos=videos))
 
 
-def make_feature_views(manifest: Manifest, config: ModelConfig, protocol: Protocol) -> EvalViews:
-    """Return the views of all videos of a manifest."""
-    clip = protocol.apply(config.clip()).candidates()
-    return EvalViews(manifest.videos, manifest.root, clip, protocol, times=manifest.times)
+def use_inputs(inputs: InputVideos) -> Videos:
+    """Return the videos of a command line as data without splits and labels."""
+    videos = tuple(video._replace(split="") for video in inputs.videos)
+    rejected = tuple(Rejected(one.name, "", f"{one.name}: {one.reason}") for one in inputs.rejected)
+    if not videos:
+        reason = rejected[0].reason if rejected else "no videos given"
+        raise DataError(f"none of {len(rejected):,} videos can be read: {reason}")
+    times = {name: seconds.tolist() for name, seconds in sorted(inputs.times.items())}
+    text = csv_text(COLUMNS, videos) + json.dumps(times)
+    digest = hashlib.sha256(text.encode(ENCODING, ENCODING_ERRORS)).hexdigest()
+    return Videos(Manifest(inputs.root, videos, None, digest, times=inputs.times), rejected)
+
+
+def report_short(clip: ClipSpec, manifest: Manifest, report: Report) -> None:
+    """Report what happens to videos that are shorter than a clip."""
+    splits = list(dict.fromkeys(video.split for video in manifest.videos))
+    report_short_videos(clip, manifest, splits, report, is_training=False)
+
+
+def plan_items(
+    videos: Videos, clip: ClipSpec, protocol: Protocol, options: FeatureOptions
+) -> tuple[Items, tuple[Rejected, ...]]:
+    """Return the items, and the videos whose windows cannot be planned.
+
+    Args:
+        videos: The data.
+        clip: How clips are read, with the protocol applied.
+        protocol: The views of a video or a window.
+        options: The level, and the duration of windows.
+    """
+    manifest = videos.manifest
+    requests: list[ViewRequest] | None = None
+    windows: list[ItemWindows] = []
+    rejected: list[Rejected] = []
+    if options.level == "window":
+        requests = []
+        for number, video in enumerate(manifest.videos):
+            try:
+                planned = _plan_windows(manifest, number, clip, protocol, options)
+            except DataError as error:
+                reason = error.message.removeprefix(f"{video.path}: ")
+                rejected.append(Rejected(video.path, video.split, f"{video.path}: {reason}"))
+                continue
+            requests += [request for request, _ in planned]
+            windows += [some for _, some in planned]
+    views = EvalViews(
+        *(manifest.videos, manifest.root, clip, protocol), times=manifest.times, requests=requests
+    )
+    return Items(views, options.level, windows), (*videos.rejected, *rejected)
+
+
+def _plan_windows(
+    manifest: Manifest, number: int, clip: ClipSpec, protocol: Protocol, options: FeatureOptions
+) -> Sequence[tuple[ViewRequest, ItemWindows]]:
+    video: Video = manifest.videos[number]
+    assert options.window is not None
+    if video.fps <= 0:
+        raise DataError("its frame rate is unknown, which --window needs")
+    hop = options.hop or options.window
+    windows = plan_windows(times_of(video, manifest.times), options.window, hop)
+    clips = []
+    for window in windows:
+        try:
+            clips.append(select_window_clips(protocol, clip, video, manifest.times, window))
+        except DataError:  # clip.short: refuse
+            if len(windows) == 1 or window is not windows[-1]:
+                raise
+    groups = group_windows(number, video, clips, protocol.views)
+    return [
+        (request, ItemWindows(places.start, tuple(windows[place] for place in places)))
+        for places, request in groups
+    ]

@@ -4,40 +4,31 @@ An interrupted run continues where it stopped, and the files are the same to the
 for any number of processes, and if the jobs of an array compute a part each (`--shard`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from videomae_cli.data.evaluation.views import EvalViews
-from videomae_cli.data.manifest import Manifest
-from videomae_cli.engine import environment
+from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import DataError
-from videomae_cli.models.features import FeatureModel
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.parts import plan_parts
 from videomae_cli.tasks.evaluate.run_views import Run, run_views
 from videomae_cli.tasks.features import per_video
-from videomae_cli.tasks.features.data import make_feature_views, open_videos
-from videomae_cli.tasks.features.encoder import LoadedEncoder, load_encoder
-from videomae_cli.tasks.features.options import FeatureOptions, choose_views
-from videomae_cli.tasks.features.rows import summarize
+from videomae_cli.tasks.features.data import Rejected
+from videomae_cli.tasks.features.encoder import load_encoder
+from videomae_cli.tasks.features.extraction import Extraction, probe_videos, set_up
+from videomae_cli.tasks.features.options import FeatureOptions
 from videomae_cli.tasks.features.shard_files import check_format
 from videomae_cli.tasks.features.store import ShardStore
 from videomae_cli.tasks.features.table import (
     FACTS,
-    Finished,
     locate_rows,
     read_features,
     read_finished,
     write_facts,
     write_table,
 )
-
-# fields of a model configuration on which features do not depend
-_IRRELEVANT = {
-    *("recipe", "software", "data", "step", "license", "derived_from", "classes", "protocol"),
-    "mask",
-}
 
 
 class FeatureResult(NamedTuple):
@@ -57,44 +48,16 @@ class FeatureResult(NamedTuple):
         return {**state, **self.facts, "rejected": list(self.rejected)}
 
 
-class Extraction(NamedTuple):
-    """What features are computed of, and with what."""
+def run(
+    checkpoint: str, report: Report, options: FeatureOptions, inputs: Sequence[str] = ()
+) -> FeatureResult:
+    """Compute the features of videos with the encoder of a checkpoint.
 
-    encoder: LoadedEncoder
-    model: FeatureModel
-    manifest: Manifest
-    views: EvalViews
-    options: FeatureOptions
-
-    def key(self, runtime: Runtime) -> dict[str, Any]:
-        """Return everything that the features depend on."""
-        options, config = self.options, self.encoder.config
-        return {
-            "weights": self.encoder.digest,
-            "model": config.model_dump(mode="json", exclude=_IRRELEVANT),
-            "data": self.manifest.digest,
-            "root": str(self.manifest.root),
-            "splits": sorted({video.split for video in self.views.videos}),
-            "protocol": self.views.protocol.as_json(),
-            "level": options.level,
-            "pooling": options.pooling_or_default,
-            "layer": self.model.layer,
-            "format": options.format,
-            "precision": runtime.precision,
-            "device": runtime.device.type,
-            "software": environment.software(),
-        }
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a feature."""
-        grid, dim = self.model.encoder.grid, self.encoder.config.encoder.dim
-        pooling = self.options.pooling_or_default
-        return {"tokens": (grid.tokens, dim), "per-slice": (grid.t, dim)}.get(pooling, (dim,))
-
-
-def run(checkpoint: str, report: Report, options: FeatureOptions) -> FeatureResult:
-    """Compute the features of a prepared data set with the encoder of a checkpoint.
+    Args:
+        checkpoint: A checkpoint of any kind and format, or `random:RECIPE`.
+        report: Shows the progress.
+        options: The options.
+        inputs: Files, folders, patterns, or `-` for a list on stdin; empty: the prepared data.
 
     Raises:
         CheckpointError: The checkpoint cannot be used, or the protocol is of another clip shape.
@@ -103,9 +66,14 @@ def run(checkpoint: str, report: Report, options: FeatureOptions) -> FeatureResu
         Stopped: A signal asked to stop; the same command continues.
     """
     check_format(options.format)
-    extraction = set_up(load_encoder(checkpoint), options, report)
+    encoder = load_encoder(checkpoint)
     with Runtime(options.precision) as runtime:
-        report.say(f"{extraction.views.protocol} per video; {runtime.summary()}")
+        videos = None
+        if inputs:
+            videos = runtime.run_on_rank0(lambda: probe_videos(inputs, runtime, report))
+        extraction = set_up(encoder, options, report, videos)
+        unit = "window" if options.level == "window" else "video"
+        report.say(f"{extraction.items.views.protocol} per {unit}; {runtime.summary()}")
         result = compute(extraction, runtime, report)
     for message in result.rejected:
         report.warn(message)
@@ -115,15 +83,6 @@ def run(checkpoint: str, report: Report, options: FeatureOptions) -> FeatureResu
     return result
 
 
-def set_up(encoder: LoadedEncoder, options: FeatureOptions, report: Report) -> Extraction:
-    """Open the data and choose the views; raises what `run` raises."""
-    model = FeatureModel(encoder.model, options.layer, options.pooling_or_default)
-    protocol = choose_views(encoder.config, options, report)
-    manifest = open_videos(encoder.config, options, protocol, report)
-    views = make_feature_views(manifest, encoder.config, protocol)
-    return Extraction(encoder, model, manifest, views, options)
-
-
 def compute(extraction: Extraction, runtime: Runtime, report: Report) -> FeatureResult:
     """Compute the shards of this job; if all are there then, complete the directory.
 
@@ -131,25 +90,25 @@ def compute(extraction: Extraction, runtime: Runtime, report: Report) -> Feature
         DataError: No video could be decoded.
         Stopped: A signal asked to stop.
     """
-    views, options = extraction.views, extraction.options
+    items, options = extraction.items, extraction.options
     store = ShardStore(
         options.out,
         extraction.key(runtime),
-        views,
-        options.level,
+        items,
         options.format,
         shape=extraction.shape,
         share=options.share,
     )
-    parts = len(plan_parts([views.count_views(item) for item in range(len(views))]))
+    parts = len(plan_parts(items.count_views()))
     facts = runtime.run_on_rank0(lambda: _read_complete(store, options))
     rejected: list[str] = []
     if facts is None:
         model = extraction.model.to(runtime.device)
-        summary = summarize(options.level, views.protocol.crops)
-        job = Run(views, summary, "computing features", store, options.share)
+        job = Run(items.views, items.summarize, "computing features", store, options.share)
         outputs = run_views(model, job, runtime=runtime, report=report)
-        rejected = sorted(runtime.gather([item.error for item in outputs if item.error]))
+        with explain_worker_death():
+            errors = runtime.gather([one.error for one in outputs if one.error])
+        rejected = [*dict.fromkeys([*(one.reason for one in extraction.rejected), *sorted(errors)])]
         facts = runtime.run_on_rank0(lambda: _complete(extraction, store, parts))
     if facts is not None:
         rejected = [str(reason) for reason in facts["rejected"]]
@@ -181,25 +140,35 @@ def _write(extraction: Extraction, store: ShardStore, parts: int) -> dict[str, A
     finished = read_finished(store, parts)
     if finished is None:
         return None
-    views, options = extraction.views, extraction.options
-    located = list(locate_rows(store, finished, views, options.level))
+    items, options = extraction.items, extraction.options
+    located = list(locate_rows(store, finished))
+    rejected = dict.fromkeys(extraction.rejected)
+    for one in finished.rejected:
+        video = items.video(one.number)
+        rejected[Rejected(video.path, video.split, one.error)] = None
     if not located:
-        first = finished.rejected[0].error
-        raise DataError(f"none of {len(views.videos):,} videos could be decoded: {first}")
+        reason = next(iter(rejected)).reason
+        raise DataError(f"none of {len(items.views.videos):,} videos could be decoded: {reason}")
     if options.format == "npy":
-        names = per_video.name_files(views.videos)
+        names = per_video.name_files(items.views.videos)
         per_video.write_files(store, parts, located, names)
         located = list(per_video.locate_in_files(located, names))
-    write_table(options.out, views, extraction.manifest.classes, located, finished.rejected)
-    facts = _facts(extraction, finished, len(located))
+    write_table(options.out, items, extraction.manifest.classes, located, list(rejected))
+    facts = {
+        **_facts(extraction),
+        "rows": len(located),
+        "videos": len({row.video for _, _, row in located}),
+        "rejected": [one.reason for one in rejected],
+        "not_finite": sorted({items.video(one.number).path for one in finished.nonfinite}),
+    }
     write_facts(options.out, facts)
     if options.format == "npy":
         store.remove()
     return facts
 
 
-def _facts(extraction: Extraction, finished: Finished, rows: int) -> dict[str, Any]:
-    views, options = extraction.views, extraction.options
+def _facts(extraction: Extraction) -> dict[str, Any]:
+    options = extraction.options
     return {
         "checkpoint": extraction.encoder.name,
         "level": options.level,
@@ -208,12 +177,6 @@ def _facts(extraction: Extraction, finished: Finished, rows: int) -> dict[str, A
         "depth": extraction.model.depth,
         "format": options.format,
         "shape": list(extraction.shape),
-        "rows": rows,
-        "videos": len(views.videos),
-        "rejected": [item.error for item in finished.rejected],
-        "not_finite": [
-            views.videos[views.requests[item.number].video].path for item in finished.nonfinite
-        ],
     }
 
 
@@ -229,7 +192,7 @@ def _describe(result: FeatureResult, options: FeatureOptions) -> str:
     size = " x ".join(map(str, facts["shape"]))
     return (
         f"wrote {facts['rows']:,} features of {size} values of"
-        f" {facts['videos'] - len(facts['rejected']):,} videos to {result.folder} (level"
+        f" {facts['videos']:,} videos to {result.folder} (level"
         f" {facts['level']}, pooling {facts['pooling']}, layer {facts['layer']} of"
         f" {facts['depth']})"
     )

@@ -32,6 +32,10 @@ class FeatureOptions(NamedTuple):
     protocol: str | None = None
     clips: int | None = None
     crops: int | None = None
+    window: float | None = None
+    """Seconds."""
+    hop: float | None = None
+    """Seconds from one window to the next; None: the duration of a window."""
     share: tuple[int, int] = (0, 1)
     """(k, n): the part of this job, and the number of jobs."""
     precision: Precision | Literal["auto"] = "auto"
@@ -43,6 +47,13 @@ class FeatureOptions(NamedTuple):
 
     def check(self) -> None:
         """Raise a `UsageError` if the options contradict each other."""
+        if (self.level == "window") != (self.window is not None) or (
+            self.hop is not None and self.window is None
+        ):
+            raise UsageError(
+                "--level window, --window SECONDS and --hop SECONDS belong together",
+                "--level window --window 2 --hop 1",
+            )
         if self.level == "token" and self.pooling not in (None, "tokens"):
             raise UsageError(
                 f"--level token and --pooling {self.pooling}: at token level nothing is pooled",
@@ -74,7 +85,8 @@ def choose_views(config: ModelConfig, options: FeatureOptions, report: Report) -
     """Return which views features are computed from.
 
     By default those that the checkpoint is evaluated on, else five clips and the centre crop. With
-    `--pooling tokens`, which cannot be averaged over crops, it is the centre crop too.
+    `--pooling tokens`, which cannot be averaged over crops, it is the centre crop too. A window
+    has one clip.
     """
     options.check()
     wanted = EvalOptions(protocol=options.protocol, clips=options.clips, crops=options.crops)
@@ -83,7 +95,10 @@ def choose_views(config: ModelConfig, options: FeatureOptions, report: Report) -
         own = config.protocol
         if own is None or is_one_crop:
             clips = own.clips if own else DEFAULT_CLIPS
+            clips = 1 if options.level == "window" else clips
             wanted = wanted._replace(clips=options.clips or clips, crops=1)
     protocol = choose_protocol(config, wanted, report)
+    if options.level == "window" and options.protocol is None and options.clips is None:
+        protocol = protocol._replace(clips=1, name="")
     options._replace(crops=protocol.crops).check()
     return protocol

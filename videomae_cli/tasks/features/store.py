@@ -14,11 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from videomae_cli import atomic
-from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.errors import UsageError
 from videomae_cli.tasks.evaluate.parts import KEY, ItemOutput
-from videomae_cli.tasks.features.options import Level
-from videomae_cli.tasks.features.rows import count_rows, list_rows
+from videomae_cli.tasks.features.rows import Items
 from videomae_cli.tasks.features.shard_files import (
     Floats,
     Shard,
@@ -58,8 +56,7 @@ class ShardStore:
     Args:
         folder: The directory.
         key: Everything that the features depend on, as plain data.
-        views: The test views.
-        level: What a row is.
+        items: What features are computed of.
         format_name: One of `FORMATS`.
         shape: Of a feature: (D,), (N, D) or (t, D).
         share: (k, n): which parts this job computes.
@@ -69,14 +66,13 @@ class ShardStore:
         self,
         folder: Path,
         key: Mapping[str, Any],
-        views: EvalViews,
-        level: Level,
+        items: Items,
         format_name: str,
         *,
         shape: tuple[int, ...],
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        self.folder, self.views, self.level = folder, views, level
+        self.folder, self.items = folder, items
         self.format, self._share, self._shape = FORMATS[format_name], share, shape
         self._key: dict[str, Any] = json.loads(json.dumps(key))
 
@@ -128,7 +124,7 @@ class ShardStore:
     def write(self, part: int, items: Sequence[ItemOutput]) -> None:
         """Write a shard; an OSError if it cannot be written."""
         good = [item for item in items if not item.error]
-        rows = [row for item in good for row in list_rows(self.level, self.views, item.number)]
+        rows = [row for item in good for row in self.items.list_rows(item.number)]
         feature = np.concatenate(
             [np.zeros((0, *self._shape), np.float32), *(item.output for item in good)]
         )
@@ -138,7 +134,7 @@ class ShardStore:
             feature,
             np.array([row.video for row in rows], np.int64),
             np.array([-1 if row.clip is None else row.clip for row in rows], np.int64),
-            tuple(self.views.videos[row.video].path for row in rows),
+            tuple(self.items.views.videos[row.video].path for row in rows),
         )
         self.format.write(self.path(part), shard)
 
@@ -152,7 +148,7 @@ class ShardStore:
         return self.folder / f"features-{part:06d}.{self.format.suffix}"
 
     def _describe(self, item: ItemOutput) -> ShardItem:
-        rows = 0 if item.error else count_rows(self.level, self.views, item.number)
+        rows = 0 if item.error else self.items.count_rows(item.number)
         is_bad = not bool(np.isfinite(item.output).all())
         return ShardItem(item.number, rows, item.error, is_bad)
 

@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from videomae_cli import atomic
-from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import csv_text, write_text
 from videomae_cli.errors import DataError
 from videomae_cli.report import printable
-from videomae_cli.tasks.features.options import Level
-from videomae_cli.tasks.features.rows import Row, list_rows, time_span
+from videomae_cli.tasks.features.data import Rejected
+from videomae_cli.tasks.features.rows import Items, Row
 from videomae_cli.tasks.features.shard_files import Floats, ShardItem
 from videomae_cli.tasks.features.store import FORMATS, ShardStore
 
@@ -108,36 +107,32 @@ def read_finished(store: ShardStore, parts: int) -> Finished | None:
 
 def write_table(
     folder: Path,
-    views: EvalViews,
+    items: Items,
     classes: Sequence[str] | None,
     located: Sequence[tuple[str, int, Row]],
-    rejected: Sequence[ShardItem],
+    rejected: Sequence[Rejected],
 ) -> None:
     """Write `manifest.csv` and `rejected.csv`.
 
     Args:
         folder: The directory.
-        views: The test views.
+        items: What features are computed of.
         classes: Class names by label.
         located: File, position in it, and what it is, of each row.
-        rejected: The items whose video could not be decoded.
+        rejected: The videos without features.
     """
-    lines = [_line(number, place, views, classes) for number, place in enumerate(located)]
+    lines = [_line(number, place, items, classes) for number, place in enumerate(located)]
     write_text(folder / ROWS, csv_text(COLUMNS, lines))
-    videos = [views.videos[views.requests[item.number].video] for item in rejected]
-    reasons = [(v.path, v.split, one.error) for v, one in zip(videos, rejected, strict=True)]
-    write_text(folder / REJECTED, csv_text(("path", "split", "reason"), reasons))
+    write_text(folder / REJECTED, csv_text(Rejected._fields, rejected))
 
 
-def locate_rows(
-    store: ShardStore, finished: Finished, views: EvalViews, level: Level
-) -> Iterator[tuple[str, int, Row]]:
+def locate_rows(store: ShardStore, finished: Finished) -> Iterator[tuple[str, int, Row]]:
     """Yield the shard of each row, its position there, and the row."""
     counts: dict[int, int] = {}
     for part, item in finished.items:
         if item.error:
             continue
-        for row in list_rows(level, views, item.number):
+        for row in store.items.list_rows(item.number):
             yield store.path(part).name, counts.get(part, 0), row
             counts[part] = counts.get(part, 0) + 1
 
@@ -172,14 +167,14 @@ def read_features(folder: Path) -> StoredFeatures:
 def _line(
     number: int,
     place: tuple[str, int, Row],
-    views: EvalViews,
+    items: Items,
     classes: Sequence[str] | None,
 ) -> tuple[object, ...]:
     file, position, row = place
-    video = views.videos[row.video]
+    video = items.views.videos[row.video]
     name = "" if video.label is None or classes is None else classes[video.label]
     all_frames = [frame for clip in row.frames for frame in clip]
-    span = time_span(views, row)
+    span = items.time_span(row)
     return (
         *(number, file, position, video.path, video.split, video.label, name, row.clip, row.crop),
         *(min(all_frames), max(all_frames)),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.evaluation.views import EvalViews, ViewRequest
 from videomae_cli.data.evaluation.windows import (
@@ -21,7 +22,7 @@ from videomae_cli.data.time_sampling import times_of
 from videomae_cli.errors import DataError
 from videomae_cli.tasks.evaluate.parts import ItemOutput
 from videomae_cli.tasks.evaluate.run_views import Summary
-from videomae_cli.tasks.evaluate.scoring import average_probabilities
+from videomae_cli.tasks.evaluate.scoring import average_scores
 from videomae_cli.tasks.predict.options import PredictOptions
 from videomae_cli.tasks.predict.result import NOT_FINITE, Prediction
 
@@ -106,7 +107,7 @@ def make_item_views(
     )
 
 
-def make_summary(protocol: Protocol, *, has_windows: bool) -> Summary:
+def make_summary(protocol: Protocol, config: ModelConfig, *, has_windows: bool) -> Summary:
     """Return the function that turns the logits of all views of an item into scores (W, K).
 
     It is the same arithmetic as in an evaluation, for each of the W windows; W = 1 for a video.
@@ -115,7 +116,7 @@ def make_summary(protocol: Protocol, *, has_windows: bool) -> Summary:
     def summarize(logits_VK: NDArray[np.float32]) -> NDArray[np.float32]:
         step = protocol.views if has_windows else len(logits_VK)
         parts = [logits_VK[first : first + step] for first in range(0, len(logits_VK), step)]
-        return np.stack([average_probabilities(part) for part in parts])
+        return np.stack([average_scores(part, config) for part in parts])
 
     return summarize
 

@@ -4,17 +4,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videomae_cli.checkpoints.loading import Checkpoint
-from videomae_cli.checkpoints.untrained_head import is_untrained_head
 from videomae_cli.config.clip import ClipSpec
+from videomae_cli.config.model import Task
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
-from videomae_cli.errors import CheckpointError
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report
-from videomae_cli.tasks.evaluate.options import EvalOptions, choose_protocol
-from videomae_cli.tasks.load_model import load_classifier, read_checkpoint
+from videomae_cli.tasks.evaluate.evaluate import load_evaluated
+from videomae_cli.tasks.evaluate.options import EvalOptions
 from videomae_cli.tasks.predict.options import PredictOptions
-from videomae_cli.tasks.predict.result import PredictResult, Task
+from videomae_cli.tasks.predict.result import PredictResult
 
 
 class Model(NamedTuple):
@@ -34,7 +33,7 @@ class Model(NamedTuple):
     @property
     def task(self) -> Task:
         """What the outputs of the classifier are."""
-        return "single-label"
+        return self.config.task
 
     def empty_result(self, top_k: int) -> PredictResult:
         """Return a result without predictions."""
@@ -45,18 +44,15 @@ class Model(NamedTuple):
 def load_model(checkpoint: Path, options: PredictOptions, report: Report) -> Model:
     """Read a classifier and choose its views; windows have one clip unless the options say more.
 
-    Raises what `read_checkpoint`, `load_classifier` and `choose_protocol` raise, and a
-    `CheckpointError` if the head was never trained.
+    Raises what `load_evaluated` raises.
     """
-    loaded = read_checkpoint(checkpoint)
-    classifier = load_classifier(loaded)
-    if is_untrained_head(loaded.weights) and not options.allow_untrained_head:
-        raise CheckpointError(
-            f"{loaded.file}: its head was never trained, so its predictions mean nothing",
-            "fine-tune it first: videomae finetune; or add --allow-untrained-head",
-        )
-    views = EvalOptions(protocol=options.protocol, clips=options.clips, crops=options.crops)
-    protocol = choose_protocol(loaded.config, views, report)
+    asked = EvalOptions(
+        protocol=options.protocol,
+        clips=options.clips,
+        crops=options.crops,
+        allow_untrained_head=options.allow_untrained_head,
+    )
+    loaded, classifier, protocol = load_evaluated(checkpoint, asked, report)
     if options.window is not None and options.protocol is None and options.clips is None:
         protocol = protocol._replace(clips=1, name="")
     clip = protocol.apply(loaded.config.clip()).candidates()

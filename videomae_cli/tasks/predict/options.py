@@ -1,5 +1,6 @@
 """Options of `predict`, and the checks of a command line before anything is read."""
 
+import math
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -40,6 +41,9 @@ DEFAULTS = PredictOptions()
 
 def check_options(inputs: tuple[str, ...], options: PredictOptions) -> None:
     """Raise a `UsageError` if options contradict each other or an output has an unknown suffix."""
+    for name, seconds in (("--window", options.window), ("--hop", options.hop)):
+        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+            raise UsageError(f"{name} {seconds}: not a duration", "give seconds, such as 2")
     if options.hop is not None and options.window is None:
         raise UsageError("--hop has no meaning without windows", "add --window SECONDS")
     if options.stream is not None and inputs:

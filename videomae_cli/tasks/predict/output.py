@@ -31,17 +31,10 @@ def _format(label: Label, result: PredictResult) -> str:
 
 
 def show_prediction(
-    result: PredictResult, one: Prediction, shown: Sequence[Prediction], report: Report
+    result: PredictResult, one: Prediction, report: Report, *, is_first: bool
 ) -> None:
-    """Print a prediction; the name of the video stands above its first window.
-
-    Args:
-        result: How predictions are printed.
-        one: The prediction.
-        shown: Those that were printed before.
-        report: Prints it.
-    """
-    if one.start is not None and (not shown or shown[-1].video != one.video):
+    """Print a prediction, the first window of a video below its name."""
+    if one.start is not None and is_first:
         report.say(one.video)
     for line in describe_prediction(result, one):
         report.say(line)

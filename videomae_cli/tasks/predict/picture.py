@@ -14,8 +14,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from videomae_cli import atomic
+from videomae_cli.config.model import Task
 from videomae_cli.report import printable
-from videomae_cli.tasks.predict.result import Prediction, Task
+from videomae_cli.tasks.predict.result import Prediction
 
 MAX_ROWS = 12
 MAX_LABEL = 28  # characters of a class name
@@ -50,12 +51,7 @@ def draw_timeline(
     """
     score_WK = np.stack([one.score_K for one in predictions])
     rows = _choose_rows(score_WK, task)
-    height = (
-        1.5 + 1.4 * bool(thumbnails) + (3.0 if task == "regression" else 0.32 * len(rows) + 0.6)
-    )
-    figure = Figure(figsize=(13, height), layout="constrained")
-    ratios = [1.2, height - 2.6] if thumbnails else [1.0]
-    axes = figure.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
+    figure, axes = _make_figure(len(rows), task, has_frames=bool(thumbnails))
     if task == "regression":
         _draw_values(axes[-1], predictions, score_WK, rows, classes)
     else:
@@ -65,13 +61,7 @@ def draw_timeline(
     axes[-1].set_xlabel("seconds")
     if thumbnails:
         _draw_thumbnails(axes[0], thumbnails, end)
-    title = f"{printable(Path(predictions[0].video).name)}: {_count(predictions)}"
-    if len(rows) < len(classes):
-        title += (
-            f"; the first {len(rows)} of {len(classes):,} values"
-            if task == "regression"
-            else f"; the {len(rows)} most frequent of {len(classes):,} classes"
-        )
+    title = _describe(predictions, len(rows), len(classes), task)
     # names may have dollar signs, which are not formulas
     figure.suptitle(title, fontsize=11, x=0.02, ha="left", parse_math=False)
     with warnings.catch_warnings(), atomic.replacing(path) as partial:
@@ -79,11 +69,25 @@ def draw_timeline(
         figure.savefig(partial, dpi=110)
 
 
-def _count(predictions: Sequence[Prediction]) -> str:
+def _make_figure(rows: int, task: Task, *, has_frames: bool) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure with room for the rows, and its axes: the frames above, if there are any."""
+    height = 1.5 + 1.4 * has_frames + (3.0 if task == "regression" else 0.32 * rows + 0.6)
+    figure = Figure(figsize=(13, height), layout="constrained")
+    ratios = [1.2, height - 2.6] if has_frames else [1.0]
+    axes = figure.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
+    return figure, list(axes)
+
+
+def _describe(predictions: Sequence[Prediction], rows: int, classes: int, task: Task) -> str:
     first = predictions[0]
     seconds = float(first.end or 0) - float(first.start or 0)
     many = f"{len(predictions):,} window{'s' if len(predictions) > 1 else ''}"
-    return f"{many} of {seconds:g} s"
+    title = f"{printable(Path(first.video).name)}: {many} of {seconds:g} s"
+    if rows == classes:
+        return title
+    if task == "regression":
+        return f"{title}; the first {rows} of {classes:,} values"
+    return f"{title}; the {rows} most frequent of {classes:,} classes"
 
 
 def _choose_rows(score_WK: NDArray[np.float32], task: Task) -> list[int]:

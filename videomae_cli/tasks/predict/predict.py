@@ -97,9 +97,8 @@ def _predict(
     is_quiet: bool,
 ) -> PredictResult:
     plan = plan_items(inputs, model.clip, model.protocol, options)
-    files = plan_files(
-        options.out, [video.path for video in inputs.videos], has_windows=options.window is not None
-    )
+    names, has_windows = [video.path for video in inputs.videos], options.window is not None
+    files = runtime.run_on_rank0(lambda: plan_files(options.out, names, has_windows=has_windows))
     result = model.empty_result(options.top_k)
     rejected = {one.name: one for one in (*inputs.rejected, *plan.rejected)}
     _announce(model, inputs, options, runtime, report)
@@ -113,14 +112,15 @@ def _predict(
                 if isinstance(one, RejectedInput):
                     rejected.setdefault(one.name, one)
                     continue
-                if not is_quiet:
-                    show_prediction(result, one, predictions, report)
+                is_first = not predictions or predictions[-1].video != one.video
                 predictions.append(one)
+                if not is_quiet:
+                    show_prediction(result, one, report, is_first=is_first)
     except Stopped as error:
         stop = error
     for one in rejected.values():
         report.warn(f"{one.name}: {one.reason}")
-    result = result._replace(predictions=predictions, rejected=list(rejected.values()))
+    result = result._replace(predictions=predictions, rejected=[*rejected.values()])
     return _finish(result, files, inputs, stop, runtime, report)
 
 
@@ -134,7 +134,7 @@ def run_items(
 ) -> Iterator[ItemOutput]:
     """Yield the outputs of all items in their order, on every process."""
     views = make_item_views(inputs, items, model.clip, model.protocol)
-    summary = make_summary(model.protocol, has_windows=options.window is not None)
+    summary = make_summary(model.protocol, model.config, has_windows=options.window is not None)
     run_items = Run(views, summary, "predicting")
     with explain_worker_death():
         outputs = run_views(model.classifier, run_items, runtime=runtime, report=report)

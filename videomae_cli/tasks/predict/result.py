@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.config.model import Task
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.ingest.input_videos import RejectedInput
-from videomae_cli.errors import CheckpointError, DataError
+from videomae_cli.errors import CheckpointError, DataError, VideoMAEError
 
-Task = Literal["single-label", "multi-label", "regression"]
 THRESHOLD = 0.5  # of the probability of a class that a multi-label classifier predicts
 NOT_FINITE = "the classifier's outputs are not finite"
 
@@ -43,9 +43,9 @@ class PredictResult(NamedTuple):
     classes: tuple[str, ...]
     task: Task
     top_k: int
-    predictions: Sequence[Prediction]
+    predictions: list[Prediction]
     """In the order of the inputs, and of time."""
-    rejected: Sequence[RejectedInput]
+    rejected: list[RejectedInput]
     files: Sequence[Path] = ()
     """What was written."""
 
@@ -92,18 +92,23 @@ class PredictResult(NamedTuple):
         """
         if not self.rejected:
             return
+        error = self._explain_rejected()
+        error.is_shared = True  # every process raises it
+        raise error
+
+    def _explain_rejected(self) -> VideoMAEError:
         answered = len({one.video for one in self.predictions})
         if not answered and all(one.reason.startswith(NOT_FINITE) for one in self.rejected):
-            raise CheckpointError(
+            return CheckpointError(
                 f"{self.weights}: {NOT_FINITE} for any of {len(self.rejected):,} videos",
                 "--precision fp32 if fp16 overflows; else the weights are too large, from a"
                 " training that diverged: use an earlier checkpoint",
             )
-        count = f"{len(self.rejected):,} of {answered + len(self.rejected):,} inputs"
-        raise DataError(
-            f"no result for {count}: "
-            + "; ".join(f"{one.name}: {one.reason}" for one in self.rejected[:3])
-            + ("; ..." if len(self.rejected) > 3 else ""),
+        named = "; ".join(f"{one.name}: {one.reason}" for one in self.rejected[:3])
+        more = "; ..." if len(self.rejected) > 3 else ""
+        return DataError(
+            f"no result for {len(self.rejected):,} of {answered + len(self.rejected):,} inputs:"
+            f" {named}{more}",
             "the others have their results above; replace these files or leave them out"
             if answered
             else "replace these files, or give others",

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.data.decoding.channels import convert_channels
 from videomae_cli.data.decoding.live_stream import hide_password, read_stream
 from videomae_cli.data.decoding.timing import find_times
 from videomae_cli.data.evaluation.clips import select_clips
@@ -48,37 +49,47 @@ def predict_stream(
     result = model.empty_result(options.top_k)
     report.say(f"predicting {reader.name} with {model.loaded.file}; Ctrl-C ends it")
     report.say(f"{model.protocol} of {model.config.grid.frames} frames; {runtime.summary()}")
-    predictions: list[Prediction] = []
-    rejected: list[RejectedInput] = []
-    try:
-        with suppress(Interrupted), runtime.signals.interruptible():
-            for window in reader.windows():
-                one = reader.predict(window)
-                if one is None:
-                    rejected = [RejectedInput(reader.name, NOT_FINITE)]
-                    continue
-                if not is_quiet:
-                    show_prediction(result, one, predictions, report)
-                predictions.append(one)
-    except DataError as error:
-        if not predictions:
-            raise
-        rejected.append(RejectedInput(reader.name, error.message))
+    with suppress(Interrupted), runtime.signals.interruptible():
+        _predict_windows(reader, result, report, is_quiet=is_quiet)
 
     def draw(path: Path, windows: Sequence[Prediction]) -> None:
         draw_timeline(path, windows, result.classes, result.task, reader.thumbnails.choose())
 
-    result = result._replace(predictions=predictions, rejected=rejected)
     result = result._replace(files=write_files(result, files, draw))
     for path in result.files:
         report.say(f"wrote {path}")
     if number := runtime.stop_signal():
         raise Stopped(
-            f"{reader.name}: stopped after {len(predictions):,} windows",
+            f"{reader.name}: stopped after {len(result.predictions):,} windows",
             "their results are printed" + (" and written" if result.files else ""),
             exit_code=exit_code(number),
         )
     return result
+
+
+def _predict_windows(
+    reader: "StreamReader", result: PredictResult, report: Report, *, is_quiet: bool
+) -> None:
+    """Add the predictions of all windows to a result, each when its window has arrived.
+
+    Raises:
+        DataError: The stream cannot be opened; an error later on ends it.
+    """
+    try:
+        for window in reader.windows():
+            one = reader.predict(window)
+            if one is None:
+                result.rejected[:] = [RejectedInput(reader.name, NOT_FINITE)]
+                continue
+            # first kept, then printed: a signal in between must not lose what was printed
+            result.predictions.append(one)
+            if not is_quiet:
+                show_prediction(result, one, report, is_first=len(result.predictions) == 1)
+    except DataError as error:
+        if not result.predictions:
+            raise
+        result.rejected.append(RejectedInput(reader.name, error.message))
+        report.warn(error.message)
 
 
 class StreamReader:
@@ -87,7 +98,7 @@ class StreamReader:
     def __init__(self, model: Model, options: PredictOptions, runtime: Runtime) -> None:
         self._model, self._options, self._runtime = model, options, runtime
         self._views = EvalViews([], Path(), model.clip, model.protocol)
-        self._summarize = make_summary(model.protocol, has_windows=True)
+        self._summarize = make_summary(model.protocol, model.config, has_windows=True)
         self.name = hide_password(options.stream or "")
         self.thumbnails = Thumbnails()
 
@@ -110,8 +121,8 @@ class StreamReader:
         times = find_times(seconds, frames[0].rate)
         own = {self.name: np.asarray(times)} if times else {}
         clips = select_clips(self._model.protocol, self._model.clip, video, own)
-        pixels = np.stack([frame.pixels for frame in frames])
-        views = self._views.cut_views(pixels, range(len(frames)), clips)
+        pixels_LHWC = np.stack([frame.pixels for frame in frames])
+        views = self._views.cut_views(pixels_LHWC, range(len(frames)), clips)
         logits_VK = compute_views(self._model.classifier, views, self._runtime)
         score_K = self._summarize(logits_VK)[0]
         if not np.isfinite(score_K).all():
@@ -119,11 +130,15 @@ class StreamReader:
         return Prediction(self.name, score_K, round(window.start, 6), round(window.end, 6))
 
     def _resize(self, pixels_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resize a frame as the views will need it, so that a window takes little memory."""
-        rules, size = self._model.protocol.rules, self._model.clip.size
-        if rules == "pyslowfast":  # it does not round pixels
-            return pixels_HWC
-        height, width, _ = pixels_HWC.shape
-        frame_1HWC = resize_linear(pixels_HWC[None], *cover(height, width, size, size, rules))
+        """Return a frame as the views will need it, so that a window takes little memory.
+
+        Channels are converted before the size, as for a file.
+        """
+        rules, clip = self._model.protocol.rules, self._model.clip
+        frame_1HWC = convert_channels(Path(self.name), pixels_HWC[None], clip.channels)
+        if rules != "pyslowfast":  # it does not round pixels
+            height, width = pixels_HWC.shape[:2]
+            size = cover(height, width, clip.height, clip.width, rules)
+            frame_1HWC = resize_linear(frame_1HWC, *size)
         small_HWC: NDArray[np.uint8] = frame_1HWC[0]
         return small_HWC

@@ -47,7 +47,8 @@ def read_thumbnails(
 
 
 def shrink(pixels_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a frame (H, W, 3) in the size of a thumbnail."""
-    height, width = pixels_HWC.shape[:2]
+    """Return a frame, RGB or grey, in RGB (H, W, 3) and in the size of a thumbnail."""
+    height, width, channels = pixels_HWC.shape
     size = max(1, round(width * THUMBNAIL_HEIGHT / height)), THUMBNAIL_HEIGHT
-    return np.asarray(Image.fromarray(pixels_HWC).resize(size, Image.Resampling.BILINEAR))
+    image = Image.fromarray(pixels_HWC[:, :, 0] if channels == 1 else pixels_HWC)
+    return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BILINEAR))

@@ -27,6 +27,7 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
+from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
 from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
 
@@ -68,15 +69,11 @@ def write_prepared(
     rejected = _write_rejected(entries, results, out, options)
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
+    facts |= measure_pixels(entries, results, videos, report)
+    times = _frame_times(entries, results)
     with writing(out):
         manifest = write_manifest(
-            out,
-            root=root,
-            videos=videos,
-            classes=labels.classes,
-            facts=facts,
-            times=_frame_times(entries, results),
-            task=options.task,
+            out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
         )
     return PrepareSummary(
         out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
@@ -180,6 +177,7 @@ def _facts(
 ) -> dict[str, object]:
     counts = Counter(video.split for video in videos)
     return {
+        **({} if options.task == "single-label" else {"task": options.task}),
         "source": str(source.absolute()),
         "layout": layout,
         "videos": {name: counts[name] for name in SPLITS},

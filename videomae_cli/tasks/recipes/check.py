@@ -123,6 +123,7 @@ def check_recipe(name: str, recipe: Recipe) -> RecipeFigures:
 
 def build_on_meta(recipe: Recipe, classes: int = 1) -> Autoencoder | Classifier:
     """Build the model of a recipe on the `meta` device, as a run builds it."""
+    recipe = recipe.model_copy(update={"clip": recipe.clip.without_measured()})
     with torch.device("meta"):
         if isinstance(recipe, PretrainRecipe):
             return build.build_autoencoder(autoencoder_config(recipe))

@@ -23,13 +23,13 @@ from videomae_cli.tasks.diagnose.probe_batch import classifier_probe
 from videomae_cli.tasks.diagnose.report import diagnose_at_end
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
-from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, report_short_videos
+from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, resolve_clip
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.objectives import Objective, make_targets
 from videomae_cli.tasks.train.resume import check_recipe, identity
 from videomae_cli.tasks.train.start import freeze_encoder, inherit_origin, report_start
-from videomae_cli.tasks.train.task_check import resolve_task
+from videomae_cli.tasks.train.task_check import require_validation_classes, resolve_task
 from videomae_cli.tasks.train.train import train
 from videomae_cli.tasks.train.validation import METRICS, describe_best, make_validation
 
@@ -52,7 +52,8 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     """
     manifest = open_manifest(recipe)
     recipe = resolve_task(recipe, manifest)  # refuses before anything is written
-    report_short_videos(recipe, manifest, report)
+    recipe = resolve_clip(recipe, manifest, report)
+    require_validation_classes(manifest)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
@@ -159,4 +160,6 @@ def _classifier(
     loaded = read_checkpoint(Path(start), Hints(heads=config.encoder.heads, is_guess=True))
     weights, load_report = init_from_pretrained(loaded, classifier, config, norm=model.norm)
     report_start(start, loaded, load_report, report)
+    if reason := load_report.dropped.get("head.weight"):
+        report.say(f"the head is drawn afresh: the checkpoint has {reason}")
     return classifier, inherit_origin(config, start, loaded), digest_of(weights)

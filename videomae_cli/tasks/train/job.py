@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import nn
 
 from videomae_cli.config.model_config import ModelConfig
-from videomae_cli.config.schema import Recipe
+from videomae_cli.config.schema import AnyRecipe, Recipe
 from videomae_cli.data.loader import Order
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.workers import Clips
@@ -81,12 +81,20 @@ def open_manifest(recipe: Recipe) -> Manifest:
     return with_times(manifest)
 
 
-def report_short_videos(recipe: Recipe, manifest: Manifest, report: Report) -> None:
-    """Report what happens to the short videos of a run; a DataError if the recipe refuses them."""
-    from videomae_cli.data import short_videos  # not needed to train
+def resolve_clip(recipe: AnyRecipe, manifest: Manifest, report: Report) -> AnyRecipe:
+    """Return the recipe with the measured mean and std; report what happens to short videos.
 
+    Raises:
+        RecipeError: The data have other channels than `clip.channels`.
+        DataError: No statistics were measured, or the recipe refuses short videos.
+    """
+    from videomae_cli.data import short_videos  # not needed to train, nor is the next
+    from videomae_cli.tasks.train.pixel_statistics import resolve_statistics
+
+    recipe = resolve_statistics(recipe, manifest, report)
     splits = ("train",) if recipe.kind == "pretrain" else ("train", "val")
     short_videos.report_short_videos(recipe.clip, manifest, splits, report)
+    return recipe
 
 
 def plan_training(recipe: Recipe, videos: int, runtime: Runtime) -> tuple[Order, TrainingPlan]:

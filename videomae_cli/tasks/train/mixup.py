@@ -45,7 +45,7 @@ class MixedBatches:
         """Return `clip_BCTHW` (uint8 if untouched), `noise_Bc`, class probabilities `target_BK`."""
         clip_BCTHW, label_B = batch.clip, batch.label
         if self.augment.erasing or self._mixup:
-            clip_BCTHW = normalize_clip(clip_BCTHW, self.clip.mean, self.clip.std)
+            clip_BCTHW = normalize_clip(clip_BCTHW, self.clip.channel_mean, self.clip.channel_std)
         if self.augment.erasing:
             erase_(clip_BCTHW, batch.erase[:, :4], batch.erase[:, 4])
         if self._mixup is None:

@@ -25,7 +25,7 @@ from videomae_cli.tasks.train.job import (
     Job,
     open_manifest,
     plan_training,
-    report_short_videos,
+    resolve_clip,
 )
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.resume import check_recipe, identity
@@ -47,7 +47,7 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
         Stopped: A signal asked to stop; everything is saved.
     """
     manifest = open_manifest(recipe)
-    report_short_videos(recipe, manifest, report)
+    recipe = resolve_clip(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)

@@ -29,3 +29,15 @@ def resolve_task(recipe: FinetuneRecipe, manifest: Manifest) -> FinetuneRecipe:
         value = "0" if key == "augment.smoothing" else "null"
         raise RecipeError(f"{key} {text}", f"--set {key}={value}")
     return recipe if task == "single-label" else recipe.model_copy(update={"task": task})
+
+
+def require_validation_classes(manifest: Manifest) -> None:
+    """Raise a `DataError` if no validation video has any class, so that there is no mAP."""
+    videos = manifest.split("val")
+    if manifest.task != "multi-label" or not videos:
+        return
+    if not any(any(video.target or ()) for video in videos):
+        raise DataError(
+            f"{manifest.folder}: none of the {len(videos):,} validation videos has any class",
+            "move videos with classes to the split val, or prepare the data without that split",
+        )

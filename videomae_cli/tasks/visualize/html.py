@@ -33,6 +33,7 @@ from videomae_cli.tasks.visualize.panels import (
     enlarge,
     find_maximum,
     format_motion_title,
+    show_as_rgb,
 )
 from videomae_cli.tasks.visualize.setup import Setup
 from videomae_cli.tasks.visualize.strategies import format_name, replace_ratio
@@ -95,7 +96,7 @@ def _build_data(
     ]
     token_size = enlarge(clip.frames_THWC).shape[1] // grid.h
     return {
-        "frames": [_encode_webp(frame_HWC) for frame_HWC in clip.frames_THWC],
+        "frames": [_encode_webp(frame_HWC) for frame_HWC in show_as_rgb(clip.frames_THWC)],
         "headings": [format_heading(clip, position) for position in range(grid.frames)],
         "fps": compute_playback_fps(clip, setup),
         "token_size": token_size,
@@ -124,7 +125,7 @@ def _build_view(
     filled: list[str] = []
     if reconstruction is not None:
         clip_THWC = reconstruction.clip_BCTHW[0].permute(1, 2, 3, 0).numpy()
-        filled = [_encode_webp(frame_HWC) for frame_HWC in clip_THWC]
+        filled = [_encode_webp(frame_HWC) for frame_HWC in show_as_rgb(clip_THWC)]
     return {
         "states": pack_states(compute_states(mask, spec, setup.grid)),
         "counts": count_tokens(mask, spec, setup.grid).describe(),

@@ -18,7 +18,7 @@ from videomae_cli.config.model import MaskSpec, MotionSource
 from videomae_cli.data import frame_sampling, time_sampling
 from videomae_cli.data.decode import read_frames, reference_decoder
 from videomae_cli.data.decoding.video_info import VideoInfo
-from videomae_cli.data.evaluation.crops import cut_eval_crops
+from videomae_cli.data.resize import center_crop
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import Mask
@@ -84,12 +84,13 @@ def read_clip(
     grid = setup.grid if choice is None else choice.candidates
     indices = _select_frames(setup.clip if choice is None else setup.clip.candidates(), video, info)
     # the reference decoder, because its frame indices are exact for every file
-    frames_THWC = (
-        read_frames(video, indices, decoder=reference_decoder(video))
-        if read is None
-        else read(indices)
-    )
-    frames_THWC = cut_eval_crops(frames_THWC, grid.height, grid.width, 1)[0]
+    if read is None:
+        frames_THWC = read_frames(
+            video, indices, decoder=reference_decoder(video), channels=grid.channels
+        )
+    else:
+        frames_THWC = read(indices)
+    frames_THWC = center_crop(frames_THWC, grid.height, grid.width)
     length = max(setup.grid.tokens, grid.t)
     noise = stream(seed, "visualize").random((1, 2, length), dtype=np.float32)
     clip = ClipView(video, info, indices, frames_THWC, torch.from_numpy(noise))

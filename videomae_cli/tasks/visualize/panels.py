@@ -71,7 +71,8 @@ def build_panels(
     """Build the panels: original, motion if a mask uses it, each mask with its reconstruction."""
     grid = setup.grid
     original = enlarge(clip.frames_THWC)
-    panels = [Panel("original", f"{grid.width} x {grid.height} pixels", original)]
+    note = f"{grid.height} x {grid.width} pixels{describe_channels(grid.channels)}"
+    panels = [Panel("original", note, original)]
     if motion is not None:
         heat_map = draw_heat_map(motion.scores_thw, original, grid, colour_map=MOTION_COLOUR_MAP)
         title, note = format_motion_title(motion), MOTION_NOTES[motion.source]
@@ -143,9 +144,23 @@ def _build_error_panel(reconstruction: Reconstruction, original: Pixels, grid: T
 
 
 def enlarge(frames_THWC: Pixels) -> Pixels:
-    """Repeat pixels until each side of a frame has at least `MIN_FRAME_SIZE`."""
+    """Repeat pixels until each side of a frame has at least `MIN_FRAME_SIZE`; return RGB."""
     factor = max(1, -(-MIN_FRAME_SIZE // min(frames_THWC.shape[1:3])))
-    return frames_THWC.repeat(factor, axis=1).repeat(factor, axis=2)
+    return show_as_rgb(frames_THWC).repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def show_as_rgb(frames_THWC: Pixels) -> Pixels:
+    """Return frames of any number of channels as RGB: the first channel as grey below three."""
+    if frames_THWC.shape[3] < 3:
+        return frames_THWC[..., :1].repeat(3, axis=3)
+    return frames_THWC[..., :3]
+
+
+def describe_channels(channels: int) -> str:
+    """Return which channels a picture shows, as the end of a note; empty for RGB and grey."""
+    if channels in (1, 3):
+        return ""
+    return f"\n{'first' if channels < 3 else 'first 3'} of {channels} channels"
 
 
 def cover_tokens(frames_THWC: Pixels, states_thw: TokenStates, grid: TokenGrid) -> Pixels:

@@ -9,7 +9,7 @@ from videomae_cli.config.clip import V1_RULES, ClipSpec
 from videomae_cli.config.model import MaskSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import RecipeError, UsageError
-from videomae_cli.grid import TokenGrid
+from videomae_cli.grid import TokenGrid, format_size
 from videomae_cli.masking import masker_for
 from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.models.autoencoder import Autoencoder
@@ -24,8 +24,8 @@ class Options(NamedTuple):
     """Options of the user. None means: as in the checkpoint, else as in VideoMAE's pretraining."""
 
     frames: int | None = None
-    size: int | None = None
-    """Height and width, in pixels."""
+    size: int | tuple[int, int] | None = None
+    """Height and width, in pixels; one number for squares."""
     stride: int | None = None
     """Distance between two frames of the clip, in frames of the video."""
     ratio: float | None = None
@@ -72,7 +72,8 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
     """
     if checkpoint is None:
         size = options.size or 224
-        grid = TokenGrid(options.frames or 16, size, size)
+        height, width = (size, size) if isinstance(size, int) else size
+        grid = TokenGrid(options.frames or 16, height, width)
         masks = select_masks(options.strategy, options.ratio, slices=grid.t)
         _check_masks(masks, grid)
         clip = ClipSpec(
@@ -137,10 +138,11 @@ def _describe_checkpoint(loaded: Checkpoint) -> str:
 def _check_options(config: ModelConfig, options: Options) -> None:
     for option, value, trained in (
         ("frames", options.frames, config.grid.frames),
-        ("size", options.size, config.grid.height),
+        ("size", options.size, config.grid.size),
     ):
         if value is not None and value != trained:
             raise UsageError(
-                f"--{option} {value}: the checkpoint was trained with {trained}",
+                f"--{option} {format_size(value)}: the checkpoint was trained with"
+                f" {format_size(trained)}",
                 f"omit --{option}, or omit --checkpoint to show the mask only",
             )

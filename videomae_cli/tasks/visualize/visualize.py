@@ -63,7 +63,7 @@ class Visualisation(NamedTuple):
             "source": self.setup.description,
             "frames": self.clip.indices,
             "stride_frames": self.setup.clip.stride_frames,
-            "size": grid.height,
+            "size": grid.size,
             "tokens": grid.tokens,
             "motion_source": self.motion.source if self.motion else None,
             **{key: value for key, value in single.items() if key != "strategy"},

@@ -5,16 +5,16 @@ Shapes: V videos that could be decoded, K classes or outputs, T frames, H W pixe
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.config.model import Task
 from videomae_cli.tasks.evaluate.metrics.arrays import find_finite
 from videomae_cli.tasks.evaluate.metrics.intervals import UNDEFINED, Interval
 from videomae_cli.tasks.evaluate.metrics.multi_label import compute_binary_loss
 
-Task = Literal["single-label", "multi-label", "regression"]
 Pixels = NDArray[np.uint8]
 MAIN_METRIC: dict[Task, str] = {"single-label": "top1", "multi-label": "map", "regression": "r2"}
 EXAMPLES = 8

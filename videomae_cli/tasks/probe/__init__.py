@@ -1,0 +1,1 @@
+"""Probes of frozen features, shortcut baselines, and label curves."""
