@@ -70,7 +70,6 @@ class Case:
             codes = [wait(rank) for rank in ranks]
             assert codes == [-signal.SIGKILL] * self.world, f"{codes}: {self.warm.text()[-3000:]}"
             landed[aim] += self.count()
-            print(f"{number + 1:3}  aimed at {aim}: {self.count()} parts", flush=True)
         return landed
 
     def count(self) -> int:

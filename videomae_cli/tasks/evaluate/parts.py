@@ -102,7 +102,8 @@ class PartStore:
     def read(self, part: int) -> list[ItemOutput] | None:
         """Return the outputs of a part; None if it is not there or damaged."""
         try:
-            with np.load(self._path(part)) as file:
+            # opened here: np.load does not close a damaged file
+            with self._path(part).open("rb") as stream, np.load(stream) as file:
                 return list(_unpack(file))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None

@@ -77,19 +77,25 @@ def extract_features(
     data = Videos(manifest._replace(videos=videos))
     extraction = set_up(encoder, chosen, report, data)
     digest = hashlib.sha256(json.dumps(extraction.key(runtime)).encode()).hexdigest()
-    folder = cache / digest[:16]
-    result = compute(extraction._replace(options=chosen._replace(out=folder)), runtime, report)
+    options = chosen._replace(out=cache / digest[:16])
+    result = compute(extraction._replace(options=options), runtime, report)
     for reason in result.rejected:
         report.warn(reason)
+    return _read_table(options.out, manifest, digest, result.rejected)
+
+
+def _read_table(
+    folder: Path, manifest: Manifest, digest: str, rejected: tuple[str, ...]
+) -> VideoFeatures:
     found = read_features(folder)
-    labels = {video.path: video.label for video in videos}
+    known = {video.path: -1 if video.label is None else video.label for video in manifest.videos}
     return VideoFeatures(
         tuple(row.path for row in found.rows),
         tuple(row.split for row in found.rows),
-        np.array([-1 if labels[r.path] is None else labels[r.path] for r in found.rows], np.int64),
+        np.array([known[row.path] for row in found.rows], np.int64),
         found.read(),
         digest,
-        result.rejected,
+        rejected,
     )
 
 

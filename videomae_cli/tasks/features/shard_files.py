@@ -65,7 +65,8 @@ def write_npz(path: Path, shard: Shard) -> None:
 def read_npz_items(path: Path) -> tuple[ShardItem, ...] | None:
     """Return the items of a shard; None if it is not there or damaged."""
     try:
-        with np.load(path) as file:
+        # opened here: np.load does not close a damaged file
+        with path.open("rb") as stream, np.load(stream) as file:
             return _from_json(str(file["items"]))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
