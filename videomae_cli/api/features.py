@@ -1,27 +1,25 @@
 """Compute the features of videos with a loaded model, as `videomae features` does."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
 from videomae_cli.api.results import FeatureRow, Features
-from videomae_cli.api.session import Session, VideoOptions, check_outputs, read_list
-from videomae_cli.api.videos import VideoList
-from videomae_cli.data.evaluation.views import EvalViews
+from videomae_cli.api.session import Session, VideoOptions, check_outputs, compute, read_list
+from videomae_cli.api.videos import VideoList, describe_rejected
+from videomae_cli.data.ingest.input_videos import RejectedInput
 from videomae_cli.errors import UsageError
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.build import Backbone
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.features import FeatureModel, Pooling
-from videomae_cli.tasks.evaluate.parts import ItemOutput
-from videomae_cli.tasks.evaluate.run_views import Run, run_views
-from videomae_cli.tasks.features.options import FeatureOptions, choose_views
-from videomae_cli.tasks.features.rows import list_rows, summarize, time_span
+from videomae_cli.tasks.evaluate.run_views import Run
+from videomae_cli.tasks.features.data import plan_items, use_inputs
+from videomae_cli.tasks.features.options import FeatureOptions, Level, choose_views
+from videomae_cli.tasks.features.rows import Items
 
-Level = Literal["clip", "video", "token"]
-LEVELS: tuple[Level, ...] = ("clip", "video", "token")
-POOLINGS: tuple[Pooling, ...] = ("mean", "tokens", "per-slice")
+LEVELS, POOLINGS = get_args(Level), get_args(Pooling)
 
 
 def compute_features(
@@ -30,21 +28,19 @@ def compute_features(
     """Return the features of a video or a list; raises as `Model.features`."""
     _check_choice("level", options.level, LEVELS)
     _check_choice("pooling", options.pooling, (None, *POOLINGS))
-    network, config, level = session.network, session.config, options.level
+    network, config = session.network, session.config
     assert isinstance(network, Autoencoder | Classifier | Backbone)
     model = FeatureModel(network, options.layer, options.pooling_or_default)
     protocol = choose_views(config, options, session.report)
     clip = protocol.apply(config.clip()).candidates()
     found = read_list(session, videos, protocol, clip, video_options)
-    inputs = found.inputs
-    views = EvalViews(
-        inputs.videos, inputs.root, clip, protocol, times=inputs.times, arrays=inputs.arrays
-    )
-    run = Run(views, summarize(level, protocol.crops), "computing features")
-    with session.lock:
-        outputs = list(run_views(model, run, runtime=session.runtime, report=session.report))
-    good = check_outputs(session, outputs, found, video_options)
-    rows = (row for one in good for row in _describe_rows(options, views, one, found))
+    items, unplanned = plan_items(use_inputs(found.inputs), clip, protocol, options)
+    if bad := [RejectedInput(one.path, one.reason) for one in unplanned]:
+        raise describe_rejected(bad, len(found.inputs.videos))
+    run = Run(items.views, items.summarize, "computing features")
+    outputs = compute(session, model, run)
+    good = check_outputs(session, outputs, items.views, video_options)
+    rows = (row for one in good for row in _describe_rows(items, one.number, found))
     return Features(np.concatenate([one.output for one in good]), tuple(rows), model.layer)
 
 
@@ -54,11 +50,9 @@ def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
         raise UsageError(f"{name}={value!r} is unknown", f"one of {known}")
 
 
-def _describe_rows(
-    options: FeatureOptions, views: EvalViews, output: ItemOutput, found: VideoList
-) -> Iterator[FeatureRow]:
-    """Yield which clip each row of a video is."""
-    for row in list_rows(options.level, views, output.number):
-        start, end = time_span(views, row) or (None, None)
-        path, place = views.videos[row.video].path, found.places[row.video]
+def _describe_rows(items: Items, item: int, found: VideoList) -> Iterator[FeatureRow]:
+    """Yield which part of its video each row of an item is."""
+    for row in items.list_rows(item):
+        start, end = items.time_span(row) or (None, None)
+        path, place = items.video(item).path, found.places[row.video]
         yield FeatureRow(path, place, row.clip, row.crop, row.frames, start, end)

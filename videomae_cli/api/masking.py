@@ -13,6 +13,7 @@ from torch import Tensor
 from videomae_cli.api import results
 from videomae_cli.api.session import Session
 from videomae_cli.api.videos import check_array, check_rate, find_file, name_array, require_rate
+from videomae_cli.data.decoding.channels import convert_channels
 from videomae_cli.data.decoding.video_info import VideoInfo, probe_video
 from videomae_cli.errors import CheckpointError, UsageError
 from videomae_cli.grid import TokenGrid
@@ -109,9 +110,11 @@ def _read_clip(setup: Setup, video: object, fps: float | None, seed: int) -> Cli
     info = VideoInfo(frames, fps or 0.0, width, height)
     if setup.clip.step_seconds is not None:
         require_rate(name, info.fps, f"the model takes {setup.clip.describe()}")
-    return read_clip(
-        find_file(name), info, setup, seed=seed, read=lambda indices: frames_LHWC[indices]
-    )
+
+    def read(indices: list[int]) -> NDArray[np.uint8]:
+        return convert_channels(find_file(name), frames_LHWC[indices], setup.grid.channels)
+
+    return read_clip(find_file(name), info, setup, seed=seed, read=read)
 
 
 def _describe_mask(clip: ClipView, masked_clip: MaskedClip, grid: TokenGrid) -> results.MaskedClip:

@@ -7,9 +7,9 @@ from typing import overload
 import torch
 from torch import nn
 
-from videomae_cli.api.features import Level, compute_features
-from videomae_cli.api.messages import LogReport, explain_errors, require_positive
+from videomae_cli.api.features import compute_features
 from videomae_cli.api.masking import mask_video, reconstruct_video
+from videomae_cli.api.messages import LogReport, explain_errors, require_positive
 from videomae_cli.api.predictions import predict_videos
 from videomae_cli.api.results import Features, MaskedClip, Prediction, Reconstruction
 from videomae_cli.api.session import Session, VideoOptions
@@ -19,7 +19,7 @@ from videomae_cli.checkpoints.untrained_head import is_untrained_head
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.engine.local_runtime import LocalRuntime
 from videomae_cli.models.features import Pooling
-from videomae_cli.tasks.features.options import FeatureOptions
+from videomae_cli.tasks.features.options import FeatureOptions, Level
 from videomae_cli.tasks.predict.options import PredictOptions
 from videomae_cli.tasks.visualize.setup import Options
 
@@ -144,6 +144,8 @@ class Model:
         level: Level = "video",
         pooling: Pooling | None = None,
         layer: int = -1,
+        window: float | None = None,
+        hop: float | None = None,
         protocol: str | None = None,
         clips: int | None = None,
         crops: int | None = None,
@@ -154,11 +156,12 @@ class Model:
 
         Args:
             videos: One video, or a list; the result has the same form.
-            level: A row for each `video` (mean over its views), `clip` (mean over crops), or view
-                (`token`).
-            pooling: `mean` (R, D), `tokens` (R, N, D), or `per-slice` (R, t, D). None: `tokens` at
-                level `token`, else `mean`.
+            level: A row for each `video` (mean over views), `clip` (mean over crops), `window` of
+                time, or view (`token`).
+            pooling: `mean` (R, D), `tokens` (R, N, D) or `per-slice` (R, t, D); None: by `level`.
             layer: 0: before the first block, k: after block k; -1 is the last.
+            window: Duration of a window in seconds.
+            hop: Seconds from one window to the next; None: `window`.
             protocol: As in `predict`; without one of the checkpoint 5 clips and 1 crop.
             clips: As in `predict`.
             crops: As in `predict`.
@@ -167,8 +170,8 @@ class Model:
 
         Raises what `predict` raises, for models of every kind.
         """
-        options = FeatureOptions(Path(), level=level, pooling=pooling, layer=layer)
-        options = options._replace(protocol=protocol, clips=clips, crops=crops)
+        options = FeatureOptions(Path(), None, (), level, pooling, layer, "npz", protocol)
+        options = options._replace(clips=clips, crops=crops, window=window, hop=hop)
         reading = VideoOptions(fps, skip_unreadable)
         with explain_errors():
             require_positive(clips=clips, crops=crops)

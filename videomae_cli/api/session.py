@@ -13,10 +13,13 @@ from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
+from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.ingest.input_videos import RejectedInput
+from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine.local_runtime import LocalRuntime
 from videomae_cli.errors import CheckpointError
 from videomae_cli.tasks.evaluate.parts import ItemOutput
+from videomae_cli.tasks.evaluate.run_views import Run, run_views
 from videomae_cli.tasks.predict.result import NOT_FINITE
 
 
@@ -71,18 +74,30 @@ def read_list(
     return found
 
 
+def compute(session: Session, model: nn.Module, run: Run) -> list[ItemOutput]:
+    """Run a model on views; calls of other threads wait.
+
+    Raises:
+        TrainingError: A process that decodes videos died.
+    """
+    runtime, report = session.runtime, session.report
+    with session.lock, explain_worker_death():
+        return list(run_views(model, run, runtime=runtime, report=report))
+
+
 def check_outputs(
-    session: Session, outputs: Sequence[ItemOutput], found: VideoList, options: VideoOptions
+    session: Session, outputs: Sequence[ItemOutput], views: EvalViews, options: VideoOptions
 ) -> list[ItemOutput]:
-    """Return the outputs of the videos that could be decoded.
+    """Return the outputs of the items, videos or windows of them, that could be decoded.
 
     Raises:
         DataError: A video could not be decoded, and is not to be skipped, or none could be decoded.
         CheckpointError: Outputs are not finite.
     """
-    names = [video.path for video in found.inputs.videos]
-    bad = [RejectedInput(names[one.number], one.error) for one in outputs if one.error]
-    _report_rejected(session, bad, len(names), options)
+    names = [views.videos[request.video].path for request in views.requests]
+    bad = {names[one.number]: one.error for one in outputs if one.error}
+    rejected = [RejectedInput(*one) for one in bad.items()]
+    _report_rejected(session, rejected, len(set(names)), options)
     for output in outputs:
         if not np.isfinite(output.output).all():
             raise CheckpointError(

@@ -118,7 +118,9 @@ def check_array(video: NDArray[Any] | torch.Tensor, name: str, channels: int) ->
             hint = "values 0..1: (video * 255).round() first; then .astype('uint8') or .byte()"
         raise DataError(f"{name} has {kind} values; {_WANTED} are needed", hint)
     shape = tuple(video.shape)
-    if len(shape) != 4 or shape[3] != channels or not all(shape):
+    # grey becomes RGB, and RGB grey, as in files
+    accepted = {channels, *((1, 3) if channels in (1, 3) else ())}
+    if len(shape) != 4 or shape[3] not in accepted or not all(shape):
         raise DataError(
             f"{name} has the shape {shape}; {_WANTED}, here with C = {channels}, are needed",
             _suggest_layout(shape, channels),

@@ -17,6 +17,7 @@ from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.batches import concatenate
 from videomae_cli.data.dataset import to_clip
 from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decoding.channels import convert_channels
 from videomae_cli.data.evaluation.clips import select_clips
 from videomae_cli.data.evaluation.crops import cut_eval_crops, cut_unrounded_crops
 from videomae_cli.data.manifest import NO_TIMES, Times, Video
@@ -111,6 +112,7 @@ class EvalViews:
         indices = sorted({frame for clip in clips for frame in clip})
         if request.video in self.arrays:
             frames_LHWC = self.arrays[request.video][indices]
+            frames_LHWC = convert_channels(self.root / video.path, frames_LHWC, self.clip.channels)
         else:
             frames_LHWC = read_frames(
                 self.root / video.path, indices, decoder=video.decoder, channels=self.clip.channels

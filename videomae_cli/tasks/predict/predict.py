@@ -15,7 +15,6 @@ from videomae_cli.data.ingest.input_videos import InputVideos, RejectedInput, pr
 from videomae_cli.data.short_videos import describe_effect, find_short_videos
 from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine.distributed.signals import Interrupted, exit_code
-from videomae_cli.engine.local_runtime import LocalRuntime
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import DataError, Stopped
 from videomae_cli.report import Report
@@ -105,7 +104,7 @@ def _predict(
     predictions: list[Prediction] = []
     stop: Stopped | None = None
     try:
-        for output in run_items(model, inputs, plan.items, options, runtime, report):
+        for output in _run_items(model, inputs, plan.items, options, runtime, report):
             item = plan.items[output.number]
             video = inputs.videos[item.request.video]
             for one in read_output(output, item, video):
@@ -124,12 +123,12 @@ def _predict(
     return _finish(result, files, inputs, stop, runtime, report)
 
 
-def run_items(
+def _run_items(
     model: Model,
     inputs: InputVideos,
     items: Sequence[Item],
     options: PredictOptions,
-    runtime: Runtime | LocalRuntime,
+    runtime: Runtime,
     report: Report,
 ) -> Iterator[ItemOutput]:
     """Yield the outputs of all items in their order, on every process."""
