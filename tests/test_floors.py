@@ -31,6 +31,7 @@ FLOORS: dict[str, set[str]] = {
     "checkpoints": {*GROUND, "config"},
     "engine": {*GROUND, "config"},
     "tasks": PARTS,
+    "api": {*PARTS, "tasks"},
     "cli": {*PARTS, "tasks"},
 }
 # room of `tasks/` -> the other rooms that it may import
@@ -53,8 +54,10 @@ ROOMS: dict[str, set[str]] = {
 }
 # library -> the floors that may import it
 LIBRARIES: dict[str, set[str]] = {
-    "numpy": {"rng", "data", "checkpoints", "engine", "tasks"},
-    "torch": {"position_table", "masking", "models", "data", "checkpoints", "engine", "tasks"},
+    "numpy": {"rng", "data", "checkpoints", "engine", "tasks", "api"},
+    "torch": {
+        *("position_table", "masking", "models", "data", "checkpoints", "engine", "tasks", "api"),
+    },
     "torchvision": {"data", "tasks"},
     "timm": {"models", "data", "tasks"},
     "accelerate": {"engine", "tasks"},

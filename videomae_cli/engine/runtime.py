@@ -10,7 +10,7 @@ import os
 import platform
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -83,8 +83,8 @@ class Runtime:
     def __init__(
         self, precision: Precision | Literal["auto"] = "auto", *, cpu: bool = False
     ) -> None:
-        cpu = cpu or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true")
-        kind = "cpu" if cpu else _device_type()
+        cpu = cpu or _requires_cpu()
+        kind = "cpu" if cpu else detect_device_type()
         self.precision: Precision = resolve_precision(precision, kind)
         if kind == "cpu":
             keep_freed_memory()
@@ -145,6 +145,15 @@ class Runtime:
         """Return the wrapped module; it keeps its mixed-precision casts."""
         module: nn.Module = self.accelerator.unwrap_model(model)
         return module
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return a context in which a model computes in the precision of the run."""
+        context: AbstractContextManager[None] = self.accelerator.autocast()
+        return context
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Let a signal raise `Interrupted` in this block, also one that was recorded before."""
+        return self.signals.interruptible()
 
     def stop_signal(self) -> int:
         """Return the signal that any process received, SIGINT before others; 0 for none."""
@@ -226,7 +235,14 @@ class Runtime:
         return outcome
 
 
-def _device_type() -> str:
+def _requires_cpu() -> bool:
+    return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true")
+
+
+def detect_device_type() -> str:
+    """Return the type of the device that is used by default: a GPU if there is one."""
+    if _requires_cpu():
+        return "cpu"
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

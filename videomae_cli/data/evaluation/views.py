@@ -3,7 +3,7 @@
 Shapes: V views, C channels, T frames, H height, W width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,12 +17,14 @@ from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.batches import concatenate
 from videomae_cli.data.dataset import to_clip
 from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decoding.channels import convert_channels
 from videomae_cli.data.evaluation.clips import select_clips
 from videomae_cli.data.evaluation.crops import cut_eval_crops, cut_unrounded_crops
 from videomae_cli.data.manifest import NO_TIMES, Times, Video
 from videomae_cli.errors import DataError
 
 FrameNumbers = Sequence[Sequence[int]]
+NO_ARRAYS: Mapping[int, NDArray[np.uint8]] = {}
 
 
 class VideoViews(NamedTuple):
@@ -59,6 +61,7 @@ class EvalViews:
             side.
         times: When frames are shown, for clips that are sampled in time.
         requests: What to read, such as the windows of long videos; None: each video once.
+        arrays: All frames (T, H, W, C) of the videos that are arrays in memory, by number.
     """
 
     def __init__(
@@ -70,9 +73,10 @@ class EvalViews:
         *,
         times: Times = NO_TIMES,
         requests: Sequence[ViewRequest] | None = None,
+        arrays: Mapping[int, NDArray[np.uint8]] = NO_ARRAYS,
     ) -> None:
         self.videos, self.root, self.clip = tuple(videos), root, clip
-        self.protocol, self.times = protocol, times
+        self.protocol, self.times, self.arrays = protocol, times, arrays
         self.requests = (
             [ViewRequest(number) for number in range(len(self.videos))]
             if requests is None
@@ -106,9 +110,13 @@ class EvalViews:
         video = self.videos[request.video]
         clips = self.select_clips(request.video) if request.clips is None else request.clips
         indices = sorted({frame for clip in clips for frame in clip})
-        frames_LHWC = read_frames(
-            self.root / video.path, indices, decoder=video.decoder, channels=self.clip.channels
-        )
+        if request.video in self.arrays:
+            frames_LHWC = self.arrays[request.video][indices]
+            frames_LHWC = convert_channels(self.root / video.path, frames_LHWC, self.clip.channels)
+        else:
+            frames_LHWC = read_frames(
+                self.root / video.path, indices, decoder=video.decoder, channels=self.clip.channels
+            )
         return self.cut_views(frames_LHWC, indices, clips)
 
     def cut_views(

@@ -5,12 +5,14 @@ decoder. So a model sees the same pixels as of the same video in a prepared data
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from videomae_cli.data.evaluation.views import NO_ARRAYS
 from videomae_cli.data.ingest.input_files import InputFile, find_problem
 from videomae_cli.data.ingest.pool import probe_videos
 from videomae_cli.data.ingest.probe import AUTO, LATE, ReadableVideo, RejectedVideo
@@ -38,6 +40,8 @@ class InputVideos(NamedTuple):
     times: dict[str, Seconds]
     """Seconds from the first frame to each frame, by `Video.path`, if `fps` does not give them."""
     rejected: tuple[RejectedInput, ...]
+    arrays: Mapping[int, NDArray[np.uint8]] = NO_ARRAYS
+    """All frames (T, H, W, C) of the videos that are arrays in memory, by number."""
 
 
 def probe_inputs(

@@ -8,9 +8,9 @@ Shapes: V views, C channels, T frames, H W pixels.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,11 +21,11 @@ from videomae_cli.data.evaluation.views import EvalViews, VideoViews
 from videomae_cli.data.loader import load_each
 from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.engine.distributed.signals import Interrupted, exit_code
-from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import Stopped
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.parts import VIEWS_AT_ONCE, ItemOutput, Store, plan_parts
 
+Value = TypeVar("Value")
 ViewModel = Callable[[Tensor], Tensor]
 """Computes outputs (V, ...) from views (V, C, T, H, W)."""
 Summary = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -45,8 +45,31 @@ class Run(NamedTuple):
     """(k, n): compute parts k, k + n, k + 2n, ... only; other jobs compute the others."""
 
 
+class ViewRuntime(Protocol):
+    """The device and the processes that views are computed on: a `Runtime` or a `LocalRuntime`."""
+
+    device: torch.device
+    rank: int
+    world: int
+
+    def worker_count(self, requested: int | Literal["auto"]) -> int:
+        """Return the number of decoding processes; 0: this process decodes."""
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return a context in which a model computes in the precision of the run."""
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return a context in which a signal to stop raises `Interrupted`."""
+
+    def stop_signal(self) -> int:
+        """Return the signal that any process received; 0 for none."""
+
+    def run_on_rank0(self, work: Callable[[], Value]) -> Value:
+        """Run a function in one process, and return its result on all."""
+
+
 def run_views(
-    model: ViewModel, run: Run, *, runtime: Runtime, report: Report
+    model: ViewModel, run: Run, *, runtime: ViewRuntime, report: Report
 ) -> Iterator[ItemOutput]:
     """Yield what the model computes for each item of this process, in ascending order.
 
@@ -94,11 +117,11 @@ def _compute_part(
     part: int,
     chunks: Sequence[range],
     items: Iterator[VideoViews],
-    runtime: Runtime,
+    runtime: ViewRuntime,
 ) -> list[ItemOutput] | None:
     """Compute and save a part; None if a signal asked to stop."""
     outputs: list[ItemOutput] = []
-    with explain_worker_death(), suppress(Interrupted), runtime.signals.interruptible():
+    with explain_worker_death(), suppress(Interrupted), runtime.interruptible():
         for chunk in chunks:
             outputs += _compute(model, list(islice(items, len(chunk))), run.summarize, runtime)
         if run.store is not None:
@@ -108,7 +131,7 @@ def _compute_part(
 
 
 def _compute(
-    model: ViewModel, group: Sequence[VideoViews], summarize: Summary, runtime: Runtime
+    model: ViewModel, group: Sequence[VideoViews], summarize: Summary, runtime: ViewRuntime
 ) -> list[ItemOutput]:
     """Run the model on the views of some items."""
     good = [item for item in group if not item.error]
@@ -124,12 +147,14 @@ def _compute(
 
 
 @torch.inference_mode()
-def compute_views(model: ViewModel, views_VCTHW: Tensor, runtime: Runtime) -> NDArray[np.float32]:
+def compute_views(
+    model: ViewModel, views_VCTHW: Tensor, runtime: ViewRuntime
+) -> NDArray[np.float32]:
     """Return the outputs (V, ...) of views, in float32, computed `VIEWS_AT_ONCE` at a time."""
     parts = []
     for first in range(0, len(views_VCTHW), VIEWS_AT_ONCE):
         part_VCTHW = views_VCTHW[first : first + VIEWS_AT_ONCE]
-        with runtime.accelerator.autocast():
+        with runtime.autocast():
             outputs = model(part_VCTHW.to(runtime.device, non_blocking=True))
         parts.append(outputs.float().cpu())
     result: NDArray[np.float32] = torch.cat(parts).numpy()

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
-from videomae_cli.data.evaluation.views import EvalViews, ViewRequest
+from videomae_cli.data.evaluation.views import NO_ARRAYS, EvalViews, ViewRequest
 from videomae_cli.data.evaluation.windows import group_windows, plan_windows, select_window_clips
 from videomae_cli.data.ingest.input_videos import InputVideos
 from videomae_cli.data.manifest import (
@@ -43,6 +46,8 @@ class Videos(NamedTuple):
     manifest: Manifest
     rejected: tuple[Rejected, ...] = ()
     """Those that are known to be unreadable."""
+    arrays: Mapping[int, NDArray[np.uint8]] = NO_ARRAYS
+    """All frames (T, H, W, C) of the videos that are arrays in memory, by number."""
 
 
 def open_videos(config: ModelConfig, options: FeatureOptions, clip: ClipSpec) -> Videos:
@@ -77,7 +82,8 @@ def use_inputs(inputs: InputVideos) -> Videos:
     times = {name: seconds.tolist() for name, seconds in sorted(inputs.times.items())}
     text = csv_text(COLUMNS, videos) + json.dumps(times)
     digest = hashlib.sha256(text.encode(ENCODING, ENCODING_ERRORS)).hexdigest()
-    return Videos(Manifest(inputs.root, videos, None, digest, times=inputs.times), rejected)
+    manifest = Manifest(inputs.root, videos, None, digest, times=inputs.times)
+    return Videos(manifest, rejected, inputs.arrays)
 
 
 def report_short(clip: ClipSpec, manifest: Manifest, report: Report) -> None:
@@ -113,7 +119,10 @@ def plan_items(
             requests += [request for request, _ in planned]
             windows += [some for _, some in planned]
     views = EvalViews(
-        *(manifest.videos, manifest.root, clip, protocol), times=manifest.times, requests=requests
+        *(manifest.videos, manifest.root, clip, protocol),
+        times=manifest.times,
+        requests=requests,
+        arrays=videos.arrays,
     )
     return Items(views, options.level, windows), (*videos.rejected, *rejected)
 

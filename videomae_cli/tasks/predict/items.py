@@ -103,6 +103,7 @@ def make_item_views(
         protocol,
         times=inputs.times,
         requests=[item.request for item in items],
+        arrays=inputs.arrays,
     )
 
 

@@ -4,6 +4,7 @@ Shapes: B batch (always 1 here), C channels, T frames, H W pixels, N tokens, t s
 slices.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,8 +65,17 @@ class MotionMap(NamedTuple):
     """Lowest score in the pool."""
 
 
-def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipView:
+def read_clip(
+    video: Path,
+    info: VideoInfo,
+    setup: Setup,
+    *,
+    seed: int,
+    read: Callable[[list[int]], NDArray[np.uint8]] | None = None,
+) -> ClipView:
     """Read the clip in the middle of a video, and draw the noise for its masks.
+
+    `read` returns frames (T, H, W, C) by number; None: they are decoded.
 
     Raises:
         DataError: The video cannot be read.
@@ -74,9 +84,12 @@ def read_clip(video: Path, info: VideoInfo, setup: Setup, *, seed: int) -> ClipV
     grid = setup.grid if choice is None else choice.candidates
     indices = _select_frames(setup.clip if choice is None else setup.clip.candidates(), video, info)
     # the reference decoder, because its frame indices are exact for every file
-    frames_THWC = read_frames(
-        video, indices, decoder=reference_decoder(video), channels=grid.channels
-    )
+    if read is None:
+        frames_THWC = read_frames(
+            video, indices, decoder=reference_decoder(video), channels=grid.channels
+        )
+    else:
+        frames_THWC = read(indices)
     frames_THWC = center_crop(frames_THWC, grid.height, grid.width)
     length = max(setup.grid.tokens, grid.t)
     noise = stream(seed, "visualize").random((1, 2, length), dtype=np.float32)

@@ -81,9 +81,16 @@ def build_setup(checkpoint: Path | None, options: Options) -> Setup:
         )
         return Setup(grid, clip, masks, None, NO_CHECKPOINT)
     loaded = read_run(checkpoint)
+    _check_options(loaded.config, options)
+    return set_up_model(loaded, load_autoencoder(loaded).eval(), options)
+
+
+def set_up_model(loaded: Checkpoint, model: Autoencoder, options: Options) -> Setup:
+    """Return the setup for a model that has been loaded; its frame choice is moved to the setup.
+
+    Raises what `build_setup` raises about masks.
+    """
     config = loaded.config
-    _check_options(config, options)
-    model = load_autoencoder(loaded).eval()
     trained, grid = config.mask_or_default, model.grid
     masks = select_masks(options.strategy, options.ratio, trained, slices=grid.t)
     _check_masks(masks, grid)

@@ -1,0 +1,1 @@
+"""The Python interface: `load` a checkpoint, and ask the `Model` for predictions or features."""
