@@ -9,7 +9,7 @@ Shapes: T frames, H height, W width, C channels.
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from videomae_cli.report import Report, printable
 
 VideoInput: TypeAlias = str | os.PathLike[str] | NDArray[np.uint8] | torch.Tensor
 """A path of a file or of a folder of frames, or uint8 frames (T, H, W, C)."""
-AnyVideo = TypeVar("AnyVideo", bound=VideoInput)
 Frames = NDArray[np.uint8]
 _DECODER = "array"
 _WANTED = "uint8 frames (T, H, W, C) with values 0..255"
@@ -38,15 +37,20 @@ class VideoList(NamedTuple):
     """Position of each in the list that was given."""
 
 
+def is_one_video(videos: object) -> bool:
+    """Return whether an argument is a path, an array or a tensor, and not a list of them."""
+    return isinstance(videos, str | os.PathLike | np.ndarray | torch.Tensor)
+
+
 def as_list(videos: object) -> list[Any]:
-    """Return one video, or a list or tuple of them, as a list.
+    """Return one video, or a sequence of them, as a list.
 
     Raises:
         UsageError: It is neither, or empty.
     """
-    if isinstance(videos, str | os.PathLike | np.ndarray | torch.Tensor):
+    if is_one_video(videos):
         return [videos]
-    if not isinstance(videos, list | tuple):
+    if not isinstance(videos, Sequence) or isinstance(videos, bytes | bytearray):
         raise UsageError(
             f"videos: a {type(videos).__name__} is no video",
             "give a path, an array (T, H, W, C), or a list of them: list(videos)",
