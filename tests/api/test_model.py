@@ -3,6 +3,7 @@
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ LEVELS = ("window", *(pytest.param(one, marks=pytest.mark.slow) for one in ("cli
 def test_features_are_those_of_the_command(
     level: Level, folder: Path, autoencoder: vm.Model, videos: list[Path], arrays: list[Frames]
 ) -> None:
-    windows = {"window": 0.5, "hop": 0.25} if level == "window" else {}
+    windows: dict[str, Any] = {"window": 0.5, "hop": 0.25} if level == "window" else {}
     options = FeatureOptions(folder / f"features-{level}", level=level)._replace(**windows)
     checkpoint = str(folder / "autoencoder")
     features_task.run(checkpoint, Silence(), options, [str(video) for video in videos])
@@ -232,7 +233,7 @@ def test_videos_that_cannot_be_read_are_named_and_left_out_only_on_request(
 ) -> None:
     broken, missing = folder / "broken.mp4", folder / "missing.mp4"
     broken.write_bytes(b"not a video at all" * 50)
-    mixed = [arrays[0], missing, arrays[1]]
+    mixed: list[Any] = [arrays[0], missing, arrays[1]]
 
     with pytest.raises(vm.DataError, match=r"2 of 3 .*broken\.mp4: .*missing\.mp4: no such file"):
         classifier.predict([broken, *mixed[:2]])
