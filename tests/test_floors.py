@@ -41,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "load_model": {"run_dir"},
     "evaluate": {*SHARED_ROOMS, "prepare"},  # a list of videos is prepared before it is evaluated
     "predict": {*SHARED_ROOMS, "evaluate"},
-    "probe": {*SHARED_ROOMS, "evaluate"},
+    "probe": {*SHARED_ROOMS, "evaluate", "features"},
     "diagnose": SHARED_ROOMS,
     "train": {*SHARED_ROOMS, "evaluate", "diagnose"},
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},
@@ -164,7 +164,7 @@ def test_every_floor_and_every_room_has_its_rules() -> None:
 def test_the_command_line_imports_little_before_a_command_runs() -> None:
     wrong = [
         f"{name_of(path)}: line {one.line} imports {one.name}"
-        for path in (PACKAGE / "cli").glob("*.py")
+        for path in (PACKAGE / "cli").rglob("*.py")
         for one in imports_of(text_of(path))
         if one.parts and not one.is_deferred and one.parts[0] not in EARLY_FLOORS
     ]

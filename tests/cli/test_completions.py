@@ -12,8 +12,8 @@ from videomae_cli.config import recipe_paths as library
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMANDS = [
-    *("prepare", "pretrain", "finetune", "eval", "report", "visualize-mask", "convert", "demo"),
-    "recipes",
+    *("prepare", "pretrain", "finetune", "eval", "predict", "features", "report"),
+    *("visualize-mask", "convert", "demo", "recipes"),
 ]
 
 

@@ -1,5 +1,6 @@
 """Both decoders find the same, correct frames; other files are rejected with a reason."""
 
+import gc
 import hashlib
 import logging
 import multiprocessing
@@ -75,7 +76,7 @@ def test_a_lossless_clip_comes_back_as_it_went_in(tmp_path: Path) -> None:
 def test_probing_counts_frames_and_reads_size_and_frame_rate(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "spaces, and commas.mp4", 17, height=50, width=70, fps=12)
 
-    assert probe_video(path) == VideoInfo(17, 12.0, 70, 50)
+    assert probe_video(path)._replace(moments=()) == VideoInfo(17, 12.0, 70, 50)
 
 
 def test_a_frame_out_of_range_is_an_error(tmp_path: Path) -> None:
@@ -239,6 +240,7 @@ def test_reading_works_on_both_sides_of_a_fork(tmp_path: Path, decoder: str) -> 
     path = write_clip(tmp_path / "clip.mp4", 20)
     read_frames(path, [3, 10], decoder=decoder)
     context = multiprocessing.get_context("fork")
+    gc.collect()  # as the loader does: a child that frees a decoder of PyAV waits for its threads
 
     child = context.Process(target=read_frames, args=(path, [3, 10]), kwargs={"decoder": decoder})
     child.start()

@@ -18,14 +18,13 @@ from videomae_cli.cli import (
     demo,
     evaluate,
     features,
-    finetune,
     predict,
     prepare,
-    pretrain,
     recipes,
     report,
     visualize,
 )
+from videomae_cli.cli.training import finetune, pretrain
 from videomae_cli.errors import VideoMAEError, convert_os_error
 from videomae_cli.streams import make_streams_safe, restart_in_utf8_mode
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from videomae_cli.cli import options
+from videomae_cli.errors import UsageError
 
 
 def evaluate(
@@ -64,6 +65,45 @@ def evaluate(
             "--allow-untrained-head", help="Evaluate a head whose biases are all exactly 0."
         ),
     ] = False,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines",
+            help="Also measure shortcuts on the same videos: file metadata, mean frame, motion.",
+        ),
+    ] = False,
+    group_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[FILE:]NAME",
+            help="Column with the source of each video; no source is on both sides of a fold.",
+            show_default="none",
+        ),
+    ] = None,
+    label_fractions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT,...",
+            help="Instead, fit probes to frozen features with these parts of the labels, such as"
+            " 1,5,10,50,100.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="scratch|PATH",
+            help="The encoder to compare with, for --label-fractions.",
+            show_default="scratch",
+        ),
+    ] = None,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A probe of --label-fractions: linear, knn, attentive. May be repeated.",
+            show_default="linear and knn",
+        ),
+    ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
     ] = "auto",
@@ -89,12 +129,23 @@ def evaluate(
       videomae eval --checkpoint vitb.pth --data data/k400 --protocol mm-k400
 
       videomae eval --from result.pkl
+
+      videomae eval --baselines --group-column source
+
+      videomae eval --checkpoint runs/pretrained --data data/mine --label-fractions 10,100
     """
     from videomae_cli.cli import console
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.engine.distributed.slurm import join_step
     from videomae_cli.tasks.evaluate import evaluate as task
     from videomae_cli.tasks.evaluate.options import EvalOptions
+    from videomae_cli.tasks.probe.curve import DEFAULT_PROBES
+    from videomae_cli.tasks.probe.evaluate_with_probes import (
+        SCRATCH,
+        CurveOptions,
+        evaluate_with_baselines,
+        measure_label_curve,
+    )
     from videomae_cli.tasks.run_dir import newest_final_weights
 
     if scores_from is not None:
@@ -105,6 +156,7 @@ def evaluate(
         if json_output:
             console.print_json(stored.as_json())
         return
+    _check_probe_flags(label_fractions, against, probe, baselines=baselines, groups=group_column)
     join_step()
     report = console.make_report(json_output=json_output)
     weights = checkpoint or newest_final_weights("classifier", report)
@@ -129,6 +181,41 @@ def evaluate(
         if json_output:
             console.print_json(cost.as_json())
         return
-    result = task.run(weights, report, chosen)
+    if label_fractions is not None:
+        options_of_curve = CurveOptions(
+            label_fractions, against or SCRATCH, tuple(probe or DEFAULT_PROBES), group_column
+        )
+        curve = measure_label_curve(weights, report, chosen, options_of_curve)
+        if json_output:
+            console.print_json(curve.as_json())
+        return
+    if baselines:
+        result = evaluate_with_baselines(weights, report, chosen, group_column)
+    else:
+        result = task.run(weights, report, chosen)
     if json_output:
         console.print_json(result.as_json())
+
+
+def _check_probe_flags(
+    label_fractions: str | None,
+    against: str | None,
+    probe: list[str] | None,
+    *,
+    baselines: bool,
+    groups: str | None,
+) -> None:
+    """Refuse flags that would have no effect."""
+    if label_fractions is None and (against is not None or probe):
+        flag = "--probe" if probe else "--against"
+        raise UsageError(f"{flag} has no effect without --label-fractions", "--label-fractions 100")
+    if groups is not None and label_fractions is None and not baselines:
+        raise UsageError(
+            "--group-column has no effect without --baselines or --label-fractions",
+            "add --baselines",
+        )
+    if label_fractions is not None and baselines:
+        raise UsageError(
+            "--baselines and --label-fractions answer different questions",
+            "run one after the other",
+        )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from videomae_cli.data.ingest.class_files import ClassNames, read_classes
-from videomae_cli.data.ingest.labels import number_labels
+from videomae_cli.data.labels.class_files import ClassNames, read_classes
+from videomae_cli.data.labels.numbering import number_labels
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from videomae_cli.config.model import Task
-from videomae_cli.data.ingest.class_files import ClassNames
-from videomae_cli.data.ingest.labels import Labels
 from videomae_cli.data.ingest.list_checks import check_no_duplicates
-from videomae_cli.data.ingest.targets import merge_repeated, read_targets
+from videomae_cli.data.labels.class_files import ClassNames
+from videomae_cli.data.labels.numbering import Labels
+from videomae_cli.data.labels.targets import merge_repeated, read_targets
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.video_entry import Reading
 from videomae_cli.errors import DataError, UsageError

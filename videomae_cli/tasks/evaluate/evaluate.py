@@ -4,7 +4,7 @@ No video is ever replaced by another: videos that cannot be decoded are counted 
 interrupted evaluation continues where it stopped, and gives the same result to the bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.cost import Cost, measure_cost
 from videomae_cli.tasks.evaluate.data import open_data, select_videos
 from videomae_cli.tasks.evaluate.options import DEFAULTS, EvalOptions, choose_protocol
-from videomae_cli.tasks.evaluate.output import check_output, write_output
+from videomae_cli.tasks.evaluate.output import Sections, check_output, write_output
 from videomae_cli.tasks.evaluate.parts import PartStore
 from videomae_cli.tasks.evaluate.result import EvalResult
 from videomae_cli.tasks.evaluate.scores import Failure, Scores
@@ -31,6 +31,8 @@ from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
 from videomae_cli.tasks.load_model import load_classifier, read_checkpoint
 
 UNFINISHED = "unfinished"
+MeasureMore = Callable[[Scores, Manifest, Path, str], Sections]
+"""Measures something beside a result: scores, data, output directory, split."""
 
 
 class Evaluation(NamedTuple):
@@ -69,11 +71,17 @@ class Evaluation(NamedTuple):
         }
 
 
-def run(checkpoint: Path, report: Report, options: EvalOptions = DEFAULTS) -> EvalResult:
+def run(
+    checkpoint: Path,
+    report: Report,
+    options: EvalOptions = DEFAULTS,
+    measure: MeasureMore | None = None,
+) -> EvalResult:
     """Evaluate a classifier; write `result.json`, `scores.npz` and `report.html`.
 
     Defaults: the data of the training run, its split `test` if it has labels, else `val`, the
-    protocol of the model configuration, and an output directory beside the weights.
+    protocol of the model configuration, and an output directory beside the weights. `measure`
+    measures what else the report shall show, on rank 0.
 
     Raises:
         CheckpointError: The weights are no classifier, damaged, or give no finite output, the head
@@ -90,7 +98,9 @@ def run(checkpoint: Path, report: Report, options: EvalOptions = DEFAULTS) -> Ev
         facts = evaluation.facts(runtime) | {"views": options.dump_v1 is not None}
         store = PartStore(evaluation.folder / UNFINISHED, facts)
         scores = _score(evaluation, store, options, runtime, report)
-        result = runtime.run_on_rank0(lambda: _finish(scores, evaluation, store, facts, options))
+        result = runtime.run_on_rank0(
+            lambda: _finish(scores, evaluation, store, facts, (options, measure))
+        )
     for message in (*result.undecodable, *result.describe_nonfinite()):
         report.warn(message)
     report.say(result.headline())
@@ -126,12 +136,15 @@ def _finish(
     evaluation: Evaluation,
     store: PartStore,
     facts: Mapping[str, Any],
-    options: EvalOptions,
+    output: tuple[EvalOptions, MeasureMore | None],
 ) -> EvalResult:
     """Compute the metrics, write all files, and remove the unfinished parts."""
     try:
         result = _summarize(scores, evaluation)
-        write_output(result, scores, evaluation.views, facts, options)
+        (options, measure), sections = output, Sections()
+        if measure is not None:
+            sections = measure(scores, evaluation.manifest, result.folder, result.split)
+        write_output(result, scores, evaluation.views, facts, options, sections)
     except (CheckpointError, DataError):
         store.remove()  # the same parts would fail again
         with suppress(OSError):

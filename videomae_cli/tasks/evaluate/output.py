@@ -4,7 +4,7 @@ Shapes: V videos, K classes or values, T frames, H W pixels, C channels.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from videomae_cli.errors import UsageError
 from videomae_cli.tasks.evaluate.dumps.mmaction2 import check_name, write_mmaction2
 from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable
 from videomae_cli.tasks.evaluate.dumps.v1_text import check_directory, check_names, write_v1_text
-from videomae_cli.tasks.evaluate.html.page import Counts, EvalPage, select_examples
+from videomae_cli.tasks.evaluate.html.page import Baseline, Counts, EvalPage, select_examples
 from videomae_cli.tasks.evaluate.html.page import Failure as PageFailure
 from videomae_cli.tasks.evaluate.html.report import write_report
 from videomae_cli.tasks.evaluate.options import EvalOptions
@@ -29,6 +29,13 @@ from videomae_cli.tasks.evaluate.scores import Scores
 RESULT, SCORES, REPORT = "result.json", "scores.npz", "report.html"
 DETAILS = ("weights", "scores", "data", "precision", "device", "software")
 _KEPT = ("weights", "data", "precision", "software")
+
+
+class Sections(NamedTuple):
+    """What the report shows beside the result."""
+
+    baselines: Sequence[Baseline] = ()
+    baseline_note: str = ""
 
 
 def check_output(options: EvalOptions, videos: Sequence[Video], task: Task) -> None:
@@ -61,6 +68,7 @@ def write_output(
     views: EvalViews,
     facts: Mapping[str, Any],
     options: EvalOptions,
+    sections: Sections,
 ) -> None:
     """Write all files of an evaluation, `result.json` last.
 
@@ -70,6 +78,7 @@ def write_output(
         views: Their test views, for pictures.
         facts: What the scores depend on.
         options: Which dumps are asked for.
+        sections: What else the report shows.
 
     Raises:
         UsageError: A dump cannot be written.
@@ -92,7 +101,9 @@ def write_output(
     if options.dump_v1 is not None and scores.views is not None:
         crops = result.protocol.crops
         write_v1_text(options.dump_v1, paths, scores.target, scores.views, crops)
-    write_report(result.folder / REPORT, make_page(result, scores, paths, facts, views))
+    page = make_page(result, scores, paths, facts, views)
+    page = page._replace(baselines=sections.baselines, baseline_note=sections.baseline_note)
+    write_report(result.folder / REPORT, page)
     kept = {name: facts[name] for name in _KEPT}
     atomic.write_json(result.folder / RESULT, {**result.as_json(), **kept})
 

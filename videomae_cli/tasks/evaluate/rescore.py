@@ -10,7 +10,7 @@ import numpy as np
 
 from videomae_cli import atomic
 from videomae_cli.config.model import Task
-from videomae_cli.data.ingest.class_files import read_classes
+from videomae_cli.data.labels.class_files import read_classes
 from videomae_cli.data.manifest import read_manifest
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from videomae_cli.data.ingest.list_checks import drop_copied_test_list, reject_parts
 from videomae_cli.data.ingest.path_repair import repair_paths
-from videomae_cli.data.ingest.targets import merge_repeated
+from videomae_cli.data.labels.targets import merge_repeated
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from videomae_cli import __version__
-from videomae_cli.data.ingest.class_files import ClassNames, read_classes
-from videomae_cli.data.ingest.labels import Labels, number_labels
 from videomae_cli.data.ingest.list_checks import (
     check_frame_counts,
     check_has_training_videos,
@@ -19,7 +17,9 @@ from videomae_cli.data.ingest.list_checks import (
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
-from videomae_cli.data.ingest.targets import read_targets
+from videomae_cli.data.labels.class_files import ClassNames, read_classes
+from videomae_cli.data.labels.numbering import Labels, number_labels
+from videomae_cli.data.labels.targets import read_targets
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError

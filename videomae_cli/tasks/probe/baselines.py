@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from videomae_cli.rng import stream
-from videomae_cli.tasks.probe import linear
 from videomae_cli.tasks.probe.folds import cross_predict, make_folds
 from videomae_cli.tasks.probe.measures import Measure, measure_output
+from videomae_cli.tasks.probe.probes import linear
 from videomae_cli.tasks.probe.samples import FeatureTable, Floats, Index, Target
 from videomae_cli.tasks.probe.video_facts import VideoFacts
 

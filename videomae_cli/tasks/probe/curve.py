@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from videomae_cli.config.model import Task
-from videomae_cli.tasks.probe import attentive, knn, linear
 from videomae_cli.tasks.probe.baselines import answer_constant
 from videomae_cli.tasks.probe.measures import (
     NAMES,
@@ -20,6 +19,7 @@ from videomae_cli.tasks.probe.measures import (
     measure_output,
     subtract,
 )
+from videomae_cli.tasks.probe.probes import attentive, knn, linear
 from videomae_cli.tasks.probe.samples import (
     FeatureTable,
     Floats,

@@ -42,7 +42,8 @@ def finetune(
 
       videomae finetune --recipe small-data-vits-finetune --checkpoint scratch
     """
-    from videomae_cli.cli import console, recipe_options
+    from videomae_cli.cli import console
+    from videomae_cli.cli.training import recipe_options
     from videomae_cli.engine.distributed.slurm import join_step
 
     join_step()

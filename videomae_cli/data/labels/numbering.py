@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from videomae_cli.data.ingest.class_files import ClassNames
-from videomae_cli.data.ingest.label_checks import check_labels
+from videomae_cli.data.labels.checks import check_labels
+from videomae_cli.data.labels.class_files import ClassNames
 from videomae_cli.data.layouts.file_search import join_some
 from videomae_cli.data.layouts.list_file import parse_integer
 from videomae_cli.data.layouts.video_entry import VideoEntry

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Collection, Sequence
 
-from videomae_cli.data.ingest.label_checks import SEPARATOR
+from videomae_cli.data.labels.checks import SEPARATOR
 from videomae_cli.data.layouts.list_file import parse_integer
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError

@@ -8,15 +8,15 @@ import os
 from collections.abc import Sequence
 
 from videomae_cli.config.model import Task
-from videomae_cli.data.ingest.class_files import ClassNames
-from videomae_cli.data.ingest.label_cells import (
+from videomae_cli.data.labels.cells import (
     Cells,
     are_numbers,
     read_one_hot,
     read_values,
     split_labels,
 )
-from videomae_cli.data.ingest.labels import (
+from videomae_cli.data.labels.class_files import ClassNames
+from videomae_cli.data.labels.numbering import (
     Labels,
     check_writable,
     describe_similar,

@@ -49,8 +49,9 @@ def pretrain(
     """
     import typer
 
-    from videomae_cli.cli import console, recipe_options
+    from videomae_cli.cli import console
     from videomae_cli.cli.report import report as report_command
+    from videomae_cli.cli.training import recipe_options
     from videomae_cli.engine.distributed.slurm import join_step
 
     if report is not None:

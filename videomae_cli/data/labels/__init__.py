@@ -1,0 +1,1 @@
+"""Labels as lists write them: their cells, the names of classes, and checks."""

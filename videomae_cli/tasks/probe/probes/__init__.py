@@ -1,0 +1,1 @@
+"""Probes: simple models that are fitted to the features of a frozen encoder."""
