@@ -220,6 +220,34 @@ def test_the_frame_rate_of_arrays_decides_clips_that_are_sampled_in_time(
             question(arrays[0])
 
 
+def test_the_other_tasks_have_their_own_scores_and_names(
+    folder: Path, arrays: list[Frames]
+) -> None:
+    fields: dict[str, Any] = {"target_mean": (1.0, 2.0, 3.0), "target_std": (1.0, 10.0, 100.0)}
+    single = CLASSIFIER
+    multi = CLASSIFIER.model_copy(update={"task": "multi-label"})
+    values = CLASSIFIER.model_copy(update={"task": "regression", **fields})
+    # the same weights: what differs is the meaning of the outputs
+    models = [
+        vm.load(write_model(folder / config.task, config), precision="fp32")
+        for config in (single, multi, values)
+    ]
+
+    probability, several, value = (
+        model.predict(arrays[0], top_k=1, clips=1, crops=1) for model in models
+    )
+
+    logit_K = (value.score_K - np.array(fields["target_mean"])) / np.array(fields["target_std"])
+    exp_K = np.exp(logit_K)
+    np.testing.assert_allclose(probability.score_K, exp_K / exp_K.sum(), rtol=1e-4)
+    np.testing.assert_allclose(several.score_K, exp_K / (1 + exp_K), rtol=1e-4)
+    assert [one.task for one in (several, value)] == ["multi-label", "regression"]
+    assert [label.name for label in value.top] == ["left", "right", "up"]
+    expected = [k for k in np.argsort(-several.score_K) if several.score_K[k] > 0.5]
+    assert [label.name for label in several.top] == [value.classes[k] for k in expected]
+    assert len(several.top) != 1, "otherwise top_k alone would give the same"
+
+
 def test_grey_arrays_are_seen_as_grey_videos(classifier: vm.Model, arrays: list[Frames]) -> None:
     grey = arrays[0][..., :1]
 
