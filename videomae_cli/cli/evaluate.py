@@ -118,7 +118,7 @@ def evaluate(
     """Evaluate a classifier on several views of each video.
 
     Without --checkpoint, the newest finished fine-tuning run under runs/ is
-    evaluated, and its name is printed.
+    evaluated (pretraining run with --label-fractions), and its name is printed.
 
     Examples:
 
@@ -159,7 +159,8 @@ def evaluate(
     _check_probe_flags(label_fractions, against, probe, baselines=baselines, groups=group_column)
     join_step()
     report = console.make_report(json_output=json_output)
-    weights = checkpoint or newest_final_weights("classifier", report)
+    kind = "classifier" if label_fractions is None else "autoencoder"
+    weights = checkpoint or newest_final_weights(kind, report)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
     chosen = EvalOptions(
