@@ -83,7 +83,7 @@ def evaluate(
     label_fractions: Annotated[
         str | None,
         typer.Option(
-            metavar="PERCENT,...",
+            metavar="PERCENTS",
             help="Instead, fit probes to frozen features with these parts of the labels, such as"
             " 1,5,10,50,100.",
         ),
@@ -132,7 +132,7 @@ def evaluate(
 
       videomae eval --baselines --group-column source
 
-      videomae eval --checkpoint runs/pretrained --data data/mine --label-fractions 10,100
+      videomae eval --checkpoint runs/first --label-fractions 1,5,10,50,100
     """
     from videomae_cli.cli import console
     from videomae_cli.engine.distributed.launch import relaunch
