@@ -25,14 +25,12 @@ SHORT = (
 ADDED = {
     "videomae pretrain --recipe small-data-vits --data data/mine": SHORT,
     "videomae finetune --recipe small-data-vits-finetune --data data/mine": SHORT,
-    "videomae pretrain --recipe k400-vitb --data data/k400 --dry-run --price-per-hour 12": (
-        "--set train.batch=1 --set train.micro_batch=1 --set clip.size=32"
-    ),
 }
 # exit codes of lines that need data which is not there
 CODES = {
     "videomae pretrain --recipe k400-vitb": 3,
     "videomae pretrain --recipe my-recipe.yaml --set mask.ratio=0.75": 3,
+    "videomae pretrain --recipe k400-vitb --data data/k400 --dry-run --price-per-hour 12": 3,
     "videomae pretrain --recipe k400-vitb --data data/k400 --out runs/first": 3,
     # the checkpoint here is of 32 pixels: protocols are for 224
     "videomae eval --checkpoint vitb.pth --data data/k400 --protocol mm-k400 --dump result.pkl": 4,
@@ -73,6 +71,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert app.run([*words, "runs/my-finetune", "--checkpoint", "runs/first"]) == 0
         assert app.run([*words, "runs/mine", "--checkpoint", "runs/first"]) == 0
         assert app.run(["convert", "runs/first", "checkpoint.pth", "--to", "v1"]) == 0
+        words = ["eval", "--checkpoint", "runs/mine", "--clips", "1", "--dump", "result.pkl"]
+        assert app.run(words) == 0
+        assert app.run(["prepare", "data/videos", "--out", "data/mine"]) == 0
         write_classifier(folder / "weights/micro")
         assert app.run(["convert", "weights/micro", "vitb.pth", "--to", "v1"]) == 0
     return folder

@@ -124,7 +124,8 @@ def features(
     report = console.make_report(json_output=json_output)
     share, has_failed = parse_share(shard), False
     answer: dict[str, Any] = {}
-    if checkpoint is None and plot is None and nearest is None:
+    uses_features = plot is not None or nearest is not None
+    if checkpoint is None and (inputs or data is not None or not uses_features):
         raise UsageError(
             "no checkpoint given", "--checkpoint RUN, a file of weights, or random:RECIPE"
         )
