@@ -235,7 +235,8 @@ def _check_probe_flags(flags: Mapping[str, object]) -> None:
     for flag in ("--probe", "--against"):
         if flags[flag] and not has_curve:
             raise UsageError(
-                f"{flag} has no effect without --label-fractions", "--label-fractions 100"
+                f"{flag} has no effect without --label-fractions",
+                "add --label-fractions 1,5,10,50,100",
             )
     if flags["--group-column"] is not None and not has_curve and not flags["--baselines"]:
         raise UsageError(
