@@ -80,11 +80,21 @@ def test_evaluation_never_replaces_a_video_that_cannot_be_decoded(
     (broken / "manifest.csv").write_text(manifest)
     capsys.readouterr()
 
-    assert app.run(["eval", "--checkpoint", f"{tmp_path}/run", "--data", str(broken)]) == 0
+    evaluate = ["eval", "--checkpoint", f"{tmp_path}/run", "--data", str(broken)]
+    assert app.run([*evaluate, "--dump", f"{tmp_path}/scores.pkl"]) == 0
 
     told = capsys.readouterr()
     assert "5 of 6 val videos, 1 unreadable" in told.out
     assert "clip gone.mp4" in told.err
+    assert "scores.pkl: 1 undecodable video has no row" in " ".join(told.err.split())
+
+    few = tmp_path / "few.csv"
+    few.write_text("path,source\nclip 1.mp4,a\n")
+    evaluate += ["--out", f"{tmp_path}/result"]
+    assert app.run([*evaluate, "--baselines", "--group-column", f"{few}:source"]) == 3
+
+    assert "few.csv: no row for" in " ".join(capsys.readouterr().err.split())
+    assert list((tmp_path / "result/unfinished").glob("*.npz"))  # what was computed is kept
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`videomae eval`."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,6 +8,10 @@ import typer
 
 from videomae_cli.cli import options
 from videomae_cli.errors import UsageError
+
+UNUSED_BY_CURVE = frozenset(
+    ("--protocol", "--dump", "--dump-v1", "--dry-run", "--allow-untrained-head")
+)
 
 
 def evaluate(
@@ -148,21 +153,6 @@ def evaluate(
     )
     from videomae_cli.tasks.run_dir import newest_final_weights
 
-    if scores_from is not None:
-        from videomae_cli.tasks.evaluate.rescore import RescoreOptions, rescore
-
-        report = console.make_report(json_output=json_output)
-        stored = rescore(scores_from, report, RescoreOptions(data, split, label_map, out))
-        if json_output:
-            console.print_json(stored.as_json())
-        return
-    _check_probe_flags(label_fractions, against, probe, baselines=baselines, groups=group_column)
-    join_step()
-    report = console.make_report(json_output=json_output)
-    kind = "classifier" if label_fractions is None else "autoencoder"
-    weights = checkpoint or newest_final_weights(kind, report)
-    if (code := relaunch(devices)) is not None:
-        raise typer.Exit(code)
     chosen = EvalOptions(
         data,
         split,
@@ -176,6 +166,40 @@ def evaluate(
         dump_v1,
         allow_untrained_head,
     )
+    flags = {
+        "--checkpoint": checkpoint,
+        "--clips": clips,
+        "--crops": crops,
+        "--baselines": baselines,
+        "--group-column": group_column,
+        "--label-fractions": label_fractions,
+        "--against": against,
+        "--probe": probe,
+        "--precision": precision != "auto",
+        "--devices": devices,
+        "--split": split,
+        "--protocol": protocol,
+        "--dump": dump,
+        "--dump-v1": dump_v1,
+        "--dry-run": dry_run,
+        "--allow-untrained-head": allow_untrained_head,
+    }
+    if scores_from is not None:
+        _refuse("--from", flags, ["--split"] if data is not None else [])
+        from videomae_cli.tasks.evaluate.rescore import RescoreOptions, rescore
+
+        report = console.make_report(json_output=json_output)
+        stored = rescore(scores_from, report, RescoreOptions(data, split, label_map, out))
+        if json_output:
+            console.print_json(stored.as_json())
+        return
+    _check_probe_flags(flags)
+    join_step()
+    report = console.make_report(json_output=json_output)
+    kind = "classifier" if label_fractions is None else "autoencoder"
+    weights = checkpoint or newest_final_weights(kind, report)
+    if (code := relaunch(devices)) is not None:
+        raise typer.Exit(code)
     if dry_run:
         cost = task.estimate(weights, report, chosen)
         report.table("evaluation", ("quantity", "value"), cost.rows())
@@ -198,25 +222,32 @@ def evaluate(
         console.print_json(result.as_json())
 
 
-def _check_probe_flags(
-    label_fractions: str | None,
-    against: str | None,
-    probe: list[str] | None,
-    *,
-    baselines: bool,
-    groups: str | None,
-) -> None:
+def _refuse(main: str, flags: Mapping[str, object], allowed: Collection[str]) -> None:
+    """Refuse flags that were given, but have no effect with the flag `main`."""
+    for flag, value in flags.items():
+        if value not in (None, False, []) and flag not in allowed:
+            hint = "give the data too: --data DIR" if flag == "--split" else f"leave out {flag}"
+            raise UsageError(f"{flag} has no effect with {main}", hint)
+
+
+def _check_probe_flags(flags: Mapping[str, object]) -> None:
     """Refuse flags that would have no effect."""
-    if label_fractions is None and (against is not None or probe):
-        flag = "--probe" if probe else "--against"
-        raise UsageError(f"{flag} has no effect without --label-fractions", "--label-fractions 100")
-    if groups is not None and label_fractions is None and not baselines:
+    has_curve = flags["--label-fractions"] is not None
+    for flag in ("--probe", "--against"):
+        if flags[flag] and not has_curve:
+            raise UsageError(
+                f"{flag} has no effect without --label-fractions",
+                "add --label-fractions 1,5,10,50,100",
+            )
+    if flags["--group-column"] is not None and not has_curve and not flags["--baselines"]:
         raise UsageError(
             "--group-column has no effect without --baselines or --label-fractions",
             "add --baselines",
         )
-    if label_fractions is not None and baselines:
+    if has_curve and flags["--baselines"]:
         raise UsageError(
             "--baselines and --label-fractions answer different questions",
             "run one after the other",
         )
+    if has_curve:
+        _refuse("--label-fractions", flags, flags.keys() - UNUSED_BY_CURVE)

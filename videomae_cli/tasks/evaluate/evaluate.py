@@ -22,6 +22,7 @@ from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.cost import Cost, measure_cost
 from videomae_cli.tasks.evaluate.data import open_data, select_videos
+from videomae_cli.tasks.evaluate.dumps.mmaction2 import describe_missing_rows
 from videomae_cli.tasks.evaluate.options import DEFAULTS, EvalOptions, choose_protocol
 from videomae_cli.tasks.evaluate.output import Sections, check_output, write_output
 from videomae_cli.tasks.evaluate.parts import PartStore
@@ -103,6 +104,9 @@ def run(
         )
     for message in (*result.undecodable, *result.describe_nonfinite()):
         report.warn(message)
+    if options.dump is not None and result.failures:
+        names = [failure.path for failure in result.failures]
+        report.warn(describe_missing_rows(options.dump, names))
     report.say(result.headline())
     report.say(f"wrote {result.folder}")
     return result
@@ -141,16 +145,16 @@ def _finish(
     """Compute the metrics, write all files, and remove the unfinished parts."""
     try:
         result = _summarize(scores, evaluation)
-        (options, measure), sections = output, Sections()
-        if measure is not None:
-            sections = measure(scores, evaluation.manifest, result.folder, result.split)
-        write_output(result, scores, evaluation.views, facts, options, sections)
     except (CheckpointError, DataError):
         store.remove()  # the same parts would fail again
         with suppress(OSError):
             evaluation.folder.rmdir()  # if it contained nothing else
             evaluation.folder.parent.rmdir()
         raise
+    (options, measure), sections = output, Sections()
+    if measure is not None:  # an error in it keeps the parts
+        sections = measure(scores, evaluation.manifest, result.folder, result.split)
+    write_output(result, scores, evaluation.views, facts, options, sections)
     store.remove()
     return result
 

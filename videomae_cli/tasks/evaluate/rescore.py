@@ -3,12 +3,14 @@
 Shapes: V videos, K classes or values.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from videomae_cli import atomic
+from videomae_cli.checkpoints.class_names import match_classes
 from videomae_cli.config.model import Task
 from videomae_cli.data.labels.class_files import read_classes
 from videomae_cli.data.manifest import read_manifest
@@ -93,11 +95,24 @@ def _to_scores(table: ScoreTable, path: Path, label_map: Path | None) -> Scores:
                 f"{label_map} names {len(names)} classes, but {path} has scores of {classes}",
                 "give the names of the classes that the scores were computed for",
             )
+        _check_names(names, table.classes or names, path, label_map)
     task: Task = "single-label"
     target = table.label_V
     if target is None:
         assert table.target_VK is not None
-        is_binary = bool(np.isin(table.target_VK, (0, 1)).all())
-        task = "multi-label" if is_binary else "regression"
+        task = "regression" if table.is_regression else "multi-label"
         return Scores(np.arange(count), table.target_VK, table.probability_VK, (), task, names)
     return Scores(np.arange(count), target, table.probability_VK, (), task, names)
+
+
+def _check_names(names: Sequence[str], own: Sequence[str], path: Path, label_map: Path) -> None:
+    """Check that a label map names the classes of a file in their order; else a DataError."""
+    match = match_classes(names, own)
+    if match is None or not match.keeps_order:
+        row = next(
+            row for row, (name, known) in enumerate(zip(names, own, strict=True)) if name != known
+        )
+        raise DataError(
+            f"{label_map} names class {row} {names[row]!r}, but {path} names it {own[row]!r}",
+            "leave out --label-map: the file has the names of its classes",
+        )

@@ -108,12 +108,15 @@ class LabelCurve(NamedTuple):
                 f" {where}; the largest is {widest.gain.format_difference(self.task)} with"
                 f" {self._describe_labels(widest)}. {limit}"
             )
+        shown = sum(point.gain.is_positive or point.gain.is_negative for point in points)
         text = (
             f"With {self._describe_labels(clear)} {first} gives"
             f" {clear.gain.format_difference(self.task)} over {second} {where}"
         )
         if clear is not last:
             text += f"; with {self._describe_labels(last)} {self._describe_gain(last)}"
+        if len(points) > 1:
+            text += f"; a difference is shown with {shown} of {len(points)} numbers of labels"
         return f"{text}. {limit}"
 
     def _describe_gain(self, point: CurvePoint) -> str:

@@ -59,7 +59,7 @@ def evaluate_with_baselines(
         paths = [videos[index].path for index in scores.indices]
         output = ModelOutput(paths, scores.output_VK)
         result = run_baselines(data, folder, report, model=output)
-        return Sections(_list_baselines(result), result.sentence())
+        return Sections(_list_baselines(result), result.folds)
 
     return evaluate.run(checkpoint, report, options, measure)
 

@@ -62,7 +62,9 @@ class Interval(NamedTuple):
         """Format both ends; nothing if they are not known, of a single source."""
         if np.isnan(self.low):
             return ""
-        return f" [{scale * self.low:.{digits}f}, {scale * self.high:.{digits}f}]"
+        # adding 0 turns a rounded -0.0 into 0.0
+        low, high = (round(scale * end, digits) + 0.0 for end in (self.low, self.high))
+        return f" [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 class Measure(NamedTuple):

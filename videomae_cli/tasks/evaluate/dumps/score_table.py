@@ -29,6 +29,8 @@ class ScoreTable(NamedTuple):
     """Paths, or base names without suffix; None if the file contains none."""
     classes: tuple[str, ...] | None = None
     """Names of the classes, if the file contains them."""
+    is_regression: bool = False
+    """Whether the scores are values rather than those of classes."""
     view_count_V: NDArray[np.int64] | None = None
     """Different views per video; None if the file contains means only."""
     duplicates: int = 0
