@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Prediction,
         Reconstruction,
     )
+    from videomae_cli.api.videos import VideoInput
     from videomae_cli.errors import (
         CheckpointError,
         DataError,
@@ -31,6 +32,7 @@ else:
     _MODULES = {
         "load": "api.load",
         "Model": "api.model",
+        "VideoInput": "api.videos",
         **dict.fromkeys(
             ("FeatureRow", "Features", "MaskedClip", "Prediction", "Reconstruction"), "api.results"
         ),
@@ -65,6 +67,7 @@ __all__ = [
     "Reconstruction",
     "TrainingError",
     "UsageError",
+    "VideoInput",
     "VideoMAEError",
     "__version__",
     "load",

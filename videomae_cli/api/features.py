@@ -6,8 +6,15 @@ from typing import get_args
 import numpy as np
 
 from videomae_cli.api.results import FeatureRow, Features
-from videomae_cli.api.session import Session, VideoOptions, check_outputs, compute, read_list
-from videomae_cli.api.videos import VideoList, describe_rejected
+from videomae_cli.api.session import (
+    Session,
+    VideoOptions,
+    check_outputs,
+    compute,
+    read_list,
+    report_rejected,
+)
+from videomae_cli.api.videos import VideoList, require_rate
 from videomae_cli.data.ingest.input_videos import RejectedInput
 from videomae_cli.errors import UsageError
 from videomae_cli.models.autoencoder import Autoencoder
@@ -34,9 +41,14 @@ def compute_features(
     protocol = choose_views(config, options, session.report)
     clip = protocol.apply(config.clip()).candidates()
     found = read_list(session, videos, protocol, clip, video_options)
-    items, unplanned = plan_items(use_inputs(found.inputs), clip, protocol, options)
-    if bad := [RejectedInput(one.path, one.reason) for one in unplanned]:
-        raise describe_rejected(bad, len(found.inputs.videos))
+    if options.level == "window":
+        for number in found.inputs.arrays:
+            video = found.inputs.videos[number]
+            require_rate(video.path, video.fps, "windows are in seconds")
+    readable = found.inputs._replace(rejected=())  # the others have been reported
+    items, unplanned = plan_items(use_inputs(readable), clip, protocol, options)
+    bad = [RejectedInput(one.path, one.reason.removeprefix(f"{one.path}: ")) for one in unplanned]
+    report_rejected(session, bad, len(found.inputs.videos), video_options)
     run = Run(items.views, items.summarize, "computing features")
     outputs = compute(session, model, run)
     good = check_outputs(session, outputs, items.views, video_options)

@@ -1,6 +1,7 @@
 """A model that stays loaded: predictions, features, masks and reconstructions of videos."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
@@ -13,7 +14,7 @@ from videomae_cli.api.messages import LogReport, explain_errors, require_positiv
 from videomae_cli.api.predictions import predict_videos
 from videomae_cli.api.results import Features, MaskedClip, Prediction, Reconstruction
 from videomae_cli.api.session import Session, VideoOptions
-from videomae_cli.api.videos import AnyVideo, VideoInput
+from videomae_cli.api.videos import VideoInput, is_one_video
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.checkpoints.untrained_head import is_untrained_head
 from videomae_cli.config.model_config import ModelConfig
@@ -71,8 +72,9 @@ class Model:
         """The precision of predictions and features: fp32, bf16 or fp16."""
         return self._session.runtime.precision
 
+    # a str is a sequence of str too, and the first matching form counts
     @overload
-    def predict(
+    def predict(  # type: ignore[overload-overlap]
         self,
         videos: VideoInput,
         *,
@@ -88,7 +90,7 @@ class Model:
     @overload
     def predict(
         self,
-        videos: list[AnyVideo] | tuple[AnyVideo, ...],
+        videos: Sequence[VideoInput],
         *,
         top_k: int = 5,
         protocol: str | None = None,
@@ -101,7 +103,7 @@ class Model:
 
     def predict(
         self,
-        videos: VideoInput | list[AnyVideo] | tuple[AnyVideo, ...],
+        videos: VideoInput | Sequence[VideoInput],
         *,
         top_k: int = 5,
         protocol: str | None = None,
@@ -135,11 +137,11 @@ class Model:
         with explain_errors():
             require_positive(top_k=top_k, clips=clips, crops=crops)
             predictions = predict_videos(self._session, videos, options, reading)
-        return predictions if isinstance(videos, list | tuple) else predictions[0]
+        return predictions[0] if is_one_video(videos) else predictions
 
     def features(
         self,
-        videos: VideoInput | list[AnyVideo] | tuple[AnyVideo, ...],
+        videos: VideoInput | Sequence[VideoInput],
         *,
         level: Level = "video",
         pooling: Pooling | None = None,

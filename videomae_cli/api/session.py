@@ -70,7 +70,7 @@ def read_list(
             require_rate(video.path, video.fps, f"the model takes {clip.describe()}")
         elif protocol.rules == "pyslowfast":
             require_rate(video.path, video.fps, f"protocol {protocol.name} needs a frame rate")
-    _report_rejected(session, found.inputs.rejected, len(given), options)
+    report_rejected(session, found.inputs.rejected, len(given), options)
     return found
 
 
@@ -97,7 +97,7 @@ def check_outputs(
     names = [views.videos[request.video].path for request in views.requests]
     bad = {names[one.number]: one.error for one in outputs if one.error}
     rejected = [RejectedInput(*one) for one in bad.items()]
-    _report_rejected(session, rejected, len(set(names)), options)
+    report_rejected(session, rejected, len(set(names)), options)
     for output in outputs:
         if not np.isfinite(output.output).all():
             raise CheckpointError(
@@ -108,7 +108,7 @@ def check_outputs(
     return [output for output in outputs if not output.error]
 
 
-def _report_rejected(
+def report_rejected(
     session: Session, rejected: Sequence[RejectedInput], count: int, options: VideoOptions
 ) -> None:
     """Raise an error about videos that cannot be read, or warn if others are left."""

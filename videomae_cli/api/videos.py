@@ -9,7 +9,7 @@ Shapes: T frames, H height, W width, C channels.
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from videomae_cli.data.ingest.input_files import InputFile
 from videomae_cli.data.ingest.input_videos import SPLIT, InputVideos, RejectedInput, probe_inputs
-from videomae_cli.data.manifest import Seconds, Video
+from videomae_cli.data.manifest import Video
 from videomae_cli.errors import DataError, UsageError
 from videomae_cli.report import Report, printable
 
 VideoInput: TypeAlias = str | os.PathLike[str] | NDArray[np.uint8] | torch.Tensor
 """A path of a file or of a folder of frames, or uint8 frames (T, H, W, C)."""
-AnyVideo = TypeVar("AnyVideo", bound=VideoInput)
 Frames = NDArray[np.uint8]
 _DECODER = "array"
 _WANTED = "uint8 frames (T, H, W, C) with values 0..255"
@@ -38,15 +37,20 @@ class VideoList(NamedTuple):
     """Position of each in the list that was given."""
 
 
+def is_one_video(videos: object) -> bool:
+    """Return whether an argument is a path, an array or a tensor, and not a list of them."""
+    return isinstance(videos, str | os.PathLike | np.ndarray | torch.Tensor)
+
+
 def as_list(videos: object) -> list[Any]:
-    """Return one video, or a list or tuple of them, as a list.
+    """Return one video, or a sequence of them, as a list.
 
     Raises:
         UsageError: It is neither, or empty.
     """
-    if isinstance(videos, str | os.PathLike | np.ndarray | torch.Tensor):
+    if is_one_video(videos):
         return [videos]
-    if not isinstance(videos, list | tuple):
+    if not isinstance(videos, Sequence) or isinstance(videos, bytes | bytearray):
         raise UsageError(
             f"videos: a {type(videos).__name__} is no video",
             "give a path, an array (T, H, W, C), or a list of them: list(videos)",
@@ -79,25 +83,21 @@ def read_videos(
     check_rate(fps, has_arrays=bool(arrays))
     names = {n: _name_file(video) for n, video in enumerate(videos) if n not in arrays}
     probed = probe_inputs([InputFile(name) for name in dict.fromkeys(names.values())], report)
+    rows = {n: _describe_array(array, name_array(n), fps) for n, array in arrays.items()}
     files = {video.path: video for video in probed.videos}
+    rows |= {n: files[name] for n, name in names.items() if name in files}
     reasons = {one.name: one for one in probed.rejected}
-    rows: list[Video] = []
-    places: list[int] = []
-    frames: dict[int, Frames] = {}
-    rejected: list[RejectedInput] = []
-    for number in range(len(videos)):
-        if number in arrays:
-            frames[len(rows)] = arrays[number]
-            rows.append(_describe_array(arrays[number], name_array(number), fps))
-        elif names[number] in files:
-            rows.append(files[names[number]])
-        else:
-            rejected.append(reasons[names[number]])
-            continue
-        places.append(number)
-    times: dict[str, Seconds] = probed.times
-    inputs = InputVideos(probed.root, tuple(rows), times, tuple(rejected), frames)
-    return VideoList(inputs, tuple(places))
+    places = tuple(sorted(rows))
+    return VideoList(
+        InputVideos(
+            probed.root,
+            tuple(rows[n] for n in places),
+            probed.times,
+            tuple(reasons[name] for name in names.values() if name in reasons),
+            {row: arrays[n] for row, n in enumerate(places) if n in arrays},
+        ),
+        places,
+    )
 
 
 def name_array(number: int) -> str:

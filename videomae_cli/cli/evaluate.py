@@ -83,7 +83,7 @@ def evaluate(
     label_fractions: Annotated[
         str | None,
         typer.Option(
-            metavar="PERCENT,...",
+            metavar="PERCENTS",
             help="Instead, fit probes to frozen features with these parts of the labels, such as"
             " 1,5,10,50,100.",
         ),
@@ -118,7 +118,7 @@ def evaluate(
     """Evaluate a classifier on several views of each video.
 
     Without --checkpoint, the newest finished fine-tuning run under runs/ is
-    evaluated, and its name is printed.
+    evaluated (pretraining run with --label-fractions), and its name is printed.
 
     Examples:
 
@@ -132,7 +132,7 @@ def evaluate(
 
       videomae eval --baselines --group-column source
 
-      videomae eval --checkpoint runs/pretrained --data data/mine --label-fractions 10,100
+      videomae eval --checkpoint runs/first --label-fractions 1,5,10,50,100
     """
     from videomae_cli.cli import console
     from videomae_cli.engine.distributed.launch import relaunch
@@ -159,7 +159,8 @@ def evaluate(
     _check_probe_flags(label_fractions, against, probe, baselines=baselines, groups=group_column)
     join_step()
     report = console.make_report(json_output=json_output)
-    weights = checkpoint or newest_final_weights("classifier", report)
+    kind = "classifier" if label_fractions is None else "autoencoder"
+    weights = checkpoint or newest_final_weights(kind, report)
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
     chosen = EvalOptions(

@@ -4,6 +4,7 @@ Shapes: V videos, K classes or values, T frames, H W pixels, C channels.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,16 +86,7 @@ def write_output(
         OSError: Another file cannot be written.
     """
     paths = [views.videos[index].path for index in scores.indices]
-    is_single = scores.task == "single-label"
-    arrays: dict[str, Any] = {
-        "index": scores.indices,
-        "path": np.array(paths),
-        "label" if is_single else "target": scores.target,
-        "output" if scores.task == "regression" else "probability": scores.output_VK,
-        "classes": np.array(scores.names),
-    }
-    with atomic.replacing(result.folder / SCORES) as path:
-        np.savez_compressed(path, **arrays)
+    _write_scores(result.folder / SCORES, scores, paths)
     if options.dump is not None:
         size = views.clip.grid().height, views.clip.grid().width
         write_mmaction2(options.dump, to_table(scores), size)
@@ -106,6 +98,18 @@ def write_output(
     write_report(result.folder / REPORT, page)
     kept = {name: facts[name] for name in _KEPT}
     atomic.write_json(result.folder / RESULT, {**result.as_json(), **kept})
+
+
+def _write_scores(file: Path, scores: Scores, paths: Sequence[str]) -> None:
+    arrays: dict[str, Any] = {
+        "index": scores.indices,
+        "path": np.array(paths),
+        "label" if scores.task == "single-label" else "target": scores.target,
+        "output" if scores.task == "regression" else "probability": scores.output_VK,
+        "classes": np.array(scores.names),
+    }
+    with atomic.replacing(file) as partial:
+        np.savez_compressed(partial, **arrays)
 
 
 def to_table(scores: Scores) -> ScoreTable:

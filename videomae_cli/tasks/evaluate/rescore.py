@@ -1,4 +1,4 @@
-"""`videomae eval --from`: the metrics of scores that were written before, by whichever software.
+"""The metrics of scores that were written before, by whichever software.
 
 Shapes: V videos, K classes or values.
 """

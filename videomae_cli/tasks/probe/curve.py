@@ -1,4 +1,4 @@
-"""`videomae eval --label-fractions`: what frozen features are worth, by the number of labels.
+"""The label curve of `videomae eval`: what frozen features are worth, by the number of labels.
 
 Probes are fitted to the features of two encoders with the same parts of the training labels, and
 measured on the same videos. The features are computed once, so a curve takes seconds.

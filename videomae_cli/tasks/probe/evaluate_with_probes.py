@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,34 +93,34 @@ def measure_label_curve(
     if unknown := [name for name in curve.probes if name not in PROBES]:
         raise UsageError(f"unknown probe {unknown[0]!r}", f"one of {', '.join(PROBES)}")
     first = load_encoder(str(checkpoint))
-    second = (
-        build_random_encoder(first.config, name=SCRATCH)
-        if curve.against == SCRATCH
-        else load_encoder(curve.against)
-    )
+    second = _load_second(first, curve.against)
     manifest = _open_labelled(first.config, options, report)
-    split = options.split or ("test" if _is_labelled(manifest.split("test")) else "val")
-    out = options.out or _default_dir(first, checkpoint)
+    split = options.split or ("test" if manifest.split("test") else "val")
+    out = options.out or _default_dir(checkpoint)
+    arguments: dict[str, Any] = {"fractions": fractions, "split": split, "probes": curve.probes}
     with Runtime(options.precision) as runtime:
-        tables = tuple(
+        tables = [
             _make_table(encoder, manifest, split, options, curve, runtime, report)
             for encoder in (first, second)
+        ]
+        return runtime.run_on_rank0(
+            lambda: run_label_curve(tables[0], tables[1], out, report, **arguments)
         )
 
-        return runtime.run_on_rank0(
-            lambda: run_label_curve(
-                tables[0],
-                tables[1],
-                out,
-                report,
-                fractions=fractions,
-                split=split,
-                probes=curve.probes,
-            )
-        )
+
+def _load_second(first: LoadedEncoder, against: str) -> LoadedEncoder:
+    """Return the encoder to compare with: a checkpoint, or the same one with random weights."""
+    if against == SCRATCH:
+        return build_random_encoder(first.config, name=SCRATCH)
+    return load_encoder(against)
 
 
 def _open_labelled(config: ModelConfig, options: EvalOptions, report: Report) -> Manifest:
+    if config.kind == "classifier":
+        report.warn(
+            "the checkpoint is a classifier: its features have seen all the labels that it was"
+            " trained with; to see what pretraining gives, use the pretrained checkpoint"
+        )
     manifest, _ = open_data(config, options, report)
     if config.clip().step_seconds is not None:
         manifest = with_times(manifest)
@@ -128,11 +128,7 @@ def _open_labelled(config: ModelConfig, options: EvalOptions, report: Report) ->
     return manifest._replace(videos=labelled)
 
 
-def _is_labelled(videos: Sequence[Video]) -> bool:
-    return bool(videos)
-
-
-def _default_dir(encoder: LoadedEncoder, checkpoint: Path) -> Path:
+def _default_dir(checkpoint: Path) -> Path:
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     return folder / "eval" / "label-curve"
 
