@@ -206,6 +206,17 @@ def test_features_of_files_are_those_of_prepared_data(
     np.testing.assert_allclose(files.read(), prepared.read()[chosen], atol=1e-6)
 
 
+def test_a_file_that_was_replaced_is_never_answered_with_its_old_features(
+    weights: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["features", str(tmp_path / "clips"), "--checkpoint", str(weights["classifier"])]
+    line += ["--out", str(tmp_path / "out")]
+    for seed, code in ((1, 0), (1, 0), (2, 2)):  # the same number of frames, rate and size
+        write_clip(tmp_path / "clips" / "a.mp4", 14, height=40, width=56, seed=seed)
+        assert run(line) == code
+    assert "contains other features: sizes of the files" in capsys.readouterr().err
+
+
 def test_a_second_extraction_reads_the_first_and_random_weights_depend_on_the_seed(
     data: Path, tmp_path: Path
 ) -> None:

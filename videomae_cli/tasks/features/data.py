@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from stat import S_ISREG
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +85,25 @@ def use_inputs(inputs: InputVideos) -> Videos:
     digest = hashlib.sha256(text.encode(ENCODING, ENCODING_ERRORS)).hexdigest()
     manifest = Manifest(inputs.root, videos, None, digest, times=inputs.times)
     return Videos(manifest, rejected, inputs.arrays)
+
+
+def digest_sizes(manifest: Manifest) -> str:
+    """Return a digest of the sizes in bytes of all video files.
+
+    A file that was replaced by another one can have the same number of frames, rate and picture
+    size, and then the data have the same digest. The date would not survive a copy. Folders of
+    frames and files that are missing count as 0.
+    """
+    sizes = []
+    for video in manifest.videos:
+        path = manifest.root / video.path
+        try:
+            state = path.stat()
+        except (OSError, ValueError):
+            sizes.append(0)
+        else:
+            sizes.append(state.st_size if S_ISREG(state.st_mode) else 0)
+    return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
 
 
 def report_short(clip: ClipSpec, manifest: Manifest, report: Report) -> None:

@@ -17,6 +17,7 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.features.data import (
     Rejected,
     Videos,
+    digest_sizes,
     open_videos,
     plan_items,
     report_short,
@@ -51,6 +52,7 @@ class Extraction(NamedTuple):
             "weights": self.encoder.digest,
             "model": config.model_dump(mode="json", exclude=_IRRELEVANT),
             "data": self.manifest.digest,
+            "sizes of the files": digest_sizes(self.manifest),
             "root": str(self.manifest.root),
             "splits": sorted({video.split for video in self.manifest.videos}),
             "protocol": self.items.views.protocol.as_json(),

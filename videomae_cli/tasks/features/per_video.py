@@ -17,17 +17,27 @@ NPY_FOLDER = "npy"
 
 
 def name_files(videos: Sequence[Video]) -> list[str]:
-    """Return a file name for each video: its relative path with the suffix .npy.
+    """Return a file name for each video, never the same one twice: its path with the suffix .npy.
 
-    Videos that differ in the suffix only keep it (`a.mp4.npy`, `a.avi.npy`).
+    Videos that differ in the suffix only keep it (`a.mp4.npy`, `a.avi.npy`). If names are still
+    equal, such as of `../a.mp4` and `_/a.mp4`, the later ones get a number (`_/a.mp4-2.npy`).
     """
     short = [_plain(video.path, keep_suffix=False) for video in videos]
     counts = Counter(name.casefold() for name in short)  # some file systems ignore case
-    names = [
+    wanted = [
         name if counts[name.casefold()] == 1 else _plain(video.path, keep_suffix=True)
         for name, video in zip(short, videos, strict=True)
     ]
-    return [f"{NPY_FOLDER}/{name}.npy" for name in names]
+    used: set[str] = set()
+    names = []
+    for stem in wanted:
+        name, number = stem, 1
+        while name.casefold() in used:
+            number += 1
+            name = f"{stem}-{number}"
+        used.add(name.casefold())
+        names.append(f"{NPY_FOLDER}/{name}.npy")
+    return names
 
 
 def write_files(
