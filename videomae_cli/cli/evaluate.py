@@ -1,13 +1,12 @@
 """`videomae eval`."""
 
-from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from videomae_cli.cli import options
-from videomae_cli.errors import UsageError
+from videomae_cli.cli.eval_flags import check_flags, refuse_with
 
 UNUSED_BY_CURVE = frozenset(
     ("--protocol", "--dump", "--dump-v1", "--dry-run", "--allow-untrained-head")
@@ -185,7 +184,7 @@ def evaluate(
         "--allow-untrained-head": allow_untrained_head,
     }
     if scores_from is not None:
-        _refuse("--from", flags, ["--split"] if data is not None else [])
+        refuse_with("--from", flags, ["--split"] if data is not None else [])
         from videomae_cli.tasks.evaluate.rescore import RescoreOptions, rescore
 
         report = console.make_report(json_output=json_output)
@@ -193,7 +192,7 @@ def evaluate(
         if json_output:
             console.print_json(stored.as_json())
         return
-    _check_probe_flags(flags)
+    check_flags(flags)
     join_step()
     report = console.make_report(json_output=json_output)
     kind = "classifier" if label_fractions is None else "autoencoder"
@@ -220,34 +219,3 @@ def evaluate(
         result = task.run(weights, report, chosen)
     if json_output:
         console.print_json(result.as_json())
-
-
-def _refuse(main: str, flags: Mapping[str, object], allowed: Collection[str]) -> None:
-    """Refuse flags that were given, but have no effect with the flag `main`."""
-    for flag, value in flags.items():
-        if value not in (None, False, []) and flag not in allowed:
-            hint = "give the data too: --data DIR" if flag == "--split" else f"leave out {flag}"
-            raise UsageError(f"{flag} has no effect with {main}", hint)
-
-
-def _check_probe_flags(flags: Mapping[str, object]) -> None:
-    """Refuse flags that would have no effect."""
-    has_curve = flags["--label-fractions"] is not None
-    for flag in ("--probe", "--against"):
-        if flags[flag] and not has_curve:
-            raise UsageError(
-                f"{flag} has no effect without --label-fractions",
-                "add --label-fractions 1,5,10,50,100",
-            )
-    if flags["--group-column"] is not None and not has_curve and not flags["--baselines"]:
-        raise UsageError(
-            "--group-column has no effect without --baselines or --label-fractions",
-            "add --baselines",
-        )
-    if has_curve and flags["--baselines"]:
-        raise UsageError(
-            "--baselines and --label-fractions answer different questions",
-            "run one after the other",
-        )
-    if has_curve:
-        _refuse("--label-fractions", flags, flags.keys() - UNUSED_BY_CURVE)
