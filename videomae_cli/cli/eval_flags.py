@@ -4,6 +4,10 @@ from collections.abc import Collection, Mapping
 
 from videomae_cli.errors import UsageError
 
+UNUSED_BY_CURVE = frozenset(
+    ("--protocol", "--dump", "--dump-v1", "--dry-run", "--allow-untrained-head")
+)
+
 
 def refuse_with(main: str, flags: Mapping[str, object], allowed: Collection[str]) -> None:
     """Refuse flags that were given, but have no effect with the flag `main`."""

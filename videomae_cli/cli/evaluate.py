@@ -8,10 +8,6 @@ import typer
 from videomae_cli.cli import options
 from videomae_cli.cli.eval_flags import check_flags, refuse_with
 
-UNUSED_BY_CURVE = frozenset(
-    ("--protocol", "--dump", "--dump-v1", "--dry-run", "--allow-untrained-head")
-)
-
 
 def evaluate(
     checkpoint: options.CheckpointOption = None,
