@@ -208,7 +208,8 @@ def measure_point(
         for table, found in zip((first, second), metrics, strict=True):
             found.append(make_metric(target, _predict(probe, table, part, test, seed)))
     differences = [subtract(a, b) for a, b in zip(*metrics, strict=True)]
-    values, others, gains = (bootstrap(each, target) for each in (*metrics, differences))
+    values, others = (bootstrap(each, target).clip(target.task) for each in metrics)
+    gains = bootstrap(differences, target)
     return CurvePoint(probe, percent, tuple(labels), values, others, gains)
 
 
