@@ -105,3 +105,17 @@ def test_all_right_is_not_certain_and_one_source_says_nothing_of_others() -> Non
     assert measure_output(one_source, output_VK).interval.low == pytest.approx(0.025)
     assert difference.format_difference("single-label") == "+100.0 points"
     assert not difference.is_positive and not difference.is_negative
+
+
+def test_no_interval_of_few_videos_ends_above_the_best_value() -> None:
+    value_VK = np.array([[0.7], [4.4], [5.7], [3.9], [3.8], [4.2]])
+    label_VK = np.array([[1.0, 0], [1, 1], [0, 1], [1, 0], [0, 1], [1, 1]])
+    score_VK = label_VK + np.array([[0, 0], [0, 0], [0, 0], [-0.9, 0], [0, 0], [0, 0]])
+    measures = [
+        measure_output(Target("regression", value_VK, 1), np.full((6, 1), 2.2, np.float32)),
+        measure_output(Target("regression", value_VK, 1), value_VK.astype(np.float32) + 0.1),
+        measure_output(Target("multi-label", label_VK, 2), score_VK.astype(np.float32)),
+    ]
+
+    for _, (value, low, high), *_ in measures:
+        assert low <= value <= high <= 1

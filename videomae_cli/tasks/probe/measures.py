@@ -133,9 +133,9 @@ def bootstrap(metrics: Sequence[Metric], target: Target) -> Interval:
     value = float(np.mean([metric(np.ones(target.videos)) for metric in metrics]))
     if not means or sources < 2:
         return Interval(value, np.nan, np.nan)  # nothing is known of other sources
-    # in a sample, videos occur repeatedly, which raises mAP: shifted back
-    shift = 0.0 if target.task == "single-label" else float(np.mean(means)) - value
-    low, high = np.percentile(means, LEVEL) - shift
+    # in a sample, videos occur repeatedly, which raises mAP: shifted back, to 1 at most
+    shift = float(np.mean(means)) - value if target.task == "multi-label" else 0.0
+    low, high = np.minimum(np.percentile(means, LEVEL) - shift, 1)
     return Interval(value, float(low), float(high))
 
 
