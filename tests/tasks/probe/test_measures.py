@@ -9,6 +9,7 @@ from videomae_cli.tasks.probe.measures import (
     compare_outputs,
     make_metric,
     measure_output,
+    measure_seeds,
 )
 from videomae_cli.tasks.probe.samples import Target
 
@@ -119,3 +120,12 @@ def test_no_interval_of_few_videos_ends_above_the_best_value() -> None:
 
     for _, (value, low, high), *_ in measures:
         assert low <= value <= high <= 1
+
+
+def test_seeds_that_are_all_right_on_few_videos_do_not_give_an_interval_without_width() -> None:
+    label_V = np.array([0, 1, 0, 1])
+    metric = make_metric(Target("single-label", label_V, 2), np.eye(2, dtype=np.float32)[label_V])
+
+    interval = measure_seeds([metric] * 5, Target("single-label", label_V, 2))
+
+    assert interval == pytest.approx((1, 0.025 ** (1 / 4), 1))  # Clopper-Pearson

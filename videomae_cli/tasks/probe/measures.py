@@ -98,6 +98,15 @@ def measure_output(target: Target, output_VK: Floats) -> Measure:
     return Measure(target.task, interval, target.videos, auc)
 
 
+def measure_seeds(metrics: Sequence[Metric], target: Target) -> Interval:
+    """Return the mean of one metric per seed; its interval is exact if all are right, or wrong."""
+    interval = bootstrap(metrics, target)
+    if target.task == "single-label" and interval.value in (0, 1):
+        is_right_V = np.full(target.videos, bool(interval.value))
+        interval = Interval(interval.value, *bootstrap_interval(is_right_V, group_V=target.group_V))
+    return interval
+
+
 def compare_outputs(target: Target, first_VK: Floats, second_VK: Floats) -> Interval:
     """Return the measure of the first outputs minus that of the second, on the same videos."""
     return bootstrap(
