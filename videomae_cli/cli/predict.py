@@ -19,7 +19,13 @@ def predict(
     ] = None,
     checkpoint: options.CheckpointOption = None,
     top_k: Annotated[
-        int, typer.Option("--top-k", min=1, metavar="N", help="Classes listed per result.")
+        int,
+        typer.Option(
+            "--top-k",
+            min=1,
+            metavar="N",
+            help="Classes listed per result; of multi-label models: if none is above 50 %.",
+        ),
     ] = 5,
     protocol: options.ProtocolOption = None,
     clips: Annotated[

@@ -104,6 +104,15 @@ def measure_output(target: Target, output_VK: Floats) -> Measure:
     return Measure(target.task, interval, target.videos, auc)
 
 
+def measure_seeds(metrics: Sequence[Metric], target: Target) -> Interval:
+    """Return the mean of one metric per seed; its interval is exact if all are right, or wrong."""
+    interval = bootstrap(metrics, target)
+    if target.task == "single-label" and interval.value in (0, 1):
+        is_right_V = np.full(target.videos, bool(interval.value))
+        interval = Interval(interval.value, *bootstrap_interval(is_right_V, group_V=target.group_V))
+    return interval
+
+
 def compare_outputs(target: Target, first_VK: Floats, second_VK: Floats) -> Interval:
     """Return the measure of the first outputs minus that of the second, on the same videos."""
     return bootstrap(
@@ -139,9 +148,9 @@ def bootstrap(metrics: Sequence[Metric], target: Target) -> Interval:
     value = float(np.mean([metric(np.ones(target.videos)) for metric in metrics]))
     if not means or sources < 2:
         return Interval(value, np.nan, np.nan)  # nothing is known of other sources
-    # in a sample, videos occur repeatedly, which raises mAP: shifted back
-    shift = 0.0 if target.task == "single-label" else float(np.mean(means)) - value
-    low, high = np.percentile(means, LEVEL) - shift
+    # in a sample, videos occur repeatedly, which raises mAP: shifted back, to 1 at most
+    shift = float(np.mean(means)) - value if target.task == "multi-label" else 0.0
+    low, high = np.minimum(np.percentile(means, LEVEL) - shift, 1)
     return Interval(value, float(low), float(high))
 
 
