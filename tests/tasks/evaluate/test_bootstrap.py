@@ -163,3 +163,12 @@ def test_nineteen_of_twenty_intervals_of_map_contain_the_mean_of_sets_of_this_si
     ]
 
     assert 0.90 <= np.mean(inside) <= 0.98
+
+
+def test_an_interval_contains_its_estimate_though_the_samples_are_skewed() -> None:
+    label_V = np.array([0] * 4 + [1] * 5)
+    probability_VK = np.tile(np.float32([0.4, 0.6]), (9, 1))  # class 1 is always predicted
+
+    for name, interval in single_label_intervals(label_V, probability_VK).items():
+        estimate = single_label_metrics(label_V, probability_VK)[name]
+        assert interval.low <= estimate <= interval.high, name
