@@ -9,9 +9,7 @@ import typer
 from videomae_cli.cli import options
 from videomae_cli.errors import UsageError
 
-UNUSED_BY_CURVE = frozenset(
-    ("--protocol", "--dump", "--dump-v1", "--dry-run", "--allow-untrained-head")
-)
+UNUSED_BY_CURVE = {"--protocol", "--dump", "--dump-v1", "--dry-run", "--allow-untrained-head"}
 
 
 def evaluate(

@@ -72,7 +72,7 @@ def make_output(scores: Scores, paths: Sequence[str]) -> ModelOutput:
     """
     is_bad_V, output_VK = ~scores.is_finite, scores.output_VK.copy()
     if scores.task == "regression":
-        kept = np.flatnonzero(scores.is_finite)
+        kept = np.flatnonzero(scores.is_finite).tolist()
         return ModelOutput([paths[row] for row in kept], output_VK[kept])
     output_VK[is_bad_V] = 0.0 if scores.task == "single-label" else -1.0
     if scores.task == "single-label":
