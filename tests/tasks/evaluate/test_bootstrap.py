@@ -173,3 +173,12 @@ def test_no_interval_of_r2_ends_above_one_also_of_few_videos() -> None:
         low, high = regression_intervals(target_VK, value_VK)["r2"]
 
         assert low < r2_score(target_VK, value_VK) < high < 1
+
+
+def test_an_interval_contains_its_estimate_though_the_samples_are_skewed() -> None:
+    label_V = np.array([0] * 4 + [1] * 5)
+    probability_VK = np.tile(np.float32([0.4, 0.6]), (9, 1))  # class 1 is always predicted
+
+    for name, interval in single_label_intervals(label_V, probability_VK).items():
+        estimate = single_label_metrics(label_V, probability_VK)[name]
+        assert interval.low <= estimate <= interval.high, name

@@ -32,6 +32,16 @@ def test_targets_of_0_and_1_are_values_if_the_scores_are(
     assert ("mae" in result.metrics) == (task == "regression")
 
 
+@pytest.mark.parametrize("target", [[[1, 0, 0]] * 3, [0.0, 1.5, 1.0]])
+def test_targets_that_do_not_fit_the_scores_are_refused(
+    tmp_path: Path, target: list[list[float]]
+) -> None:
+    path = write_scores(tmp_path, target, "probability")
+
+    with pytest.raises(DataError, match="do not fit each other"):
+        rescore(path, Notes(), RescoreOptions())
+
+
 @pytest.mark.parametrize("names", ["run\njump\n", "jump\nwalk\n"])
 def test_a_label_map_of_other_classes_than_those_of_the_file_is_refused(
     tmp_path: Path, names: str

@@ -39,10 +39,11 @@ def test_values_that_are_not_finite_are_left_out() -> None:
 
 
 def test_no_interval_of_a_map_ends_above_1() -> None:
-    rng = np.random.default_rng(0)
-    target_VK = (rng.random((16, 3)) < 0.5).astype(np.float64)
-    target = Target("multi-label", target_VK, 3, None)
+    for seed in (1, 6, 7):
+        rng = np.random.default_rng(seed)
+        target_VK = (rng.random((12, 2)) < 0.5).astype(np.float64)
+        target = Target("multi-label", target_VK, 2, None)
 
-    for noise in (0.3, 0.5, 0.6):
-        interval = measure_output(target, target_VK + rng.normal(0, noise, (16, 3))).interval
-        assert interval.low <= interval.value <= interval.high <= 1
+        interval = measure_output(target, target_VK + rng.normal(0, 0.45, (12, 2))).interval
+
+        assert interval.low <= interval.value <= interval.high == 1

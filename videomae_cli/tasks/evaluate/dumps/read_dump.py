@@ -56,6 +56,13 @@ def _read_scores(path: Path) -> ScoreTable:
         raise DataError(
             f"{path} has no scores with labels, only {', '.join(arrays) or 'nothing'}", KINDS
         )
+    classes = arrays.get("classes", score_VK[0] if len(score_VK) else ())
+    if (
+        not score_VK.size
+        or len(classes) != score_VK.shape[1]
+        or (target.shape != score_VK.shape if target.ndim == 2 else target.dtype.kind not in "iu")
+    ):
+        raise DataError(f"{path}: its scores, labels and classes do not fit each other", KINDS)
     table = ScoreTable(
         score_VK.astype(np.float32),
         names=tuple(arrays["path"].tolist()) if "path" in arrays else None,

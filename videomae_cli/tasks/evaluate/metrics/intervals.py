@@ -224,14 +224,20 @@ def _bound_constant(value: bool, videos: int, level: float) -> Interval:
 def _take_quantiles(
     samples: Sequence[float], estimate: float | None, level: float, groups: int
 ) -> Interval:
-    """Return the middle `level` of the samples; with an estimate, shifted to have it as mean."""
+    """Return the middle `level` of the samples; with an estimate, shifted to have it as mean.
+
+    A skewed sample can then lie beside the estimate: the interval is extended to it.
+    """
     sample_R = np.asarray(samples, dtype=np.float64)
     sample_R = sample_R[~np.isnan(sample_R)]
     if groups < 2 or not len(sample_R):
         return UNDEFINED
-    shift = 0.0 if estimate is None else estimate - sample_R.mean()
-    low, high = np.quantile(sample_R + shift, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    if estimate is None:
+        low, high = np.quantile(sample_R, ends).tolist()
+        return Interval(low, high)
+    low, high = np.quantile(sample_R + estimate - sample_R.mean(), ends).tolist()
+    return Interval(min(low, estimate), max(high, estimate))
 
 
 def _clip(interval: Interval) -> Interval:
