@@ -1,7 +1,7 @@
 """`videomae predict`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -27,15 +27,7 @@ def predict(
             help="Classes listed per result; of multi-label models: if none is above 50 %.",
         ),
     ] = 5,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Published test protocol, such as v1-k400 or mm-k400.",
-            show_default="from the checkpoint",
-            autocompletion=options.complete_protocol,
-        ),
-    ] = None,
+    protocol: options.ProtocolOption = None,
     clips: Annotated[
         int | None,
         options.count_option("Clips per video or window.", "from the checkpoint; 1 per window"),
@@ -77,13 +69,8 @@ def predict(
             show_default="none",
         ),
     ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
-    ] = "auto",
-    allow_untrained_head: Annotated[
-        bool,
-        typer.Option("--allow-untrained-head", help="Use a head that was never trained."),
-    ] = False,
+    precision: options.PrecisionOption = "auto",
+    allow_untrained_head: options.UntrainedHeadOption = False,
     devices: options.DevicesOption = None,
     json_output: options.JsonOption = False,
 ) -> None:

@@ -209,8 +209,9 @@ def measure_point(
         for table, found in zip((first, second), metrics, strict=True):
             found.append(make_metric(target, _predict(probe, table, part, test, seed)))
     differences = [subtract(a, b) for a, b in zip(*metrics, strict=True)]
-    values, others = (measure_seeds(each, target) for each in metrics)
-    return CurvePoint(probe, percent, tuple(labels), values, others, bootstrap(differences, target))
+    values, others = (measure_seeds(each, target).clip(target.task) for each in metrics)
+    gains = bootstrap(differences, target)
+    return CurvePoint(probe, percent, tuple(labels), values, others, gains)
 
 
 def _predict(probe: str, table: FeatureTable, train: Index, test: Index, seed: int) -> Floats:

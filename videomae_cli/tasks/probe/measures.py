@@ -46,6 +46,12 @@ class Interval(NamedTuple):
         """Whether the whole interval is below 0."""
         return self.high < 0
 
+    def clip(self, task: Task) -> "Interval":
+        """Return the part that a measure can have: up to 1, and not below 0 except R²."""
+        least = -np.inf if task == "regression" else 0.0
+        low, high = np.clip([self.low, self.high], least, 1.0).tolist()
+        return Interval(self.value, low, high)
+
     def format(self, task: Task) -> str:
         """Format as `70.0 % [63.9, 76.4]`, or `0.70 [0.64, 0.76]` for R²."""
         if task == "regression":
@@ -89,7 +95,7 @@ class Measure(NamedTuple):
 
 def measure_output(target: Target, output_VK: Floats) -> Measure:
     """Return the main measure of outputs; its interval is over videos, or over their sources."""
-    interval = bootstrap([make_metric(target, output_VK)], target)
+    interval = bootstrap([make_metric(target, output_VK)], target).clip(target.task)
     if target.task == "single-label":  # all right, or all wrong: the exact binomial bound
         is_right_V = output_VK.argmax(axis=1) == target.labels
         low, high = bootstrap_interval(is_right_V, group_V=target.group_V)
