@@ -2,7 +2,9 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +15,10 @@ from videomae_cli.checkpoints.formats import FORMATS
 from videomae_cli.checkpoints.hints import Hints
 from videomae_cli.checkpoints.loading import save_as_format
 from videomae_cli.cli.app import run as command
+from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.tasks.convert import inspect_file
+from videomae_cli.tasks.convert.load_report import describe_model
 from videomae_cli.tasks.load_model import read_checkpoint
 
 WRITABLE = [n for n, f in FORMATS.items() if f.write is not None and find_table(CLASSIFIER, f)]
@@ -89,3 +93,23 @@ def test_an_unknown_format_is_described_and_then_refused(
     assert code == 4 and "unknown format" in found["refused"] and found["card"] is None
     assert found["shapes"] == [{"name": "conv.weight", "shape": "2x3", "tensors": "1"}]
     assert "unknown format" in printed.err and "known formats" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, f"; {len(CLASSIFIER.classes or ())} classes; clips"),
+        ({"task": "regression"}, f"; values (regression): {len(CLASSIFIER.classes or ())}; clips"),
+        ({"task": "multi-label"}, " classes (multi-label); clips"),
+        ({"pooling": "attentive", "pooler_heads": 1}, "; pooling: attentive, 1 heads; clips"),
+        ({"grid": replace(CLASSIFIER.grid, channels=1)}, " pixels, channels: 1; tubelets"),
+    ],
+)
+def test_the_model_is_described_with_its_task_pooling_and_channels(
+    changes: dict[str, Any], words: str
+) -> None:
+    if "grid" in changes:
+        changes = changes | {"mean": (0.5,), "std": (0.2,)}
+    config = ModelConfig.model_validate({**dict(CLASSIFIER), **changes})
+
+    assert words in describe_model(config, {})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from videomae_cli.checkpoints.formats import FORMATS
 from videomae_cli.checkpoints.keymap import Weights
 from videomae_cli.checkpoints.loading import Checkpoint
+from videomae_cli.config.model import Task
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.report import Report
@@ -16,7 +17,7 @@ TENSOR_COLUMNS = ("name", "shape", "tensors")
 def print_checkpoint(loaded: Checkpoint, report: Report) -> None:
     """Print the model of a checkpoint, and what happened to each tensor."""
     config = loaded.config
-    model = _describe_model(config, loaded.weights)
+    model = describe_model(config, loaded.weights)
     report.say(f"{loaded.file}: {get_title(loaded.format)}, {model}")
     report.table("tensors by native name", TENSOR_COLUMNS, summarise_tensors(loaded.weights))
     if loaded.report.initialised:
@@ -67,7 +68,8 @@ def count_values(weights: Weights) -> int:
     return sum(tensor.numel() for tensor in weights.values())
 
 
-def _describe_model(config: ModelConfig, weights: Weights) -> str:
+def describe_model(config: ModelConfig, weights: Weights) -> str:
+    """Return the model in a line: size, encoder, decoder or outputs, clips and tubelets."""
     grid = config.grid
     parts = [
         f"{config.kind} with {count_values(weights):,} values",
@@ -76,10 +78,20 @@ def _describe_model(config: ModelConfig, weights: Weights) -> str:
     if config.decoder is not None:
         parts.append(f"decoder: {_describe_transformer(config.decoder)}")
     if config.classes is not None:
-        parts.append(f"{len(config.classes)} classes")
-    parts.append(f"clips of {grid.frames} frames, {grid.height}x{grid.width} pixels")
+        parts.append(_describe_outputs(config.task, len(config.classes)))
+        if config.pooling != "mean":
+            parts.append(f"pooling: {config.describe_pooling()}")
+    channels = "" if grid.channels == 3 else f", channels: {grid.channels}"
+    parts.append(f"clips of {grid.frames} frames, {grid.height}x{grid.width} pixels{channels}")
     parts.append(f"tubelets of {grid.tubelet}x{grid.patch}x{grid.patch}")
     return "; ".join(parts)
+
+
+def _describe_outputs(task: Task, outputs: int) -> str:
+    """Return `400 classes`, `3 classes (multi-label)` or `values (regression): 1`."""
+    if task == "regression":
+        return f"values (regression): {outputs}"
+    return f"{outputs} classes" + (" (multi-label)" if task == "multi-label" else "")
 
 
 def _describe_transformer(transformer: TransformerConfig) -> str:
