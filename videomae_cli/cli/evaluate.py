@@ -1,7 +1,7 @@
 """`videomae eval`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -16,15 +16,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="Split to evaluate.", show_default="test, else val"),
     ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Published test protocol, such as v1-k400 or mm-k400.",
-            show_default="from the checkpoint",
-            autocompletion=options.complete_protocol,
-        ),
-    ] = None,
+    protocol: options.ProtocolOption = None,
     clips: Annotated[
         int | None, options.count_option("Clips per video.", "from the checkpoint")
     ] = None,
@@ -59,12 +51,7 @@ def evaluate(
             " VideoMAE's text files, or scores.npz.",
         ),
     ] = None,
-    allow_untrained_head: Annotated[
-        bool,
-        typer.Option(
-            "--allow-untrained-head", help="Evaluate a head whose biases are all exactly 0."
-        ),
-    ] = False,
+    allow_untrained_head: options.UntrainedHeadOption = False,
     baselines: Annotated[
         bool,
         typer.Option(
@@ -104,9 +91,7 @@ def evaluate(
             show_default="linear and knn",
         ),
     ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
-    ] = "auto",
+    precision: options.PrecisionOption = "auto",
     out: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Output directory.", show_default="beside the weights"),

@@ -52,15 +52,7 @@ def features(
         Literal["npz", "parquet", "npy"],
         typer.Option("--format", help="Shards (npz, parquet), or one .npy file per video."),
     ] = "npz",
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Published test protocol: which views.",
-            show_default="from the checkpoint",
-            autocompletion=options.complete_protocol,
-        ),
-    ] = None,
+    protocol: options.ProtocolOption = None,
     clips: Annotated[
         int | None, options.count_option("Clips per video.", "from the checkpoint, else 5")
     ] = None,
@@ -94,9 +86,7 @@ def features(
     count: Annotated[
         int, typer.Option("-k", min=1, metavar="N", help="How many, with --nearest.")
     ] = 5,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
-    ] = "auto",
+    precision: options.PrecisionOption = "auto",
     devices: options.DevicesOption = None,
     json_output: options.JsonOption = False,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -114,6 +114,22 @@ ForkOption = Annotated[
 CheckpointOption = Annotated[
     Path | None,
     run_option("--checkpoint", "PATH", "Run directory, or file or directory of weights."),
+]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Published test protocol, such as v1-k400 or mm-k400.",
+        show_default="from the checkpoint",
+        autocompletion=complete_protocol,
+    ),
+]
+PrecisionOption = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
+]
+UntrainedHeadOption = Annotated[
+    bool,
+    typer.Option("--allow-untrained-head", help="Use a head whose biases are all exactly 0."),
 ]
 DevicesOption = Annotated[
     int | None,

@@ -1,7 +1,7 @@
 """`videomae predict`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -19,17 +19,15 @@ def predict(
     ] = None,
     checkpoint: options.CheckpointOption = None,
     top_k: Annotated[
-        int, typer.Option("--top-k", min=1, metavar="N", help="Classes listed per result.")
-    ] = 5,
-    protocol: Annotated[
-        str | None,
+        int,
         typer.Option(
-            metavar="NAME",
-            help="Published test protocol, such as v1-k400 or mm-k400.",
-            show_default="from the checkpoint",
-            autocompletion=options.complete_protocol,
+            "--top-k",
+            min=1,
+            metavar="N",
+            help="Classes listed per result; of multi-label models: if none is above 50 %.",
         ),
-    ] = None,
+    ] = 5,
+    protocol: options.ProtocolOption = None,
     clips: Annotated[
         int | None,
         options.count_option("Clips per video or window.", "from the checkpoint; 1 per window"),
@@ -71,13 +69,8 @@ def predict(
             show_default="none",
         ),
     ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Precision of the forward pass.")
-    ] = "auto",
-    allow_untrained_head: Annotated[
-        bool,
-        typer.Option("--allow-untrained-head", help="Use a head that was never trained."),
-    ] = False,
+    precision: options.PrecisionOption = "auto",
+    allow_untrained_head: options.UntrainedHeadOption = False,
     devices: options.DevicesOption = None,
     json_output: options.JsonOption = False,
 ) -> None:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from videomae_cli.tasks.evaluate.metrics.intervals import (
     Interval,
@@ -163,3 +164,12 @@ def test_nineteen_of_twenty_intervals_of_map_contain_the_mean_of_sets_of_this_si
     ]
 
     assert 0.90 <= np.mean(inside) <= 0.98
+
+
+def test_no_interval_of_r2_ends_above_one_also_of_few_videos() -> None:
+    rng = np.random.default_rng(0)
+    target_VK = np.array([[0.7], [4.4], [5.7], [3.9], [3.8], [4.2]])
+    for value_VK in (np.full((6, 1), 2.2), target_VK + 0.1 * rng.standard_normal((6, 1))):
+        low, high = regression_intervals(target_VK, value_VK)["r2"]
+
+        assert low < r2_score(target_VK, value_VK) < high < 1

@@ -9,6 +9,7 @@ from videomae_cli.tasks.probe.measures import (
     compare_outputs,
     make_metric,
     measure_output,
+    measure_seeds,
 )
 from videomae_cli.tasks.probe.samples import Target
 
@@ -105,3 +106,26 @@ def test_all_right_is_not_certain_and_one_source_says_nothing_of_others() -> Non
     assert measure_output(one_source, output_VK).interval.low == pytest.approx(0.025)
     assert difference.format_difference("single-label") == "+100.0 points"
     assert not difference.is_positive and not difference.is_negative
+
+
+def test_no_interval_of_few_videos_ends_above_the_best_value() -> None:
+    value_VK = np.array([[0.7], [4.4], [5.7], [3.9], [3.8], [4.2]])
+    label_VK = np.array([[1.0, 0], [1, 1], [0, 1], [1, 0], [0, 1], [1, 1]])
+    score_VK = label_VK + np.array([[0, 0], [0, 0], [0, 0], [-0.9, 0], [0, 0], [0, 0]])
+    measures = [
+        measure_output(Target("regression", value_VK, 1), np.full((6, 1), 2.2, np.float32)),
+        measure_output(Target("regression", value_VK, 1), value_VK.astype(np.float32) + 0.1),
+        measure_output(Target("multi-label", label_VK, 2), score_VK.astype(np.float32)),
+    ]
+
+    for _, (value, low, high), *_ in measures:
+        assert low <= value <= high <= 1
+
+
+def test_seeds_that_are_all_right_on_few_videos_do_not_give_an_interval_without_width() -> None:
+    label_V = np.array([0, 1, 0, 1])
+    metric = make_metric(Target("single-label", label_V, 2), np.eye(2, dtype=np.float32)[label_V])
+
+    interval = measure_seeds([metric] * 5, Target("single-label", label_V, 2))
+
+    assert interval == pytest.approx((1, 0.025 ** (1 / 4), 1))  # Clopper-Pearson

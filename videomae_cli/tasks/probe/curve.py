@@ -17,6 +17,7 @@ from videomae_cli.tasks.probe.measures import (
     bootstrap,
     make_metric,
     measure_output,
+    measure_seeds,
     subtract,
 )
 from videomae_cli.tasks.probe.probes import attentive, knn, linear
@@ -208,7 +209,8 @@ def measure_point(
         for table, found in zip((first, second), metrics, strict=True):
             found.append(make_metric(target, _predict(probe, table, part, test, seed)))
     differences = [subtract(a, b) for a, b in zip(*metrics, strict=True)]
-    values, others, gains = (bootstrap(each, target) for each in (*metrics, differences))
+    values, others = (measure_seeds(each, target).clip(target.task) for each in metrics)
+    gains = bootstrap(differences, target)
     return CurvePoint(probe, percent, tuple(labels), values, others, gains)
 
 

@@ -57,11 +57,28 @@ def evaluate_with_baselines(
         data = collect_labelled(manifest, split, group_column)
         videos = manifest.split(split)
         paths = [videos[index].path for index in scores.indices]
-        output = ModelOutput(paths, scores.output_VK)
+        output = make_output(scores, paths)
         result = run_baselines(data, folder, report, model=output)
         return Sections(_list_baselines(result), result.folds)
 
     return evaluate.run(checkpoint, report, options, measure)
+
+
+def make_output(scores: Scores, paths: Sequence[str]) -> ModelOutput:
+    """Return the outputs of a model for `run_baselines`, all of them finite.
+
+    A video without finite outputs counts as in the result: wrong, or last of all in each class; in
+    a regression it is left out.
+    """
+    is_bad_V, output_VK = ~scores.is_finite, scores.output_VK.copy()
+    if scores.task == "regression":
+        kept = np.flatnonzero(scores.is_finite).tolist()
+        return ModelOutput([paths[row] for row in kept], output_VK[kept])
+    output_VK[is_bad_V] = 0.0 if scores.task == "single-label" else -1.0
+    if scores.task == "single-label":
+        wrong_V = (scores.target[is_bad_V] + 1) % output_VK.shape[1]
+        output_VK[np.flatnonzero(is_bad_V), wrong_V] = np.finfo(np.float32).tiny
+    return ModelOutput(paths, output_VK)
 
 
 def _list_baselines(result: BaselineReport) -> list[PageBaseline]:

@@ -46,6 +46,12 @@ class Interval(NamedTuple):
         """Whether the whole interval is below 0."""
         return self.high < 0
 
+    def clip(self, task: Task) -> "Interval":
+        """Return the part that a measure can have: up to 1, and not below 0 except R²."""
+        least = -np.inf if task == "regression" else 0.0
+        low, high = np.clip([self.low, self.high], least, 1.0).tolist()
+        return Interval(self.value, low, high)
+
     def format(self, task: Task) -> str:
         """Format as `70.0 % [63.9, 76.4]`, or `0.70 [0.64, 0.76]` for R²."""
         if task == "regression":
@@ -89,13 +95,22 @@ class Measure(NamedTuple):
 
 def measure_output(target: Target, output_VK: Floats) -> Measure:
     """Return the main measure of outputs; its interval is over videos, or over their sources."""
-    interval = bootstrap([make_metric(target, output_VK)], target)
+    interval = bootstrap([make_metric(target, output_VK)], target).clip(target.task)
     if target.task == "single-label":  # all right, or all wrong: the exact binomial bound
         is_right_V = output_VK.argmax(axis=1) == target.labels
         low, high = bootstrap_interval(is_right_V, group_V=target.group_V)
         interval = Interval(interval.value, low, high)
     auc = _compute_auc(target.labels, output_VK) if target.task == "single-label" else None
     return Measure(target.task, interval, target.videos, auc)
+
+
+def measure_seeds(metrics: Sequence[Metric], target: Target) -> Interval:
+    """Return the mean of one metric per seed; its interval is exact if all are right, or wrong."""
+    interval = bootstrap(metrics, target)
+    if target.task == "single-label" and interval.value in (0, 1):
+        is_right_V = np.full(target.videos, bool(interval.value))
+        interval = Interval(interval.value, *bootstrap_interval(is_right_V, group_V=target.group_V))
+    return interval
 
 
 def compare_outputs(target: Target, first_VK: Floats, second_VK: Floats) -> Interval:
@@ -133,9 +148,9 @@ def bootstrap(metrics: Sequence[Metric], target: Target) -> Interval:
     value = float(np.mean([metric(np.ones(target.videos)) for metric in metrics]))
     if not means or sources < 2:
         return Interval(value, np.nan, np.nan)  # nothing is known of other sources
-    # in a sample, videos occur repeatedly, which raises mAP: shifted back
-    shift = 0.0 if target.task == "single-label" else float(np.mean(means)) - value
-    low, high = np.percentile(means, LEVEL) - shift
+    # in a sample, videos occur repeatedly, which raises mAP: shifted back, to 1 at most
+    shift = float(np.mean(means)) - value if target.task == "multi-label" else 0.0
+    low, high = np.minimum(np.percentile(means, LEVEL) - shift, 1)
     return Interval(value, float(low), float(high))
 
 

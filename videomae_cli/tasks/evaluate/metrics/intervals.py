@@ -10,6 +10,8 @@ Three cases in which the plain percentiles would mislead:
   bound (Clopper-Pearson): 20 of 20 right is [83.2, 100] %.
 * Metrics that are no mean: a sample repeats videos, and a positive video that occurs twice ranks
   beside itself, so mAP rises. The samples are shifted by their mean difference from the metric.
+  Not those of R²: a few samples of almost equal values are far below 0, and a shift by their mean
+  would put the upper end above 1.
 * One group, or one video: nothing is known of the others, so the interval is undefined (NaN).
 
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
@@ -165,10 +167,11 @@ def regression_intervals(
     drawn = _draw_counts(np.random.default_rng(seed), len(n_G), None, rounds)
     counts = [np.ones(len(n_G), np.int64), *drawn]  # the first is the set as it is
     rows = [_average_errors(np.tensordot(c, sum_GKS, axes=1) / (c @ n_G)) for c in counts]
-    return {
+    intervals = {
         name: _take_quantiles([row[at] for row in rows[1:]], rows[0][at], LEVEL, len(n_G))
-        for at, name in enumerate(("mae", "rmse", "r2"))
+        for at, name in enumerate(("mae", "rmse"))
     }
+    return {**intervals, "r2": _take_quantiles([row[2] for row in rows[1:]], None, LEVEL, len(n_G))}
 
 
 def _average_errors(mean_KS: Floats) -> tuple[float, float, float]:
