@@ -45,3 +45,12 @@ def test_options_without_a_meaning_are_refused_before_anything_is_written(
     assert run([*line, *words]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused(
+    line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").write_text("mine")
+    assert run(line) == 2
+    assert "out cannot be created: File exists" in capsys.readouterr().err
+    assert (tmp_path / "out").read_text() == "mine"
