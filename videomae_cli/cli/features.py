@@ -119,8 +119,9 @@ def features(
         raise UsageError(
             "no checkpoint given", "--checkpoint RUN, a file of weights, or random:RECIPE"
         )
-    if inputs and data is not None:
-        raise UsageError("--data and videos are both given", "leave out one of them")
+    if inputs and (data is not None or split):
+        name = "--split" if data is None else "--data"
+        raise UsageError(f"{name} and videos are both given", "leave out one of them")
     if window is not None and level == "clip":
         level = "window"
     if checkpoint is not None:

@@ -55,8 +55,9 @@ def describe_short_videos(clip: ClipSpec, manifest: Manifest, split: str) -> str
     short = find_short_videos(clip, videos, manifest.times)
     if not short:
         return ""
+    kind = f"{split} videos" if split else "videos"
     count = (
-        f"{len(short):,} of {len(videos):,} {split} videos are shorter than a clip"
+        f"{len(short):,} of {len(videos):,} {kind} are shorter than a clip"
         f" ({clip.candidates().describe()})"
     )
     if clip.short == "refuse":

@@ -94,3 +94,9 @@ def test_the_picture_of_many_classes_marks_the_most_probable_one(tmp_path: Path)
     bars = np.flatnonzero(is_red.sum(axis=1) > 300).tolist()
     assert len(bars) >= 4 and max(bars) - min(bars) < 200  # two rows with marks, one above another
     assert pictures[0].shape[1] == pictures[1].shape[1] == 1430
+
+
+def test_a_name_with_a_line_break_stays_in_one_line_of_the_error() -> None:
+    with pytest.raises(DataError) as error:
+        result(RejectedInput("a\n\x1b[2Jb.mp4", "a control character in the path")).require_all()
+    assert r"a\n\x1b[2Jb.mp4" in error.value.message

@@ -88,7 +88,9 @@ def run_views(
     finished = {part: store.read(part) for part in own} if store else {}
     missing = {part: own[part] for part in own if finished.get(part) is None}
     numbers = [number for chunks in missing.values() for chunk in chunks for number in chunk]
-    report.start(run.title, total=sum(map(_count_items, own.values())), unit="video")
+    videos = {request.video for request in views.requests}
+    unit = "video" if len(videos) == len(views) else "part"  # consecutive windows of a video
+    report.start(run.title, total=sum(map(_count_items, own.values())), unit=unit)
     with closing(load_each(views, numbers, workers=runtime.worker_count("auto"))) as items:
         for part, chunks in own.items():
             outputs = finished.get(part)

@@ -1,5 +1,6 @@
 """What the user asks `videomae features` for, and the views that follow from it."""
 
+import math
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -47,6 +48,9 @@ class FeatureOptions(NamedTuple):
 
     def check(self) -> None:
         """Raise a `UsageError` if the options contradict each other."""
+        for name, seconds in (("--window", self.window), ("--hop", self.hop)):
+            if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+                raise UsageError(f"{name} {seconds}: not a duration", "give seconds, such as 2")
         if (self.level == "window") != (self.window is not None) or (
             self.hop is not None and self.window is None
         ):

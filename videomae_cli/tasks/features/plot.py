@@ -8,6 +8,7 @@ Shapes: V videos, D embedding dimension.
 import base64
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli import atomic
-from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decode import FRAMES, read_frames
 from videomae_cli.data.loader import load_each
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report, format_json, printable
@@ -49,7 +50,7 @@ class Thumbnails:
         row = self.rows[number]
         frames = [frame for clip in row.frames for frame in clip]
         try:
-            pixels_HWC = read_frames(self.path(number), [frames[len(frames) // 2]])[0]
+            pixels_HWC = self._read(self.path(number), frames[len(frames) // 2])[0]
         except DataError:
             return ""
         image = Image.fromarray(pixels_HWC)
@@ -57,6 +58,14 @@ class Thumbnails:
         buffer = io.BytesIO()
         image.save(buffer, "jpeg", quality=QUALITY)
         return base64.b64encode(buffer.getvalue()).decode()
+
+    def _read(self, path: Path, frame: int) -> NDArray[np.uint8]:
+        """Return a frame (1, H, W, C); the table does not say which decoder reads the video."""
+        if path.is_dir():
+            return read_frames(path, [frame], decoder=FRAMES)
+        with suppress(DataError):
+            return read_frames(path, [frame])
+        return read_frames(path, [frame], decoder="pyav")
 
 
 def write_plot(folder: Path, method: Method, report: Report, *, workers: int = 2) -> Path:

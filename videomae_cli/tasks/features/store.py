@@ -104,10 +104,13 @@ class ShardStore:
     def _write_key(self) -> None:
         try:
             atomic.write_json(self.folder / KEY, self._key)
-        except (FileExistsError, FileNotFoundError):
+        except (FileExistsError, FileNotFoundError) as error:
             time.sleep(1)  # jobs of an array that start at the same moment, on several machines
             if read_key(self.folder) != self._key:
-                raise
+                raise UsageError(
+                    f"--out {self.folder} cannot be created: {error.strerror}",
+                    "choose the name of a new directory",
+                ) from error
 
     def read(self, part: int) -> list[ItemOutput] | None:
         """Return the items of a shard, without features; None if it has to be computed."""

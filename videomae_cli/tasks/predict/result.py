@@ -11,6 +11,7 @@ from videomae_cli.config.model import Task
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.ingest.input_videos import RejectedInput
 from videomae_cli.errors import CheckpointError, DataError, VideoMAEError
+from videomae_cli.report import printable
 
 THRESHOLD = 0.5  # of the probability of a class that a multi-label classifier predicts
 NOT_FINITE = "the classifier's outputs are not finite"
@@ -104,7 +105,7 @@ class PredictResult(NamedTuple):
                 "--precision fp32 if fp16 overflows; else the weights are too large, from a"
                 " training that diverged: use an earlier checkpoint",
             )
-        named = "; ".join(f"{one.name}: {one.reason}" for one in self.rejected[:3])
+        named = "; ".join(printable(f"{one.name}: {one.reason}") for one in self.rejected[:3])
         more = "; ..." if len(self.rejected) > 3 else ""
         return DataError(
             f"no result for {len(self.rejected):,} of {answered + len(self.rejected):,} inputs:"
