@@ -6,13 +6,7 @@ from typing import Annotated
 import typer
 
 from videomae_cli.cli import options
-<<<<<<< HEAD
 from videomae_cli.cli.eval_flags import check_flags, refuse_with
-=======
-from videomae_cli.errors import UsageError
-
-UNUSED_BY_CURVE = {"--protocol", "--dump", "--dump-v1", "--dry-run", "--allow-untrained-head"}
->>>>>>> brk1
 
 
 def evaluate(

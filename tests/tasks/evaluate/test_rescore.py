@@ -85,3 +85,14 @@ def test_a_label_curve_has_no_dump_no_protocol_and_no_estimate(
     assert f"{name} has no effect with --label-fractions" in " ".join(
         capsys.readouterr().err.split()
     )
+
+
+def test_videos_that_the_evaluation_could_not_read_stay_in_the_counts(tmp_path: Path) -> None:
+    path = write_scores(tmp_path, [[1, 0], [0, 1], [1, 0]], "probability")
+    with np.load(path) as file:
+        np.savez(path, **dict(file), unreadable=np.array(["gone.mp4"]))
+
+    result = rescore(path, Notes(), RescoreOptions())
+
+    assert (result.videos, result.unreadable) == (3, 1)
+    assert "3 of 4 videos, 1 unreadable" in result.headline()

@@ -31,7 +31,7 @@ from videomae_cli.tasks.evaluate.scores import Failure, Scores
 from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
 from videomae_cli.tasks.load_model import load_classifier, read_checkpoint
 
-UNFINISHED = "unfinished"
+UNFINISHED, BASELINES = "unfinished", "baselines.json"
 MeasureMore = Callable[[Scores, Manifest, Path, str], Sections]
 """Measures something beside a result: scores, data, output directory, split."""
 

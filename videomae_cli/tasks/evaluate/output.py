@@ -108,6 +108,8 @@ def _write_scores(file: Path, scores: Scores, paths: Sequence[str]) -> None:
         "output" if scores.task == "regression" else "probability": scores.output_VK,
         "classes": np.array(scores.names),
     }
+    if scores.failures:
+        arrays["unreadable"] = np.array([failure.path for failure in scores.failures])
     with atomic.replacing(file) as partial:
         np.savez_compressed(partial, **arrays)
 

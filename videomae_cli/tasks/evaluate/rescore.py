@@ -59,7 +59,15 @@ def rescore(path: Path, report: Report, options: RescoreOptions) -> StoredResult
         report.warn("the scores are no probabilities: no loss and no calibration error")
     for remark in table.remarks:
         report.warn(remark)
-    result = StoredResult(str(path), metrics, scores.intervals(), len(scores.target), scores.task)
+    result = StoredResult(
+        str(path),
+        metrics,
+        scores.intervals(),
+        len(scores.target),
+        scores.task,
+        len(table.unreadable),
+        len(scores.nonfinite),
+    )
     report.say(result.headline())
     if options.out is not None:
         names = table.names or [f"row {row + 1}" for row in range(len(scores.target))]
@@ -80,6 +88,12 @@ def _add_labels(table: ScoreTable, path: Path, options: RescoreOptions) -> Score
             )
         return table
     manifest = read_manifest(options.data)
+    if manifest.task != "single-label":
+        raise DataError(
+            f"{options.data} was prepared for {manifest.task}; labels can be added to scores of a"
+            " single label only",
+            "give scores.npz, which contains the targets, without --data",
+        )
     split = options.split or ("test" if manifest.split("test") else "val")
     labels = [video.label for video in manifest.split(split) if video.label is not None]
     return table.with_labels(labels, f"{options.data} ({split})")

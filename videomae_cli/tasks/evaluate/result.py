@@ -91,6 +91,10 @@ class StoredResult(NamedTuple):
     intervals: Mapping[str, Interval]
     videos: int
     task: Task
+    unreadable: int = 0
+    """Videos that could not be decoded, if the file names them."""
+    nonfinite: int = 0
+    """Videos without finite outputs."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as a JSON document."""
@@ -100,12 +104,20 @@ class StoredResult(NamedTuple):
             **({} if self.task == "single-label" else {"task": self.task}),
             "scores": self.source,
             "videos": self.videos,
+            "attempted": self.videos + self.unreadable,
+            **({"not_finite": self.nonfinite} if self.nonfinite else {}),
         }
 
     def headline(self) -> str:
         """Format the result as one line."""
         figures = format_figures(self.task, self.metrics, self.intervals)
-        return f"{figures} ({self.source}, {self.videos:,} videos)"
+        counts = f"{self.videos:,} videos"
+        if self.unreadable:
+            attempted = self.videos + self.unreadable
+            counts = f"{self.videos:,} of {attempted:,} videos, {self.unreadable:,} unreadable"
+        if self.nonfinite:
+            counts += f", {self.nonfinite:,} without finite outputs"
+        return f"{figures} ({self.source}, {counts})"
 
 
 def format_figures(

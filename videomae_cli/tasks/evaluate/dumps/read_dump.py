@@ -68,6 +68,7 @@ def _read_scores(path: Path) -> ScoreTable:
         names=tuple(arrays["path"].tolist()) if "path" in arrays else None,
         classes=tuple(arrays["classes"].tolist()) if "classes" in arrays else None,
         is_regression="output" in arrays,
+        unreadable=tuple(arrays["unreadable"].tolist()) if "unreadable" in arrays else (),
     )
     if target.ndim == 2:
         return table._replace(target_VK=target.astype(np.float64))

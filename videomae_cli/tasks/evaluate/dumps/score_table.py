@@ -35,6 +35,8 @@ class ScoreTable(NamedTuple):
     """Different views per video; None if the file contains means only."""
     duplicates: int = 0
     """Views that were dropped because an earlier line has the same video, clip and crop."""
+    unreadable: tuple[str, ...] = ()
+    """Paths of the videos that could not be decoded, if the file names them."""
     remarks: tuple[str, ...] = ()
     """One sentence for each thing in the file that the user should know."""
 
