@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -124,6 +125,18 @@ def compare_rates(
     }
 
 
+class FixedWorkers(Runtime):
+    """A runtime with a number of reading processes that is given."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__()
+        self._workers = workers
+
+    def worker_count(self, requested: int | Literal["auto"]) -> int:
+        """Return the given number."""
+        return self._workers if requested == "auto" else requested
+
+
 def write_noise(folder: Path) -> Path:
     """Write a clip of the size and duration of a Kinetics clip."""
     from tests.data.make_clips import write_clip
@@ -140,13 +153,14 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="random:k400-vitb")
     parser.add_argument("--videos", type=int, default=8, help="copies of the video in part 2")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2, help="processes that read, in part 2")
     parser.add_argument("--skip-model", action="store_true", help="part 1 only")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, Runtime() as runtime:
+    with tempfile.TemporaryDirectory() as name, FixedWorkers(chosen.workers) as runtime:
         path = chosen.video or write_noise(Path(name))
         encoder = load_encoder(chosen.checkpoint)
-        workers = runtime.worker_count("auto")
+        workers = chosen.workers
         result: dict[str, object] = {
             "video": path.name,
             "checkpoint": chosen.checkpoint,
