@@ -13,7 +13,7 @@ help:
 	@echo "make demo      prove on this machine, offline, that pretraining helps"
 	@echo "make test      run the tests"
 	@echo "make slow      run the tests that take long"
-	@echo "make grid      run every way to stop and resume a run; make slow runs half of them"
+	@echo "make grid      run every way to stop and resume a run, and the kill tests; make slow runs half"
 	@echo "make check     format, lint, types, generated files"
 	@echo "make generate  write generated files anew: recipes/, completions/, docs/architecture.md"
 	@echo "make wheel     build the wheel into dist/"
@@ -28,7 +28,7 @@ slow: $(INSTALLED)
 	$(TESTS) -m slow
 
 grid: $(INSTALLED)
-	$(TESTS) -m "grid or slow" tests/e2e/test_resume_grid.py
+	$(TESTS) -m "grid or slow" tests/e2e/test_resume_grid.py tests/e2e/test_kill_loop.py tests/e2e/test_kill_features.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from tests.e2e.micro import write_recipes
 from tests.e2e.warm import Warm
 
 KILLS = int(os.environ.get("KILLS", "3"))  # of each command; ten have been tried
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.grid
 
 
 @pytest.fixture(scope="module")

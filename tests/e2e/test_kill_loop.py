@@ -3,7 +3,7 @@ import pytest
 from tests.e2e import kill_loop
 
 
-@pytest.mark.slow
+@pytest.mark.grid
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
