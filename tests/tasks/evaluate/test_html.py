@@ -19,7 +19,6 @@ from videomae_cli.tasks.evaluate.html.page import (
     Counts,
     CurvePoint,
     EvalPage,
-    Failure,
     Task,
     select_examples,
 )
@@ -29,6 +28,7 @@ from videomae_cli.tasks.evaluate.metrics.intervals import Interval, single_label
 from videomae_cli.tasks.evaluate.metrics.multi_label import multi_label_metrics
 from videomae_cli.tasks.evaluate.metrics.regression import regression_metrics
 from videomae_cli.tasks.evaluate.metrics.single_label import single_label_metrics
+from videomae_cli.tasks.evaluate.scores import Failure
 
 VOID = {"meta", "img", "input", "br", "path", "use", "rect", "circle"}
 TASKS: tuple[Task, ...] = ("single-label", "multi-label", "regression")

@@ -1,5 +1,6 @@
 """Cut a long video into windows of time, and choose the frames of the clips of each window."""
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +10,12 @@ from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.evaluation.clips import select_clips
 from videomae_cli.data.evaluation.views import ViewRequest
 from videomae_cli.data.manifest import NO_TIMES, Times, Video
-from videomae_cli.data.time_sampling import ROUNDING, FrameTimes
+from videomae_cli.data.time_sampling import ROUNDING, FrameTimes, times_of
+from videomae_cli.errors import DataError
 
 WINDOWS_AT_ONCE = 16
 BYTES_AT_ONCE = 1 << 29  # of the frames that are read in one go
+logger = logging.getLogger("videomae")
 
 
 class Window(NamedTuple):
@@ -76,6 +79,45 @@ def select_window_clips(
         own = {video.path: starts - starts[0]}
     clips = select_clips(protocol, clip, part, own)
     return [[first + number for number in numbers] for numbers in clips]
+
+
+def plan_window_requests(
+    number: int,
+    video: Video,
+    clip: ClipSpec,
+    protocol: Protocol,
+    times: Times,
+    spacing: tuple[float, float],
+) -> list[tuple[ViewRequest, tuple[Window, ...]]]:
+    """Return what to read of a video in one go, each with the windows that it is for.
+
+    A last window that `clip.short` refuses is left out, with a warning.
+
+    Args:
+        number: Number of the video.
+        video: The video.
+        clip: How clips are sampled, with the protocol applied.
+        protocol: The views of a window.
+        times: When the frames of videos are shown whose rate does not give it.
+        spacing: Duration of a window, and the time from one to the next, in seconds.
+
+    Raises:
+        DataError: The frame rate is unknown, or `clip.short` refuses a window that is not the last.
+    """
+    if video.fps <= 0:
+        raise DataError("its frame rate is unknown, which --window needs")
+    windows = plan_windows(times_of(video, times), *spacing)
+    clips = []
+    for window in windows:
+        try:
+            clips.append(select_window_clips(protocol, clip, video, times, window))
+        except DataError as error:
+            if len(windows) == 1 or window is not windows[-1]:
+                raise
+            message = "%s: its last window is left out: %s"
+            logger.warning(message, video.path, error.message)
+    groups = group_windows(number, video, clips, protocol.views)
+    return [(request, tuple(windows[place] for place in places)) for places, request in groups]
 
 
 def group_windows(

@@ -21,7 +21,6 @@ from videomae_cli.tasks.evaluate.dumps.mmaction2 import check_name, write_mmacti
 from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable
 from videomae_cli.tasks.evaluate.dumps.v1_text import check_directory, check_names, write_v1_text
 from videomae_cli.tasks.evaluate.html.page import Baseline, Counts, EvalPage, select_examples
-from videomae_cli.tasks.evaluate.html.page import Failure as PageFailure
 from videomae_cli.tasks.evaluate.html.report import write_report
 from videomae_cli.tasks.evaluate.options import EvalOptions
 from videomae_cli.tasks.evaluate.result import EvalResult, StoredResult
@@ -145,7 +144,7 @@ def make_page(
         intervals=result.intervals,
         details=[(name, str(facts[name])) for name in DETAILS if name in facts],
         thumbnails={} if views is None else _read_thumbnails(scores, views),
-        failures=[PageFailure(*failure) for failure in scores.failures],
+        failures=scores.failures,
     )
 
 

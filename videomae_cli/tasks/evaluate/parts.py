@@ -79,7 +79,7 @@ class PartStore:
     """Finished parts in a directory, which is emptied if they were computed from something else.
 
     Args:
-        folder: The directory; it is created with the first part.
+        folder: The directory; `prepare` creates it.
         key: Everything that the outputs depend on, as plain data.
     """
 

@@ -8,13 +8,13 @@ Shapes: V views or videos, K classes or values.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model_config import ModelConfig
@@ -83,10 +83,7 @@ def score_videos(
 
 def view_scores(logits_VK: Outputs, config: ModelConfig) -> Outputs:
     """Return the scores (V, K) of views, NaN for a view with logits that are not finite."""
-    logits = torch.from_numpy(logits_VK)
-    is_finite_V1 = logits.isfinite().all(dim=-1, keepdim=True)
-    score_VK: Outputs = to_scores(logits, config).where(is_finite_V1, math.nan).numpy()
-    return score_VK
+    return _score(logits_VK, partial(to_scores, config=config))
 
 
 def average_scores(logits_VK: Outputs, config: ModelConfig) -> Outputs:
@@ -96,17 +93,21 @@ def average_scores(logits_VK: Outputs, config: ModelConfig) -> Outputs:
 
 
 def view_probabilities(logits_VK: Outputs) -> Outputs:
-    """Return probability_VK of views of a single-label task, as `view_scores`."""
-    logits = torch.from_numpy(logits_VK)
-    is_finite_V1 = logits.isfinite().all(dim=-1, keepdim=True)
-    probability_VK: Outputs = logits.softmax(dim=-1).where(is_finite_V1, math.nan).numpy()
-    return probability_VK
+    """Return the scores of views of a single-label task, for logits without a model."""
+    return _score(logits_VK, partial(torch.softmax, dim=-1))
 
 
 def average_probabilities(logits_VK: Outputs) -> Outputs:
-    """Return the probabilities of a video (K,) of a single-label task, as `average_scores`."""
+    """Return the probabilities of a video (K,) of a single-label task: the mean over its views."""
     mean_K: Outputs = view_probabilities(logits_VK).mean(axis=0)
     return mean_K
+
+
+def _score(logits_VK: Outputs, to_score: Callable[[Tensor], Tensor]) -> Outputs:
+    logits = torch.from_numpy(logits_VK)
+    is_finite_V1 = logits.isfinite().all(dim=-1, keepdim=True)
+    score_VK: Outputs = to_score(logits).where(is_finite_V1, math.nan).numpy()
+    return score_VK
 
 
 def _keep(logits_VK: Outputs) -> Outputs:

@@ -13,19 +13,18 @@ from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.evaluation.views import NO_ARRAYS, EvalViews, ViewRequest
-from videomae_cli.data.evaluation.windows import group_windows, plan_windows, select_window_clips
+from videomae_cli.data.evaluation.windows import plan_window_requests
 from videomae_cli.data.ingest.input_videos import InputVideos
 from videomae_cli.data.manifest import (
     COLUMNS,
     ENCODING,
     ENCODING_ERRORS,
     Manifest,
-    Video,
     csv_text,
     read_manifest,
 )
 from videomae_cli.data.short_videos import report_short_videos
-from videomae_cli.data.time_sampling import times_of, with_times
+from videomae_cli.data.time_sampling import with_times
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.evaluate.data import find_data
@@ -150,21 +149,12 @@ def plan_items(
 def _plan_windows(
     manifest: Manifest, number: int, clip: ClipSpec, protocol: Protocol, options: FeatureOptions
 ) -> Sequence[tuple[ViewRequest, ItemWindows]]:
-    video: Video = manifest.videos[number]
     assert options.window is not None
-    if video.fps <= 0:
-        raise DataError("its frame rate is unknown, which --window needs")
-    hop = options.hop or options.window
-    windows = plan_windows(times_of(video, manifest.times), options.window, hop)
-    clips = []
-    for window in windows:
-        try:
-            clips.append(select_window_clips(protocol, clip, video, manifest.times, window))
-        except DataError:  # clip.short: refuse
-            if len(windows) == 1 or window is not windows[-1]:
-                raise
-    groups = group_windows(number, video, clips, protocol.views)
-    return [
-        (request, ItemWindows(places.start, tuple(windows[place] for place in places)))
-        for places, request in groups
-    ]
+    spacing = options.window, options.hop or options.window
+    video = manifest.videos[number]
+    requests = plan_window_requests(number, video, clip, protocol, manifest.times, spacing)
+    places, items = 0, []
+    for request, windows in requests:
+        items.append((request, ItemWindows(places, windows)))
+        places += len(windows)
+    return items

@@ -10,15 +10,9 @@ from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.evaluation.views import EvalViews, ViewRequest
-from videomae_cli.data.evaluation.windows import (
-    Window,
-    group_windows,
-    plan_windows,
-    select_window_clips,
-)
+from videomae_cli.data.evaluation.windows import Window, plan_window_requests
 from videomae_cli.data.ingest.input_videos import InputVideos, RejectedInput
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.time_sampling import times_of
 from videomae_cli.errors import DataError
 from videomae_cli.tasks.evaluate.parts import ItemOutput
 from videomae_cli.tasks.evaluate.run_views import Summary
@@ -75,21 +69,11 @@ def _plan_windows(
     protocol: Protocol,
     options: PredictOptions,
 ) -> list[Item]:
-    video = inputs.videos[number]
-    if video.fps <= 0:
-        raise DataError("its frame rate is unknown, which --window needs")
     assert options.window is not None
-    windows = plan_windows(times_of(video, inputs.times), options.window, options.hop_seconds)
-    kept, clips = [], []
-    for window in windows:
-        try:
-            clips.append(select_window_clips(protocol, clip, video, inputs.times, window))
-            kept.append(window)
-        except DataError:  # clip.short: refuse
-            if len(windows) == 1 or window is not windows[-1]:
-                raise
-    groups = group_windows(number, video, clips, protocol.views)
-    return [Item(request, tuple(kept[place] for place in places)) for places, request in groups]
+    spacing = options.window, options.hop_seconds
+    video = inputs.videos[number]
+    requests = plan_window_requests(number, video, clip, protocol, inputs.times, spacing)
+    return [Item(request, windows) for request, windows in requests]
 
 
 def make_item_views(

@@ -14,6 +14,7 @@ from videomae_cli.config.model import Task
 from videomae_cli.tasks.evaluate.metrics.arrays import find_finite
 from videomae_cli.tasks.evaluate.metrics.intervals import UNDEFINED, Interval
 from videomae_cli.tasks.evaluate.metrics.multi_label import compute_binary_loss
+from videomae_cli.tasks.evaluate.scores import Failure
 
 Pixels = NDArray[np.uint8]
 MAIN_METRIC: dict[Task, str] = {"single-label": "top1", "multi-label": "map", "regression": "r2"}
@@ -49,13 +50,6 @@ class Baseline(NamedTuple):
     interval: Interval = UNDEFINED
     note: str = ""
     """The input of the method, such as `16 statistics of frame differences`."""
-
-
-class Failure(NamedTuple):
-    """A video that has no prediction."""
-
-    path: str
-    reason: str
 
 
 class EvalPage(NamedTuple):

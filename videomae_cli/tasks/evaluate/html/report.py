@@ -21,7 +21,6 @@ from videomae_cli.tasks.evaluate.html.page import (
     Baseline,
     CurvePoint,
     EvalPage,
-    Failure,
     select_examples,
 )
 from videomae_cli.tasks.evaluate.html.tables import (
@@ -48,6 +47,7 @@ from videomae_cli.tasks.evaluate.metrics.single_label import (
     per_class,
     predict_labels,
 )
+from videomae_cli.tasks.evaluate.scores import Failure
 
 MOST_CLASSES = 2000
 MOST_FAILURES = 500
