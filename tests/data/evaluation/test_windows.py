@@ -1,6 +1,7 @@
 """Windows cover a video from its start to its end, and know their frames."""
 
 import numpy as np
+import pytest
 
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.protocols import Protocol
@@ -8,6 +9,7 @@ from videomae_cli.data.evaluation.windows import (
     WINDOWS_AT_ONCE,
     Window,
     group_windows,
+    plan_window_requests,
     plan_windows,
     select_window_clips,
 )
@@ -94,3 +96,13 @@ def test_what_is_read_in_one_go_is_bounded() -> None:
         assert [one for _, request in groups for one in request.clips or ()] == [
             one for window in clips for one in window
         ]
+
+
+def test_a_last_window_that_is_refused_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    clip = ClipSpec(frames=4, stride_frames=2, size=32, patch=8, short="refuse")
+    video = Video("long.mp4", None, "test", 25, 10.0, 64, 48, "pyav")
+
+    requests = plan_window_requests(0, video, clip, Protocol(1, 1), {}, (1.0, 1.0))
+
+    assert [(w.start, w.end) for _, windows in requests for w in windows] == [(0, 1), (1, 2)]
+    assert "long.mp4: its last window is left out: a video of 5 frames is shorter" in caplog.text
