@@ -17,6 +17,7 @@ from tests.e2e.warm import Warm, left_of, wait
 from tests.notes import Notes
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.schema import PretrainRecipe
+from videomae_cli.data.manifest import read_manifest, write_manifest
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.engine.saving.state import read_state
 from videomae_cli.engine.saving.store import newest_checkpoint, publish
@@ -49,6 +50,36 @@ def test_a_signal_at_a_bad_moment_loses_nothing(
     assert warm.run(["finetune", "--resume", run], world=2) == [0, 0], warm.text()
 
     assert_same(run, twins.untouched("finetune", 2))
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_second_process_in_a_validation_loses_nothing(
+    prepared: Path, recipes: Path, tmp_path: Path, warm: Warm
+) -> None:
+    twins = Twins(tmp_path, recipes, with_more_validation(prepared, tmp_path / "data"))
+    run, moment = tmp_path / "run", Moment("validation", 1, ranks=(1,))
+    words = twins.started("finetune", run)
+
+    ranks = warm.start(words, world=2, hooks=[moment])
+    assert [wait(rank) for rank in ranks] == [75, 75], warm.text()
+    assert warm.run(["finetune", "--resume", run], world=2) == [0, 0], warm.text()
+
+    assert_same(run, twins.untouched("finetune", 2))
+
+
+def with_more_validation(prepared: Path, out: Path) -> Path:
+    """Return the data with each validation video under four names: more than one part."""
+    manifest, videos = read_manifest(prepared), []
+    out.mkdir()
+    for video in manifest.videos:
+        path = manifest.video_path(video)
+        names = [path] if video.split == "train" else [out / f"{n} {path.name}" for n in range(4)]
+        for name in names:
+            if name != path:
+                name.hardlink_to(path)
+            videos.append(video._replace(path=str(name)))
+    write_manifest(out, root=manifest.root, videos=videos, classes=manifest.classes or (), facts={})
+    return out
 
 
 @pytest.mark.slow
