@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.data.make_clips import write_clip
+from tests.data.short_side import resize_short_side
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.config.training import FinetuneAugmentSpec, PretrainAugmentSpec
@@ -28,7 +29,7 @@ from videomae_cli.data.frame_sampling import (
     segment_test_indices,
 )
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.resize import center_crop, resize_short_side
+from videomae_cli.data.resize import center_crop
 from videomae_cli.errors import DataError, RecipeError
 
 CLIP = ClipSpec(frames=4, stride_frames=2, size=32, patch=8)

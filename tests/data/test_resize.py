@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from videomae_cli.data.resize import resize_linear, resize_short_side, resize_to_cover
+from tests.data.short_side import resize_short_side
+from videomae_cli.data.resize import resize_linear, resize_to_cover
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:

@@ -13,24 +13,27 @@ Frames = NDArray[np.uint8]
 ONE = 2048  # the weight 1.0 in fixed point
 
 
-def resize_short_side(frames_THWC: Frames, size: int) -> Frames:
-    """Resize so that the shorter side is `size` pixels, up or down; the longer is rounded down."""
-    height, width = frames_THWC.shape[1:3]
-    if width <= height:
-        return resize_linear(frames_THWC, size * height // width, size)
-    return resize_linear(frames_THWC, size, size * width // height)
-
-
 def resize_to_cover(frames_THWC: Frames, height: int, width: int) -> Frames:
-    """Resize, with the aspect ratio kept, to the smallest frame that covers height x width.
-
-    One side becomes exactly `height` or `width`; the other, at least as long as needed, is rounded
-    down. For squares it equals `resize_short_side`.
-    """
+    """Resize, with the aspect ratio kept, to the smallest frame that covers height x width."""
     full_height, full_width = frames_THWC.shape[1:3]
+    return resize_linear(frames_THWC, *find_cover(full_height, full_width, height, width))
+
+
+def find_cover(
+    full_height: int, full_width: int, height: int, width: int, *, to_nearest: bool = False
+) -> tuple[int, int]:
+    """Return height and width of the smallest frame of an aspect ratio that covers height x width.
+
+    One side is exactly `height` or `width`; the other, at least as long as needed, is rounded down,
+    or to the nearest integer. For squares the shorter side of the frame becomes that of the square.
+    """
+
+    def scale(long: int, size: int, short: int) -> int:
+        return int(long * (size / short) + 0.5) if to_nearest else size * long // short
+
     if height * full_width >= width * full_height:
-        return resize_linear(frames_THWC, height, height * full_width // full_height)
-    return resize_linear(frames_THWC, width * full_height // full_width, width)
+        return height, scale(full_width, height, full_height)
+    return scale(full_height, width, full_width), width
 
 
 def center_crop(frames_THWC: Frames, height: int, width: int) -> Frames:

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.data.short_side import resize_short_side
 from videomae_cli.data.evaluation.crops import crop_offsets, cut_eval_crops
-from videomae_cli.data.resize import resize_short_side
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:

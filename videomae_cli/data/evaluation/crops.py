@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from videomae_cli.config.protocols import Rules
-from videomae_cli.data.resize import Frames, resize_linear
+from videomae_cli.data.resize import Frames, find_cover, resize_linear
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 Offsets = Callable[[int, int, int], list[int]]
@@ -70,21 +70,10 @@ def _cut(
 
 
 def cover(
-    height: int, width: int, least_height: int, least_width: int, rules: Rules = "checkpoint"
+    full_height: int, full_width: int, height: int, width: int, rules: Rules = "checkpoint"
 ) -> tuple[int, int]:
-    """Return the size of the smallest frame of this aspect ratio that covers a crop.
-
-    One side is equal to that of the crop; the other is rounded down, by MMAction2 to the nearest.
-    """
-    if width * least_height <= height * least_width:  # the width is the tighter side
-        return _scale(height, least_width, width, rules), least_width
-    return least_height, _scale(width, least_height, height, rules)
-
-
-def _scale(long: int, size: int, short: int, rules: Rules) -> int:
-    if rules == "mmaction2":
-        return int(long * (size / short) + 0.5)
-    return size * long // short
+    """Return the size to which a frame is scaled so that it covers a crop: see `find_cover`."""
+    return find_cover(full_height, full_width, height, width, to_nearest=rules == "mmaction2")
 
 
 def _resize_float(frames_THWC: Frames, height: int, width: int) -> NDArray[np.float32]:

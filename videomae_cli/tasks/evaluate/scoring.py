@@ -81,19 +81,14 @@ def score_videos(
     )
 
 
-def view_scores(logits_VK: Outputs, config: ModelConfig) -> Outputs:
-    """Return the scores (V, K) of views, NaN for a view with logits that are not finite."""
-    return _score(logits_VK, partial(to_scores, config=config))
-
-
 def average_scores(logits_VK: Outputs, config: ModelConfig) -> Outputs:
-    """Return the scores of a video (K,): the mean over its views."""
-    mean_K: Outputs = view_scores(logits_VK, config).mean(axis=0)
+    """Return the scores of a video (K,), the mean over its views; NaN if one is not finite."""
+    mean_K: Outputs = _score(logits_VK, partial(to_scores, config=config)).mean(axis=0)
     return mean_K
 
 
 def view_probabilities(logits_VK: Outputs) -> Outputs:
-    """Return the scores of views of a single-label task, for logits without a model."""
+    """Return the scores (V, K) of views of a single-label task, for logits without a model."""
     return _score(logits_VK, partial(torch.softmax, dim=-1))
 
 
@@ -104,6 +99,7 @@ def average_probabilities(logits_VK: Outputs) -> Outputs:
 
 
 def _score(logits_VK: Outputs, to_score: Callable[[Tensor], Tensor]) -> Outputs:
+    """Return the scores (V, K) of views, NaN for a view with logits that are not finite."""
     logits = torch.from_numpy(logits_VK)
     is_finite_V1 = logits.isfinite().all(dim=-1, keepdim=True)
     score_VK: Outputs = to_score(logits).where(is_finite_V1, math.nan).numpy()
