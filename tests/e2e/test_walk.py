@@ -94,6 +94,13 @@ def test_evaluation_never_replaces_a_video_that_cannot_be_decoded(
     assert app.run([*evaluate, "--baselines", "--group-column", f"{few}:source"]) == 3
 
     assert "few.csv: no row for" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "result").exists()  # found before anything was computed
+
+    names = (f"clip {number}.mp4" for number in (14, "gone", 16, 17, 18, 19))
+    few.write_text("path,source\n" + "".join(f"{name},a\n" for name in names))
+    assert app.run([*evaluate, "--baselines", "--group-column", f"{few}:source"]) == 3
+
+    assert "few.csv: no row for" in " ".join(capsys.readouterr().err.split())
     assert list((tmp_path / "result/unfinished").glob("*.npz"))  # what was computed is kept
 
 

@@ -4,10 +4,12 @@ No video is ever replaced by another: videos that cannot be decoded are counted 
 interrupted evaluation continues where it stopped, and gives the same result to the bit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from videomae_cli.checkpoints.loading import Checkpoint
 from videomae_cli.checkpoints.untrained_head import is_untrained_head
@@ -24,7 +26,7 @@ from videomae_cli.tasks.evaluate.cost import Cost, measure_cost
 from videomae_cli.tasks.evaluate.data import open_data, select_videos
 from videomae_cli.tasks.evaluate.dumps.mmaction2 import describe_missing_rows
 from videomae_cli.tasks.evaluate.options import DEFAULTS, EvalOptions, choose_protocol
-from videomae_cli.tasks.evaluate.output import Sections, check_output, write_output
+from videomae_cli.tasks.evaluate.output import Extras, Sections, check_output, write_output
 from videomae_cli.tasks.evaluate.parts import PartStore
 from videomae_cli.tasks.evaluate.result import EvalResult
 from videomae_cli.tasks.evaluate.scores import Failure, Scores
@@ -32,8 +34,6 @@ from videomae_cli.tasks.evaluate.scoring import make_views, score_videos
 from videomae_cli.tasks.load_model import load_classifier, read_checkpoint
 
 UNFINISHED, BASELINES = "unfinished", "baselines.json"
-MeasureMore = Callable[[Scores, Manifest, Path, str], Sections]
-"""Measures something beside a result: scores, data, output directory, split."""
 
 
 class Evaluation(NamedTuple):
@@ -49,6 +49,8 @@ class Evaluation(NamedTuple):
     """Output directory."""
     rejected: tuple[Failure, ...] = ()
     """Videos of a list that were found to be unusable when it was read."""
+    group_V: NDArray[Any] | None = None
+    """The source of each video of the split, for intervals over sources."""
 
     @property
     def views(self) -> EvalViews:
@@ -76,12 +78,12 @@ def run(
     checkpoint: Path,
     report: Report,
     options: EvalOptions = DEFAULTS,
-    measure: MeasureMore | None = None,
+    extras: Extras | None = None,
 ) -> EvalResult:
     """Evaluate a classifier; write `result.json`, `scores.npz` and `report.html`.
 
     Defaults: the data of the training run, its split `test` if it has labels, else `val`, the
-    protocol of the model configuration, and an output directory beside the weights. `measure`
+    protocol of the model configuration, and an output directory beside the weights. `extras`
     measures what else the report shall show, on rank 0.
 
     Raises:
@@ -92,6 +94,9 @@ def run(
         Stopped: A signal asked to stop; the same command continues.
     """
     evaluation = _set_up(checkpoint, options, report)
+    if extras is not None:  # a wrong list of sources is an error before anything is computed
+        group_V = extras.read_groups(evaluation.manifest, evaluation.split)
+        evaluation = evaluation._replace(group_V=group_V)
     split, config = evaluation.split, evaluation.loaded.config
     check_output(options, evaluation.manifest.split(split), config.task)
     report.say(f"evaluating {checkpoint} on {split} of {evaluation.manifest.folder}")
@@ -100,8 +105,13 @@ def run(
         store = PartStore(evaluation.folder / UNFINISHED, facts)
         scores = _score(evaluation, store, options, runtime, report)
         result = runtime.run_on_rank0(
-            lambda: _finish(scores, evaluation, store, facts, (options, measure))
+            lambda: _finish(scores, evaluation, store, facts, (options, extras))
         )
+    _report(result, options, report)
+    return result
+
+
+def _report(result: EvalResult, options: EvalOptions, report: Report) -> None:
     for message in (*result.undecodable, *result.describe_nonfinite()):
         report.warn(message)
     if options.dump is not None and result.failures:
@@ -109,7 +119,6 @@ def run(
         report.warn(describe_missing_rows(options.dump, names))
     report.say(result.headline())
     report.say(f"wrote {result.folder}")
-    return result
 
 
 def _score(
@@ -140,7 +149,7 @@ def _finish(
     evaluation: Evaluation,
     store: PartStore,
     facts: Mapping[str, Any],
-    output: tuple[EvalOptions, MeasureMore | None],
+    output: tuple[EvalOptions, Extras | None],
 ) -> EvalResult:
     """Compute the metrics, write all files, and remove the unfinished parts."""
     try:
@@ -151,9 +160,9 @@ def _finish(
             evaluation.folder.rmdir()  # if it contained nothing else
             evaluation.folder.parent.rmdir()
         raise
-    (options, measure), sections = output, Sections()
-    if measure is not None:  # an error in it keeps the parts
-        sections = measure(scores, evaluation.manifest, result.folder, result.split)
+    (options, extras), sections = output, Sections()
+    if extras is not None:  # an error in it keeps the parts
+        sections = extras.measure(scores, evaluation.manifest, result.folder, result.split)
     write_output(result, scores, evaluation.views, facts, options, sections)
     store.remove()
     return result
@@ -216,7 +225,7 @@ def _default_dir(weights: Path, split: str, protocol: Protocol) -> Path:
 
 def _summarize(scores: Scores, evaluation: Evaluation) -> EvalResult:
     """Compute the metrics; an error names the weights."""
-    loaded, _, protocol, manifest, split, folder, _ = evaluation
+    loaded, _, protocol, manifest, split, folder, _, group_V = evaluation
     try:
         metrics = scores.metrics()
     except CheckpointError as error:
@@ -232,6 +241,6 @@ def _summarize(scores: Scores, evaluation: Evaluation) -> EvalResult:
         folder,
         tuple(videos[index].path for index in scores.nonfinite),
         scores.task,
-        scores.intervals(),
+        scores.intervals(None if group_V is None else group_V[scores.indices]),
         f"{grid.height}" if is_square else f"{grid.height} x {grid.width}",
     )

@@ -3,7 +3,7 @@
 Shapes: V videos, K classes or values, T frames, H W pixels, C channels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from videomae_cli import atomic
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model import Task
 from videomae_cli.data.evaluation.views import EvalViews
-from videomae_cli.data.manifest import Video
+from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.errors import UsageError
 from videomae_cli.tasks.evaluate.dumps.mmaction2 import check_name, write_mmaction2
 from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable
@@ -36,6 +36,15 @@ class Sections(NamedTuple):
 
     baselines: Sequence[Baseline] = ()
     baseline_note: str = ""
+
+
+class Extras(NamedTuple):
+    """What else is measured on the videos of an evaluation, and their sources."""
+
+    measure: Callable[[Scores, Manifest, Path, str], Sections]
+    """Measures something beside a result: scores, data, output directory, split."""
+    read_groups: Callable[[Manifest, str], NDArray[Any] | None]
+    """Returns the source of each video of a split (V,); None if sources are not known."""
 
 
 def check_output(options: EvalOptions, videos: Sequence[Video], task: Task) -> None:

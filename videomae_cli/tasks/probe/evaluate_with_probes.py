@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.data.manifest import Manifest, Video
@@ -18,7 +19,7 @@ from videomae_cli.tasks.evaluate.data import open_data
 from videomae_cli.tasks.evaluate.html.page import Baseline as PageBaseline
 from videomae_cli.tasks.evaluate.metrics.intervals import Interval
 from videomae_cli.tasks.evaluate.options import EvalOptions
-from videomae_cli.tasks.evaluate.output import Sections
+from videomae_cli.tasks.evaluate.output import Extras, Sections
 from videomae_cli.tasks.evaluate.result import EvalResult
 from videomae_cli.tasks.evaluate.scores import Scores
 from videomae_cli.tasks.features.encoder import LoadedEncoder, build_random_encoder, load_encoder
@@ -61,7 +62,12 @@ def evaluate_with_baselines(
         result = run_baselines(data, folder, report, model=output)
         return Sections(_list_baselines(result), result.folds)
 
-    return evaluate.run(checkpoint, report, options, measure)
+    def read_groups(manifest: Manifest, split: str) -> NDArray[Any] | None:
+        if group_column is None:
+            return None
+        return read_sources(manifest, manifest.split(split), group_column)
+
+    return evaluate.run(checkpoint, report, options, Extras(measure, read_groups))
 
 
 def make_output(scores: Scores, paths: Sequence[str]) -> ModelOutput:
