@@ -14,6 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from videomae_cli.data.decoding.format_names import find_refusal
@@ -123,6 +124,7 @@ def _decode_from(
     """Decode from `start`, or the beginning, and collect frames; None if one was missed."""
     remaining = list(reversed(indices))
     frames: list[NDArray[np.uint8]] = []
+    reformatter = VideoReformatter()  # one for all frames: each frame would make its own
     with open_video(path) as (container, stream):
         if start is not None:
             container.seek(start[0], stream=stream)
@@ -131,7 +133,9 @@ def _decode_from(
             if number > remaining[-1]:
                 return None
             if number == remaining[-1]:
-                frames.append(make_upright(convert_to_rgb(frame), read_orientation(frame)))
+                frames.append(
+                    make_upright(convert_to_rgb(frame, reformatter), read_orientation(frame))
+                )
                 remaining.pop()
                 if not remaining:
                     break
