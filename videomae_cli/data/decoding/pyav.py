@@ -3,20 +3,22 @@
 The number of a frame is its position in the output order of the decoder. If the container has an
 index (mp4, mkv), reading starts with a seek to the last key frame before the first frame to read.
 Otherwise decoding starts at the beginning: AVI stores no timestamps (packed B-frames of DivX
-files), and a seek in a transport stream is not exact. Frames are upright and over white, see
+files), and a seek in a transport stream is not exact. H.264 pictures that no frame to read depends
+on are not decoded. Frames are upright and over white, see
 `pixels.py`. FFmpeg is restricted to local files, and to formats that do not refer to other files.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from videomae_cli.data.decoding import h264
 from videomae_cli.data.decoding.format_names import find_refusal
 from videomae_cli.data.decoding.pixels import convert_to_rgb, make_upright, read_orientation
 from videomae_cli.errors import DataError
@@ -64,8 +66,7 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     Raises:
         DataError: A frame cannot be decoded, or the frame size changes between them.
     """
-    start = _find_start(path, indices[0]) if indices[0] else None
-    frames = _decode_from(path, indices, start)
+    frames = _decode_from(path, indices, _find_start(path, indices[0]))
     if frames is None:  # the seek went past the first frame to read
         frames = _decode_from(path, indices, None) or []
     if len(frames) < len(indices):
@@ -93,16 +94,23 @@ def size_change_error(
     )
 
 
-# the timestamp of a key frame to start from, and the number of every frame by its timestamp
-_Start = tuple[int, dict[int, int]]
+class _Start(NamedTuple):
+    """Where to start decoding a file whose frames are known by their timestamps."""
+
+    timestamp: int | None
+    """Of a key frame to seek to; None for the beginning."""
+    numbers: dict[int, int]
+    """The number of every frame by its timestamp."""
 
 
 def _find_start(path: Path, first: int) -> _Start | None:
-    """Return the last key frame at or before frame `first`; None to decode from the beginning."""
+    """Return the last key frame at or before frame `first`; None to count from the beginning."""
     timestamps: list[int | None] = []
     keys: list[int] = []
     with open_video(path) as (container, stream):
         if not container.format.name.startswith(SEEKABLE):
+            return None
+        if first == 0 and h264.find_length_bytes(stream.codec_context) is None:
             return None
         for packet in container.demux(stream):
             if packet.size and not packet.is_discard:
@@ -112,10 +120,11 @@ def _find_start(path: Path, first: int) -> _Start | None:
     known = sorted(timestamp for timestamp in timestamps if timestamp is not None)
     if len(set(known)) < len(timestamps) or first >= len(known):
         return None
-    timestamp = max((key for key in keys if key <= known[first]), default=known[0])
-    if timestamp == known[0]:
+    if known[0] not in keys:  # a recording that starts inside a group of pictures
         return None
-    return timestamp, {timestamp: number for number, timestamp in enumerate(known)}
+    timestamp = max(key for key in keys if key <= known[first])
+    numbers = {timestamp: number for number, timestamp in enumerate(known)}
+    return _Start(None if timestamp == known[0] else timestamp, numbers)
 
 
 def _decode_from(
@@ -126,17 +135,31 @@ def _decode_from(
     frames: list[NDArray[np.uint8]] = []
     reformatter = VideoReformatter()  # one for all frames: each frame would make its own
     with open_video(path) as (container, stream):
-        if start is not None:
-            container.seek(start[0], stream=stream)
-        for count, frame in enumerate(container.decode(stream)):
-            number = count if start is None else start[1].get(frame.pts, -1)
+        if start is not None and start.timestamp is not None:
+            container.seek(start.timestamp, stream=stream)
+        for count, frame in enumerate(_decode_needed(container, stream, indices, start)):
+            number = count if start is None else start.numbers.get(frame.pts, -1)
             if number > remaining[-1]:
                 return None
             if number == remaining[-1]:
-                frames.append(
-                    make_upright(convert_to_rgb(frame, reformatter), read_orientation(frame))
-                )
+                rgb_HWC = convert_to_rgb(frame, reformatter)
+                frames.append(make_upright(rgb_HWC, read_orientation(frame)))
                 remaining.pop()
                 if not remaining:
                     break
     return frames
+
+
+def _decode_needed(
+    container: Any, stream: Any, indices: Sequence[int], start: _Start | None
+) -> Iterator[Any]:
+    """Yield decoded frames; H.264 pictures are left out if neither asked for nor referred to."""
+    length_bytes = h264.find_length_bytes(stream.codec_context)
+    if start is None or length_bytes is None:
+        yield from container.decode(stream)
+        return
+    wanted = set(indices)
+    for packet in container.demux(stream):
+        is_wanted = not packet.size or start.numbers.get(packet.pts) in wanted
+        if is_wanted or h264.is_reference(packet, length_bytes):
+            yield from packet.decode()
