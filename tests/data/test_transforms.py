@@ -3,7 +3,6 @@
 import random
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -63,24 +62,7 @@ def test_multiscale_crops_cut_the_sides_and_places_of_the_rule() -> None:
             top, left = (128 - height) // 4 * down, (170 - width) // 4 * across
             cut = clip[1, top : top + height, left : left + width]
             picture = Image.fromarray(cut).resize((40, 40), Image.Resampling.BILINEAR)
-            assert np.abs(out[1].astype(int) - np.asarray(picture)).max() <= 2
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3, 5])
-def test_resizing_differs_from_pillow_by_one_level(channels: int) -> None:
-    sizes = [(256, 256), (168, 168), (192, 168), (240, 210), (97, 131)]
-    clip = RNG(4).integers(0, 256, (2, 260, 345, channels), dtype=np.uint8)
-    for height, width in sizes:
-        cut = clip[:, 3 : 3 + height, 5 : 5 + width]
-
-        out = transforms._resize_antialiased(cut, 224, 224)
-
-        for frame, resized in zip(cut, out, strict=True):
-            for channel in range(channels):
-                plane = Image.fromarray(np.ascontiguousarray(frame[..., channel]))
-                right = np.asarray(plane.resize((224, 224), Image.Resampling.BILINEAR))
-                levels = np.abs(resized[..., channel].astype(int) - right)
-                assert levels.max() <= 2 and (levels > 1).mean() < 1e-4
+            assert (out[1] == np.asarray(picture)).all()
 
 
 def test_multiscale_takes_a_side_close_to_the_output_size_without_resizing() -> None:

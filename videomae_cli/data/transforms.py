@@ -132,18 +132,19 @@ def _scale_side(base: int, size: int) -> list[int]:
 
 
 def _resize_antialiased(frames_THWC: Frames, height: int, width: int) -> Frames:
-    """Resize all frames in one call of torch's kernel for uint8, with channels adjacent in memory.
-
-    Values differ by 1 (rarely 2) of 255 from those of Pillow, which the originals use, without a
-    bias; it takes 5 to 10 times less time, and reads the crop in place.
-    """
-    if frames_THWC.shape[1:3] == (height, width):
+    length, *sides, channels = frames_THWC.shape
+    if sides == [height, width]:
         return frames_THWC
-    pixels_TCHW = torch.from_numpy(frames_THWC).permute(0, 3, 1, 2)
-    scaled_TCHW = functional.interpolate(
-        pixels_TCHW, (height, width), mode="bilinear", antialias=True
-    )
-    return np.ascontiguousarray(scaled_TCHW.permute(0, 2, 3, 1).numpy())
+    out = np.empty((length, height, width, channels), np.uint8)
+    # an image has one or three channels; the same values result, as all are resized one by one
+    groups = [slice(None)] if channels == 3 else [slice(c, c + 1) for c in range(channels)]
+    for frame, result in zip(frames_THWC, out, strict=True):
+        for group in groups:
+            pixels = np.ascontiguousarray(frame[..., group])
+            image = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+            result[..., group] = np.asarray(image).reshape(height, width, -1)
+    return out
 
 
 def _draw_box(
