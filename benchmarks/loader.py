@@ -10,7 +10,10 @@ A clip has 16 frames, every fourth, and 224 x 224 pixels. Sides, each video by t
   bilinear resize of each frame, then normalised floats;
 - hf: PyAV from the start of the file, as in the documentation of transformers, and its VideoMAE
   image processor;
-- bare: the frames decoded by our decoder, and nothing else: the bound for unprepared files.
+- decord, pyav: the frames decoded by our two decoders, and nothing else: the bound for files as
+  they come.
+
+All sides read the same frames in a round, except that four clips of a video have their own.
 
 CPU milliseconds per clip, so that other programs matter less than by the clock; medians over the
 rounds. Ratios are those of the medians: above 1, ours takes less.
@@ -40,10 +43,14 @@ from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.training_videos import CACHE_BYTES
+from videomae_cli.data.transforms import POSITIONS, SAME_SIZE, SCALES
+from videomae_cli.rng import stream
 
-FRAMES, STRIDE, SIZE = 16, 4, 224
+SIZE = 224
 Make = Callable[[int], Any]
 """Makes the clip, or clips, of a round."""
+Sample = Callable[[int], list[int]]
+"""Returns the frame numbers of the clip of a round."""
 
 
 def describe(path: Path) -> Video:
@@ -53,42 +60,31 @@ def describe(path: Path) -> Video:
     return Video(path.name, None, "train", info.frames, info.fps, *size, choose_decoder(path, info))
 
 
-def ours(path: Path, video: Video, repeats: int) -> Make:
-    """Return our loader of one video."""
+def ours(path: Path, video: Video, repeats: int) -> PretrainClips:
+    """Return our clips of one video."""
     recipe = load_recipe("k400-vitb", [f"augment.repeats={repeats}"], "pretrain")
     # listed so often that the frames of all do not fit into memory and nothing is kept
     listed = 1 + CACHE_BYTES // (3 * video.frames * video.width * video.height)
-    clips = PretrainClips(
+    return PretrainClips(
         [video] * listed, path.parent, recipe.clip.candidates(), recipe.augment, recipe.seed
     )
-    return lambda epoch: clips[epoch, 0]
 
 
-def bare(path: Path, video: Video) -> Make:
-    """Return a reader of the frames of a clip alone."""
-    return lambda epoch: read_frames(path, indices_of(video, epoch), decoder=video.decoder)
-
-
-def indices_of(video: Video, epoch: int) -> list[int]:
-    """Return the frames of a random clip; a short video repeats its last one."""
-    start = random.Random(epoch).randrange(max(video.frames - FRAMES * STRIDE, 0) + 1)
-    return [min(start + STRIDE * i, video.frames - 1) for i in range(FRAMES)]
-
-
-def pil(path: Path, video: Video) -> Make:
+def pil(path: Path, sample: Sample) -> Make:
     """Return a loader of decord, Pillow and floats."""
     mean, std = (torch.tensor(x).view(3, 1, 1, 1) for x in (IMAGENET_MEAN, IMAGENET_STD))
 
     def make(epoch: int) -> torch.Tensor:
         reader = VideoReader(str(path), ctx=cpu(0), num_threads=1)
-        images = [Image.fromarray(x) for x in reader.get_batch(indices_of(video, epoch)).asnumpy()]
+        images = [Image.fromarray(x) for x in reader.get_batch(sample(epoch)).asnumpy()]
         rng = random.Random(epoch)
         short = min(images[0].size)
-        sides = [int(short * scale) for scale in (1, 0.875, 0.75, 0.66)]
+        sides = [int(short * scale) for scale in SCALES]
+        sides = [SIZE if abs(side - SIZE) < SAME_SIZE else side for side in sides]
         pairs = [(sides[i], sides[j]) for i in range(4) for j in range(4) if abs(i - j) <= 1]
-        width, height = rng.choice(pairs)
-        left = rng.randrange(5) * ((images[0].width - width) // 4)
-        top = rng.randrange(5) * ((images[0].height - height) // 4)
+        (width, height), (across, down) = rng.choice(pairs), rng.choice(POSITIONS)
+        left = across * ((images[0].width - width) // 4)
+        top = down * ((images[0].height - height) // 4)
         box = (left, top, left + width, top + height)
         scaled = [x.crop(box).resize((SIZE, SIZE), Image.Resampling.BILINEAR) for x in images]
         pixels = torch.from_numpy(np.stack([np.asarray(x) for x in scaled])).permute(3, 0, 1, 2)
@@ -97,7 +93,7 @@ def pil(path: Path, video: Video) -> Make:
     return make
 
 
-def hf(path: Path, video: Video) -> Make:
+def hf(path: Path, sample: Sample) -> Make:
     """Return a loader of PyAV and transformers' image processor."""
     from transformers import VideoMAEImageProcessor
 
@@ -106,7 +102,7 @@ def hf(path: Path, video: Video) -> Make:
     )
 
     def make(epoch: int) -> Any:
-        wanted = indices_of(video, epoch)
+        wanted = sample(epoch)
         found = {}
         with av.open(str(path)) as container:
             for number, frame in enumerate(container.decode(video=0)):
@@ -122,12 +118,18 @@ def hf(path: Path, video: Video) -> Make:
 def measure(path: Path, rounds: int) -> dict[str, float]:
     """Return CPU milliseconds per clip of each side; the first round is left out."""
     video = describe(path)
+    one, four = ours(path, video, 1), ours(path, video, 4)
+
+    def sample(epoch: int) -> list[int]:
+        return one.sample_indices(video, stream(one.seed, "frames", epoch, 0))
+
     sides: dict[str, tuple[Make, int]] = {
-        "files": (ours(path, video, 1), 1),
-        "files_x4": (ours(path, video, 4), 4),
-        "bare": (bare(path, video), 1),
-        "pil": (pil(path, video), 1),
-        "hf": (hf(path, video), 1),
+        "files": (lambda epoch: one[epoch, 0], 1),
+        "files_x4": (lambda epoch: four[epoch, 0], 4),
+        "decord": (lambda epoch: read_frames(path, sample(epoch), decoder="decord"), 1),
+        "pyav": (lambda epoch: read_frames(path, sample(epoch), decoder="pyav"), 1),
+        "pil": (pil(path, sample), 1),
+        "hf": (hf(path, sample), 1),
     }
     spent: dict[str, list[float]] = {name: [] for name in sides}
     for epoch in range(rounds + 1):

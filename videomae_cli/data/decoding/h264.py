@@ -7,12 +7,19 @@ other picture. Source: ITU-T H.264, 7.4.1; "avcC" in ISO/IEC 14496-15, as MP4 an
 from typing import Any
 
 SLICES = range(1, 6)  # nal_unit_type of the parts of a picture
+PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE of FFmpeg
 
 
 def find_length_bytes(context: Any) -> int | None:
-    """Return how many bytes store the length of each NAL unit; None if it is no such H.264."""
+    """Return how many bytes store the length of each NAL unit; None if all have to be decoded.
+
+    That is so in other formats, in interlaced video, where two packets can be one frame, and before
+    PyAV 18, which does not tell interlaced video.
+    """
     header = context.extradata or b""
-    if context.name != "h264" or len(header) < 5 or header[0] != 1:
+    is_length_prefixed = len(header) > 4 and header[0] == 1
+    is_progressive = getattr(context, "field_order", None) == PROGRESSIVE
+    if context.name != "h264" or not is_length_prefixed or not is_progressive:
         return None
     return int(header[4] & 3) + 1
 

@@ -1,11 +1,11 @@
 """Read frames with PyAV: the reference decoder, which also reads the files that decord cannot.
 
 The number of a frame is its position in the output order of the decoder. If the container has an
-index (mp4, mkv), reading starts with a seek to the last key frame before the first frame to read.
-Otherwise decoding starts at the beginning: AVI stores no timestamps (packed B-frames of DivX
-files), and a seek in a transport stream is not exact. H.264 pictures that no frame to read depends
-on are not decoded. Frames are upright and over white, see
-`pixels.py`. FFmpeg is restricted to local files, and to formats that do not refer to other files.
+index (mp4, mkv), reading starts with a seek to the last key frame before the first frame to read,
+and H.264 pictures that no frame to read depends on are not decoded. Otherwise decoding starts at
+the beginning: AVI stores no timestamps (packed B-frames of DivX files), and a seek in a transport
+stream is not exact. Frames are upright and over white, see `pixels.py`. FFmpeg is restricted to
+local files, and to formats that do not refer to other files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -66,7 +66,9 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     Raises:
         DataError: A frame cannot be decoded, or the frame size changes between them.
     """
-    frames = _decode_from(path, indices, _find_start(path, indices[0]))
+    # without gaps from the beginning: nothing to seek, and no picture to leave out
+    is_whole = indices[-1] == len(indices) - 1
+    frames = _decode_from(path, indices, None if is_whole else _find_start(path, indices[0]))
     if frames is None:  # the seek went past the first frame to read
         frames = _decode_from(path, indices, None) or []
     if len(frames) < len(indices):
@@ -110,7 +112,8 @@ def _find_start(path: Path, first: int) -> _Start | None:
     with open_video(path) as (container, stream):
         if not container.format.name.startswith(SEEKABLE):
             return None
-        if first == 0 and h264.find_length_bytes(stream.codec_context) is None:
+        can_skip = h264.find_length_bytes(stream.codec_context) is not None
+        if first == 0 and not can_skip:
             return None
         for packet in container.demux(stream):
             if packet.size and not packet.is_discard:
@@ -122,9 +125,11 @@ def _find_start(path: Path, first: int) -> _Start | None:
         return None
     if known[0] not in keys:  # a recording that starts inside a group of pictures
         return None
-    timestamp = max(key for key in keys if key <= known[first])
+    key = max(key for key in keys if key <= known[first])
+    if key == known[0] and not can_skip:
+        return None
     numbers = {timestamp: number for number, timestamp in enumerate(known)}
-    return _Start(None if timestamp == known[0] else timestamp, numbers)
+    return _Start(None if key == known[0] else key, numbers)
 
 
 def _decode_from(
