@@ -3,11 +3,21 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from videomae_cli.config.model import Task
 
 logger = logging.getLogger("videomae")
+
+
+class Segment(NamedTuple):
+    """A part of a file: from `start` up to, and without, `end`."""
+
+    start: float
+    end: float | None
+    """None: the end of the file."""
+    unit: Literal["seconds", "frames"]
+    """Seconds from the first frame of the file, or frame numbers from 0."""
 
 
 class VideoEntry(NamedTuple):
@@ -33,6 +43,8 @@ class VideoEntry(NamedTuple):
     cells: tuple[str, ...] | None = None
     """Texts of the label columns, if the task is not `single-label`; `label` is then None. An empty
     text is a missing label; None: there is no such column."""
+    segment: Segment | None = None
+    """The part of the file that is the video; None: all of it."""
 
     @property
     def where(self) -> str:
