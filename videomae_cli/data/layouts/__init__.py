@@ -6,20 +6,23 @@ from typing import NamedTuple
 
 from videomae_cli.data.layouts import folders, lines, lists
 from videomae_cli.data.layouts.contents import describe_contents
+from videomae_cli.data.layouts.datasets import DATA_SET_LAYOUTS, recognise_data_sets
 from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import DataError, UsageError
 
 # in the order of preference; each returns the layouts that fit, with a description of what it found
-RECOGNISERS = (lists.recognise_lists, folders.recognise_folders)
+RECOGNISERS = (recognise_data_sets, lists.recognise_lists, folders.recognise_folders)
 # each lists the videos of a source, with paths relative to the source folder
 LAYOUTS: dict[str, Callable[[Path, str, Reading], Listing]] = {
     lists.TABLE: lists.scan_lists,
     lines.START_FRAMES: lists.scan_lists,
+    lines.OFFSET_FRAMES_LABEL: lists.scan_lists,
     lines.FRAMES_LABEL: lists.scan_lists,
     lines.LABEL: lists.scan_lists,
     lines.PATHS: lists.scan_lists,
     folders.CLASS_FOLDERS: folders.scan_folders,
     folders.VIDEOS: folders.scan_folders,
+    **DATA_SET_LAYOUTS,
 }
 DETECTED = Reading()
 

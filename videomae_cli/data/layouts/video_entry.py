@@ -92,3 +92,5 @@ class Listing(NamedTuple):
     """Unused files that name the videos: they may contain the labels of unlabelled videos."""
     label_names: Sequence[str] = ()
     """Names of the label columns, if the task is not `single-label`."""
+    classes: Sequence[str] = ()
+    """Names of the classes in the order of their numbers, if the data set itself gives them."""

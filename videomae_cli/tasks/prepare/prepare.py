@@ -59,7 +59,8 @@ def write_prepared(
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
-    layout, entries, remarks, names = list_videos(source, root, options, report)
+    layout, entries, remarks, names, own = list_videos(source, root, options, report)
+    classes = classes or (ClassNames(own, source=f"layout {layout}") if own else None)
     entries = [entry._replace(split=entry.split or options.split) for entry in entries]
     labels = _read_labels(entries, names, root, classes, options)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
