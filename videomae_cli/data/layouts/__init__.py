@@ -12,6 +12,8 @@ from videomae_cli.errors import DataError, UsageError
 
 # in the order of preference; each returns the layouts that fit, with a description of what it found
 RECOGNISERS = (recognise_data_sets, lists.recognise_lists, folders.recognise_folders)
+# of these, the ones that read files of a certain data set: no other layout is possible then
+CERTAIN = (recognise_data_sets,)
 # each lists the videos of a source, with paths relative to the source folder
 LAYOUTS: dict[str, Callable[[Path, str, Reading], Listing]] = {
     lists.TABLE: lists.scan_lists,
@@ -50,6 +52,8 @@ def detect_layout(source: Path, reading: Reading = DETECTED) -> DetectedLayout:
     reasons: dict[str, str] = {}
     for recognise in RECOGNISERS:
         reasons.update(recognise(source, reading))
+        if reasons and recognise in CERTAIN:
+            break
     if not reasons:
         raise DataError(
             f"{source}: no known layout: {describe_contents(source, reading)}",

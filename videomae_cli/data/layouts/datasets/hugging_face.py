@@ -16,7 +16,11 @@ from typing import NamedTuple
 
 from videomae_cli.data.layouts.columns import INDEX, find_columns, normalize
 from videomae_cli.data.layouts.datasets.file_lookup import Listed, locate_videos
-from videomae_cli.data.layouts.datasets.source_files import SourceFiles, read_head
+from videomae_cli.data.layouts.datasets.source_files import (
+    SourceFiles,
+    load_json_lines,
+    read_head,
+)
 from videomae_cli.data.layouts.file_search import join_some
 from videomae_cli.data.layouts.list_file import ListFile, find_label_names, take_splits
 from videomae_cli.data.layouts.split_names import parse_split_folder
@@ -106,6 +110,10 @@ def _read_rows(path: Path, reading: Reading) -> _Rows:
     if path.suffix == PARQUET:
         return _read_parquet(path)
     text = read_text(path, reading.encoding)
+    if path.suffix == ".jsonl":
+        records = load_json_lines(path, text.content)
+        header, *rows = tabulate(records)
+        return _Rows(header, list(enumerate(rows, start=1)), text.guess)
     found = _PATH.search(text.content)
     given = reading.path_column or (found[0] if found else None)
     table = recognise_table(path, reading._replace(path_column=given))

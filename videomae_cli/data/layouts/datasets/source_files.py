@@ -69,6 +69,20 @@ def load_records(path: Path, encoding: str | None = None) -> list[dict[str, obje
     return value
 
 
+def load_json_lines(path: Path, content: str) -> list[dict[str, object]]:
+    """Return the objects of a text with one on each line."""
+    records = []
+    for line, text in enumerate(content.splitlines(), start=1):
+        try:
+            value = parse_json(path, text) if text.strip() else {}
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}:{line}: not JSON: {error.msg}") from error
+        if not isinstance(value, dict):
+            raise DataError(f"{path}:{line}: not an object", "write one object on each line")
+        records += [value] if value else []
+    return records
+
+
 def read_csv(path: Path, encoding: str | None = None) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the line and the cells of each row, by the names in the header."""
     content = read_text(path, encoding).content
