@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from videomae_cli.data.decoding.frame_series import is_image
 from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
@@ -45,7 +45,7 @@ class VideoIndex:
 
 def stem_of(path: str) -> str:
     """Return the name of a video without its suffix; a folder of frames has none."""
-    name = PurePosixPath(path).name
+    name = path.rpartition("/")[2]
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     return stem if suffix.lower() in VIDEO_SUFFIXES else name
 

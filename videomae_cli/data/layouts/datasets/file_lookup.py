@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
-from functools import partial
-from pathlib import Path, PurePosixPath
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import NamedTuple
 
 from videomae_cli.data.layouts.file_search import join_some
@@ -52,8 +52,9 @@ def locate_videos(
             (name, _drop_others(index.find_stem(name.stem), entry, folders)) for name in names
         )
         name, best = next(((n, c) for n, c in options if c), (Name(""), []))
-        best = sorted(best, key=partial(_rank, entry))
-        copies += [(best[0], best[1])] if len(best) > 1 else []
+        if len(best) > 1:
+            best = sorted(best, key=partial(_rank, entry))
+            copies.append((best[0], best[1]))
         path = best[0] if best else entry.path
         entries.append(entry._replace(path=path, segment=name.segment))
         found.append(path in paths)
@@ -71,8 +72,9 @@ def _drop_others(paths: Iterable[str], entry: VideoEntry, folders: Set[str]) -> 
     own = _normalize(str(entry.label))
     kept = []
     for path in paths:
-        parents = PurePosixPath(path).parts[:-1]
-        is_other = parents and _normalize(parents[-1]) in folders - {own}
+        parents = path.split("/")[:-1]
+        folder = _normalize(parents[-1]) if parents else own
+        is_other = folder != own and folder in folders
         if not is_other and not any(map(OTHER_DATA.fullmatch, parents)):
             kept.append(path)
     return kept
@@ -80,7 +82,7 @@ def _drop_others(paths: Iterable[str], entry: VideoEntry, folders: Set[str]) -> 
 
 def _rank(entry: VideoEntry, path: str) -> tuple[bool, bool, bool, str]:
     """Return a sort key: replaced files first, then those in folders of the split and class."""
-    parents = PurePosixPath(path).parts[:-1]
+    parents = path.split("/")[:-1]
     return (
         not any(map(REPLACED.search, parents)),
         entry.split not in map(parse_split_folder, parents),
@@ -139,5 +141,6 @@ def _describe(
     return remarks
 
 
+@lru_cache(maxsize=4096)
 def _normalize(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower())
