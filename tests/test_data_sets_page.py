@@ -48,6 +48,7 @@ WRITERS: dict[str, tuple[Callable[[Path], object], int]] = {
     "Kinetics-400, -600, -700": (lambda folder: trees.write_kinetics(folder / "k400"), 4),
     "Diving48": (lambda folder: trees.write_diving48(folder / "diving48"), 3),
     "Ego4D, state changes": (lambda folder: trees.write_ego4d(folder / "ego4d"), 3),
+    "AVA": (lambda folder: trees.write_ava(folder / "ava"), 3),
     "Hugging Face video folder": (lambda folder: trees.write_hugging_face(folder / "folder"), 4),
     "MMAction2, folders of frames": (
         lambda folder: write_frame_list(folder, "train.txt", "{} 20 1"),

@@ -1,5 +1,6 @@
 """List the videos of a source, and refuse to guess where the source says more than is read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from videomae_cli.data.ingest.path_repair import repair_paths
 from videomae_cli.data.labels.targets import merge_repeated
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
-from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
+from videomae_cli.data.layouts.video_entry import Listing, Reading, SideTable, VideoEntry
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions
@@ -26,6 +27,8 @@ class VideoList(NamedTuple):
     """Names of the label columns, if the task is not `single-label`."""
     classes: tuple[str, ...] = ()
     """Names of the classes in their order, if the data set itself gives them."""
+    side_tables: Mapping[str, SideTable] = {}
+    """Tables to write beside the manifest, by their names."""
 
 
 def list_videos(source: Path, root: Path, options: PrepareOptions, report: Report) -> VideoList:
@@ -63,7 +66,8 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
     if dropped:
         remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
         report.say(remarks[-1])
-    return VideoList(layout, entries, remarks, tuple(listing.label_names), tuple(listing.classes))
+    names, own = tuple(listing.label_names), tuple(listing.classes)
+    return VideoList(layout, entries, remarks, names, own, listing.side_tables)
 
 
 def _make_reading(root: Path, options: PrepareOptions) -> Reading:

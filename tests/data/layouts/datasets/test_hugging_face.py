@@ -34,7 +34,7 @@ def test_each_split_folder_has_its_metadata(tmp_path: Path) -> None:
     listing = scan_layout(source, LAYOUT)
 
     assert rows_of(listing) == ROWS
-    assert listing.remarks == ["columns of metadata.csv that are not used: note" for _ in range(3)]
+    assert listing.remarks == ["columns of metadata.csv that are not used: note"]
 
 
 def test_json_lines_below_data_are_read(tmp_path: Path) -> None:

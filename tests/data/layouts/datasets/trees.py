@@ -143,3 +143,25 @@ def write_hugging_face(folder: Path, place: Place = place_empty_videos) -> Path:
         place_texts(folder, {f"{split}/metadata.csv": f"file_name,label,note\n{rows}"})
         place(folder, *(f"{split}/{name}.mp4" for name in names))
     return folder
+
+
+def write_ava(folder: Path, place: Place = place_empty_videos) -> Path:
+    """Write AVA with three videos: boxes, a second without persons, and an excluded second."""
+    train = (
+        "-5KQ66BBWC4,0902,0.077,0.151,0.283,0.811,80,1\n"
+        "-5KQ66BBWC4,0902,0.077,0.151,0.283,0.811,9,1\n"
+        "-5KQ66BBWC4,0903,,,,,,\n"
+        "-5KQ66BBWC4,1120,0.2,0.3,0.4,0.5,12,0\n"
+        "-IELREHX_js,0950,0,0,1,1,12,3\n"
+    )
+    texts = {
+        "annotations/ava_train_v2.2.csv": train,
+        "annotations/ava_val_v2.2.csv": "1j20qq1JyX4,0902,0.1,0.2,0.3,0.4,17,5\n",
+        "annotations/ava_train_excluded_timestamps_v2.2.csv": "-5KQ66BBWC4,1120\n",
+        "annotations/ava_action_list_v2.2_for_activitynet_2019.pbtxt": "",
+    }
+    place_texts(folder, texts)
+    place(
+        folder, "trainval/-5KQ66BBWC4.mkv", "trainval/-IELREHX_js.mp4", "trainval/1j20qq1JyX4.mp4"
+    )
+    return folder

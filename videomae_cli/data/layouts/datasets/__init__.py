@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videomae_cli.data.layouts.datasets import (
+    ava,
     diving48,
     ego4d,
     hmdb51,
@@ -15,7 +16,7 @@ from videomae_cli.data.layouts.datasets import (
 )
 from videomae_cli.data.layouts.datasets.source_files import SourceFiles, read_source
 from videomae_cli.data.layouts.video_entry import Listing, Reading
-from videomae_cli.errors import UsageError
+from videomae_cli.errors import DataError, UsageError
 
 
 class DataSet(NamedTuple):
@@ -38,6 +39,7 @@ DATA_SETS = (
     DataSet((kinetics.LAYOUT,), kinetics.recognise, kinetics.scan),
     DataSet((diving48.LAYOUT,), diving48.recognise, diving48.scan),
     DataSet((ego4d.LAYOUT,), ego4d.recognise, ego4d.scan),
+    DataSet((ava.LAYOUT,), ava.recognise, ava.scan),
     DataSet((hugging_face.LAYOUT,), hugging_face.recognise, hugging_face.scan, has_columns=True),
 )
 
@@ -46,13 +48,20 @@ def recognise_data_sets(source: Path, reading: Reading) -> dict[str, str]:
     """Return the layouts of data sets that fit a source, each with a description.
 
     Raises:
-        DataError: It is a data set of which the user must choose the split or the labels.
+        DataError: It is a data set of which the user must choose the split or the labels, or the
+            lists of several data sets are there.
     """
     files = read_source(source, reading)
     layouts: dict[str, str] = {}
     for data_set in DATA_SETS if files.texts else ():
         if data_set.has_columns or not _names_columns(reading):
             layouts.update(data_set.recognise(files, reading))
+    if len(layouts) > 1:
+        raise DataError(
+            f"{source} contains the lists of {len(layouts)} data sets: "
+            + "; ".join(layouts.values()),
+            f"give the folder of one, or choose it: --layout {' or '.join(layouts)}",
+        )
     return layouts
 
 

@@ -70,9 +70,9 @@ def scan(files: SourceFiles, layout: str, reading: Reading) -> Listing:
     if not lists:
         return Listing([])
     entries, hints, remark = take_splits([entry for part in lists for entry in part.entries])
-    listing = locate_videos(
-        [Listed(entry, ()) for entry in entries], files.root, [], [*remark, *describe_lists(lists)]
-    )
+    remarks = dict.fromkeys([*remark, *describe_lists(lists)])  # a split may repeat that of another
+    listed = [Listed(entry, ()) for entry in entries]
+    listing = locate_videos(listed, files.root, [], tuple(remarks))
     is_numbered = all(isinstance(entry.label, int | None) for entry in entries)
     classes = next(iter(names.values())) if is_numbered and len(set(names.values())) == 1 else ()
     return listing._replace(
