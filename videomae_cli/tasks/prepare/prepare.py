@@ -75,7 +75,7 @@ def write_prepared(
     facts = _facts(layout, source, videos, rejected.total(), options)
     facts |= measure_pixels(entries, results, videos, report)
     times = _frame_times(entries, results)
-    write_side_tables(out, listed.side_tables, videos)
+    write_side_tables(out, listed.side_tables, videos, report)
     with writing(out):
         manifest = write_manifest(
             out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times

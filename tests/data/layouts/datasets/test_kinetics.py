@@ -66,7 +66,7 @@ def test_a_file_with_other_times_is_another_clip(tmp_path: Path) -> None:
 
     assert f"{CLIPS[1]}.mp4" in [entry.path for entry in listing.entries]
     assert listing.remarks == [
-        "1 of 4 listed videos are not there (train 1): rejected.csv names them",
+        "1 of 4 listed videos are missing (train 1): rejected.csv names them",
         "1 of 4 videos in this folder are in no list that is used: "
         "train/zumba/0bcDEfghIJk_000003_000013.mp4",
     ]
@@ -81,7 +81,7 @@ def test_a_replaced_file_is_preferred_and_a_copy_is_named(tmp_path: Path) -> Non
     paths = [entry.path for entry in listing.entries]
     assert paths[1:3] == [f"replacement/{CLIPS[1]}.mp4", f"val/zumba/{CLIPS[2]}.mp4"]
     assert listing.remarks[0] == (
-        f"2 videos are there more than once: replacement/{CLIPS[1]}.mp4 is used, not "
+        f"2 videos exist more than once: replacement/{CLIPS[1]}.mp4 is used, not "
         f"train/zumba/{CLIPS[1]}.mp4, and so on"
     )
 
@@ -93,7 +93,7 @@ def test_a_split_without_any_video_is_left_out(tmp_path: Path) -> None:
     listing = scan(source)
 
     assert {entry.split for entry in listing.entries} == {"train", "val"}
-    assert listing.remarks == ["the split test is left out: none of its 1 videos is there"]
+    assert listing.remarks == ["the split test is left out: none of its 1 videos exists"]
 
 
 def test_a_newer_list_has_more_columns_and_another_word_for_val(tmp_path: Path) -> None:

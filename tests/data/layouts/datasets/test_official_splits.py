@@ -100,8 +100,9 @@ def test_without_a_layout_the_splits_are_asked_for(
     with pytest.raises(DataError) as caught:
         detect_layout(write(tmp_path))
 
-    assert caught.value.hint.endswith(
-        f"--layout {name}-split1, --layout {name}-split2, --layout {name}-split3"
+    assert caught.value.hint == (
+        f"choose it: --layout {name}-split1, --layout {name}-split2, --layout {name}-split3 "
+        "(its test list is used as val)"
     )
 
 
@@ -143,7 +144,7 @@ def test_ucf101_is_prepared_with_the_numbers_of_its_classes(tmp_path: Path) -> N
         ("v_Biking_g03_c01.avi", 0, "train"),
     }
     assert notes.warned[0] == (
-        "1 of 6 listed videos are not there (train 1): rejected.csv names them"
+        "1 of 6 listed videos are missing (train 1): rejected.csv names them"
     )
     rejected = (tmp_path / "out/rejected.csv").read_text()
     assert "Biking/v_Biking_g01_c01.avi,no such file" in rejected

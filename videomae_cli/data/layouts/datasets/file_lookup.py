@@ -100,7 +100,7 @@ def _drop_absent_splits(
         return list(entries), []
     absent = [split for split in counts if split not in present]
     return [entry for entry in entries if entry.split in present], [
-        f"the split {split} is left out: none of its {counts[split]:,} videos is there"
+        f"the split {split} is left out: none of its {counts[split]:,} videos exists"
         for split in absent
     ]
 
@@ -124,13 +124,13 @@ def _describe(
     if missing and any(found):
         counts = ", ".join(f"{split} {count:,}" for split, count in missing.items() if split)
         remarks.append(
-            f"{missing.total():,} of {len(kept):,} listed videos are not there"
+            f"{missing.total():,} of {len(kept):,} listed videos are missing"
             + (f" ({counts})" if counts else "")
             + ": rejected.csv names them"
         )
     if copies:
         remarks.append(
-            f"{len(copies):,} videos are there more than once: {copies[0][0]} is used, not "
+            f"{len(copies):,} videos exist more than once: {copies[0][0]} is used, not "
             f"{copies[0][1]}" + (", and so on" if len(copies) > 1 else "")
         )
     if unlisted and any(found):

@@ -39,7 +39,7 @@ def ask_split(files: SourceFiles, title: str, prefix: str, numbers: Iterable[int
     layouts = [f"--layout {prefix}-split{number}" for number in sorted(numbers)]
     return DataError(
         f"{files.source}: {title} with its official lists; which of its splits to use is not known",
-        f"choose it: {', '.join(layouts)}",
+        f"choose it: {', '.join(layouts)} (its test list is used as val)",
     )
 
 
