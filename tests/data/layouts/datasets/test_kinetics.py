@@ -108,6 +108,19 @@ def test_a_newer_list_has_more_columns_and_another_word_for_val(tmp_path: Path) 
     ]
 
 
+def test_the_doubles_of_kinetics_600_are_left_out(tmp_path: Path) -> None:
+    source = write_kinetics(tmp_path)
+    complete = source / "annotations/train.csv"
+    complete.rename(complete.with_suffix(".txt"))
+    complete.write_text(HEADER + "zumba,0bcDEfghIJk,1,11,train\n")
+    place_texts(source, {"annotations/kinetics600_holdout_test.csv": HEADER + "zumba,a,1,2,test\n"})
+
+    listing = scan(source)
+
+    assert [split for *_, split in rows_of(listing)] == ["train", "train", "val", "test"]
+    assert listing.remarks == ["lists that are not used: kinetics600_holdout_test.csv, train.csv"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -95,7 +95,7 @@ def _is_box(cells: list[str]) -> bool:
         x1, y1, x2, y2 = map(float, numbers[:4])
     except ValueError:
         return False
-    is_inside = 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1
+    is_inside = 0 <= x1 <= x2 <= 1 and 0 <= y1 <= y2 <= 1
     return bool(video) and is_inside and all(map(str.isdecimal, (second, *numbers[4:])))
 
 

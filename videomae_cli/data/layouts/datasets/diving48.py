@@ -5,9 +5,9 @@
     Diving48_vocab.json                              [["Back", "15som", "05Twis", "FREE"], ...]
     rgb/NAME.mp4
 
-Each file is one dive already: `start_frame` is 0 and `end_frame` the number of frames, which
-MMAction2 writes as the frame count of the whole file. So the files are used whole. The test list is
-val: there is no other, and papers report the accuracy on it. Source:
+Each file is one dive already, cut from a longer video, and is used whole: converters in use read
+`end_frame` as the number of frames of the file, or ignore both numbers. The test list is val: there
+is no other, and papers report the accuracy on it. Source:
 http://www.svcl.ucsd.edu/projects/resound/dataset.html.
 """
 

@@ -3,8 +3,10 @@
     train.csv, val.csv, test.csv    label,youtube_id,time_start,time_end,split (and is_cc)
     ID_START_END.mp4                seconds in six digits, in any folder below the root
 
-The test list may have no labels. A file without times in its name, `ID.mp4`, is taken too; one
-with other times is another clip. Classes are numbered in alphabetical order, as is usual. Source:
+Kinetics-600 as hosted has train.txt and val.txt in this format, beside CSV files that its page
+calls incomplete, and a second test list, `kinetics600_holdout_test.csv`: both are left out. The
+test list may have no labels. A file without times in its name, `ID.mp4`, is taken too; one with
+other times is another clip. Classes are numbered in alphabetical order, as is usual. Source:
 https://github.com/cvdfoundation/kinetics-dataset.
 """
 
@@ -33,23 +35,35 @@ def recognise(files: SourceFiles, _: Reading) -> dict[str, str]:
 
 def scan(files: SourceFiles, layout: str, _: Reading) -> Listing:
     """List the clips; a DataError if a row is wrong, or a clip is in two lists."""
-    listed = [video for path in _find_lists(files) for video in _read(path, files.encoding)]
+    found = _find_lists(files)
+    lists = _drop_doubles(found)
+    listed = [video for path in lists for video in _read(path, files.encoding)]
     if not listed:
         return Listing([])
     _check_lists(files, listed)
+    others = [path.name for path in found if path not in lists]
     listed.sort(key=lambda video: _ORDER[video.entry.split or "train"])
     classes = sorted({str(one.entry.label) for one in listed if one.entry.label is not None})
-    return locate_videos(listed, files.root, classes)
+    remarks = [f"lists that are not used: {join_some(others)}"] * bool(others)
+    return locate_videos(listed, files.root, classes, remarks)
 
 
 def _find_lists(files: SourceFiles) -> list[Path]:
     lists = []
     for path in files.texts:
-        if path.suffix.lower() == ".csv":
+        if path.suffix.lower() in (".csv", ".txt"):
             header = read_head(path).partition("\n")[0]
             if {name.strip(' \r"') for name in header.split(",")} >= _COLUMNS:
                 lists.append(path)
     return lists
+
+
+def _drop_doubles(lists: list[Path]) -> list[Path]:
+    """Return the lists without those that Kinetics-600 has beside the complete ones."""
+    kept = [
+        path for path in lists if path.suffix != ".csv" or path.with_suffix(".txt") not in lists
+    ]
+    return [path for path in kept if "holdout" not in path.name] or kept
 
 
 def _check_lists(files: SourceFiles, listed: list[Listed]) -> None:
@@ -61,8 +75,8 @@ def _check_lists(files: SourceFiles, listed: list[Listed]) -> None:
             raise DataError(
                 f"{files.source} contains two lists of the split {entry.split}: {other} and "
                 f"{entry.file}",
-                f"give the folder of one version as SOURCE: {entry.file.parent} "
-                f"--root {files.root}",
+                "remove one of them, or give the folder of one version as SOURCE and that of the "
+                f"videos by --root {files.root}",
             )
 
 
