@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.decoding.frame_series import FolderFrames, find_frames
+from videomae_cli.data.decoding.frame_series import FolderFrames, find_frames, group_series
 from videomae_cli.data.layouts.list_file import MULTI_LABEL
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
@@ -116,7 +116,8 @@ def _to_positions(entry: VideoEntry, found: FolderFrames, *, counts_from_0: bool
         return _Range(0, frames)
     if counts_from_0:
         return _Range(entry.start, entry.start + frames)
-    start, rest = divmod(entry.start - found.first, found.step)
+    step = group_series(found.names)[0].step
+    start, rest = divmod(entry.start - found.first, step)
     return _Range(-1, -1) if rest else _Range(start, start + frames)
 
 
