@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.data.manifest_rows import Video
 from videomae_cli.errors import DataError
 
 TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
@@ -57,6 +58,20 @@ def read_frames(
     if unique == list(indices):
         return frames
     return frames[np.searchsorted(unique, indices)]
+
+
+def read_video(
+    path: Path, video: Video, indices: Sequence[int], *, channels: int = 3
+) -> NDArray[np.uint8]:
+    """Read frames (T, H, W, C) of a row of a manifest, numbered from its own first frame.
+
+    `path` is that of its file. Raises as `read_frames`, and for a number that is not in a segment.
+    """
+    if video.start is not None:
+        if indices and max(indices) >= video.frames:
+            raise DataError(f"{path}: frame {max(indices)} is not in a segment of {video.frames}")
+        indices = [video.start + index if index >= 0 else index for index in indices]
+    return read_frames(path, indices, decoder=video.decoder, channels=channels)
 
 
 def reference_decoder(path: Path) -> str:

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from videomae_cli import atomic
 from videomae_cli.config.model import Task
-from videomae_cli.data.manifest_rows import COLUMNS, SPLITS, Video, format_row, parse_row
+from videomae_cli.data.manifest_rows import (
+    COLUMNS,
+    SEGMENT_COLUMNS,
+    SPLITS,
+    Video,
+    format_row,
+    parse_row,
+)
 from videomae_cli.errors import DataError
 from videomae_cli.report import encodable, format_json
 
@@ -31,7 +38,7 @@ MANIFEST, CLASSES, DATASET = "manifest.csv", "classes.json", "dataset.json"
 FRAME_TIMES = "frame_times.jsonl"
 Seconds = NDArray[np.float64]
 Times = Mapping[str, Seconds]
-"""Seconds from the first frame to each frame, by `Video.path`, if `fps` does not give them."""
+"""Seconds from the first frame to each frame of a file, by its path, unless `fps` gives them."""
 NO_TIMES: Times = {}
 # file names are bytes on Linux: names that are not UTF-8 must survive writing and reading
 ENCODING, ENCODING_ERRORS = "utf-8", "surrogateescape"
@@ -87,7 +94,7 @@ def write_manifest(
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
     names = None if classes is None else tuple(classes)
     task = _read_task(facts, directory)
-    text = csv_text(COLUMNS, (format_row(video, task) for video in videos))
+    text = _table_text(videos, task)
     digest = _digest(text, names, task)
     write_text(directory / MANIFEST, text)
     if names is None:
@@ -111,7 +118,7 @@ def read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST
     task = _read_task(facts, directory)
     videos = tuple(_read_rows(path, directory, classes, task))
-    digest = _digest(csv_text(COLUMNS, (format_row(one, task) for one in videos)), classes, task)
+    digest = _digest(_table_text(videos, task), classes, task)
     if facts.get("digest") != digest:
         logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
     times_digest = facts["times_digest"] if isinstance(facts.get("times_digest"), str) else None
@@ -154,6 +161,12 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\n").writerows([header, *rows])
     return buffer.getvalue()
+
+
+def _table_text(videos: Sequence[Video], task: Task) -> str:
+    has_segments = any(video.start is not None for video in videos)
+    rows = (format_row(video, task, has_segments=has_segments) for video in videos)
+    return csv_text(SEGMENT_COLUMNS if has_segments else COLUMNS, rows)
 
 
 def _encodable(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -205,14 +218,17 @@ def _read_rows(
     reader = csv.reader(io.StringIO(_read_text(path, directory), newline=""), strict=True)
     seen: dict[str, int] = {}
     try:
-        if tuple(next(reader, ())) != COLUMNS:
+        header = tuple(next(reader, ()))
+        if header not in (COLUMNS, SEGMENT_COLUMNS):
             raise DataError(f"{path}:1: expected the header {','.join(COLUMNS)}")
         for row in reader:
             where = f"{path}:{reader.line_num}"
+            if len(row) != len(header):
+                raise DataError(f"{where}: {len(row)} cells, expected {len(header)}")
             video = parse_row(row, classes, task, where)
-            if video.path in seen:
-                raise DataError(f"{where}: {video.path!r} is already in line {seen[video.path]}")
-            seen[video.path] = reader.line_num
+            if video.name in seen:
+                raise DataError(f"{where}: {video.name!r} is already in line {seen[video.name]}")
+            seen[video.name] = reader.line_num
             yield video
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: {error}") from error

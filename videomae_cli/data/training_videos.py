@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decode import read_video
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.resize import Frames
 from videomae_cli.errors import DataError
@@ -87,7 +87,7 @@ class TrainingVideos:
 
     def _frames(self, number: int, indices: Sequence[int]) -> Frames:
         path, video = self.path(number), self.videos[number]
-        read = partial(read_frames, path, decoder=video.decoder, channels=self.channels)
+        read = partial(read_video, path, video, channels=self.channels)
         if self._cache is None:
             return read(indices)
         if number not in self._cache:

@@ -10,7 +10,7 @@ from videomae_cli.data.decoding.frame_series import find_frames
 from videomae_cli.data.ingest.path_checks import MISSING
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.list_file import MULTI_LABEL
-from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
 
 MAX_FOLDERS = 200  # searched for the files of a list
@@ -20,7 +20,11 @@ COUNT_TOLERANCE = 0.1  # of the frames: other programs count a few more or fewer
 def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], int]:
     """Drop a test list that repeats the val list, as VideoMAE's do; also return how many rows."""
     by_split = {
-        split: {(entry.path, entry.label, entry.cells) for entry in entries if entry.split == split}
+        split: {
+            (entry.path, entry.segment, entry.label, entry.cells)
+            for entry in entries
+            if entry.split == split
+        }
         for split in ("val", "test")
     }
     if not by_split["test"] or by_split["val"] != by_split["test"]:
@@ -31,9 +35,9 @@ def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntr
 
 def check_no_duplicates(entries: Sequence[VideoEntry], root: Path) -> None:
     """Raise a DataError that names both places if a video is listed twice."""
-    seen: dict[str, VideoEntry] = {}
+    seen: dict[tuple[str, Segment | None], VideoEntry] = {}
     for entry in entries:
-        first = seen.setdefault(os.path.normpath(root / entry.path), entry)
+        first = seen.setdefault((os.path.normpath(root / entry.path), entry.segment), entry)
         if first is entry:
             continue
         where = f"{entry.where}: {entry.path!r} is listed twice, first in {first.where}"

@@ -80,7 +80,8 @@ def use_inputs(inputs: InputVideos) -> Videos:
         reason = rejected[0].reason if rejected else "no videos given"
         raise DataError(f"none of {len(rejected):,} videos can be read: {reason}")
     times = {name: seconds.tolist() for name, seconds in sorted(inputs.times.items())}
-    text = csv_text(COLUMNS, videos) + json.dumps(times)
+    # files of a command line are no segments, and their digest is older than the column
+    text = csv_text(COLUMNS, (video[:-1] for video in videos)) + json.dumps(times)
     digest = hashlib.sha256(text.encode(ENCODING, ENCODING_ERRORS)).hexdigest()
     manifest = Manifest(inputs.root, videos, None, digest, times=inputs.times)
     return Videos(manifest, rejected, inputs.arrays)
@@ -132,8 +133,8 @@ def plan_items(
             try:
                 planned = _plan_windows(manifest, number, clip, protocol, options)
             except DataError as error:
-                reason = error.message.removeprefix(f"{video.path}: ")
-                rejected.append(Rejected(video.path, video.split, f"{video.path}: {reason}"))
+                reason = error.message.removeprefix(f"{video.name}: ")
+                rejected.append(Rejected(video.name, video.split, f"{video.name}: {reason}"))
                 continue
             requests += [request for request, _ in planned]
             windows += [some for _, some in planned]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from videomae_cli.data.decode import FRAMES, read_frames
+from videomae_cli.data.decode import FRAMES, read_video
 from videomae_cli.data.manifest import Video
 from videomae_cli.errors import DataError
 
@@ -92,7 +92,7 @@ def read_facts(path: Path, video: Video) -> VideoFacts:
     starts = np.rint(np.linspace(0, last, PAIRS)).astype(int)
     indices = np.stack([starts, np.minimum(starts + 1, video.frames - 1)], axis=1)
     unique, position = np.unique(indices, return_inverse=True)
-    frames_THWC = read_frames(path, unique.tolist(), decoder=video.decoder)
+    frames_THWC = read_video(path, video, unique.tolist())
     grey_THW = np.stack([_shrink_grey(frame) for frame in frames_THWC])
     position_P2 = position.reshape(PAIRS, 2)
     thumbnails = [_shrink_rgb(frames_THWC[each]) for each in position_P2[:, 0]]
