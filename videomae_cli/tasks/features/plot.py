@@ -116,7 +116,8 @@ def project(feature_VD: NDArray[np.float32], method: Method) -> tuple[NDArray[np
     from sklearn.manifold import TSNE
 
     pca = PCA(min(50, *feature_VD.shape), svd_solver="full")
-    reduced = pca.fit_transform(feature_VD.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # equal features have no variance, and its shares are 0/0
+        reduced = pca.fit_transform(feature_VD.astype(np.float64))
     share = float(np.nan_to_num(pca.explained_variance_ratio_[:2]).sum())
     note = f"PCA: the two axes contain {share:.0%} of the variance"
     if method == "tsne":
