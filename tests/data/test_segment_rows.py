@@ -63,8 +63,12 @@ def test_wrong_segments_are_refused(tmp_path: Path, span: str, message: str) -> 
 
 def test_same_segment_twice_is_refused(tmp_path: Path) -> None:
     twice = [SEGMENT, SEGMENT._replace(label=0)]
-    write_manifest(tmp_path, root=tmp_path, videos=twice, classes=("no", "yes"), facts={})
+    with pytest.raises(DataError, match=r"'a\.mp4#30-50' is twice in the data set"):
+        write_manifest(tmp_path, root=tmp_path, videos=twice, classes=("no", "yes"), facts={})
 
+    write_manifest(tmp_path, root=tmp_path, videos=[SEGMENT], classes=("no", "yes"), facts={})
+    file = tmp_path / "manifest.csv"
+    file.write_text(file.read_text() + file.read_text().splitlines()[1] + "\n")
     with pytest.raises(DataError, match=r"'a\.mp4#30-50' is already in line 2"):
         read_manifest(tmp_path)
 

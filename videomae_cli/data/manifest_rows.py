@@ -14,7 +14,7 @@ Shapes: K classes or values.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from videomae_cli.config.model import Task
@@ -71,6 +71,15 @@ def split_name(name: str) -> tuple[str, int]:
     """
     match = SEGMENT_NAME.fullmatch(name)
     return (match["path"], int(match["start"])) if match else (name, 0)
+
+
+def check_names(videos: Iterable[Video]) -> None:
+    """Raise a DataError if two videos have the same name."""
+    seen: set[str] = set()
+    for video in videos:
+        if video.name in seen:
+            raise DataError(f"{video.name!r} is twice in the data set", "list it once")
+        seen.add(video.name)
 
 
 def format_row(video: Video, task: Task, *, has_segments: bool = False) -> tuple[object, ...]:

@@ -54,9 +54,12 @@ class TrainingVideos:
             raise DataError(
                 "no videos to train on", "check that the manifest has rows of this split"
             )
-        self.videos, self.root = tuple(videos), root
+        self.videos, self.root = videos, root
         self.sample_indices, self.seed, self.channels = sample_indices, seed, channels
-        pixels = sum(video.frames * video.height * video.width for video in videos)
+        from videomae_cli.data.manifests.video_table import read_column
+
+        sizes = [read_column(videos, name) for name in ("frames", "height", "width")]
+        pixels = int(np.prod(sizes, axis=0).sum())
         self._cache: dict[int, Frames] | None = {} if channels * pixels <= CACHE_BYTES else None
 
     def __len__(self) -> int:

@@ -75,7 +75,7 @@ class EvalViews:
         requests: Sequence[ViewRequest] | None = None,
         arrays: Mapping[int, NDArray[np.uint8]] = NO_ARRAYS,
     ) -> None:
-        self.videos, self.root, self.clip = tuple(videos), root, clip
+        self.videos, self.root, self.clip = videos, root, clip
         self.protocol, self.times, self.arrays = protocol, times, arrays
         self.requests = (
             [ViewRequest(number) for number in range(len(self.videos))]
