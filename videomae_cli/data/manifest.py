@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from videomae_cli import atomic
 from videomae_cli.config.model import Task
+from videomae_cli.data.decode import SHARD_INDEX
 from videomae_cli.data.manifest_rows import (
     COLUMNS,
     SEGMENT_COLUMNS,
@@ -129,6 +130,8 @@ def read_manifest(directory: Path) -> Manifest:
     videos, digest = _read_videos(path, directory, classes, task, facts.get("digest"))
     times_digest = facts["times_digest"] if isinstance(facts.get("times_digest"), str) else None
     root, names = Path(facts["root"]), _encodable(classes)
+    if root.name == SHARD_INDEX:  # moved with its directory
+        root = directory.absolute() / SHARD_INDEX
     return Manifest(root, videos, names, digest, directory, times_digest, NO_TIMES, task)
 
 

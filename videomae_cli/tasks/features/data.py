@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from stat import S_ISREG
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from videomae_cli.data.manifest import (
     csv_text,
     read_manifest,
 )
+from videomae_cli.data.shards.index import read_stamp
 from videomae_cli.data.short_videos import report_short_videos
 from videomae_cli.data.time_sampling import with_times
 from videomae_cli.errors import DataError
@@ -98,11 +98,9 @@ def digest_sizes(manifest: Manifest) -> str:
     for video in manifest.videos:
         path = manifest.root / video.path
         try:
-            state = path.stat()
-        except (OSError, ValueError):
+            sizes.append(0 if path.is_dir() else read_stamp(path)[0])
+        except (OSError, ValueError, DataError):
             sizes.append(0)
-        else:
-            sizes.append(state.st_size if S_ISREG(state.st_mode) else 0)
     return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
 
 

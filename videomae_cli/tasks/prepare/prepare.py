@@ -25,6 +25,7 @@ from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
+from videomae_cli.tasks.prepare import shards
 from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
@@ -74,6 +75,8 @@ def write_prepared(
     facts |= measure_pixels(entries, results, videos, report)
     times = _frame_times(entries, results)
     with writing(out):
+        if options.shards is not None:
+            root = shards.write(options.shards, out, root, videos, labels.classes, report)
         manifest = write_manifest(
             out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
         )
