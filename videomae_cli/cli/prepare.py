@@ -101,6 +101,14 @@ def prepare(
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="Time limit for one file.")
     ] = 60.0,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|URL",
+            help="Write the files into tar archives there, and read them from these.",
+            show_default="files stay where they are",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any video is rejected.")
     ] = False,
@@ -142,6 +150,7 @@ def prepare(
         decoder=decoder,
         workers=workers,
         seconds=timeout,
+        shards=shards,
         is_strict=strict,
     )
     target = out or Path("data") / source.resolve().stem
