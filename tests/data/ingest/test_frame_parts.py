@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from tests.data.make_frames import write_frame_folder
+from tests.notes import Notes
 from videomae_cli.data.ingest.frame_parts import find_frame_parts
 from videomae_cli.data.ingest.list_checks import check_no_duplicates
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
+from videomae_cli.tasks.prepare.options import PrepareOptions
+from videomae_cli.tasks.prepare.prepare import write_prepared
 
 
 def frames(start: int, end: int) -> Segment:
@@ -145,3 +148,17 @@ def test_three_numbers_after_a_video_file_are_labels(tmp_path: Path) -> None:
     path.write_text("a.mp4 0 -1 3\nb.mp4 0 -1 2\n")
     entries = scan_layout(path, detect_layout(path).name).entries
     assert [(entry.label, entry.segment) for entry in entries] == [(3, None), (2, None)]
+
+
+def test_parts_of_a_folder_become_rows_with_their_frames(tmp_path: Path) -> None:
+    write_folder(tmp_path, "a", 20)
+    (tmp_path / "train.txt").write_text("a 12 5 0\na 0 8 1\na 0 20 1\n")
+    options = PrepareOptions(decoder="pyav", workers=1, val_fraction=0)
+
+    manifest = write_prepared(tmp_path / "train.txt", tmp_path / "out", Notes(), options).manifest
+
+    assert [(v.path, v.label, v.start, v.frames) for v in manifest.videos] == [
+        ("a", 0, 12, 5),
+        ("a", 1, 0, 8),
+        ("a", 1, None, 20),
+    ]
