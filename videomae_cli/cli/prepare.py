@@ -117,15 +117,18 @@ def prepare(
     """Check every video and write a manifest for training.
 
     Every video is decoded. Accepts class folders, plain folders, folders of
-    images, CSV, TSV or JSON with named columns, and the lists of VideoMAE and
-    MMAction2. Whatever is not used is named. Videos that cannot be used are
-    written to rejected.csv, each with its reason.
+    images, CSV, TSV or JSON with named columns, the lists of VideoMAE and
+    MMAction2, and UCF101, HMDB51, Kinetics, Something-Something V2 and others
+    as they are released. Whatever is not used is named. Videos that cannot be
+    used are written to rejected.csv, each with its reason.
 
     Examples:
 
       videomae prepare ~/clips --out data/clips
 
       videomae prepare k400/lists --root /datasets/k400 --classes 400
+
+      videomae prepare ucf101 --layout ucf101-split1 --out data/ucf101
 
       videomae prepare speeds.csv --task regression --label-column speed
     """

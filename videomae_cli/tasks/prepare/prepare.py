@@ -31,6 +31,7 @@ from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, che
 from videomae_cli.tasks.prepare.output import create_directory, writing
 from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
+from videomae_cli.tasks.prepare.side_tables import write_side_tables
 from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
 
 REJECTED = "rejected.csv"
@@ -61,7 +62,10 @@ def write_prepared(
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
-    layout, entries, remarks, names = list_videos(source, root, options, report)
+    listed = list_videos(source, root, options, report)
+    layout, entries, remarks, names = listed[:4]
+    if listed.classes:
+        classes = classes or ClassNames(listed.classes, source=f"layout {layout}")
     entries = [entry._replace(split=entry.split or options.split) for entry in entries]
     labels = _read_labels(entries, names, root, classes, options)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
@@ -74,6 +78,7 @@ def write_prepared(
     facts = _facts(layout, source, videos, rejected.total(), options)
     facts |= measure_pixels(entries, results, videos, report)
     times = _frame_times(entries, results)
+    write_side_tables(out, listed.side_tables, videos, report)
     with writing(out):
         if options.shards is not None:
             root = shards.write(options.shards, out, root, videos, labels.classes, report)
