@@ -25,7 +25,7 @@ from videomae_cli.data.labels.numbering import (
 )
 from videomae_cli.data.layouts.file_search import join_some
 from videomae_cli.data.layouts.list_file import parse_integer
-from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
 
 Targets = list[tuple[float, ...]]
@@ -60,10 +60,11 @@ def read_targets(
 
 
 def merge_repeated(entries: Sequence[VideoEntry]) -> list[VideoEntry]:
-    """Join the labels of rows with the same path and split: one row per label of a video."""
-    groups: dict[tuple[str, str | None], list[VideoEntry]] = {}
+    """Join the labels of rows with the same path, segment and split: one row per label."""
+    groups: dict[tuple[str, Segment | None, str | None], list[VideoEntry]] = {}
     for entry in entries:
-        groups.setdefault((os.path.normpath(entry.path), entry.split), []).append(entry)
+        key = (os.path.normpath(entry.path), entry.segment, entry.split)
+        groups.setdefault(key, []).append(entry)
     return [one for group in groups.values() for one in _merge(group)]
 
 

@@ -8,6 +8,7 @@ from videomae_cli.data.ingest.path_repair import repair_paths
 from videomae_cli.data.labels.targets import merge_repeated
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
+from videomae_cli.data.layouts.segments.cut_files import use_cut_files
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
@@ -45,13 +46,14 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
             entries = merge_repeated(entries)
         entries, changes = repair_paths(entries, root, options.encoding)
         entries = reject_parts(entries, root)
+        entries, cut = use_cut_files(entries)
     except OSError as error:
         raise DataError(
             f"{error.filename}: {error.strerror}", "check that it can be read"
         ) from error
     if options.layout is None:
         _check_hints(source, listing, options)
-    remarks = [*listing.remarks, *changes]
+    remarks = [*listing.remarks, *changes, *cut]
     joined = len(listing.entries) - dropped - len(entries)
     if joined:
         remarks.append(f"{joined} rows are further classes of videos in other rows")
@@ -72,6 +74,7 @@ def _make_reading(root: Path, options: PrepareOptions) -> Reading:
         root,
         None if options.classes is None else Path(options.classes),
         options.task,
+        options.segment_unit,
     )
 
 
