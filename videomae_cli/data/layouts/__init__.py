@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 from videomae_cli.data.layouts import folders, lines, lists
 from videomae_cli.data.layouts.contents import describe_contents
+from videomae_cli.data.layouts.segments import registry as segments
 from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import DataError, UsageError
 
 # in the order of preference; each returns the layouts that fit, with a description of what it found
-RECOGNISERS = (lists.recognise_lists, folders.recognise_folders)
+RECOGNISERS = (segments.recognise_segments, lists.recognise_lists, folders.recognise_folders)
 # each lists the videos of a source, with paths relative to the source folder
 LAYOUTS: dict[str, Callable[[Path, str, Reading], Listing]] = {
+    **dict.fromkeys(segments.FORMATS, segments.scan_segments),
     lists.TABLE: lists.scan_lists,
     lines.START_FRAMES: lists.scan_lists,
     lines.FRAMES_LABEL: lists.scan_lists,
