@@ -201,7 +201,8 @@ def test_via_exports_of_older_versions_are_read(tmp_path: Path) -> None:
         tmp_path,
         "via.csv",
         "# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)\n"
-        "# CSV_HEADER = metadata_id,file_list,temporal_segment_start,temporal_segment_end,metadata\n"
+        "# CSV_HEADER = metadata_id,file_list,temporal_segment_start,temporal_segment_end,"
+        "metadata\n"
         '"1_x","[""a.mp4""]",1.5,2.75,"{""TEMPORAL-SEGMENTS"":""run""}"\n',
         "a.mp4",
     )

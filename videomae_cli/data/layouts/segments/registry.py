@@ -18,7 +18,7 @@ from videomae_cli.data.layouts.segments.formats import (
 )
 from videomae_cli.data.layouts.unused import find_sibling_lists
 from videomae_cli.data.layouts.video_entry import Listing, Reading
-from videomae_cli.errors import DataError, UsageError
+from videomae_cli.errors import UsageError
 
 HEAD_BYTES = 1 << 16
 
@@ -58,10 +58,7 @@ def scan_segments(source: Path, layout: str, reading: Reading) -> Listing:
         candidates = _find_candidates(source, reading)
         files = [path for path in candidates if _has_format(path, form)]
         if not files:
-            raise DataError(
-                f"{source}: no file of the format {layout}, {form.description}",
-                "give the annotation file as SOURCE",
-            )
+            return Listing([])
     annotations = form.read(files, reading)
     root = reading.root or (source if source.is_dir() else source.parent)
     entries, remarks = make_entries(annotations, root, reading)
