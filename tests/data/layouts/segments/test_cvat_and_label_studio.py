@@ -80,9 +80,7 @@ def test_cvat_segments_of_an_attribute_end_where_its_value_changes(tmp_path: Pat
     )
     source = write_source(tmp_path, "annotations.xml", content, "a.mp4")
 
-    with pytest.raises(
-        DataError, match=r"all tracks have the label 'person': .*: action"
-    ) as caught:
+    with pytest.raises(DataError, match=r"have the label 'person': .*: action\?") as caught:
         read_source(source)
     assert caught.value.hint == "choose it: --label-column 'action'"
     assert read_source(source, "action").parts == [

@@ -7,6 +7,7 @@ import pytest
 
 from tests.data.layouts.segments.examples import (
     BORIS,
+    BORIS_COLUMNS,
     BORIS_OLD,
     BORIS_TABULAR,
     ELAN,
@@ -136,7 +137,6 @@ def test_boris_pairs_the_start_and_the_stop_of_a_subject(
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (",60.1,", ",60.1;12.5,", "csv:2: the observation has several media files"),
         ("videos/mice.mp4,755", "videos/cats.mp4,755", "csv:3: the observation has several media"),
         (",0.0,30.2,60.1", ",12.5,30.2,60.1", "csv:2: the observation has a time offset, 12.5 s"),
         ("videos/mice.mp4,0,754", "NA,0,754", "csv:2: no media file"),
@@ -148,6 +148,41 @@ def test_boris_times_must_be_those_of_the_file(
     old: str, new: str, problem: str, tmp_path: Path
 ) -> None:
     source = write_source(tmp_path, "events.csv", BORIS.replace(old, new), "videos/mice.mp4")
+
+    with pytest.raises(DataError, match=problem):
+        read_source(source)
+
+
+def test_boris_times_of_media_files_in_a_queue_count_from_their_own_start(tmp_path: Path) -> None:
+    """As in an export of BORIS 9: the first file has 179.96 s, the times continue in the second."""
+    source = "player #1:clips/a.mp4;clips/b.mp4|player #2:c.mp4"
+    content = BORIS_COLUMNS.replace(",", "\t") + "".join(
+        f"day 1\t2024-05-02\t\tMedia file\t{source}\t0.0\t318.565\t179.960;359.960|9.0\t"
+        f"25.000;25.000|25.0\t\t59.625\ts\t\t\tSTATE\t{times}\t25.725\t{media}\t" + "\t" * 5 + "\n"
+        for times, media in (("1.800\t8.125", "clips/a.mp4"), ("227.765\t253.490", "clips/b.mp4"))
+    )
+    path = write_source(tmp_path, "events.tsv", content, "clips/a.mp4", "clips/b.mp4")
+
+    assert read_source(path).parts == [
+        Part("clips/a.mp4", "s", (1.8, 8.125, "seconds")),
+        Part("clips/b.mp4", "s", (47.805, 73.53, "seconds")),
+    ]
+    write_text(path, content.replace("8.125", "188.125"))
+    with pytest.raises(DataError, match=r"events\.tsv:2: 's' ends after its media file"):
+        read_source(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("Player #1\tmice.mp4", "Player #1\tmice.mp4\nPlayer #1\tb.mp4", "several media files"),
+        ("Time offset (s)\t0.0", "Time offset (s)\t2.5", "a time offset, 2.5 s"),
+    ],
+)
+def test_the_head_of_an_older_export_of_boris_is_checked(
+    old: str, new: str, problem: str, tmp_path: Path
+) -> None:
+    source = write_source(tmp_path, "events.tsv", BORIS_OLD.replace(old, new), "mice.mp4")
 
     with pytest.raises(DataError, match=problem):
         read_source(source)
