@@ -185,3 +185,23 @@ def test_values_of_a_segment_can_be_predicted(tmp_path: Path) -> None:
     assert read_source(source, task="regression").parts[0] == Part(
         "a.mp4", ("run",), (0.5, 3.25, "seconds")
     )
+
+
+def test_files_of_a_folder_are_found_in_it_and_some_further_below(tmp_path: Path) -> None:
+    write_source(tmp_path / "deep/er", "a.eaf", examples.ELAN, "clip one.mp4")
+    write_text(tmp_path / "deep/via.json", examples.VIA)
+    assert read_source(tmp_path, "gesture").layout == "elan"
+
+    write_source(tmp_path / "task", "annotations.xml", examples.CVAT, "a.mp4")
+    write_text(tmp_path / "task/other.xml", examples.CVAT)
+    assert len(read_source(tmp_path).parts) == 3
+
+
+def test_other_xml_and_json_are_no_annotations_of_segments(tmp_path: Path) -> None:
+    write_files(tmp_path, "run/a.mp4", "run/b.mp4", "sit/c.mp4", "sit/d.mp4")
+    images = examples.CVAT.replace("interpolation", "annotation").replace("source", "origin")
+    write_text(tmp_path / "images.xml", images)
+    write_text(tmp_path / "voc.xml", "<annotation><object><name>x</name></object></annotation>")
+    write_text(tmp_path / "coco.json", '{"images": [], "annotations": [{"segmentation": []}]}')
+
+    assert read_source(tmp_path).layout == "class-folders"

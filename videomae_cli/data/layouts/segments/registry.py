@@ -21,6 +21,7 @@ from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import UsageError
 
 HEAD_BYTES = 1 << 16
+CVAT_NAME = "annotations.xml"
 
 
 # in the order of preference
@@ -71,7 +72,10 @@ def scan_segments(source: Path, layout: str, reading: Reading) -> Listing:
 
 
 def _find_candidates(source: Path, reading: Reading) -> list[Path]:
-    """Return the files that may be annotations: of a folder, those in it, and XML further below."""
+    """Return the files that may be annotations; of a folder, those in it, and some further below.
+
+    These are files of ELAN, which are beside their videos, and of CVAT, which have one name.
+    """
     if source.is_file():
         return [source]
     suffixes = {suffix for form in FORMATS.values() for suffix in form.suffixes}
@@ -79,7 +83,7 @@ def _find_candidates(source: Path, reading: Reading) -> list[Path]:
         source / path
         for path in find_files(source).others
         if path.suffix.lower() in suffixes
-        and (len(path.parts) == 1 or path.suffix.lower() in (".eaf", ".xml"))
+        and (len(path.parts) == 1 or path.suffix.lower() == ".eaf" or path.name == CVAT_NAME)
         and not reading.is_classes(source / path)
     ]
 
