@@ -20,7 +20,11 @@ COUNT_TOLERANCE = 0.1  # of the frames: other programs count a few more or fewer
 def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], int]:
     """Drop a test list that repeats the val list, as VideoMAE's do; also return how many rows."""
     by_split = {
-        split: {(entry.path, entry.label, entry.cells) for entry in entries if entry.split == split}
+        split: {
+            (entry.path, entry.label, entry.cells, entry.segment)
+            for entry in entries
+            if entry.split == split
+        }
         for split in ("val", "test")
     }
     if not by_split["test"] or by_split["val"] != by_split["test"]:

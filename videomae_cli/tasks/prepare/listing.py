@@ -9,6 +9,7 @@ from videomae_cli.data.labels.targets import merge_repeated
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
 from videomae_cli.data.layouts.segments.cut_files import use_cut_files
+from videomae_cli.data.layouts.segments.time_columns import check_unit
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
@@ -41,6 +42,7 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
             layout = detected.name
             report.say(str(detected))
         listing = scan_layout(source, layout, reading)
+        check_unit(source, layout, listing.entries, options.segment_unit)
         entries, dropped = drop_copied_test_list(listing.entries)
         if options.task == "multi-label":
             entries = merge_repeated(entries)

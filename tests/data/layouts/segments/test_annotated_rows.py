@@ -154,7 +154,7 @@ def test_repeated_rows_are_used_once_and_others_are_kept(tmp_path: Path) -> None
         ("sit", 1),
         ("run", 2),
     ]
-    assert remarks == ["1 rows repeat others and are used once"]
+    assert remarks == ["rows that repeat others are used once (1)"]
 
 
 def test_a_split_of_some_rows_only_is_refused(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_label_studio_asks_for_the_control(tmp_path: Path) -> None:
         read_source(source)
     parts, remarks = read_source(source, "objects")[1:]
     assert parts == [Part("a.mp4", "Moving", (2, 5, "frames"))]
-    assert "1 results that are no segments are not used" in remarks
+    assert "results that are no segments are not used (1)" in remarks
 
 
 def test_label_studio_annotations_of_several_people_are_refused(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_charades_has_a_segment_for_each_action(tmp_path: Path) -> None:
         Part("v/46GP8.mp4", "c092", (11.9, 21.2, "seconds"), "train"),
         Part("v/46GP8.mp4", "c147", (0, 12.6, "seconds"), "train"),
     ]
-    assert "1 videos without actions are not used" in remarks
+    assert "videos without actions are not used (1)" in remarks
     assert any("--task multi-label" in remark for remark in remarks)
 
     write_text(tmp_path / "Charades_v1_classes.txt", "c092 Watching a book\nc147 Eating, slowly\n")
@@ -122,8 +122,8 @@ def test_activitynet_has_segments_in_the_splits_of_the_file(tmp_path: Path) -> N
         Part("v_--1DO2V4K74.mp4", "Long jump", (1.5, 20, "seconds"), "train"),
         Part("val/abc.mkv", "Long jump", (0.5, 8.25, "seconds"), "val"),
     ]
-    assert "1 videos without annotations are not used" in remarks
-    assert any("1 of 3 videos are not annotated" in remark for remark in remarks)
+    assert "videos without annotations are not used (1)" in remarks
+    assert any("not annotated are not used (1 of 3): val/other.mp4" in remark for remark in remarks)
 
 
 def test_activitynet_without_a_database_is_read(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_wrong_times_of_a_published_set_are_left_out_and_named(tmp_path: Path) -
 
     assert [part.label for part in parts] == ["Powerbocking", "Long jump"]
     assert any(
-        "1 of 3 segments are not used" in remark
+        "segments with wrong times are not used (1 of 3)" in remark
         and "--1DO2V4K74, annotation 1: the part starts at 20 and ends before, at 1.5" in remark
         for remark in remarks
     )

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.data.layouts.sources import write_text
+from videomae_cli.data.ingest.list_checks import drop_copied_test_list
 from videomae_cli.data.ingest.path_repair import repair_paths
 from videomae_cli.data.labels.targets import merge_repeated
 from videomae_cli.data.layouts import scan_layout
 from videomae_cli.data.layouts.segments.cut_files import use_cut_files
+from videomae_cli.data.layouts.segments.time_columns import check_unit
 from videomae_cli.data.layouts.video_entry import Listing, Reading, Segment, VideoEntry
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, UsageError
 
 
 def scan(path: Path, content: str, unit: str | None = None, name: str = "t.csv") -> Listing:
@@ -171,3 +173,24 @@ def test_labels_are_joined_for_one_segment_only(tmp_path: Path) -> None:
         (("run", "sit"), 1),
         (("sit",), 2),
     ]
+
+
+def test_a_unit_is_for_tables_with_times(tmp_path: Path) -> None:
+    listing = scan(tmp_path, "path,start,end,label\na.mp4,1,2,run\n", "frames")
+
+    check_unit(tmp_path, "table", listing.entries, "frames")
+    check_unit(tmp_path, "videos", [], None)
+    with pytest.raises(UsageError, match="--segment-unit frames, but elan has its own"):
+        check_unit(tmp_path, "elan", listing.entries, "frames")
+    whole = scan(tmp_path, "path,label\na.mp4,run\n", "frames")
+    with pytest.raises(UsageError, match="but no columns give a start and an end"):
+        check_unit(tmp_path, "table", whole.entries, "frames")
+
+
+def test_other_segments_of_the_same_videos_are_no_copy_of_the_val_list() -> None:
+    def row(split: str, start: float) -> VideoEntry:
+        segment = Segment(start, 9, "seconds")
+        return VideoEntry("a.mp4", "run", split, Path("t.csv"), 2, segment=segment)
+
+    assert len(drop_copied_test_list([row("val", 1), row("test", 2)])[0]) == 2
+    assert len(drop_copied_test_list([row("val", 1), row("test", 1)])[0]) == 1

@@ -30,7 +30,7 @@ def test_elan_has_the_annotations_of_a_tier(tmp_path: Path) -> None:
         Part(CLIP, "wave & point", (0.5, 1.75, "seconds")),
         Part(CLIP, "nod", (1.75, 4, "seconds")),
     ]
-    assert "1 annotations without a text are not used" in remarks
+    assert "annotations without a text are not used (1)" in remarks
     assert "tiers that are not used: hand" in remarks
 
 
@@ -89,7 +89,7 @@ def test_elan_files_of_a_folder_are_read_together(tmp_path: Path) -> None:
             Part(f"p2/{CLIP}", "left", (1.75, 4, "seconds")),
         ],
     )
-    assert "1 files without the tier hand are not used" in remarks
+    assert "files without the tier hand are not used (1)" in remarks
 
 
 def test_elan_without_a_video_is_refused(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_boris_has_state_events(tmp_path: Path) -> None:
         Part("videos/mice.mp4", "Tear", (0, 30.199, "seconds")),
         Part("videos/mice.mp4", "Locomotion", (30.2, 32.4, "seconds")),
     ]
-    assert "1 point events have no duration, and are not used" in remarks
+    assert "point events, which have no duration, are not used (1)" in remarks
     assert [part.label for part in read_source(source, "Behavioral category").parts] == [
         "feeding",
         "moving",
@@ -213,7 +213,7 @@ def test_via_projects_have_segments_with_an_attribute(tmp_path: Path) -> None:
         Part("a.mp4", "jump", (3, 4.5, "seconds")),
         Part("web/b.mp4", "run", (1.5, 2, "seconds")),
     ]
-    assert "1 annotations of single frames or whole files are not used" in remarks
+    assert "annotations of single frames or whole files are not used (1)" in remarks
 
 
 def test_via_exports_as_csv_are_read(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_via_asks_for_the_attribute_and_for_several_labels(tmp_path: Path) -> No
         read_source(source, "tools")
     parts, remarks = read_source(source, "tools", task="multi-label")[1:]
     assert parts == [Part("a.mp4", ("['saw', 'axe']",), (0.5, 3.25, "seconds"))]
-    assert "2 segments without the attribute tools are not used" in remarks
+    assert "segments without the attribute tools are not used (2)" in remarks
 
 
 def test_annotations_are_preferred_to_folders_and_the_alternatives_are_named(

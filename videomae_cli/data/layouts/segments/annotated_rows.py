@@ -100,14 +100,14 @@ def make_entries(
     unlisted = sorted({*places.videos} - {*known.values()})
     if unlisted and len(unlisted) < len(places.videos):
         remarks.append(
-            f"{len(unlisted)} of {len(places.videos)} videos are not annotated, and are not used: "
-            f"{join_some(unlisted)}"
+            f"videos that are not annotated are not used ({len(unlisted):,} of "
+            f"{len(places.videos):,}): {join_some(unlisted)}"
         )
     entries = [_make_entry(row, path, reading) for row, path in placed]
     first: dict[tuple[object, ...], VideoEntry] = {}
     unique = [entry for entry in entries if first.setdefault(_key(entry), entry) is entry]
     if len(unique) < len(entries):
-        remarks.append(f"{len(entries) - len(unique)} rows repeat others and are used once")
+        remarks.append(f"rows that repeat others are used once ({len(entries) - len(unique):,})")
     return unique, remarks
 
 
@@ -149,11 +149,11 @@ def _drop_wrong_times(
         (row, problem) for (row, _), problem in zip(placed, problems, strict=True) if problem
     )
     return right, [
-        f"{len(placed) - len(right)} of {len(placed)} segments are not used, because their times "
-        f"are wrong ({row.where}: {problem})"
+        f"segments with wrong times are not used ({len(placed) - len(right):,} of "
+        f"{len(placed):,}), such as {row.where}: {problem}"
     ]
 
 
 def count_problems(counts: Counter[str]) -> list[str]:
-    """Return a sentence for each reason for which something in the annotations is not used."""
-    return [f"{count:,} {reason}" for reason, count in counts.items() if count]
+    """Return a sentence with its number for all in the annotations that is not used."""
+    return [f"{reason} ({count:,})" for reason, count in counts.items() if count]

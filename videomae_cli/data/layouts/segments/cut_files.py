@@ -36,6 +36,6 @@ def use_cut_files(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntry], list
 def _is_cut(entry: VideoEntry) -> bool:
     """Return whether the name of a file ends with the start and the end of its segment."""
     match = _TIMES.fullmatch(PurePosixPath(entry.path.replace("\\", "/")).stem)
-    if match is None or entry.segment is None:
+    if match is None or entry.segment is None or entry.segment.unit != "seconds":
         return False
     return (float(match[1]), float(match[2])) == (entry.segment.start, entry.segment.end)

@@ -26,8 +26,8 @@ from videomae_cli.data.layouts.segments.times import (
     make_segment,
     parse_time,
 )
-from videomae_cli.data.layouts.video_entry import Segment
-from videomae_cli.errors import DataError
+from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
+from videomae_cli.errors import DataError, UsageError
 
 _STARTS = {"start": "start", "begin": "start", "onset": "start", "from": "start"}
 _ENDS = {"end": "end", "stop": "end", "offset": "end", "to": "end"}
@@ -109,6 +109,17 @@ def find_segment_columns(
         found,
         f"{path.name}: each row is a part of a file: {', '.join(names)} in {found}{counted}; the "
         "end is not part of it",
+    )
+
+
+def check_unit(source: Path, layout: str, entries: Sequence[VideoEntry], unit: str | None) -> None:
+    """Raise a UsageError if the user gives a unit, and no columns of a table have it."""
+    if unit is None or (layout == "table" and any(entry.segment for entry in entries)):
+        return
+    raise UsageError(
+        f"{source}: --segment-unit {unit}, but "
+        + ("no columns give a start and an end" if layout == "table" else f"{layout} has its own"),
+        "omit --segment-unit",
     )
 
 

@@ -41,7 +41,7 @@ def read(paths: Sequence[Path], reading: Reading) -> Annotations:
             empty += not found
             rows += found
     remarks = ["each row is an annotated segment, in seconds"]
-    remarks += [f"{empty} videos without annotations are not used"] * bool(empty)
+    remarks += [f"videos without annotations are not used ({empty:,})"] * bool(empty)
     return Annotations(rows, remarks, is_published=True)
 
 

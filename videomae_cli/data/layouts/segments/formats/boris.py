@@ -42,7 +42,7 @@ _HEAD = re.compile(rb'^"?Time"?[,\t;]"?Media file', re.MULTILINE)
 PLAYER = "Player #1"
 PAIR = "repair the observation in BORIS (Observations > Check state events)"
 TOLERANCE = 0.1  # seconds after the end of a media file, whose length is rounded
-POINTS = "point events have no duration, and are not used"
+POINTS = "point events, which have no duration, are not used"
 
 
 class _Event(NamedTuple):

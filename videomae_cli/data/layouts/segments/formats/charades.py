@@ -54,7 +54,7 @@ def read(paths: Sequence[Path], reading: Reading) -> Annotations:
             "each row is one action, a part of a video; for whole videos with all their classes: "
             "--task multi-label"
         ]
-        remarks += [f"{empty} videos without actions are not used"] * bool(empty)
+        remarks += [f"videos without actions are not used ({empty:,})"] * bool(empty)
     return Annotations(rows, remarks, is_published=True)
 
 

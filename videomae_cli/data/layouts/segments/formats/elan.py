@@ -96,7 +96,7 @@ def _read_document(path: Path, counts: Counter[str]) -> _Document:
             f"{path}: no video in MEDIA_DESCRIPTOR",
             "link the video in ELAN (Edit > Linked Files), and save the file",
         )
-    counts["files have several videos, of which the first is used"] += len(media) > 1
+    counts["of files with several videos, the first is used"] += len(media) > 1
     urls = (media[0].get("RELATIVE_MEDIA_URL"), media[0].get("MEDIA_URL"))
     return _Document(
         path,
