@@ -39,6 +39,7 @@ FILES: dict[str, tuple[dict[str, str], str, int]] = {
         "activitynet",
         3,
     ),
+    "HACS Clips": ({"hacs/HACS_clips_v1.1.csv": examples.HACS_CLIPS}, "hacs-clips", 3),
     "CVAT, tracks": ({"tracks.xml": examples.CVAT}, "cvat", 3),
     "CVAT, tags": ({"tags.xml": tags((0, "run"), (1, "run"), (2, "sit"))}, "cvat", 2),
     "Label Studio": ({"label_studio.json": examples.LABEL_STUDIO}, "label-studio", 2),
@@ -73,7 +74,7 @@ def test_a_command_reads_its_files(
         write_text(tmp_path / name, content)
     (tmp_path / "clips").mkdir()
     monkeypatch.chdir(tmp_path)
-    for folder in ("epic/videos", "anet/videos"):
+    for folder in ("epic/videos", "anet/videos", "hacs/videos"):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
 
     options = PREPARE.make_context("prepare", shlex.split(ROWS[title])).params

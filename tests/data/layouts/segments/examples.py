@@ -38,6 +38,13 @@ ACTIVITYNET = json.dumps(
         },
     }
 )
+HACS_CLIPS = (
+    "classname,youtube_id,subset,start,end,label\n"
+    "Archery,a2X2hz1G6i8,training,15.5,17.5,1\n"
+    "Archery,NUdji_CqvcY,training,77.5,79.5,-1\n"
+    "Surfing,a2X2hz1G6i8,training,20.0,22.0,1\n"
+    "Surfing,NUdji_CqvcY,validation,3.0,5.0,1\n"
+)
 ELAN = """<?xml version="1.0" encoding="UTF-8"?>
 <ANNOTATION_DOCUMENT AUTHOR="" DATE="2024-05-02T10:00:00+01:00" FORMAT="3.0" VERSION="3.0"
     xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"

@@ -21,6 +21,7 @@ EXAMPLES = {
     "epic-kitchens": (examples.EPIC, ".csv", "verb_class"),
     "charades": (examples.CHARADES, ".csv", None),
     "activitynet": (examples.ACTIVITYNET, ".json", None),
+    "hacs-clips": (examples.HACS_CLIPS, ".csv", None),
     "boris": (examples.BORIS, ".csv", None),
     "via": (examples.VIA, ".json", None),
     "label-studio": (examples.LABEL_STUDIO, ".json", None),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.layouts.segments.examples import ACTIVITYNET, CHARADES, EPIC
+from tests.data.layouts.segments.examples import ACTIVITYNET, CHARADES, EPIC, HACS_CLIPS
 from tests.data.layouts.segments.read import Part, read_source, write_source
 from tests.data.layouts.sources import write_files, write_text
 from videomae_cli.data.layouts import scan_layout
@@ -124,6 +124,21 @@ def test_activitynet_has_segments_in_the_splits_of_the_file(tmp_path: Path) -> N
     ]
     assert "videos without annotations are not used (1)" in remarks
     assert any("not annotated are not used (1 of 3): val/other.mp4" in remark for remark in remarks)
+
+
+def test_hacs_clips_have_only_the_clips_that_show_their_class(tmp_path: Path) -> None:
+    files = ("Archery/v_a2X2hz1G6i8.mp4", "NUdji_CqvcY.mp4")
+    source = write_source(tmp_path, "HACS_clips_v1.1.csv", HACS_CLIPS, *files)
+
+    layout, parts, remarks = read_source(source)
+
+    assert layout == "hacs-clips"
+    assert parts == [
+        Part(files[0], "Archery", (15.5, 17.5, "seconds"), "train"),
+        Part(files[0], "Surfing", (20, 22, "seconds"), "train"),
+        Part(files[1], "Surfing", (3, 5, "seconds"), "val"),
+    ]
+    assert any("do not show their class" in remark and "(1)" in remark for remark in remarks)
 
 
 def test_activitynet_without_a_database_is_read(tmp_path: Path) -> None:

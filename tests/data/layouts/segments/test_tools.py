@@ -59,10 +59,10 @@ def test_elan_adds_the_origin_of_the_media(tmp_path: Path) -> None:
     content = ELAN.replace('MIME_TYPE="video/mp4"', 'MIME_TYPE="video/mp4" TIME_ORIGIN="2500"')
     source = write_source(tmp_path, "day1.eaf", content, CLIP)
 
-    assert [part.segment for part in read_source(source, "gesture").parts] == [
-        (3, 4.25, "seconds"),
-        (4.25, 6.5, "seconds"),
-    ]
+    parts, remarks = read_source(source, "gesture")[1:]
+
+    assert [part.segment for part in parts] == [(3, 4.25, "seconds"), (4.25, 6.5, "seconds")]
+    assert "the offset of the video (TIME_ORIGIN) is added to the times (1)" in remarks
 
 
 def test_elan_annotations_without_a_time_are_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from videomae_cli.data.layouts.segments.formats import (
     cvat,
     elan,
     epic_kitchens,
+    hacs_clips,
     label_studio,
     via,
 )
@@ -29,6 +30,7 @@ FORMATS: dict[str, Format] = {
     "epic-kitchens": epic_kitchens.FORMAT,
     "charades": charades.FORMAT,
     "activitynet": activitynet.FORMAT,
+    "hacs-clips": hacs_clips.FORMAT,
     "boris": boris.FORMAT,
     "via": via.FORMAT,
     "label-studio": label_studio.FORMAT,

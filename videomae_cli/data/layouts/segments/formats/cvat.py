@@ -40,7 +40,7 @@ class _Task(NamedTuple):
     """The last frame of the task."""
 
 
-class _Sight(NamedTuple):
+class _Mark(NamedTuple):
     """A label on a frame: a tag, or the shape of a track."""
 
     frame: int
@@ -51,12 +51,12 @@ class _Sight(NamedTuple):
 
 
 class _Object(NamedTuple):
-    """A track, or all tags of a task; its sights are in the order of their frames."""
+    """A track, or all tags of a task; its marks are in the order of their frames."""
 
     path: Path
     kind: str
     task: _Task
-    sights: Sequence[_Sight]
+    marks: Sequence[_Mark]
 
 
 def recognise(data: bytes) -> bool:
@@ -70,7 +70,7 @@ def read(paths: Sequence[Path], reading: Reading) -> Annotations:
     objects = [one for path in paths for one in _read_objects(path)]
     kinds = dict.fromkeys(one.kind for one in objects)
     attributes = dict.fromkeys(
-        name for one in objects for sight in one.sights for name in sight.attributes
+        name for one in objects for mark in one.marks for name in mark.attributes
     )
     source = paths[0].parent if len(paths) > 1 else paths[0]
     chosen = reading.label_column
@@ -90,7 +90,7 @@ def _check_labels(
     source: Path, kind: str, objects: Sequence[_Object], attributes: Sequence[str]
 ) -> None:
     """Raise a DataError if all labels are equal, so that an attribute is probably the class."""
-    labels = {sight.label for one in objects if one.kind == kind for sight in one.sights}
+    labels = {mark.label for one in objects if one.kind == kind for mark in one.marks}
     if len(labels) == 1 and attributes:
         raise DataError(
             f"{source}: all {kind} have the label {next(iter(labels))!r}: is the class an "
@@ -103,38 +103,38 @@ def _make_rows(one: _Object, chosen: str) -> Iterator[Row]:
     """Yield a row for each stretch of frames; none if the object does not have the label."""
     if chosen in (TRACKS, TAGS) and one.kind != chosen:
         return
-    by_value: dict[str, list[_Sight]] = defaultdict(list)
-    for sight in one.sights:
-        value = sight.label if chosen in (TRACKS, TAGS) else sight.attributes.get(chosen, "")
-        sight = sight._replace(label=value if sight.is_visible else "")
-        by_value[value if one.kind == TAGS else ""].append(sight)
-    for sights in by_value.values():
-        yield from _find_stretches(one, sights)
+    by_value: dict[str, list[_Mark]] = defaultdict(list)
+    for mark in one.marks:
+        value = mark.label if chosen in (TRACKS, TAGS) else mark.attributes.get(chosen, "")
+        mark = mark._replace(label=value if mark.is_visible else "")
+        by_value[value if one.kind == TAGS else ""].append(mark)
+    for marks in by_value.values():
+        yield from _find_stretches(one, marks)
 
 
-def _find_stretches(one: _Object, sights: Sequence[_Sight]) -> Iterator[Row]:
-    """Yield a row for each stretch of sights with the same label; "" is no label."""
-    start: _Sight | None = None
+def _find_stretches(one: _Object, marks: Sequence[_Mark]) -> Iterator[Row]:
+    """Yield a row for each stretch of marks with the same label; "" is no label."""
+    start: _Mark | None = None
     end = 0
-    for sight in sights:
-        is_next = one.kind == TRACKS or sight.frame <= end
-        if start is not None and (sight.label != start.label or not is_next):
-            yield _make_row(one, start, sight.frame if is_next else end)
+    for mark in marks:
+        is_next = one.kind == TRACKS or mark.frame <= end
+        if start is not None and (mark.label != start.label or not is_next):
+            yield _make_row(one, start, mark.frame if is_next else end)
             start = None
-        if sight.label and start is None:
-            start = sight
-        end = _find_end(one.task, sight)
+        if mark.label and start is None:
+            start = mark
+        end = _find_end(one.task, mark)
     if start is not None:
         yield _make_row(one, start, end)
 
 
-def _find_end(task: _Task, sight: _Sight) -> int:
-    """Return the first frame after those that a sight stands for if no other follows."""
-    end = sight.frame + task.step
-    return end if task.stop is None else max(min(end, task.stop + 1), sight.frame + 1)
+def _find_end(task: _Task, mark: _Mark) -> int:
+    """Return the first frame after those that a mark stands for if no other follows."""
+    end = mark.frame + task.step
+    return end if task.stop is None else max(min(end, task.stop + 1), mark.frame + 1)
 
 
-def _make_row(one: _Object, start: _Sight, end: int) -> Row:
+def _make_row(one: _Object, start: _Mark, end: int) -> Row:
     names = (one.task.video,)
     return Row(one.path, start.line, names, start.label, (start.frame, end), "frames")
 
@@ -144,33 +144,33 @@ def _read_objects(path: Path) -> list[_Object]:
     tasks = _read_tasks(path, root)
     objects = []
     for track in root.find_all("track"):
-        sights = [
-            _read_sight(path, shape, track.get("label"), shape.get("frame"))
+        marks = [
+            _read_mark(path, shape, track.get("label"), shape.get("frame"))
             for shape in track.children
             if "frame" in shape.attributes
         ]
-        sights.sort(key=lambda sight: sight.frame)
-        objects.append(_Object(path, TRACKS, _find_task(path, track, tasks), sights))
-    tags: dict[_Task, list[_Sight]] = defaultdict(list)
+        marks.sort(key=lambda mark: mark.frame)
+        objects.append(_Object(path, TRACKS, _find_task(path, track, tasks), marks))
+    tags: dict[_Task, list[_Mark]] = defaultdict(list)
     for image in root.find_all("image"):
         for tag in image.children:
             if tag.tag == "tag":
-                sight = _read_sight(path, tag, tag.get("label"), image.get("id"))
-                tags[_find_task(path, image, tasks)].append(sight)
-    for task, sights in tags.items():
-        sights.sort(key=lambda sight: sight.frame)
-        objects.append(_Object(path, TAGS, task, sights))
+                mark = _read_mark(path, tag, tag.get("label"), image.get("id"))
+                tags[_find_task(path, image, tasks)].append(mark)
+    for task, marks in tags.items():
+        marks.sort(key=lambda mark: mark.frame)
+        objects.append(_Object(path, TAGS, task, marks))
     return objects
 
 
-def _read_sight(path: Path, element: Element, label: str, frame: str) -> _Sight:
+def _read_mark(path: Path, element: Element, label: str, frame: str) -> _Mark:
     if not frame.isdecimal():
         raise DataError(f"{path}:{element.line}: no frame number", "export it again")
     attributes = {
         child.get("name"): child.text for child in element.children if child.tag == "attribute"
     }
     is_visible = element.get("outside", "0") != "1"
-    return _Sight(int(frame), label, attributes, element.line, is_visible)
+    return _Mark(int(frame), label, attributes, element.line, is_visible)
 
 
 def _read_tasks(path: Path, root: Element) -> dict[str, _Task]:

@@ -97,11 +97,13 @@ def _read_document(path: Path, counts: Counter[str]) -> _Document:
             "link the video in ELAN (Edit > Linked Files), and save the file",
         )
     counts["of files with several videos, the first is used"] += len(media) > 1
+    origin = parse_time(f"{path}:{media[0].line}", media[0].get("TIME_ORIGIN", "0"))
+    counts["the offset of the video (TIME_ORIGIN) is added to the times"] += origin != 0
     urls = (media[0].get("RELATIVE_MEDIA_URL"), media[0].get("MEDIA_URL"))
     return _Document(
         path,
         tuple(url for url in urls if url),
-        parse_time(f"{path}:{media[0].line}", media[0].get("TIME_ORIGIN", "0")),
+        origin,
         {
             slot.get("TIME_SLOT_ID"): parse_time(f"{path}:{slot.line}", slot.get("TIME_VALUE"))
             for slot in root.find_all("TIME_SLOT")
