@@ -74,6 +74,12 @@ def prepare(
         str | None,
         typer.Option(metavar="NAME", help="Column of the splits.", show_default="by its name"),
     ] = None,
+    segment_unit: Annotated[
+        Literal["seconds", "frames", "milliseconds"] | None,
+        typer.Option(
+            help="Unit of the start and the end of parts of videos.", show_default="detected"
+        ),
+    ] = None,
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -144,6 +150,7 @@ def prepare(
         label_column=label_column,
         path_column=path_column,
         split_column=split_column,
+        segment_unit=segment_unit,
         encoding=encoding,
         val_fraction=val_fraction,
         seed=seed,

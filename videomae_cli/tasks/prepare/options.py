@@ -6,6 +6,7 @@ from typing import NamedTuple, get_args
 from videomae_cli.config.model import Task
 from videomae_cli.data.decode import FILE_DECODERS
 from videomae_cli.data.ingest.probe import AUTO
+from videomae_cli.data.layouts.segments.times import UNITS
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
 from videomae_cli.errors import DataError, UsageError
 
@@ -26,6 +27,8 @@ class PrepareOptions(NamedTuple):
     """Names of columns of a table; None: known by their names."""
     path_column: str | None = None
     split_column: str | None = None
+    segment_unit: str | None = None
+    """Of the columns with start and end: seconds, frames or milliseconds; None: detected."""
     encoding: str | None = None
     """Of lists and of the file with class names; None: detected."""
     val_fraction: float | None = None
@@ -52,11 +55,14 @@ def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
     """Check the options, and that `out` can become the prepared directory of `source`."""
     if options.val_fraction is not None and not 0 <= options.val_fraction < 1:
         raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
-    if options.task not in get_args(Task):
-        raise UsageError(f"no task {options.task!r}", f"one of: {', '.join(get_args(Task))}")
-    decoders = (AUTO, *FILE_DECODERS)
-    if options.decoder not in decoders:
-        raise UsageError(f"no decoder {options.decoder!r}", f"one of: {', '.join(decoders)}")
+    choices: dict[str, tuple[str | None, tuple[str, ...]]] = {
+        "task": (options.task, get_args(Task)),
+        "unit of segments": (options.segment_unit or UNITS[0], UNITS),
+        "decoder": (options.decoder, (AUTO, *FILE_DECODERS)),
+    }
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise UsageError(f"no {name} {value!r}", f"one of: {', '.join(allowed)}")
     if (source / DATASET).exists():
         raise DataError(
             f"{source} is a prepared data set already",
