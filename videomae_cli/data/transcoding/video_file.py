@@ -50,7 +50,7 @@ def write(
     moov_size = str(INDEX_BYTES + INDEX_BYTES_PER_FRAME * count)
     options = {"moov_size": moov_size, "fflags": "+bitexact"}
     unit = MICROSECOND if timing.times else 1 / _find_rate(timing.fps)
-    reformatter, stream = AccurateReformatter(), None
+    reformatter, stream, last = AccurateReformatter(), None, -1
     with av.open(file, "w", format="mp4", options=options) as container:
         container.metadata["comment"] = MARK
         for number, frame_HWC in enumerate(frames):
@@ -65,7 +65,8 @@ def write(
                 dst_color_range=ColorRange.MPEG,
             )
             frame.time_base = unit
-            frame.pts = round(timing.times[number] / unit) if timing.times else number
+            shown = round(timing.times[number] / unit) if timing.times else number
+            frame.pts = last = max(shown, last + 1)
             container.mux(stream.encode(frame))
         if stream is not None:
             container.mux(stream.encode(None))
