@@ -33,7 +33,7 @@ def find_frame_size(width: int, height: int, aspect: Fraction, short_side: int) 
     if not Fraction(1, MAX_ASPECT) <= aspect <= MAX_ASPECT:
         raise DataError(f"pixels of {aspect.numerator}:{aspect.denominator} are not plausible")
     shown = width * aspect, Fraction(height)
-    scale = min(Fraction(1), short_side / min(shown))
+    scale = min(Fraction(1), short_side // 2 * 2 / min(shown))
     out_width, out_height = (
         max(2, int(side) // 2 * 2) if scale == 1 else max(2, round(side * scale / 2) * 2)
         for side in shown

@@ -11,7 +11,9 @@ Shapes: T frames, N frames of the file, H height, W width, C channels (1 or 3), 
 
 import os
 import struct
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -65,11 +67,10 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     Raises:
         DataError: The file is damaged, too short, or was not written here.
     """
-    import torch
-    from torchvision.io import decode_jpeg
-
     frames: NDArray[np.uint8] | None = None
-    with path.open("rb", buffering=0) as file:
+    decode = _find_decoder()
+    with path.open("rb", buffering=0) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torchvision 0.29 gives one
         index = _read_index(path, file)
         if indices[-1] >= len(index.checksums):
             raise past_end_error(path, indices[-1], len(index.checksums))
@@ -79,13 +80,38 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
             content = bytearray(file.read(end - start))
             if crc32(content) != index.checksums[number]:
                 raise damage_error(path, f"frame {number} is damaged: its checksum is wrong")
-            image_CHW = decode_jpeg(torch.frombuffer(content, dtype=torch.uint8))
-            frame_HWC = image_CHW.permute(1, 2, 0).numpy()
+            frame_HWC = decode(content)
             if frames is None:
                 frames = np.empty((len(indices), *frame_HWC.shape), np.uint8)
             frames[place] = frame_HWC
     assert frames is not None, "indices are not empty"
     return frames
+
+
+@lru_cache
+def _find_decoder() -> Callable[[bytearray], NDArray[np.uint8]]:
+    """Return torchvision's decoder, or Pillow's, which takes longer, where there is none.
+
+    Both give the same pixels. torchvision 0.29 announces that it will lose its own.
+    """
+    try:
+        import torch
+        from torchvision.io import decode_jpeg
+    except ImportError:
+        return decode_with_pillow
+
+    def decode_with_torchvision(content: bytearray) -> NDArray[np.uint8]:
+        image_CHW = decode_jpeg(torch.frombuffer(content, dtype=torch.uint8))
+        frame_HWC: NDArray[np.uint8] = image_CHW.permute(1, 2, 0).numpy()
+        return frame_HWC
+
+    return decode_with_torchvision
+
+
+def decode_with_pillow(content: bytearray) -> NDArray[np.uint8]:
+    """Decode a JPEG image to a frame (H, W, C)."""
+    with Image.open(BytesIO(content), formats=("JPEG",)) as image:
+        return np.atleast_3d(np.asarray(image))
 
 
 def _read_index(path: Path, file: IO[bytes]) -> _Index:
