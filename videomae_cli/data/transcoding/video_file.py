@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from videomae_cli.data.decoding.pixels import convert_to_rgb
 from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.transcoding.damage import damage_error, past_end_error
-from videomae_cli.data.transcoding.forms import Timing
+from videomae_cli.data.transcoding.forms import FORMS, Timing
 from videomae_cli.data.transcoding.source_frames import AccurateReformatter
 from videomae_cli.errors import DataError
 
-MARK = "videomae H.264 1"
+MARK = "videomae H.264, a key frame every {}"
 QUALITY = 20  # constant rate factor of x264
 UNKNOWN_RATE = Fraction(25)  # of folders of frames; the manifest keeps 0
 MICROSECOND = Fraction(1, 1_000_000)
@@ -52,7 +52,7 @@ def write(
     unit = MICROSECOND if timing.times else 1 / _find_rate(timing.fps)
     reformatter, stream, last = AccurateReformatter(), None, -1
     with av.open(file, "w", format="mp4", options=options) as container:
-        container.metadata["comment"] = MARK
+        container.metadata["comment"] = MARK.format(key_every)
         for number, frame_HWC in enumerate(frames):
             if frame_HWC.shape[2] != 3:
                 raise DataError(f"frames with {frame_HWC.shape[2]} channels: use --uint8")
@@ -81,9 +81,8 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     frames: list[NDArray[np.uint8]] = []
     reformatter, wanted = VideoReformatter(), set(indices)
     with open_video(path) as (container, stream):
-        if container.metadata.get("comment") != MARK:
-            raise damage_error(path, "was not written by videomae prepare --transcode")
-        for number, frame in _decode_needed(path, container, stream, indices):
+        key_every = _read_mark(path, container)
+        for number, frame in _decode_needed(path, container, stream, indices, key_every):
             if number in wanted:
                 frames.append(convert_to_rgb(frame, reformatter))
                 if len(frames) == len(indices):
@@ -119,31 +118,33 @@ def _add_stream(container: Any, shape: tuple[int, ...], unit: Fraction, key_ever
     return stream
 
 
+def _read_mark(path: Path, container: Any) -> int:
+    """Return the number of frames from one key frame to the next."""
+    for form in FORMS.values():
+        if form.key_every and container.metadata.get("comment") == MARK.format(form.key_every):
+            return form.key_every
+    raise damage_error(path, "was not written by videomae prepare --transcode")
+
+
 def _decode_needed(
-    path: Path, container: Any, stream: Any, indices: Sequence[int]
+    path: Path, container: Any, stream: Any, indices: Sequence[int], key_every: int
 ) -> Iterator[tuple[int, Any]]:
     """Yield decoded frames with their numbers, without the pictures that are not needed."""
-    entries = stream.index_entries
-    if indices[-1] >= len(entries):
-        raise past_end_error(path, indices[-1], len(entries))
-    times = [entry.timestamp for entry in entries]
-    keys = np.flatnonzero([entry.is_keyframe for entry in entries])
-    if not len(keys) or keys[0] != 0:
-        raise damage_error(path, "does not start with a key frame")
-    starts = keys[np.searchsorted(keys, indices, side="right") - 1]
-    needed = {
-        n for start, last in zip(starts, indices, strict=True) for n in range(start, last + 1)
-    }
-    numbers = {time: number for number, time in enumerate(times)}
-    if starts[0]:
-        container.seek(times[starts[0]], stream=stream)
+    entries, last = stream.index_entries, indices[-1]
+    if last >= len(entries):
+        raise past_end_error(path, last, len(entries))
+    first = indices[0] // key_every * key_every
+    needed = {n for index in indices for n in range(index // key_every * key_every, index + 1)}
+    numbers = {entries[number].timestamp: number for number in range(first, last + 1)}
+    if first:
+        container.seek(entries[first].timestamp, stream=stream)
     for packet in container.demux(stream):
         number = numbers.get(packet.pts)
         if packet.size and number not in needed:
             continue
         # after the last one, the frames that the decoder still keeps
-        for each in (packet, None) if number == indices[-1] else (packet,):
+        for each in (packet, None) if number == last else (packet,):
             for frame in stream.codec_context.decode(each):
                 yield numbers.get(frame.pts, -1), frame
-        if number == indices[-1]:
+        if number == last:
             return
