@@ -85,23 +85,23 @@ def estimate(
     )
 
 
-def show_estimate(forecast: Estimate, report: Report) -> None:
+def show_estimate(expected: Estimate, report: Report) -> None:
     """Say what the rest of the run costs and gains."""
-    settings = forecast.settings
+    settings = expected.settings
     report.say(
-        f"transcoding {forecast.videos:,} videos: {FORMS[settings.form].title}, short side at most "
+        f"transcoding {expected.videos:,} videos: {FORMS[settings.form].title}, short side at most "
         f"{settings.short_side} pixels"
     )
-    if not forecast.measured:
+    if not expected.measured:
         return
     report.say(
-        f"it will take about {si(forecast.out_bytes)}B of disk (the files as they are: "
-        f"{si(forecast.source_bytes)}B; free: {si(forecast.free_bytes + forecast.written_bytes)}B) "
-        f"and {_format_time(forecast.seconds)} more with {forecast.processes} processes, "
-        f"as measured on {forecast.measured:,} of them"
+        f"it will take about {si(expected.out_bytes)}B of disk (the files as they are: "
+        f"{si(expected.source_bytes)}B; free: {si(expected.free_bytes + expected.written_bytes)}B) "
+        f"and {_format_time(expected.seconds)} more with {expected.processes} processes, "
+        f"as measured on {expected.measured:,} of them"
     )
-    if forecast.clip_seconds is not None:
-        before, after = forecast.clip_seconds
+    if expected.clip_seconds is not None:
+        before, after = expected.clip_seconds
         report.say(
             f"reading a clip of {CLIP_FRAMES} frames, every fourth, takes {seconds(after)} of "
             f"processor time then, and {seconds(before)} from the files as they are (medians)"
@@ -112,14 +112,14 @@ def _format_time(time: float) -> str:
     return seconds(time) if time < 60 else duration(time / 3600)
 
 
-def check_space(forecast: Estimate, out: Path) -> None:
+def check_space(expected: Estimate, out: Path) -> None:
     """Raise a DataError if the disk is too small for all videos."""
-    missing = (1 + SPARE_SHARE) * forecast.out_bytes - forecast.written_bytes
-    if missing <= forecast.free_bytes:
+    missing = (1 + SPARE_SHARE) * expected.out_bytes - expected.written_bytes
+    if missing <= expected.free_bytes:
         return
     raise DataError(
-        f"{out}: the videos need about {si(forecast.out_bytes)}B of disk, and "
-        f"{si(forecast.free_bytes + forecast.written_bytes)}B are free",
+        f"{out}: the videos need about {si(expected.out_bytes)}B of disk, and "
+        f"{si(expected.free_bytes + expected.written_bytes)}B are free",
         "free some space, choose another --out, a smaller --short-side, or a smaller form: "
         "--transcode is the smallest, then --all-intra, --jpeg, --uint8",
     )

@@ -136,10 +136,10 @@ def _write_measured(
     out = record.path.parent
     sample = choose_sample(pending)
     outcomes = _write(sample, options, report, "measuring")
-    forecast = estimate(pending, sample, outcomes, out, options.processes)
+    expected = estimate(pending, sample, outcomes, out, options.processes)
     try:
-        show_estimate(forecast, report)
-        check_space(forecast, out)
+        show_estimate(expected, report)
+        check_space(expected, out)
     except DataError:
         for task in sample:
             task.output.unlink(missing_ok=True)
