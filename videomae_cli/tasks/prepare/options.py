@@ -1,5 +1,6 @@
 """Options of `prepare`, and the checks of a command line before anything is read or written."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -8,9 +9,12 @@ from videomae_cli.data.decode import FILE_DECODERS
 from videomae_cli.data.ingest.probe import AUTO
 from videomae_cli.data.layouts.segments.times import UNITS
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
+from videomae_cli.data.transcoding.forms import H264
 from videomae_cli.errors import DataError, UsageError
 
 VAL_FRACTION = 0.2
+PYAV = "pyav"
+SHORT_SIDE, LEAST_SHORT_SIDE = 256, 32
 
 
 class PrepareOptions(NamedTuple):
@@ -49,6 +53,34 @@ class PrepareOptions(NamedTuple):
     fsspec; None: the files stay where they are."""
     is_strict: bool = False
     """Whether a rejected video is an error."""
+    form: str | None = None
+    """A key of `FORMS` that videos are written in; None: they are read as they are."""
+    short_side: int | None = None
+    """Of the videos that are written, in pixels; None: SHORT_SIDE."""
+
+    @property
+    def processes(self) -> int:
+        """Return the number of processes that decode."""
+        if self.workers:
+            return self.workers
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+
+def choose_form(*, transcode: bool, all_intra: bool, jpeg: bool, uint8: bool) -> str | None:
+    """Return the form that the flags ask for: each of the others implies `--transcode`.
+
+    Raises:
+        UsageError: They ask for several.
+    """
+    flags = {"--all-intra": all_intra, "--jpeg": jpeg, "--uint8": uint8}
+    given = [flag for flag, is_given in flags.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} ask for several forms", "give one of them")
+    if given:
+        return given[0].removeprefix("--")
+    return H264 if transcode else None
 
 
 def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
@@ -63,6 +95,7 @@ def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
     for name, (value, allowed) in choices.items():
         if value not in allowed:
             raise UsageError(f"no {name} {value!r}", f"one of: {', '.join(allowed)}")
+    _check_transcoding(source, out, options)
     if (source / DATASET).exists():
         raise DataError(
             f"{source} is a prepared data set already",
@@ -79,3 +112,26 @@ def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
                     f"{out / name} exists and was not written by videomae prepare",
                     "give another --out, or remove the file",
                 )
+
+
+def _check_transcoding(source: Path, out: Path, options: PrepareOptions) -> None:
+    if options.form is None:
+        if options.short_side is not None:
+            raise UsageError(
+                f"--short-side {options.short_side} is for videos that are written anew",
+                "add --transcode, --all-intra, --jpeg or --uint8",
+            )
+        return
+    if options.short_side is not None and options.short_side < LEAST_SHORT_SIDE:
+        raise UsageError(f"--short-side {options.short_side} is less than {LEAST_SHORT_SIDE}")
+    if options.decoder not in (AUTO, PYAV):
+        raise UsageError(
+            f"--decoder {options.decoder} cannot be used with --transcode, which reads with PyAV",
+            "leave it out",
+        )
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"--out {out} is inside {source}: the next run would take the videos that are written "
+            "for videos of the data set",
+            "give a directory outside it: --out DIR",
+        )
