@@ -101,7 +101,9 @@ def test_scores_and_features_from_shards_are_those_from_files(place: Path, tmp_p
     scores = [np.load(tmp_path / name / "scores.npz") for name in ("data", "sharded")]
     np.testing.assert_array_equal(scores[0]["path"], scores[1]["path"])
     np.testing.assert_array_equal(scores[0]["probability"], scores[1]["probability"])
-    rows = [(tmp_path / f"{name}-features/manifest.csv").read_bytes() for name in ("data", "sharded")]
+    rows = [
+        (tmp_path / f"{name}-features/manifest.csv").read_bytes() for name in ("data", "sharded")
+    ]
     assert rows[0] == rows[1]
     page = (tmp_path / "sharded-features/plot.html").read_text()
     assert page == (tmp_path / "data-features/plot.html").read_text()

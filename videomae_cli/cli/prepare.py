@@ -74,6 +74,12 @@ def prepare(
         str | None,
         typer.Option(metavar="NAME", help="Column of the splits.", show_default="by its name"),
     ] = None,
+    segment_unit: Annotated[
+        Literal["seconds", "frames", "milliseconds"] | None,
+        typer.Option(
+            help="Unit of the start and the end of parts of videos.", show_default="detected"
+        ),
+    ] = None,
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -112,6 +118,33 @@ def prepare(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any video is rejected.")
     ] = False,
+    transcode: Annotated[
+        bool,
+        typer.Option(
+            "--transcode",
+            help="Write all videos anew in the prepared directory, in H.264 that is fast to read.",
+        ),
+    ] = False,
+    all_intra: Annotated[
+        bool, typer.Option("--all-intra", help="The same with key frames only: faster, larger.")
+    ] = False,
+    jpeg: Annotated[
+        bool, typer.Option("--jpeg", help="As JPEG frames instead: faster, about 4 times as large.")
+    ] = False,
+    uint8: Annotated[
+        bool,
+        typer.Option(
+            "--uint8", help="Uncompressed instead: fastest, about 50 times as large as H.264."
+        ),
+    ] = False,
+    short_side: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Short side of these videos, if theirs is longer.",
+            show_default="256",
+        ),
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Check every video and write a manifest for training.
@@ -130,11 +163,13 @@ def prepare(
 
       videomae prepare ucf101 --layout ucf101-split1 --out data/ucf101
 
+      videomae prepare ~/clips --out data/clips --transcode
+
       videomae prepare speeds.csv --task regression --label-column speed
     """
     from videomae_cli.cli import console
     from videomae_cli.tasks.prepare import prepare as command
-    from videomae_cli.tasks.prepare.options import PrepareOptions
+    from videomae_cli.tasks.prepare.options import PrepareOptions, choose_form
 
     options = PrepareOptions(
         layout=layout,
@@ -144,6 +179,7 @@ def prepare(
         label_column=label_column,
         path_column=path_column,
         split_column=split_column,
+        segment_unit=segment_unit,
         encoding=encoding,
         val_fraction=val_fraction,
         seed=seed,
@@ -152,6 +188,8 @@ def prepare(
         seconds=timeout,
         shards=shards,
         is_strict=strict,
+        form=choose_form(transcode=transcode, all_intra=all_intra, jpeg=jpeg, uint8=uint8),
+        short_side=short_side,
     )
     target = out or Path("data") / source.resolve().stem
     summary = command.run(source, target, console.make_report(json_output=json_output), options)

@@ -166,10 +166,34 @@ def read_frame_folder(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     return frame_folder.read(path, indices)
 
 
+def read_transcoded_video(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) of H.264 from `prepare --transcode`."""
+    from videomae_cli.data.transcoding import video_file
+
+    return video_file.read(path, indices)
+
+
+def read_jpeg_file(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) of a file from `prepare --jpeg`."""
+    from videomae_cli.data.transcoding import jpeg_file
+
+    return jpeg_file.read(path, indices)
+
+
+def read_pixel_file(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) of a file from `prepare --uint8`."""
+    from videomae_cli.data.transcoding import pixel_file
+
+    return pixel_file.read(path, indices)
+
+
 DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
     "decord": read_with_decord,
     "pyav": read_with_pyav,
     FRAMES: read_frame_folder,
+    "h264": read_transcoded_video,
+    "jpeg": read_jpeg_file,
+    "uint8": read_pixel_file,
 }
 
 

@@ -73,9 +73,9 @@ CASES = {
         refusal="score|regression|target",
     ),
     "segments.csv": Input(
-        {"segments.csv": "path,start,end,label\n" + lines("{path},0.2,0.6,{name}")},
+        {"segments.csv": "path,start,end,label\n" + lines("{path},0,2,{name}")},
         None,
-        refusal=r"\b(part|segment)s?\b.*start|start.*\b(part|segment)s?\b",
+        refusal=r"start, end seconds, milliseconds or frames.*--segment-unit",
     ),
     "quoted_space.csv": Input(
         {"quoted_space.csv": lines('"{path}" {number}')},

@@ -115,19 +115,17 @@ MORE_THAN_A_LABEL = {
         "jump.*run.*wave",
         ("jump.*run.*wave",),
     ),
-    "start_frame and end_frame": Input(
-        {"videos.csv": "path,label,start_frame,end_frame\n" + lines("{path},{name},0,2")},
-        None,
-        PARTS,
+    "start_frame without an end": Input(
+        {"videos.csv": "path,label,start_frame\n" + lines("{path},{name},2")}, None, PARTS
     ),
-    "one video with two times": Input(
+    "one video with two times in an unknown unit": Input(
         {
             "videos.csv": "path,t_start,t_end,label\n"
-            + lines("{path},0.0,0.1,{name}")
-            + lines("{path},0.1,0.2,{other_name}")
+            + lines("{path},0,1,{name}")
+            + lines("{path},1,2,{other_name}")
         },
         None,
-        PARTS,
+        "t_start, t_end.*frames.*--segment-unit",
     ),
     "VideoMAE V2's path, start, end, label": Input(
         {"videos.txt": lines("{path} 1 3 {number}")}, None, f"{PARTS}|start|{SEVERAL}"

@@ -69,10 +69,7 @@ class ProbeCache:
         self._file.flush()
 
     def _stamp(self, path: Path) -> list[Any]:
-        state = path.stat()
-        if stat.S_ISDIR(state.st_mode):
-            return [_digest_folder(path), PIL.__version__, self._made_by]
-        return [state.st_size, state.st_mtime_ns, self._made_by]
+        return [*read_stamp(path), self._made_by]
 
     def _read(self) -> dict[str, dict[str, Any]]:
         results: dict[str, dict[str, Any]] = {}
@@ -87,6 +84,14 @@ class ProbeCache:
                 if isinstance(line, dict) and {"path", "stamp"} < line.keys():
                     results[line["path"]] = line
         return results
+
+
+def read_stamp(path: Path) -> list[Any]:
+    """Return what changes if a file, or a folder of frames, is changed."""
+    state = path.stat()
+    if stat.S_ISDIR(state.st_mode):
+        return [_digest_folder(path), PIL.__version__]
+    return [state.st_size, state.st_mtime_ns]
 
 
 def _digest_folder(folder: Path) -> str:

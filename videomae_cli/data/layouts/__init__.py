@@ -7,15 +7,22 @@ from typing import NamedTuple
 from videomae_cli.data.layouts import folders, lines, lists
 from videomae_cli.data.layouts.contents import describe_contents
 from videomae_cli.data.layouts.datasets import DATA_SET_LAYOUTS, recognise_data_sets
+from videomae_cli.data.layouts.segments import registry as segments
 from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import DataError, UsageError
 
 # in the order of preference; each returns the layouts that fit, with a description of what it found
-RECOGNISERS = (recognise_data_sets, lists.recognise_lists, folders.recognise_folders)
+RECOGNISERS = (
+    recognise_data_sets,
+    segments.recognise_segments,
+    lists.recognise_lists,
+    folders.recognise_folders,
+)
 # of these, the ones that read files of a certain data set: no other layout is possible then
 CERTAIN = (recognise_data_sets,)
 # each lists the videos of a source, with paths relative to the source folder
 LAYOUTS: dict[str, Callable[[Path, str, Reading], Listing]] = {
+    **dict.fromkeys(segments.FORMATS, segments.scan_segments),
     lists.TABLE: lists.scan_lists,
     lines.START_FRAMES: lists.scan_lists,
     lines.OFFSET_FRAMES_LABEL: lists.scan_lists,

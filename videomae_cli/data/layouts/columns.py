@@ -43,11 +43,13 @@ class Columns(NamedTuple):
     split: int | None
     labels: tuple[int, ...] = ()
     """The columns of a task with several labels or values per video; `label` is then None."""
+    times: tuple[int, ...] = ()
+    """The columns with the start and the end of the part of a file that is the video."""
 
     @property
     def used(self) -> tuple[int, ...]:
         """Return the numbers of the columns that are read."""
-        numbers = (self.path, self.label, self.name, self.split, *self.labels)
+        numbers = (self.path, self.label, self.name, self.split, *self.labels, *self.times)
         return tuple(number for number in numbers if number is not None)
 
     @property
@@ -63,6 +65,11 @@ class Columns(NamedTuple):
 def normalize(name: str) -> str:
     """Return a column name in lower case, with underscores for blanks, dots and hyphens."""
     return re.sub(r"[\s.-]+", "_", name.strip().strip("\"'").strip().lower())
+
+
+def remove_brackets(name: str) -> str:
+    """Return a name without brackets, which enclose a unit: `start_(s)`."""
+    return re.sub(r"[()\[\]]", "", name)
 
 
 def find_columns(header: Sequence[str], reading: Reading) -> Columns | None:
@@ -123,7 +130,7 @@ def find_time_columns(columns: Columns, rows: Sequence[Sequence[str]]) -> list[s
         name
         for number, name in enumerate(columns.header)
         if number not in columns.used
-        and TIMES.fullmatch(normalize(name))
+        and TIMES.fullmatch(remove_brackets(normalize(name)))
         and any(row[number].strip() not in ("", "0", "0.0", "-1") for row in rows)
     ]
 

@@ -36,6 +36,8 @@ class ListFile(NamedTuple):
     """Names of all columns of a table."""
     label_names: Sequence[str] = ()
     """Of these, the names of the label columns, if the task is not `single-label`."""
+    segments: str = ""
+    """A sentence about the columns that select parts of the videos; empty if there are none."""
 
 
 def unquote(text: str) -> str:

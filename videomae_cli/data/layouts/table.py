@@ -1,9 +1,9 @@
-"""Layout `table`: CSV, TSV or JSON with named columns, one row per video.
+"""Layout `table`: CSV, TSV or JSON with named columns, one row per video or part of a video.
 
 Labels are numbers or names; `label_name` (`class_name`, ...) names numeric labels. `split` is
-optional; without it, the splits are taken from the names of the lists. Columns that are not read
-are reported; columns that select a part of a video are refused. Rows of the test list may have no
-label.
+optional; without it, the splits are taken from the names of the lists. Columns with the start and
+the end of a part of the video are described in `segments/time_columns.py`. Columns that are not
+read are reported. Rows of the test list may have no label.
 """
 
 import csv
@@ -21,7 +21,6 @@ from videomae_cli.data.layouts.columns import (
     find_path_column,
     find_split_column,
     find_split_hints,
-    find_time_columns,
     is_header,
     normalize,
 )
@@ -34,6 +33,7 @@ from videomae_cli.data.layouts.list_file import (
     parse_labels,
     unquote,
 )
+from videomae_cli.data.layouts.segments.time_columns import TimeColumns, find_segment_columns
 from videomae_cli.data.layouts.split_names import SPLIT_NAMES, find_split_in_name, parse_split
 from videomae_cli.data.layouts.text import Text, read_text
 from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
@@ -107,9 +107,12 @@ def read_cells(
         if one_hot and set(columns.labels) <= set(one_hot):
             columns = columns._replace(labels=tuple(one_hot))
     _check_columns(path, columns, rows, reading.task)
+    times = find_segment_columns(path, columns, rows, reading.segment_unit)
+    if times is not None:
+        columns = columns._replace(times=tuple(dict.fromkeys((times.start, times.end))))
     texts = ["" if columns.label is None else row[columns.label].strip() for row in rows]
     entries = [
-        _entry(VideoEntry("", label, None, path, line), cells, columns)
+        _entry(VideoEntry("", label, None, path, line), cells, columns, times)
         for (line, cells), label in zip(numbered, parse_labels(texts), strict=True)
     ]
     _check_labels(entries, columns)
@@ -123,16 +126,11 @@ def read_cells(
         find_split_hints(columns, rows),
         header=columns.header,
         label_names=tuple(columns.header[number] for number in columns.labels),
+        segments="" if times is None else times.remark,
     )
 
 
 def _check_columns(path: Path, columns: Columns, rows: Sequence[Sequence[str]], task: Task) -> None:
-    if times := find_time_columns(columns, rows):
-        raise DataError(
-            f"{path}: the columns {', '.join(times)} select a part of each video: parts of videos "
-            "are not supported yet",
-            "cut the videos first; or, if the files are cut already, remove these columns",
-        )
     is_unlabelled = columns.label is None and task == "single-label"
     one_hot = find_one_hot(columns, rows) if is_unlabelled else []
     if one_hot:
@@ -155,7 +153,9 @@ def _check_labels(entries: Sequence[VideoEntry], columns: Columns) -> None:
             raise DataError(f"{entry.where}: label {entry.label} has no name")
 
 
-def _entry(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> VideoEntry:
+def _entry(
+    entry: VideoEntry, cells: Sequence[str], columns: Columns, times: TimeColumns | None
+) -> VideoEntry:
     path = unquote(cells[columns.path])
     if not path:
         raise DataError(f"{entry.where}: no path")
@@ -169,7 +169,10 @@ def _entry(entry: VideoEntry, cells: Sequence[str], columns: Columns) -> VideoEn
             )
     name = "" if columns.name is None else cells[columns.name].strip()
     label_cells = tuple(_clean(cells[number]) for number in columns.labels) or None
-    return entry._replace(path=path, split=split, class_name=name, cells=label_cells)
+    segment = None if times is None else times.read(entry.where, cells)
+    return entry._replace(
+        path=path, split=split, class_name=name, cells=label_cells, segment=segment
+    )
 
 
 def _clean(cell: str) -> str:

@@ -14,7 +14,7 @@ from videomae_cli.data.layouts.video_entry import Reading
 
 def describe_lists(lists: Sequence[ListFile]) -> list[str]:
     """Return a sentence for each guess, each unused column, and each list with other columns."""
-    remarks = [part.guess for part in lists if part.guess]
+    remarks = [text for part in lists for text in (part.guess, part.segments) if text]
     remarks += [
         f"columns of {part.path.name} that are not used: {', '.join(part.unused)}"
         + ("" if _has_labels(part) else " (is one of them the label? --label-column)")

@@ -65,6 +65,8 @@ class Reading(NamedTuple):
     classes: Path | None = None
     """The file of class names, which is neither a list nor unused."""
     task: Task = "single-label"
+    segment_unit: str | None = None
+    """Unit of the start and the end of parts of files: seconds, frames or milliseconds."""
 
     @property
     def label_columns(self) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from videomae_cli.data.ingest.path_repair import repair_paths
 from videomae_cli.data.labels.targets import merge_repeated
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
+from videomae_cli.data.layouts.segments.cut_files import use_cut_files
+from videomae_cli.data.layouts.segments.time_columns import check_unit
 from videomae_cli.data.layouts.video_entry import Listing, Reading, SideTable, VideoEntry
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
@@ -46,18 +48,20 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
             layout = detected.name
             report.say(str(detected))
         listing = scan_layout(source, layout, reading)
+        check_unit(source, layout, listing.entries, options.segment_unit)
         entries, dropped = drop_copied_test_list(listing.entries)
         if options.task == "multi-label":
             entries = merge_repeated(entries)
         entries, changes = repair_paths(entries, root, options.encoding)
         entries, parts = find_frame_parts(entries, root)
+        entries, cut = use_cut_files(entries)
     except OSError as error:
         raise DataError(
             f"{error.filename}: {error.strerror}", "check that it can be read"
         ) from error
     if options.layout is None:
         _check_hints(source, listing, options)
-    remarks = [*listing.remarks, *changes, *parts]
+    remarks = [*listing.remarks, *changes, *parts, *cut]
     joined = len(listing.entries) - dropped - len(entries)
     if joined:
         remarks.append(f"{joined} rows are further classes of videos in other rows")
@@ -79,6 +83,7 @@ def _make_reading(root: Path, options: PrepareOptions) -> Reading:
         root,
         None if options.classes is None else Path(options.classes),
         options.task,
+        options.segment_unit,
     )
 
 

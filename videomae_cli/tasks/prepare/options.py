@@ -1,15 +1,20 @@
 """Options of `prepare`, and the checks of a command line before anything is read or written."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 from videomae_cli.config.model import Task
 from videomae_cli.data.decode import FILE_DECODERS
 from videomae_cli.data.ingest.probe import AUTO
+from videomae_cli.data.layouts.segments.times import UNITS
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
+from videomae_cli.data.transcoding.forms import H264
 from videomae_cli.errors import DataError, UsageError
 
 VAL_FRACTION = 0.2
+PYAV = "pyav"
+SHORT_SIDE, LEAST_SHORT_SIDE = 256, 32
 
 
 class PrepareOptions(NamedTuple):
@@ -26,6 +31,8 @@ class PrepareOptions(NamedTuple):
     """Names of columns of a table; None: known by their names."""
     path_column: str | None = None
     split_column: str | None = None
+    segment_unit: str | None = None
+    """Of the columns with start and end: seconds, frames or milliseconds; None: detected."""
     encoding: str | None = None
     """Of lists and of the file with class names; None: detected."""
     val_fraction: float | None = None
@@ -46,17 +53,49 @@ class PrepareOptions(NamedTuple):
     fsspec; None: the files stay where they are."""
     is_strict: bool = False
     """Whether a rejected video is an error."""
+    form: str | None = None
+    """A key of `FORMS` that videos are written in; None: they are read as they are."""
+    short_side: int | None = None
+    """Of the videos that are written, in pixels; None: SHORT_SIDE."""
+
+    @property
+    def processes(self) -> int:
+        """Return the number of processes that decode."""
+        if self.workers:
+            return self.workers
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+
+def choose_form(*, transcode: bool, all_intra: bool, jpeg: bool, uint8: bool) -> str | None:
+    """Return the form that the flags ask for: each of the others implies `--transcode`.
+
+    Raises:
+        UsageError: They ask for several.
+    """
+    flags = {"--all-intra": all_intra, "--jpeg": jpeg, "--uint8": uint8}
+    given = [flag for flag, is_given in flags.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} ask for several forms", "give one of them")
+    if given:
+        return given[0].removeprefix("--")
+    return H264 if transcode else None
 
 
 def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
     """Check the options, and that `out` can become the prepared directory of `source`."""
     if options.val_fraction is not None and not 0 <= options.val_fraction < 1:
         raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
-    if options.task not in get_args(Task):
-        raise UsageError(f"no task {options.task!r}", f"one of: {', '.join(get_args(Task))}")
-    decoders = (AUTO, *FILE_DECODERS)
-    if options.decoder not in decoders:
-        raise UsageError(f"no decoder {options.decoder!r}", f"one of: {', '.join(decoders)}")
+    choices: dict[str, tuple[str | None, tuple[str, ...]]] = {
+        "task": (options.task, get_args(Task)),
+        "unit of segments": (options.segment_unit or UNITS[0], UNITS),
+        "decoder": (options.decoder, (AUTO, *FILE_DECODERS)),
+    }
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise UsageError(f"no {name} {value!r}", f"one of: {', '.join(allowed)}")
+    _check_transcoding(source, out, options)
     if (source / DATASET).exists():
         raise DataError(
             f"{source} is a prepared data set already",
@@ -73,3 +112,26 @@ def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
                     f"{out / name} exists and was not written by videomae prepare",
                     "give another --out, or remove the file",
                 )
+
+
+def _check_transcoding(source: Path, out: Path, options: PrepareOptions) -> None:
+    if options.form is None:
+        if options.short_side is not None:
+            raise UsageError(
+                f"--short-side {options.short_side} is for videos that are written anew",
+                "add --transcode, --all-intra, --jpeg or --uint8",
+            )
+        return
+    if options.short_side is not None and options.short_side < LEAST_SHORT_SIDE:
+        raise UsageError(f"--short-side {options.short_side} is less than {LEAST_SHORT_SIDE}")
+    if options.decoder not in (AUTO, PYAV):
+        raise UsageError(
+            f"--decoder {options.decoder} cannot be used with --transcode, which reads with PyAV",
+            "leave it out",
+        )
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"--out {out} is inside {source}: the next run would take the videos that are written "
+            "for videos of the data set",
+            "give a directory outside it: --out DIR",
+        )

@@ -1,7 +1,7 @@
 """`videomae prepare`: check a folder or list of videos, and write the manifest that training reads.
 
-A file that cannot be used is rejected with its reason; the others are kept. Nothing is written
-outside `out`.
+A file that cannot be used is rejected with its reason; the others are kept, or written anew in a
+form that is faster to read. Nothing is written outside `out`.
 """
 
 from collections import Counter
@@ -27,12 +27,13 @@ from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare import shards
 from videomae_cli.tasks.prepare.listing import list_videos
-from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
+from videomae_cli.tasks.prepare.options import PYAV, VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
 from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
 from videomae_cli.tasks.prepare.side_tables import write_side_tables
 from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
+from videomae_cli.tasks.prepare.transcoding import store_videos
 
 REJECTED = "rejected.csv"
 
@@ -58,6 +59,8 @@ def write_prepared(
         Stopped: Ctrl-C; the results so far are kept.
     """
     check_options(source, out, options)
+    if options.form is not None:
+        options = options._replace(decoder=PYAV)  # decord is not needed to transcode
     create_directory(out)
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
@@ -73,12 +76,16 @@ def write_prepared(
     results = probe_entries(entries, root, out, options, report)
     results, spans, cut = place_segments(entries, results, root)
     remarks += _warn(report, [*cut, *check_frame_counts(entries, results)])
+    _write_rejected(entries, results, out, options)  # before the work of writing videos
+    stored = store_videos(entries, results, root, out, options, report)
+    results = stored.results
     rejected = _write_rejected(entries, results, out, options)
     videos = _manifest_rows(entries, labels, results, spans, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
-    facts |= measure_pixels(entries, results, videos, report)
-    times = _frame_times(entries, results)
+    facts |= {**stored.facts, **measure_pixels(entries, results, videos, report)}
     write_side_tables(out, listed.side_tables, videos, report)
+    root = stored.root
+    videos, times = stored.move(videos, _frame_times(entries, results))
     with writing(out):
         if options.shards is not None:
             root = shards.write(options.shards, out, root, videos, labels.classes, report)

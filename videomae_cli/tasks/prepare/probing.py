@@ -64,7 +64,7 @@ def _probe(
             with writing(cache.path):
                 stack.enter_context(cache)
             for path, result in probe_videos(
-                paths, decoder=options.decoder, seconds=options.seconds, workers=_workers(options)
+                paths, decoder=options.decoder, seconds=options.seconds, workers=options.processes
             ):
                 results[path] = result
                 with writing(cache.path):
@@ -79,9 +79,3 @@ def _probe(
     finally:
         report.finish()
     return results
-
-
-def _workers(options: PrepareOptions) -> int:
-    if options.workers:
-        return options.workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
