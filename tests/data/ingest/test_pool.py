@@ -11,6 +11,7 @@ import pytest
 
 from tests.data.make_clips import write_clip
 from tests.data.make_frames import write_frame_folder
+from videomae_cli.data.health.facts import UNKNOWN
 from videomae_cli.data.ingest.pool import COMMAND, ENVIRONMENT, probe_videos
 from videomae_cli.data.ingest.probe import LATE_NOTE, ReadableVideo, RejectedVideo
 from videomae_cli.errors import DataError
@@ -44,9 +45,11 @@ def probed(
     results = probe_videos(
         paths, decoder=decoder, seconds=seconds, workers=workers, command=command
     )
-    # moments of pixels have tests of their own
+    # moments of pixels and facts for the health report have tests of their own
     return {
-        path.name: result._replace(moments=()) if isinstance(result, ReadableVideo) else result
+        path.name: result._replace(moments=(), health=UNKNOWN)
+        if isinstance(result, ReadableVideo)
+        else result
         for path, result in results
     }
 
