@@ -104,6 +104,20 @@ def prepare(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any video is rejected.")
     ] = False,
+    max_bad: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="FRACTION",
+            help="Fail if a larger share of the videos is rejected.",
+            show_default="no limit; 0.1 with --check",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only report on the data; exit code 6 with findings."),
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Check every video and write a manifest for training.
@@ -111,11 +125,14 @@ def prepare(
     Every video is decoded. Accepts class folders, plain folders, folders of
     images, CSV, TSV or JSON with named columns, and the lists of VideoMAE and
     MMAction2. Whatever is not used is named. Videos that cannot be used are
-    written to rejected.csv, each with its reason.
+    written to rejected.csv, each with its reason. health.html lists what may be
+    wrong with the data, and what to do about it.
 
     Examples:
 
       videomae prepare ~/clips --out data/clips
+
+      videomae prepare ~/clips --check
 
       videomae prepare k400/lists --root /datasets/k400 --classes 400
 
@@ -140,8 +157,12 @@ def prepare(
         workers=workers,
         seconds=timeout,
         is_strict=strict,
+        max_bad=max_bad,
+        is_check=check,
     )
     target = out or Path("data") / source.resolve().stem
     summary = command.run(source, target, console.make_report(json_output=json_output), options)
     if json_output:
-        console.print_json(summary.as_json())
+        console.print_json(summary.health.as_json() if check else summary.as_json())
+    if check and summary.health.problems:
+        raise typer.Exit(6)

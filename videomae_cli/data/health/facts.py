@@ -30,7 +30,7 @@ class VideoHealth(NamedTuple):
     def from_json(cls, fields: Sequence[Any]) -> "VideoHealth":
         """Return the facts that were stored or sent as a JSON list."""
         *others, hashes = fields
-        return cls(*others, tuple(hashes))
+        return cls._make([*others, tuple(hashes)])
 
 
 UNKNOWN = VideoHealth()

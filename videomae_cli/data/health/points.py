@@ -29,9 +29,9 @@ def read_points(frame: Any) -> Points:
         rgb_HWC = frame.reformat(width=POINTS, height=POINTS, format="rgb24").to_ndarray()
         return select_points(rgb_HWC)
     plane = frame.planes[0]
-    values = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
+    values: NDArray[Any] = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
     values_HX = values.reshape(plane.height, -1)
-    points_PP = values_HX[_places(frame.height)][:, _places(frame.width)]
+    points_PP: Points = values_HX[_places(frame.height)][:, _places(frame.width)]
     if bits > 8:
         points_PP = (points_PP >> (bits - 8)).astype(np.uint8)
     is_full = layout.name.startswith("yuvj") or frame.color_range == FULL_RANGE

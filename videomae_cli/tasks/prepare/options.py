@@ -10,6 +10,7 @@ from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
 from videomae_cli.errors import DataError, UsageError
 
 VAL_FRACTION = 0.2
+CHECK_MAX_BAD = 0.1  # share of rejected videos that --check allows
 
 
 class PrepareOptions(NamedTuple):
@@ -43,17 +44,20 @@ class PrepareOptions(NamedTuple):
     """Time limit for one file."""
     is_strict: bool = False
     """Whether a rejected video is an error."""
+    max_bad: float | None = None
+    """Largest share of rejected videos; None: any, or CHECK_MAX_BAD with `is_check`."""
+    is_check: bool = False
+    """Whether only the health report is written, and no manifest."""
+
+    @property
+    def bad_budget(self) -> float | None:
+        """Return the largest share of rejected videos; None: any."""
+        return CHECK_MAX_BAD if self.is_check and self.max_bad is None else self.max_bad
 
 
 def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
     """Check the options, and that `out` can become the prepared directory of `source`."""
-    if options.val_fraction is not None and not 0 <= options.val_fraction < 1:
-        raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
-    if options.task not in get_args(Task):
-        raise UsageError(f"no task {options.task!r}", f"one of: {', '.join(get_args(Task))}")
-    decoders = (AUTO, *FILE_DECODERS)
-    if options.decoder not in decoders:
-        raise UsageError(f"no decoder {options.decoder!r}", f"one of: {', '.join(decoders)}")
+    _check_values(options)
     if (source / DATASET).exists():
         raise DataError(
             f"{source} is a prepared data set already",
@@ -70,3 +74,15 @@ def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
                     f"{out / name} exists and was not written by videomae prepare",
                     "give another --out, or remove the file",
                 )
+
+
+def _check_values(options: PrepareOptions) -> None:
+    if options.val_fraction is not None and not 0 <= options.val_fraction < 1:
+        raise UsageError(f"--val-fraction {options.val_fraction} is not in [0, 1)")
+    if options.max_bad is not None and not 0 <= options.max_bad <= 1:
+        raise UsageError(f"--max-bad {options.max_bad} is not in [0, 1]", "for example 0.05")
+    if options.task not in get_args(Task):
+        raise UsageError(f"no task {options.task!r}", f"one of: {', '.join(get_args(Task))}")
+    decoders = (AUTO, *FILE_DECODERS)
+    if options.decoder not in decoders:
+        raise UsageError(f"no decoder {options.decoder!r}", f"one of: {', '.join(decoders)}")

@@ -21,9 +21,22 @@ from videomae_cli.data.labels.class_files import ClassNames, read_classes
 from videomae_cli.data.labels.numbering import Labels, number_labels
 from videomae_cli.data.labels.targets import read_targets
 from videomae_cli.data.layouts.video_entry import VideoEntry
-from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
+from videomae_cli.data.manifest import (
+    SPLITS,
+    Manifest,
+    Video,
+    csv_text,
+    write_manifest,
+    write_text,
+)
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
+from videomae_cli.tasks.prepare.health.report import (
+    collect_facts,
+    examine,
+    show_findings,
+    write_health,
+)
 from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
@@ -38,8 +51,12 @@ def run(
     source: Path, out: Path, report: Report, options: PrepareOptions | None = None
 ) -> PrepareSummary:
     """Prepare a folder of videos, or a list of them, and show a summary; see `write_prepared`."""
-    summary = write_prepared(source, out, report, options or PrepareOptions())
-    show_summary(summary, report)
+    options = options or PrepareOptions()
+    summary = write_prepared(source, out, report, options)
+    if options.is_check:
+        show_findings(summary.health, report)
+    else:
+        show_summary(summary, report)
     return summary
 
 
@@ -51,7 +68,7 @@ def write_prepared(
     Raises:
         UsageError: A file cannot be written, or there is no such layout or decoder.
         DataError: The list is wrong (the message gives file and line), or no video can be used, or
-            not all with `is_strict`.
+            not all with `is_strict`, or fewer than `max_bad` demands.
         Stopped: Ctrl-C; the results so far are kept.
     """
     check_options(source, out, options)
@@ -69,14 +86,16 @@ def write_prepared(
     rejected = _write_rejected(entries, results, out, options)
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
-    facts |= measure_pixels(entries, results, videos, report)
-    times = _frame_times(entries, results)
-    with writing(out):
-        manifest = write_manifest(
-            out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
-        )
+    facts |= (pixels := measure_pixels(entries, results, videos, report))
+    data = collect_facts(entries, results, videos, labels.classes, options, pixels)
+    health = examine(source, out, data)
+    manifest = Manifest(root, tuple(videos), labels.classes, digest="", task=options.task)
+    if not options.is_check:
+        manifest = _write_manifest(out, manifest, facts, _frame_times(entries, results))
+    write_health(health)
+    notes = count_notes(results)
     return PrepareSummary(
-        out, layout, manifest, rejected, tuple(remarks), count_notes(results), options.decoder
+        out, layout, manifest, rejected, tuple(remarks), notes, health, options.decoder
     )
 
 
@@ -115,8 +134,10 @@ def _write_rejected(
     with writing(out / REJECTED):
         rows = [(e.path, why) for e, why in zip(entries, reasons, strict=True) if why]
         write_text(out / REJECTED, csv_text(("path", "reason"), rows))
-    check_splits_not_empty(entries, reasons, out / REJECTED)
     rejected = Counter(filter(None, reasons))
+    if options.is_check:
+        return rejected
+    check_splits_not_empty(entries, reasons, out / REJECTED)
     if options.is_strict and rejected:
         raise DataError(
             f"{rejected.total()} of {len(entries)} videos are rejected, and --strict allows none",
@@ -159,6 +180,17 @@ def _manifest_rows(
         Video(entry.path, label, split, *result.columns, target)
         for (entry, label, target, result), split in zip(readable, splits, strict=True)
     ]
+
+
+def _write_manifest(
+    out: Path, manifest: Manifest, facts: dict[str, object], times: dict[str, tuple[float, ...]]
+) -> Manifest:
+    """Write the manifest, and return it with its digests."""
+    root, videos, classes = manifest[:3]
+    with writing(out):
+        return write_manifest(
+            out, root=root, videos=videos, classes=classes, facts=facts, times=times
+        )
 
 
 def _frame_times(
