@@ -104,6 +104,10 @@ def prepare(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any video is rejected.")
     ] = False,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Use files of a list that links keep elsewhere."),
+    ] = False,
     max_bad: Annotated[
         float | None,
         typer.Option(
@@ -157,6 +161,7 @@ def prepare(
         workers=workers,
         seconds=timeout,
         is_strict=strict,
+        follows_links=follow_links,
         max_bad=max_bad,
         is_check=check,
     )

@@ -5,15 +5,17 @@ reads one JSON object per line, {"path", "seconds"}. It answers each with {"coun
 when the whole video has been read and only the choice of the decoder remains, and finally with
 {"probe": properties} or {"reason": text}. It ends when its input ends.
 
-Limits, on a POSIX system: address space, no files written, no core dumps, and an alarm per file
-that ends the process even if its parent is gone.
+Limits, on a POSIX system: address space, no files written, few files open, no core dumps, and per
+file CPU time and an alarm, which end the process even if its parent is gone.
 """
 
 import importlib
 import json
+import math
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from videomae_cli.data.decode import reference_decoder
@@ -24,6 +26,8 @@ from videomae_cli.errors import DataError
 # are installed, because decord2 loads them all.
 MEMORY_BYTES = 4 << 30
 GRACE_SECONDS = 5.0  # the parent's time limit ends first
+CPU_SHARE = 2  # CPU time per second of the time limit: decord decodes ahead on a second thread
+MAX_OPEN_FILES = 64
 
 
 def main() -> None:
@@ -43,6 +47,7 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         _set_alarm(request["seconds"] + GRACE_SECONDS)
+        limit_cpu(CPU_SHARE * request["seconds"] + GRACE_SECONDS)
         path = Path(request["path"])
         try:
             info = count_frames(path)
@@ -74,10 +79,26 @@ def limit_process() -> None:
         (resource.RLIMIT_AS, _address_space_in_use() + MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
     ):
-        hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, hard))
+        _set_limit(kind, value)
+
+
+def limit_cpu(seconds: float) -> None:
+    """End this process (SIGXCPU) when it has used so many more seconds of CPU time."""
+    if sys.platform != "win32":
+        import resource
+
+        _set_limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
+
+
+def _set_limit(kind: int, value: int) -> None:
+    """Set the soft limit of a resource, up to the hard limit."""
+    import resource
+
+    hard = resource.getrlimit(kind)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, hard))
 
 
 def _address_space_in_use() -> int:

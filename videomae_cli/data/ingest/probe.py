@@ -1,7 +1,7 @@
 """Decode one video completely: its properties and its decoder, or the reason to reject it.
 
 Headers can be wrong, so the process that runs this (`ingest/child.py`) is limited in memory and
-time. Not covered: flipped bits that decode without an error; symbolic links are followed.
+time. Not covered: flipped bits that decode without an error.
 """
 
 import importlib.metadata

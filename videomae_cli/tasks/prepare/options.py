@@ -44,6 +44,8 @@ class PrepareOptions(NamedTuple):
     """Time limit for one file."""
     is_strict: bool = False
     """Whether a rejected video is an error."""
+    follows_links: bool = False
+    """Whether links of a list may lead out of its root; those of a folder always may."""
     max_bad: float | None = None
     """Largest share of rejected videos; None: any, or CHECK_MAX_BAD with `is_check`."""
     is_check: bool = False
