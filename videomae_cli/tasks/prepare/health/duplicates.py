@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from videomae_cli.data.manifest import SPLITS
 from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, Item, first, plural
 
 FRAMES, BITS, BAND_BITS, MAX_BITS = 3, 64, 16, 11
@@ -77,13 +78,14 @@ def find_pairs(items: Sequence[Item]) -> list[Pair]:
             groups[code].append(item)
     near = [(code, code) for code in groups if len(groups[code]) > 1]
     near += _near_codes(sorted(groups))
-    pairs: dict[tuple[str, ...], Pair] = {}
+    pairs: dict[tuple[str, str], Pair] = {}
     for one_code, other_code in near:
         for left, right in {(one_code, other_code), (other_code, one_code)}:
             bits = (left ^ right).bit_count()
             for one, other in product(groups[left], _choose_some(groups[right])):
                 if _matters(one, other):
-                    pairs.setdefault(tuple(sorted((one.path, other.path))), Pair(one, other, bits))
+                    former, later = sorted((one, other), key=_place)
+                    pairs[former.path, later.path] = Pair(former, later, bits)
     return sorted(pairs.values(), key=lambda pair: (pair.bits, pair.one.path, pair.other.path))
 
 
@@ -126,6 +128,11 @@ def _matters(one: Item, other: Item) -> bool:
     """Return whether two videos are in different files and splits, or files and labels."""
     differs = one.video.split != other.video.split or _label(one) != _label(other)
     return differs and one.path != other.path and _have_equal_length(one, other)
+
+
+def _place(item: Item) -> tuple[int, str]:
+    """Return by what the videos of a pair are sorted: training videos come first."""
+    return SPLITS.index(item.video.split), item.path
 
 
 def _have_equal_length(one: Item, other: Item) -> bool:
