@@ -67,7 +67,7 @@ class Finding(NamedTuple):
     number: int
     """How many videos (or classes) it is about."""
     text: str
-    """One sentence, with the number."""
+    """One line, with the number."""
     action: str
     examples: tuple[Example, ...] = ()
 

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 
 from videomae_cli.report import printable
-from videomae_cli.tasks.prepare.health.finding import Health, plural
+from videomae_cli.tasks.prepare.health.finding import SHOWN, Health, plural
 
 SHOWN_CLASSES = 40
 MEGABYTE = 1e6
@@ -33,6 +33,7 @@ def render(health: Health) -> str:
     return printable(
         template.render(
             health=health,
+            shown=SHOWN,
             summary=_summarize(numbers),
             panels=[(title, _bars(numbers[key])) for title, key in PANELS if len(numbers[key]) > 0],
             classes=_class_rows(numbers),
