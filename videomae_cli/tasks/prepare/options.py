@@ -54,6 +54,8 @@ class PrepareOptions(NamedTuple):
     @property
     def bad_budget(self) -> float | None:
         """Return the largest share of rejected videos; None: any."""
+        if self.is_check and self.is_strict:
+            return 0.0
         return CHECK_MAX_BAD if self.is_check and self.max_bad is None else self.max_bad
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.tasks.prepare.health.items import HEALTH, data_set, found, item
+from videomae_cli.tasks.prepare.health.finding import RejectedItem
 
 
 def test_healthy_videos_cause_no_finding() -> None:
@@ -98,7 +99,8 @@ def test_frames_rates_that_differ_much_are_compared_with_the_usual_one() -> None
 
 
 def test_rejected_videos_are_an_error_beyond_the_budget() -> None:
-    rejected = (("x", "is empty"), ("y", "is empty"), ("z", "no video stream"))
+    reasons = {"x": "is empty", "y": "is empty", "z": "no video stream"}
+    rejected = tuple(RejectedItem(path, reason) for path, reason in reasons.items())
     data = data_set(item("a"), item("b"), rejected=rejected)
 
     finding = found(data)["rejected"]
@@ -107,6 +109,19 @@ def test_rejected_videos_are_an_error_beyond_the_budget() -> None:
     assert found(data._replace(max_bad=0.6))["rejected"].severity == "warning"
     over = found(data._replace(max_bad=0.59))["rejected"]
     assert over.severity == "error" and "--max-bad allows 59.0%" in over.text
+
+
+def test_a_split_without_any_usable_video_is_an_error() -> None:
+    rejected = (RejectedItem("x", "is empty", "val"), RejectedItem("y", "is empty", "train"))
+
+    findings = found(data_set(item("a"), rejected=rejected))
+
+    assert findings["empty-splits"].severity == "error"
+    assert findings["empty-splits"].examples == (("x", "is empty"),)
+    assert "no video of val can be used" in findings["empty-splits"].text
+    assert "empty-splits" not in found(
+        data_set(item("a", split="val"), item("b"), rejected=rejected)
+    )
 
 
 def test_classes_without_videos_are_named() -> None:

@@ -21,7 +21,7 @@ from videomae_cli.tasks.prepare.prepare import run
 
 QUICK = ("--decoder", "pyav", "--workers", "1")
 REPORTS = {"health.json", "health.html", "probe-cache.jsonl", "rejected.csv"}
-ODD = ("-", "a, b ", "it's ", '"c" ', "é & <b>", "100% #1 ")
+ODD = ("-", "a, b ", "it's ", '"c" ', "é & <b>", "100% #1 ", "a%03d ")
 
 
 def names(folder: Path) -> set[str]:
@@ -121,6 +121,7 @@ def test_notes_alone_do_not_fail_a_check(healthy: Path, tmp_path: Path) -> None:
         (("--max-bad", "0.5"), 0, True),
         (("--max-bad", "0.3"), 3, False),
         (("--check",), 3, False),
+        (("--check", "--strict", "--max-bad", "0.5"), 3, False),
         (("--check", "--max-bad", "0.5"), 6, False),
     ],
 )

@@ -3,17 +3,35 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from videomae_cli.data.manifest import SPLITS
 from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, Item, first, plural
 
 BLACK_SHARE, FROZEN_SHARE = 0.5, 0.8
 SPARSE_FRAMES = 64  # to decode more frames before a clip of 16 x 4 than in it
 
 
+def find_empty_splits(data: DataSet) -> Iterator[Finding]:
+    """Report splits of which no video can be used: `prepare` writes no manifest then."""
+    used = {item.video.split for item in data.items}
+    empty = [split for split in SPLITS if split not in used]
+    lost = [one for one in data.rejected if one.split in empty]
+    if lost:
+        names = " and ".join(split for split in empty if any(one.split == split for one in lost))
+        yield Finding(
+            "empty-splits",
+            "error",
+            len(lost),
+            f"no video of {names} can be used, so prepare would write no manifest",
+            "download or copy them again, or leave the split out of the list",
+            first(Example(one.path, one.reason) for one in lost),
+        )
+
+
 def find_rejected(data: DataSet) -> Iterator[Finding]:
     """Report files that cannot be used; an error if they are more than `--max-bad` allows."""
     if not data.rejected:
         return
-    reasons = Counter(reason for _, reason in data.rejected)
+    reasons = Counter(one.reason for one in data.rejected)
     share = len(data.rejected) / data.total
     is_over = data.max_bad is not None and share > data.max_bad
     common = "; ".join(f"{count:,} x {reason}" for reason, count in reasons.most_common(3))
@@ -25,7 +43,7 @@ def find_rejected(data: DataSet) -> Iterator[Finding]:
         f"{len(data.rejected):,} of {plural(data.total)} cannot be used ({share:.1%}{limit}): "
         f"{common}",
         "download or copy them again, or leave them out; all are in rejected.csv",
-        first(Example(path, reason) for path, reason in data.rejected),
+        first(Example(one.path, one.reason) for one in data.rejected),
     )
 
 

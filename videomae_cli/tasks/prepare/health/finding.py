@@ -28,12 +28,20 @@ class Item(NamedTuple):
         return self.video.path
 
 
+class RejectedItem(NamedTuple):
+    """One video that cannot be used."""
+
+    path: str
+    reason: str
+    split: str | None = None
+    """None if the source gives none."""
+
+
 class DataSet(NamedTuple):
     """All that the findings are about."""
 
     items: tuple[Item, ...]
-    rejected: tuple[tuple[str, str], ...]
-    """Path and reason of each video that cannot be used."""
+    rejected: tuple[RejectedItem, ...]
     classes: tuple[str, ...] | None
     task: Task
     max_bad: float | None

@@ -11,12 +11,21 @@ from videomae_cli.errors import DataError
 from videomae_cli.report import Report, format_json
 from videomae_cli.tasks.prepare.health import duplicates, files, labels, shapes
 from videomae_cli.tasks.prepare.health.distributions import describe
-from videomae_cli.tasks.prepare.health.finding import HTML, JSON, DataSet, Finding, Health, Item
+from videomae_cli.tasks.prepare.health.finding import (
+    HTML,
+    JSON,
+    DataSet,
+    Finding,
+    Health,
+    Item,
+    RejectedItem,
+)
 from videomae_cli.tasks.prepare.options import PrepareOptions
 from videomae_cli.tasks.prepare.output import writing
 
 ORDER = ("error", "warning", "note")
 CHECKS: tuple[Callable[[DataSet], Iterator[Finding]], ...] = (
+    files.find_empty_splits,
     files.find_rejected,
     files.find_damaged,
     files.find_black,
@@ -46,7 +55,7 @@ def collect_facts(
         for video, result in zip(videos, readable, strict=True)
     )
     rejected = (
-        (entry.path, result.reason)
+        RejectedItem(entry.path, result.reason, entry.split)
         for entry, result in zip(entries, results, strict=True)
         if isinstance(result, RejectedVideo)
     )
