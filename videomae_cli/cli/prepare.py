@@ -106,7 +106,7 @@ def prepare(
     ] = False,
     follow_links: Annotated[
         bool,
-        typer.Option("--follow-links", help="Use files of a list that links keep elsewhere."),
+        typer.Option("--follow-links", help="Use links of a list that lead out of its root."),
     ] = False,
     max_bad: Annotated[
         float | None,

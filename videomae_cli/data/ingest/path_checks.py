@@ -45,6 +45,6 @@ def find_path_problem(
 
 def _find_target(path: Path, root: Path) -> str:
     """Return the real path of an existing file that links lead out of a folder to, or ""."""
-    real, folder = os.path.realpath(path), os.path.realpath(root)
-    is_inside = os.path.commonpath((real, folder)) == folder
-    return "" if is_inside or not os.path.exists(real) else real  # noqa: PTH110
+    real = Path(os.path.realpath(path))
+    is_inside = real.is_relative_to(os.path.realpath(root))
+    return "" if is_inside or not real.exists() else str(real)
