@@ -145,6 +145,24 @@ def prepare(
             show_default="256",
         ),
     ] = None,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Use links of a list that lead out of its root."),
+    ] = False,
+    max_bad: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="FRACTION",
+            help="Fail if a larger share of the videos is rejected.",
+            show_default="no limit; 0.1 with --check",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only report on the data; exit code 6 with findings."),
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Check every video and write a manifest for training.
@@ -153,11 +171,14 @@ def prepare(
     images, CSV, TSV or JSON with named columns, the lists of VideoMAE and
     MMAction2, and UCF101, HMDB51, Kinetics, Something-Something V2 and others
     as they are released. Whatever is not used is named. Videos that cannot be
-    used are written to rejected.csv, each with its reason.
+    used are written to rejected.csv, each with its reason. health.html lists
+    what may be wrong with the data, and what to do about it.
 
     Examples:
 
       videomae prepare ~/clips --out data/clips
+
+      videomae prepare ~/clips --check
 
       videomae prepare k400/lists --root /datasets/k400 --classes 400
 
@@ -190,8 +211,13 @@ def prepare(
         is_strict=strict,
         form=choose_form(transcode=transcode, all_intra=all_intra, jpeg=jpeg, uint8=uint8),
         short_side=short_side,
+        follows_links=follow_links,
+        max_bad=max_bad,
+        is_check=check,
     )
     target = out or Path("data") / source.resolve().stem
     summary = command.run(source, target, console.make_report(json_output=json_output), options)
     if json_output:
-        console.print_json(summary.as_json())
+        console.print_json(summary.health.as_json() if check else summary.as_json())
+    if check and summary.health.problems:
+        raise typer.Exit(6)

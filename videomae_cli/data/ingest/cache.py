@@ -18,7 +18,7 @@ import PIL
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 
 FILE = "probe-cache.jsonl"
-VERSION = 4  # to be increased when the result for the same file would change
+VERSION = 5  # to be increased when the result for the same file would change
 
 
 class ProbeCache:

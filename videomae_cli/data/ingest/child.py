@@ -5,8 +5,8 @@ reads one JSON object per line, {"path", "seconds"}. It answers each with {"coun
 when the whole video has been read and only the choice of the decoder remains, and finally with
 {"probe": properties} or {"reason": text}. It ends when its input ends.
 
-Limits, on a POSIX system: address space, no files written, no core dumps, and for each file its
-processor time, and an alarm that ends the process even if its parent is gone.
+Limits, on a POSIX system: address space, no files written, few files open, no core dumps, and for
+each file its processor time, and an alarm that ends the process even if its parent is gone.
 """
 
 import importlib
@@ -26,6 +26,7 @@ from videomae_cli.errors import DataError
 # are installed, because decord2 loads them all.
 MEMORY_BYTES = 4 << 30
 GRACE_SECONDS = 5.0  # the parent's time limit ends first
+MAX_OPEN_FILES = 64
 
 
 def main() -> None:
@@ -76,6 +77,7 @@ def limit_process() -> None:
         (resource.RLIMIT_AS, _address_space_in_use() + MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
     ):
         _set_limit(kind, value)
 

@@ -31,7 +31,14 @@ def probe_entries(
     """
     required_parent = None if options.root is None else root
     reasons = [
-        entry.rejection or find_path_problem(entry.path, root, required_parent) for entry in entries
+        entry.rejection
+        or find_path_problem(
+            entry.path,
+            root,
+            required_parent,
+            follows_links=options.follows_links or not entry.line,
+        )
+        for entry in entries
     ]
     check_root(entries, reasons, root)
     paths = [Path(os.path.abspath(root / entry.path)) for entry in entries]  # noqa: PTH100
