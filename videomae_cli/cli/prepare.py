@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from videomae_cli.cli.options import JsonOption
+from videomae_cli.cli import options
 
 
 def complete_layout(incomplete: str) -> list[str]:
@@ -104,7 +104,16 @@ def prepare(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any video is rejected.")
     ] = False,
-    json_output: JsonOption = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Decode part I of N, from 0, as one of N jobs; then run it without --shard.",
+            show_default="all",
+        ),
+    ] = None,
+    scheduler: options.SchedulerOption = None,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Check every video and write a manifest for training.
 
@@ -122,10 +131,12 @@ def prepare(
       videomae prepare speeds.csv --task regression --label-column speed
     """
     from videomae_cli.cli import console
+    from videomae_cli.data.executors.share import parse_share
     from videomae_cli.tasks.prepare import prepare as command
+    from videomae_cli.tasks.prepare import shard as shard_command
     from videomae_cli.tasks.prepare.options import PrepareOptions
 
-    options = PrepareOptions(
+    chosen = PrepareOptions(
         layout=layout,
         root=root,
         classes=classes,
@@ -140,8 +151,11 @@ def prepare(
         workers=workers,
         seconds=timeout,
         is_strict=strict,
+        share=parse_share(shard),
+        scheduler=scheduler,
     )
     target = out or Path("data") / source.resolve().stem
-    summary = command.run(source, target, console.make_report(json_output=json_output), options)
+    run = command.run if shard is None else shard_command.run
+    summary = run(source, target, console.make_report(json_output=json_output), chosen)
     if json_output:
         console.print_json(summary.as_json())

@@ -13,16 +13,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from videomae_cli.data.executors.run_tasks import run_tasks
 from videomae_cli.data.ingest.probe import LATE, LATE_NOTE, ReadableVideo, RejectedVideo
 from videomae_cli.errors import DataError
 
 COMMAND = (sys.executable, "-B", "-m", "videomae_cli.data.ingest.child")
 START_SECONDS = 120.0  # for loading the decoders from a slow disk
 END_SECONDS = 5.0
+TASKS_PER_PROCESS = 4  # submitted at a time, so that no process waits for this one
 # one thread per process, and no address space used for the other cores of a large machine
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
@@ -137,10 +139,15 @@ def probe_videos(
     for process in processes:
         idle.put(process)
     executor = ThreadPoolExecutor(max_workers=max(count, 1))
+    remaining = iter(paths)
     try:
-        futures = [executor.submit(_probe_with_idle, idle, path) for path in paths]
-        for future in as_completed(futures):
-            yield future.result()
+        for path, future in run_tasks(
+            executor,
+            lambda path: _probe_with_idle(idle, path),
+            lambda: next(remaining, None),
+            capacity=lambda: TASKS_PER_PROCESS * count,
+        ):
+            yield path, future.result()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
         for process in processes:  # threads that wait for an answer continue when it ends
@@ -152,10 +159,10 @@ def probe_videos(
 
 def _probe_with_idle(
     idle: "queue.SimpleQueue[ProbeProcess]", path: Path
-) -> tuple[Path, ReadableVideo | RejectedVideo]:
+) -> ReadableVideo | RejectedVideo:
     process = idle.get()
     try:
-        return path, process.probe(path)
+        return process.probe(path)
     finally:
         idle.put(process)
 

@@ -5,6 +5,7 @@ from typing import NamedTuple, get_args
 
 from videomae_cli.config.model import Task
 from videomae_cli.data.decode import FILE_DECODERS
+from videomae_cli.data.executors.share import Share
 from videomae_cli.data.ingest.probe import AUTO
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
 from videomae_cli.errors import DataError, UsageError
@@ -43,6 +44,10 @@ class PrepareOptions(NamedTuple):
     """Time limit for one file."""
     is_strict: bool = False
     """Whether a rejected video is an error."""
+    share: Share = Share()
+    """The videos that this job probes, of several jobs."""
+    scheduler: str | None = None
+    """Address of the scheduler of a Dask cluster that decodes; None: this machine decodes."""
 
 
 def check_options(source: Path, out: Path, options: PrepareOptions) -> None:

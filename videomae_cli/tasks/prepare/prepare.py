@@ -61,7 +61,7 @@ def write_prepared(
     classes = None if given is None else read_classes(given, options.encoding)
     layout, entries, remarks, names = list_videos(source, root, options, report)
     entries = [entry._replace(split=entry.split or options.split) for entry in entries]
-    labels = _read_labels(entries, names, root, classes, options)
+    labels = read_labels(entries, names, root, classes, options)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
     results = probe_entries(entries, root, out, options, report)
@@ -80,7 +80,7 @@ def write_prepared(
     )
 
 
-def _read_labels(
+def read_labels(
     entries: Sequence[VideoEntry],
     names: Sequence[str],
     root: Path,
