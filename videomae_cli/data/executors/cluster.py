@@ -4,12 +4,14 @@ Workers and this process have the same software and see the same files under the
 whose worker dies is given to another worker, by the scheduler of the cluster.
 """
 
+import logging
 import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import closing, contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -55,9 +57,9 @@ class Cluster:
     def run(
         self, function: Callable[[Task], Result], next_task: Callable[[], Task | None]
     ) -> Iterator[tuple[Task, Callable[[], Result]]]:
-        """Yield each task when it is done, in no fixed order, with a function that gives its result.
+        """Yield each task when it is done, in no fixed order, with a function for its result.
 
-        That function raises what the task has raised, and `WorkerDied`.
+        The function raises what the task has raised, or `WorkerDied`.
 
         Args:
             function: A function of a module, that may run twice for the same task.
@@ -77,7 +79,7 @@ class Cluster:
             )
         ) as results:
             for task, future in results:
-                yield task, lambda future=future: self._result(future)
+                yield task, partial(self._result, future)
 
     def _count_tasks(self) -> int:
         with self._explained():
@@ -137,6 +139,7 @@ def connect_cluster(address: str, report: Report) -> Iterator[Cluster]:
             f"--scheduler {address}: not the address of a Dask scheduler",
             "give the address that `dask scheduler` prints: --scheduler tcp://HOST:8786",
         )
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its errors are reported here
     client = _connect(distributed, address)
     try:
         cluster = Cluster(client, address)

@@ -2,12 +2,13 @@
 
 A task is a batch of files. On the machine of the worker, the same child processes with limited
 rights decode them, so a file that hangs or kills its process is rejected there too. If the workers
-themselves die, each file of the batch is tried alone, and the file that they die of is rejected.
+themselves die, each file of the batch is tried alone in the end, and the file that they die of is
+rejected.
 """
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from videomae_cli.report import Report
 
 BATCH_FILES, BATCH_BYTES = 32, 50_000_000  # seconds of work: little is lost with a worker
 IDLE_SECONDS = 30.0
+Result = ReadableVideo | RejectedVideo
 DEATH = "every worker of the cluster that decodes it dies"
 
 
@@ -41,37 +43,74 @@ class Batch(NamedTuple):
     """Time limit for one file."""
     software: str
     """What the worker must have installed."""
+    is_alone: bool = False
+    """Whether it is one file that runs while nothing else does."""
 
 
 def probe_on_cluster(
-    paths: Sequence[Path], address: str, decoder: str, seconds: float, report: Report
-) -> Iterator[tuple[Path, ReadableVideo | RejectedVideo]]:
+    paths: Sequence[Path],
+    address: str,
+    report: Report,
+    *,
+    decoder: str,
+    seconds: float,
+    probe: "Callable[[Batch], list[Result]] | None" = None,
+) -> Iterator[tuple[Path, Result]]:
     """Yield the result of each file when its batch is done, in no fixed order.
+
+    Args:
+        paths: The files; all workers see them under these paths.
+        address: Of the scheduler.
+        report: Receives warnings.
+        decoder: The decoder asked for.
+        seconds: Time limit for one file.
+        probe: Probes a batch; None: `probe_batch`.
 
     Raises:
         DataError: The cluster cannot go on, or a worker does not see the files that are seen here.
         UsageError: There is no such cluster.
     """
-    batches = _plan_batches(paths, decoder, seconds)
-    again: deque[Batch] = deque()
-
-    def next_batch() -> Batch | None:
-        return again.popleft() if again else next(batches, None)
-
+    queue = _Queue(plan_batches(paths, decoder, seconds))
     with connect_cluster(address, report) as cluster:
-        for batch, result in cluster.run(probe_batch, next_batch):
+        for batch, result in cluster.run(probe or probe_batch, queue.next):
             try:
                 results = result()
             except WorkerDied:
-                if len(batch.files) > 1:
-                    again.extend(batch._replace(files=(file,)) for file in batch.files)
-                    continue
-                results = [RejectedVideo(DEATH, is_lasting=False)]
-            for file, one in zip(batch.files, results, strict=True):
+                results = queue.blame(batch)
+            queue.running -= 1
+            for file, one in zip(batch.files, results, strict=bool(results)):
                 yield Path(file.path), one
 
 
-def _plan_batches(paths: Sequence[Path], decoder: str, seconds: float) -> Iterator[Batch]:
+class _Queue:
+    """Batches, and then the files of batches whose workers died, each while nothing else runs.
+
+    A batch that waits on a worker while that one dies of another batch is blamed too.
+    """
+
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self._batches = batches
+        self._suspects: deque[Batch] = deque()
+        self.running = 0
+
+    def next(self) -> Batch | None:
+        """Return the next batch; None if there is none, or others must end before it."""
+        batch = next(self._batches, None)
+        if batch is None and self._suspects and not self.running:
+            batch = self._suspects.popleft()
+        self.running += batch is not None
+        return batch
+
+    def blame(self, batch: Batch) -> list[Result]:
+        """Return the results of a batch whose workers died; none if its files run again."""
+        if batch.is_alone:
+            return [RejectedVideo(DEATH, is_lasting=False)]
+        alone = (batch._replace(files=(file,), is_alone=True) for file in batch.files)
+        self._suspects.extend(alone)
+        return []
+
+
+def plan_batches(paths: Sequence[Path], decoder: str, seconds: float) -> Iterator[Batch]:
     """Yield batches of consecutive files."""
     software = _describe_software(decoder)
     files: list[File] = []
@@ -84,7 +123,7 @@ def _plan_batches(paths: Sequence[Path], decoder: str, seconds: float) -> Iterat
         yield Batch(tuple(files), decoder, seconds, software)
 
 
-def probe_batch(batch: Batch) -> list[ReadableVideo | RejectedVideo]:
+def probe_batch(batch: Batch) -> list[Result]:
     """Probe files on the machine of a worker.
 
     Raises:
@@ -167,9 +206,9 @@ def _size(path: Path) -> int:
 
 
 def _worker_name() -> str:
-    from distributed import get_worker
-
     try:
+        from distributed import get_worker
+
         return f"the worker {get_worker().address}"
-    except ValueError:  # called by a test, not by a worker
+    except (ImportError, ValueError):  # not called by a worker
         return "this process"

@@ -1,6 +1,6 @@
 """Run tasks with an executor of `concurrent.futures`, few at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ def run_tasks(
     *,
     capacity: Callable[[], int],
     check: Callable[[], Any] = lambda: None,
-) -> Iterator[tuple[Task, "Future[Result]"]]:
+) -> Generator[tuple[Task, "Future[Result]"], None, None]:
     """Yield each task and its future when it is done, in no fixed order.
 
     Only so many tasks are submitted at a time that the executor is busy, so that millions of them

@@ -42,7 +42,11 @@ def probe_files(
         from videomae_cli.data.executors.cluster_probing import probe_on_cluster
 
         yield from probe_on_cluster(
-            paths, options.scheduler, options.decoder, options.seconds, report
+            paths,
+            options.scheduler,
+            report,
+            decoder=options.decoder,
+            seconds=options.seconds,
         )
 
 

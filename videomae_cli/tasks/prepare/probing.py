@@ -11,8 +11,8 @@ from pathlib import Path
 from videomae_cli.data.ingest.cache import ProbeCache
 from videomae_cli.data.ingest.list_checks import check_root
 from videomae_cli.data.ingest.path_checks import find_path_problem
-from videomae_cli.data.ingest.probe_files import ProbeOptions, probe_files
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
+from videomae_cli.data.ingest.probe_files import ProbeOptions, probe_files
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import Stopped
 from videomae_cli.report import Report
