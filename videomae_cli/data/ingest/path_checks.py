@@ -23,9 +23,10 @@ def find_path_problem(path: str, root: Path, required_parent: Path | None = None
         return "~ is not expanded: write the whole path"
     if Path(os.path.normpath(path)).parts[:1] == ("..",):
         return "the path leaves its root by ..: write it relative to a --root that contains it"
-    full = Path(os.path.abspath(root / path))  # noqa: PTH100  (resolve() would follow links)
-    if required_parent is not None and not full.is_relative_to(required_parent.absolute()):
-        return "the path is outside --root"
+    if required_parent is not None:
+        full = Path(os.path.abspath(root / path))  # noqa: PTH100  (resolve() would follow links)
+        if not full.is_relative_to(required_parent.absolute()):
+            return "the path is outside --root"
     try:
         mode = (root / path).stat().st_mode
         if stat.S_ISDIR(mode):
