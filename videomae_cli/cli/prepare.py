@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from videomae_cli.cli.options import JsonOption
+from videomae_cli.cli.options import JsonOption, SchedulerOption
 
 
 def complete_layout(incomplete: str) -> list[str]:
@@ -163,6 +163,15 @@ def prepare(
         bool,
         typer.Option("--check", help="Only report on the data; exit code 6 with findings."),
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Decode part I of N, from 0, as one of N jobs; then run it without --shard.",
+            show_default="all",
+        ),
+    ] = None,
+    scheduler: SchedulerOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Check every video and write a manifest for training.
@@ -189,10 +198,12 @@ def prepare(
       videomae prepare speeds.csv --task regression --label-column speed
     """
     from videomae_cli.cli import console
+    from videomae_cli.data.executors.share import parse_share
     from videomae_cli.tasks.prepare import prepare as command
+    from videomae_cli.tasks.prepare import shard as shard_command
     from videomae_cli.tasks.prepare.options import PrepareOptions, choose_form
 
-    options = PrepareOptions(
+    chosen = PrepareOptions(
         layout=layout,
         root=root,
         classes=classes,
@@ -214,9 +225,17 @@ def prepare(
         follows_links=follow_links,
         max_bad=max_bad,
         is_check=check,
+        share=parse_share(shard),
+        scheduler=scheduler,
     )
     target = out or Path("data") / source.resolve().stem
-    summary = command.run(source, target, console.make_report(json_output=json_output), options)
+    report = console.make_report(json_output=json_output)
+    if shard is not None:
+        part = shard_command.run(source, target, report, chosen)
+        if json_output:
+            console.print_json(part.as_json())
+        return
+    summary = command.run(source, target, report, chosen)
     if json_output:
         console.print_json(summary.health.as_json() if check else summary.as_json())
     if check and summary.health.problems:

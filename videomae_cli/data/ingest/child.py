@@ -9,7 +9,6 @@ Limits, on a POSIX system: address space, no files written, few files open, no c
 each file its processor time, and an alarm that ends the process even if its parent is gone.
 """
 
-import importlib
 import json
 import math
 import os
@@ -18,12 +17,12 @@ import sys
 import time
 from pathlib import Path
 
-from videomae_cli.data.decode import reference_decoder
+from videomae_cli.data.decode import import_decord, reference_decoder
 from videomae_cli.data.ingest.probe import AUTO, count_frames, readable_video, select_decoder
 from videomae_cli.errors import DataError
 
-# Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if CUDA's packages
-# are installed, because decord2 loads them all.
+# Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if they are builds
+# with CUDA.
 MEMORY_BYTES = 4 << 30
 GRACE_SECONDS = 5.0  # the parent's time limit ends first
 MAX_OPEN_FILES = 64
@@ -40,7 +39,7 @@ def main() -> None:
 
     decoder = sys.argv[1]
     if decoder != "pyav":
-        importlib.import_module("decord")  # before the limit is set, which is relative to now
+        import_decord()  # before the limit is set, which is relative to now
     limit_process()
     send(ready=True)
     for line in sys.stdin:

@@ -69,16 +69,35 @@ def run(
 
             return predict_stream(model, options, runtime, report, is_quiet=is_quiet)
         stdin = stdin or sys.stdin.buffer
-        found = runtime.run_on_rank0(lambda: _open_inputs(inputs, stdin, runtime, report))
-        return _predict(model, found, options, runtime, report, is_quiet=is_quiet)
+        named, found = runtime.run_on_rank0(
+            lambda: _open_inputs(inputs, stdin, options, runtime, report)
+        )
+        planned = runtime.run_on_rank0(
+            lambda: plan_files(
+                options.out, named, has_windows=options.window is not None, share=options.share
+            )
+        )
+        return _predict(model, found, planned, options, runtime, report, is_quiet=is_quiet)
 
 
 def _open_inputs(
-    inputs: Sequence[str], stdin: IO[bytes], runtime: Runtime, report: Report
-) -> InputVideos:
-    """Find and probe the videos; on rank 0."""
+    inputs: Sequence[str],
+    stdin: IO[bytes],
+    options: PredictOptions,
+    runtime: Runtime,
+    report: Report,
+) -> tuple[list[str], InputVideos]:
+    """Find the videos, and probe those of this job; on rank 0.
+
+    Returns the names of the videos that may have a picture, those of other jobs too, and the
+    videos.
+    """
     with suppress(Interrupted), runtime.signals.interruptible():
-        return probe_inputs(find_input_files(inputs, stdin), report)
+        files = find_input_files(inputs, stdin)
+        found = probe_inputs(options.share.block(files), report)
+        if options.share.jobs > 1:
+            return [file.name for file in files], found
+        return [video.path for video in found.videos], found
     raise Stopped(
         "stopped before the videos were probed",
         "run it again",
@@ -89,6 +108,7 @@ def _open_inputs(
 def _predict(
     model: Model,
     inputs: InputVideos,
+    files: dict[str, Path],
     options: PredictOptions,
     runtime: Runtime,
     report: Report,
@@ -96,8 +116,6 @@ def _predict(
     is_quiet: bool,
 ) -> PredictResult:
     plan = plan_items(inputs, model.clip, model.protocol, options)
-    names, has_windows = [video.path for video in inputs.videos], options.window is not None
-    files = runtime.run_on_rank0(lambda: plan_files(options.out, names, has_windows=has_windows))
     result = model.empty_result(options.top_k)
     rejected = {one.name: one for one in (*inputs.rejected, *plan.rejected)}
     _announce(model, inputs, options, runtime, report)

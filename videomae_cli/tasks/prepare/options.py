@@ -6,6 +6,7 @@ from typing import NamedTuple, get_args
 
 from videomae_cli.config.model import Task
 from videomae_cli.data.decode import FILE_DECODERS
+from videomae_cli.data.executors.share import Share
 from videomae_cli.data.ingest.probe import AUTO
 from videomae_cli.data.layouts.segments.times import UNITS
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
@@ -64,6 +65,15 @@ class PrepareOptions(NamedTuple):
     """Largest share of rejected videos; None: any, or CHECK_MAX_BAD with `is_check`."""
     is_check: bool = False
     """Whether only the health report is written, and no manifest."""
+    share: Share = Share()
+    """The videos that this job probes, of several jobs."""
+    scheduler: str | None = None
+    """Address of the scheduler of a Dask cluster that decodes; None: this machine decodes."""
+
+    @property
+    def probing_decoder(self) -> str:
+        """Return the decoder of the files: those that are written anew do not need decord."""
+        return self.decoder if self.form is None else PYAV
 
     @property
     def processes(self) -> int:
@@ -154,6 +164,8 @@ def _check_values(source: Path, out: Path, options: PrepareOptions) -> None:
     for name, (value, allowed) in choices.items():
         if value not in allowed:
             raise UsageError(f"no {name} {value!r}", f"one of: {', '.join(allowed)}")
+    if options.is_check and options.share.jobs > 1:
+        raise UsageError("--check reports on all videos", "leave out --shard")
     if options.is_check and (options.form is not None or options.shards is not None):
         raise UsageError(
             "--check writes no videos",

@@ -17,7 +17,7 @@ from videomae_cli.tasks.prepare.health.report import (
     show_findings,
     write_health,
 )
-from videomae_cli.tasks.prepare.options import PYAV, PrepareOptions, check_options
+from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
 from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
@@ -55,8 +55,6 @@ def write_prepared(
         Stopped: Ctrl-C; the results so far are kept.
     """
     check_options(source, out, options)
-    if options.form is not None:
-        options = options._replace(decoder=PYAV)  # decord is not needed to transcode
     create_directory(out)
     listed = read_source(source, options, report)
     entries, root = listed.entries, listed.root
@@ -80,7 +78,7 @@ def write_prepared(
         manifest = _write_set(out, listed, stored, videos, facts, options, report)
     write_health(health)
     notes = count_notes(stored.results)
-    decoder = options.decoder
+    decoder = options.probing_decoder
     return PrepareSummary(
         out, listed.layout, manifest, rejected, tuple(remarks), notes, health, decoder
     )

@@ -99,8 +99,8 @@ def _merge(video: ReadableVideo, outcome: StoredVideo | RejectedVideo, decoder: 
         return outcome._replace(reason=f"cannot be transcoded: {outcome.reason}")
     notes = tuple(note for note in video.notes if not note.startswith(SQUARE_NOTE))
     health = video.health._replace(key_distance=0)  # those of the source are no longer decoded
-    size = {"width": outcome.width, "height": outcome.height}
-    return video._replace(**size, decoder=decoder, notes=notes, health=health)
+    moved = video._replace(decoder=decoder, notes=notes, health=health)
+    return moved._replace(width=outcome.width, height=outcome.height)
 
 
 def _write_all(
