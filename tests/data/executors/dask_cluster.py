@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli.data.executors.cluster_commands import is_wanted
 from videomae_cli.data.executors.cluster_probing import Batch, Result, probe_batch
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,9 +75,9 @@ def start_cluster(
                 process.wait()
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait for something, for one minute at most."""
-    deadline = time.monotonic() + SECONDS
+def wait_until(is_so: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """Wait for something; an AssertionError if it takes too long."""
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -94,6 +95,14 @@ def die_once(marker: str) -> str:
         path.touch()
         os._exit(1)
     return path.name
+
+
+def wait_while_wanted(folder: str) -> None:
+    """Leave a mark, and another one when no process waits for the result."""
+    Path(folder, "started").touch()
+    while is_wanted():
+        time.sleep(0.05)
+    Path(folder, "ended").touch()
 
 
 def probe_or_die(batch: Batch) -> list[Result]:

@@ -1,6 +1,8 @@
 """Workers of a Dask cluster probe as this machine does; what fails there is explained."""
 
 import os
+import signal
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -108,6 +110,33 @@ def test_the_file_that_kills_every_worker_is_rejected_and_the_others_are_kept(
     assert results.pop(paths[1]) == RejectedVideo(DEATH, is_lasting=False)
     del expected[paths[1]]
     assert results == expected
+
+
+CLIENT = """
+import sys
+from tests.data.executors.dask_cluster import wait_while_wanted
+from tests.notes import Notes
+from videomae_cli.data.executors.cluster import connect_cluster
+tasks = [sys.argv[2]]
+with connect_cluster(sys.argv[1], Notes()) as connection:
+    for task, result in connection.run(wait_while_wanted, lambda: tasks.pop() if tasks else None):
+        result()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_task_learns_that_the_process_that_waits_for_it_has_ended(
+    number: signal.Signals, cluster: Processes, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", CLIENT, cluster.address, str(tmp_path)]
+    client = subprocess.Popen(command, cwd=dask_cluster.ROOT, stderr=subprocess.DEVNULL)
+
+    dask_cluster.wait_until((tmp_path / "started").exists)
+    assert not (tmp_path / "ended").exists()
+    client.send_signal(number)
+    client.wait(60)
+
+    dask_cluster.wait_until((tmp_path / "ended").exists)
 
 
 def test_a_scheduler_that_dies_is_an_error_after_the_results_so_far(

@@ -135,17 +135,17 @@ def run_command(command: Command) -> Finished:
             line, cwd=command.folder, stdin=given, stdout=subprocess.DEVNULL, stderr=printed
         )
         try:
-            while _is_wanted():
+            while is_wanted():
                 try:
                     return Finished(process.wait(POLL_SECONDS), _read_error(printed))
                 except subprocess.TimeoutExpired:
                     continue
-            return Finished(-15, "")  # nobody waits for it
+            return Finished(-15, "")  # no process waits for this result
         finally:
             _end(process)
 
 
-def _is_wanted() -> bool:
+def is_wanted() -> bool:
     """Return whether the task of this thread has not been cancelled."""
     from distributed import get_worker
 

@@ -34,13 +34,7 @@ def run(
         UsageError: There is no such cluster, or other options contradict it.
         Stopped: Ctrl-C; finished shard files are kept.
     """
-    if inputs:
-        raise UsageError(
-            "--scheduler needs prepared videos, because every worker must know all of them",
-            "videomae prepare VIDEOS --out data/mine --scheduler ADDRESS, then --data data/mine",
-        )
-    if options.share.jobs > 1:
-        raise UsageError("--shard and --scheduler are both given", "leave out one of them")
+    _check(options, inputs)
     words = drop_flags(words, OWN_FLAGS)
     for most in (None, 1):  # the second completes the table, if two ended at the same moment
         ended = run_shards(words, scheduler, report, most=most)
@@ -57,3 +51,14 @@ def run(
         f"{options.out}: all shards have ended, and there is no {FACTS}",
         "check that the workers see this directory under the same path",
     )
+
+
+def _check(options: FeatureOptions, inputs: Sequence[str]) -> None:
+    """Raise a UsageError if other options contradict `--scheduler`."""
+    if inputs:
+        raise UsageError(
+            "--scheduler needs prepared videos, because every worker must know all of them",
+            "videomae prepare VIDEOS --out data/mine --scheduler ADDRESS, then --data data/mine",
+        )
+    if options.share.jobs > 1:
+        raise UsageError("--shard and --scheduler are both given", "leave out one of them")

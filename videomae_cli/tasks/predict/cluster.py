@@ -76,6 +76,20 @@ def run(
         UsageError: There is no such cluster, or other options contradict it.
         Stopped: Ctrl-C.
     """
+    out = _check(options)
+    stdin = sys.stdin.buffer.read() if STDIN in inputs else b""
+    count = len(find_input_files(inputs, io.BytesIO(stdin)))
+    words = [*drop_flags(words, OWN_FLAGS), "--checkpoint", str(weights)]
+    ended = run_shards(words, scheduler, report, most=count, stdin=stdin)
+    files = plan_files(out, (), has_windows=False)
+    for share, finished in ended.items():
+        if not all(add_share(path, share).is_file() for path in files.values()):
+            raise explain_failure(share, finished)
+    return _merge(files, sorted(ended), report)
+
+
+def _check(options: PredictOptions) -> Path:
+    """Return `out`; a UsageError if options contradict `--scheduler`."""
     if options.share.jobs > 1:
         raise UsageError("--shard and --scheduler are both given", "leave out one of them")
     if options.stream is not None:
@@ -85,15 +99,7 @@ def run(
             "--scheduler needs a place for the results of all workers",
             "--out DIR, or a .jsonl or .csv file, that all machines see",
         )
-    stdin = sys.stdin.buffer.read() if STDIN in inputs else b""
-    count = len(find_input_files(inputs, io.BytesIO(stdin)))
-    words = [*drop_flags(words, OWN_FLAGS), "--checkpoint", str(weights)]
-    ended = run_shards(words, scheduler, report, most=count, stdin=stdin)
-    files = plan_files(options.out, (), has_windows=False)
-    for share, finished in ended.items():
-        if not all(add_share(path, share).is_file() for path in files.values()):
-            raise explain_failure(share, finished)
-    return _merge(files, sorted(ended), report)
+    return options.out
 
 
 def _merge(files: dict[str, Path], shares: Sequence[Share], report: Report) -> ClusterResult:

@@ -69,15 +69,10 @@ def run(
 
             return predict_stream(model, options, runtime, report, is_quiet=is_quiet)
         stdin = stdin or sys.stdin.buffer
-        named, found = runtime.run_on_rank0(
+        found, files = runtime.run_on_rank0(
             lambda: _open_inputs(inputs, stdin, options, runtime, report)
         )
-        planned = runtime.run_on_rank0(
-            lambda: plan_files(
-                options.out, named, has_windows=options.window is not None, share=options.share
-            )
-        )
-        return _predict(model, found, planned, options, runtime, report, is_quiet=is_quiet)
+        return _predict(model, found, files, options, runtime, report, is_quiet=is_quiet)
 
 
 def _open_inputs(
@@ -86,18 +81,17 @@ def _open_inputs(
     options: PredictOptions,
     runtime: Runtime,
     report: Report,
-) -> tuple[list[str], InputVideos]:
-    """Find the videos, and probe those of this job; on rank 0.
-
-    Returns the names of the videos that may have a picture, those of other jobs too, and the
-    videos.
-    """
+) -> tuple[InputVideos, dict[str, Path]]:
+    """Find the videos, probe those of this job, and return which files are written; on rank 0."""
     with suppress(Interrupted), runtime.signals.interruptible():
         files = find_input_files(inputs, stdin)
         found = probe_inputs(options.share.block(files), report)
-        if options.share.jobs > 1:
-            return [file.name for file in files], found
-        return [video.path for video in found.videos], found
+        names = [video.path for video in found.videos]
+        if options.share.jobs > 1:  # pictures of equally named videos of other jobs
+            names = [file.name for file in files]
+        has_windows = options.window is not None
+        planned = plan_files(options.out, names, has_windows=has_windows, share=options.share)
+        return found, planned
     raise Stopped(
         "stopped before the videos were probed",
         "run it again",
