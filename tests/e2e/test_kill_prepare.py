@@ -1,89 +1,97 @@
-"""`prepare` is killed again and again while it writes videos; the finished set is the same."""
+"""`videomae prepare`, killed 20 times, writes in the end what it writes when nobody touches it."""
 
-import hashlib
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
-from tests.data.make_clips import moving_square, write_clip
+from tests.data.make_clips import write_clip
+from tests.e2e.kill_evaluation import read_all
+from tests.e2e.warm import Warm, wait
 
-FEW, MANY = 3, 20
-RECORDS = ("probe-cache.jsonl",)  # its lines are in the order in which files were probed
-
-
-def start(source: Path, out: Path, *flags: str) -> subprocess.Popen[bytes]:
-    words = ["prepare", str(source), "--out", str(out), "--workers", "2", *flags]
-    return subprocess.Popen(
-        [sys.executable, "-m", "videomae_cli", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+CLIPS, COPIES = 12, 40
+VIDEOS = CLIPS * COPIES
+BROKEN = 3
+CACHE = "probe-cache*.jsonl"
+pytestmark = pytest.mark.grid
 
 
-def contents(out: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name not in RECORDS
-    }
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return two class folders of `VIDEOS` videos, `BROKEN` of them broken."""
+    folder = tmp_path_factory.mktemp("source")
+    for number in range(CLIPS):
+        clip = write_clip(folder / f"{number}.mp4", 6 + number % 5, height=32, width=48)
+        for copy in range(COPIES):
+            path = folder / "videos" / str(number % 2) / f"{copy:02d} {number}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.hardlink_to(clip)
+    for number in range(BROKEN):
+        path = folder / "videos" / "0" / f"{number:02d} 0.mp4"
+        path.unlink()
+        path.write_bytes(b"no video" * number)
+    return folder / "videos"
 
 
-def kill_when_written(process: subprocess.Popen[bytes], out: Path, count: int) -> bool:
-    """Kill the command, not its children, when so many files are written or begun."""
-    while process.poll() is None:
-        if sum(path.is_file() for path in (out / "videos").rglob("*")) >= count:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return True
-        time.sleep(0.002)
-    return False
+def count_results(out: Path) -> int:
+    """Return how many whole results are stored."""
+    return sum(path.read_text().count('"stamp"') for path in out.glob(CACHE))
 
 
-def check_kills(source: Path, tmp_path: Path, flags: tuple[str, ...], kills: int) -> None:
-    whole, out = tmp_path / "whole", tmp_path / "out"
-    assert start(source, whole, *flags).wait() == 0
-    expected = contents(whole)
-    total = sum(name.startswith("videos/") for name in expected)
-    rng, landed = random.Random(0), 0
-    for number in range(kills):
-        landed += kill_when_written(
-            start(source, out, *flags), out, 1 + number * (total - 1) // kills + rng.randrange(2)
-        )
-        assert not (out / "dataset.json").exists() or number > 0
-    assert landed >= kills // 2
-
-    assert start(source, out, *flags).wait() == 0
-
-    names = ("manifest.csv", "rejected.csv", "classes.json", "transcoded.jsonl")
-    result = contents(out)
-    assert result.keys() == expected.keys()
-    differing = {name for name in expected if result[name] != expected[name]}
-    assert differing <= {"dataset.json"}, "it names its own root"
-    assert all(name in expected for name in names)
+def kill_when(is_so: Callable[[], bool], process: BaseProcess) -> bool:
+    """Kill a process when something is so; return False if it has ended before."""
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        if process.exitcode is not None:
+            return False
+        time.sleep(0.001)
+    process.kill()
+    return wait(process) == -signal.SIGKILL
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "source"
-    for number in range(28):
-        frames = moving_square(150, 96, 128, seed=number)
-        path = write_clip(folder / ("run", "sit")[number % 2] / f"{number}.mp4", frames)
-        os.utime(path, ns=(10**18, 10**18 + number))
-    return folder
+def after(seconds: float) -> Callable[[], bool]:
+    """Return a function that is true after a time."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
 
 
-def test_a_few_kills(source: Path, tmp_path: Path) -> None:
-    check_kills(source, tmp_path, ("--transcode",), FEW)
+@pytest.mark.parametrize("shard", [None, "1/2"])
+def test_prepare_killed_again_and_again_writes_the_same_files(
+    shard: str | None, source: Path, tmp_path: Path, warm: Warm
+) -> None:
+    rng = random.Random(str(shard))
+    words = ["prepare", source, "--decoder", "pyav", "--workers", "2", "--out"]
+    out, whole = tmp_path / "killed", tmp_path / "whole"
+    share = VIDEOS // (2 if shard else 1)
+    more: list[str | Path] = ["--shard", shard] if shard else []
 
+    counts = []
+    for kill in range(14):
+        limit = share * (kill + 1) // 17 + rng.randrange(5)
+        (process,) = warm.start([*words, out, *more])
+        assert kill_when(lambda limit=limit: count_results(out) >= limit, process), warm.text()
+        counts.append(count_results(out))
+    for _ in range(3):
+        (process,) = warm.start([*words, out, *more])
+        assert kill_when(after(rng.uniform(0, 0.3)), process), warm.text()
+    landed = 0
+    while landed < 3:  # while the manifest is written
+        (process,) = warm.start([*words, out])
+        writes = rng.choice([".rejected.*", "rejected.csv", ".manifest.*", ".dataset.*"])
+        for path in out.glob("[!p]*"):
+            path.unlink()
+        landed += kill_when(lambda writes=writes: any(out.glob(writes)), process)
 
-@pytest.mark.grid
-@pytest.mark.parametrize("form", ["--transcode", "--all-intra", "--jpeg", "--uint8"])
-def test_many_kills(form: str, source: Path, tmp_path: Path) -> None:
-    check_kills(source, tmp_path, (form,), MANY)
+    assert 0 < counts[0] < counts[6] < share and counts == sorted(counts)
+    for folder in (out, whole):
+        assert warm.run([*words, folder]) == [0], warm.text()[-3000:]
+    files, expected = read_all(out), read_all(whole)
+    caches = [name for name in (*files, *expected) if name.startswith("probe-cache")]
+    assert {**files, **dict.fromkeys(caches)} == {**expected, **dict.fromkeys(caches)}
+    assert files["rejected.csv"].count(b"\n") == 1 + BROKEN
+    assert files["manifest.csv"].count(b"\n") == 1 + VIDEOS - BROKEN

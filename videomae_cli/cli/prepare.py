@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from videomae_cli.cli.options import JsonOption
+from videomae_cli.cli.options import JsonOption, SchedulerOption
 
 
 def complete_layout(incomplete: str) -> list[str]:
@@ -145,6 +145,33 @@ def prepare(
             show_default="256",
         ),
     ] = None,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Use links of a list that lead out of its root."),
+    ] = False,
+    max_bad: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="FRACTION",
+            help="Fail if a larger share of the videos is rejected.",
+            show_default="no limit; 0.1 with --check",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only report on the data; exit code 6 with findings."),
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Decode part I of N, from 0, as one of N jobs; then run it without --shard.",
+            show_default="all",
+        ),
+    ] = None,
+    scheduler: SchedulerOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Check every video and write a manifest for training.
@@ -153,11 +180,14 @@ def prepare(
     images, CSV, TSV or JSON with named columns, the lists of VideoMAE and
     MMAction2, and UCF101, HMDB51, Kinetics, Something-Something V2 and others
     as they are released. Whatever is not used is named. Videos that cannot be
-    used are written to rejected.csv, each with its reason.
+    used are written to rejected.csv, each with its reason. health.html lists
+    what may be wrong with the data, and what to do about it.
 
     Examples:
 
       videomae prepare ~/clips --out data/clips
+
+      videomae prepare ~/clips --check
 
       videomae prepare k400/lists --root /datasets/k400 --classes 400
 
@@ -168,10 +198,12 @@ def prepare(
       videomae prepare speeds.csv --task regression --label-column speed
     """
     from videomae_cli.cli import console
+    from videomae_cli.data.executors.share import parse_share
     from videomae_cli.tasks.prepare import prepare as command
+    from videomae_cli.tasks.prepare import shard as shard_command
     from videomae_cli.tasks.prepare.options import PrepareOptions, choose_form
 
-    options = PrepareOptions(
+    chosen = PrepareOptions(
         layout=layout,
         root=root,
         classes=classes,
@@ -190,8 +222,21 @@ def prepare(
         is_strict=strict,
         form=choose_form(transcode=transcode, all_intra=all_intra, jpeg=jpeg, uint8=uint8),
         short_side=short_side,
+        follows_links=follow_links,
+        max_bad=max_bad,
+        is_check=check,
+        share=parse_share(shard),
+        scheduler=scheduler,
     )
     target = out or Path("data") / source.resolve().stem
-    summary = command.run(source, target, console.make_report(json_output=json_output), options)
+    report = console.make_report(json_output=json_output)
+    if shard is not None:
+        part = shard_command.run(source, target, report, chosen)
+        if json_output:
+            console.print_json(part.as_json())
+        return
+    summary = command.run(source, target, report, chosen)
     if json_output:
-        console.print_json(summary.as_json())
+        console.print_json(summary.health.as_json() if check else summary.as_json())
+    if check and summary.health.problems:
+        raise typer.Exit(6)

@@ -5,11 +5,10 @@ reads one JSON object per line, {"path", "seconds"}. It answers each with {"coun
 when the whole video has been read and only the choice of the decoder remains, and finally with
 {"probe": properties} or {"reason": text}. It ends when its input ends.
 
-Limits, on a POSIX system: address space, no files written, no core dumps, and for each file its
-processor time, and an alarm that ends the process even if its parent is gone.
+Limits, on a POSIX system: address space, no files written, few files open, no core dumps, and for
+each file its processor time, and an alarm that ends the process even if its parent is gone.
 """
 
-import importlib
 import json
 import math
 import os
@@ -18,14 +17,15 @@ import sys
 import time
 from pathlib import Path
 
-from videomae_cli.data.decode import reference_decoder
+from videomae_cli.data.decode import import_decord, reference_decoder
 from videomae_cli.data.ingest.probe import AUTO, count_frames, readable_video, select_decoder
 from videomae_cli.errors import DataError
 
-# Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if CUDA's packages
-# are installed, because decord2 loads them all.
+# Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if they are builds
+# with CUDA.
 MEMORY_BYTES = 4 << 30
 GRACE_SECONDS = 5.0  # the parent's time limit ends first
+MAX_OPEN_FILES = 64
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
 
     decoder = sys.argv[1]
     if decoder != "pyav":
-        importlib.import_module("decord")  # before the limit is set, which is relative to now
+        import_decord()  # before the limit is set, which is relative to now
     limit_process()
     send(ready=True)
     for line in sys.stdin:
@@ -76,6 +76,7 @@ def limit_process() -> None:
         (resource.RLIMIT_AS, _address_space_in_use() + MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
     ):
         _set_limit(kind, value)
 

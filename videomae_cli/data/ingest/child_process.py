@@ -13,14 +13,16 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, TypeVar
 
+from videomae_cli.data.executors.run_tasks import run_tasks
 from videomae_cli.data.ingest.probe import LATE, RejectedVideo
 from videomae_cli.errors import DataError
 
 START_SECONDS = 120.0  # for loading the decoders from a slow disk
 END_SECONDS = 5.0
+TASKS_PER_PROCESS = 4  # submitted at a time, so that no process waits for this one
 # one thread per process, and no address space used for the other cores of a large machine
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
@@ -146,9 +148,14 @@ def run_in_children(
             idle.put(child)
 
     executor = ThreadPoolExecutor(max_workers=max(len(children), 1))
+    remaining = iter(items)
     try:
-        futures = [executor.submit(work_with_idle, item) for item in items]
-        for future in as_completed(futures):
+        for _, future in run_tasks(
+            executor,
+            work_with_idle,
+            lambda: next(remaining, None),
+            capacity=lambda: TASKS_PER_PROCESS * len(children),
+        ):
             yield future.result()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)

@@ -17,7 +17,7 @@ from videomae_cli.errors import DataError, Stopped
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import SHORT_SIDE, PrepareOptions
 from videomae_cli.tasks.prepare.output import writing
-from videomae_cli.tasks.prepare.transcode_estimate import (
+from videomae_cli.tasks.prepare.storage.estimate import (
     check_space,
     choose_sample,
     estimate,
@@ -98,7 +98,9 @@ def _merge(video: ReadableVideo, outcome: StoredVideo | RejectedVideo, decoder: 
     if isinstance(outcome, RejectedVideo):
         return outcome._replace(reason=f"cannot be transcoded: {outcome.reason}")
     notes = tuple(note for note in video.notes if not note.startswith(SQUARE_NOTE))
-    return video._replace(width=outcome.width, height=outcome.height, decoder=decoder, notes=notes)
+    health = video.health._replace(key_distance=0)  # those of the source are no longer decoded
+    moved = video._replace(decoder=decoder, notes=notes, health=health)
+    return moved._replace(width=outcome.width, height=outcome.height)
 
 
 def _write_all(
