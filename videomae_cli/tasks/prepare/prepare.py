@@ -94,9 +94,11 @@ def _write_set(
     report: Report,
 ) -> Manifest:
     """Write the side tables, the shards if the options ask for them, and the manifest."""
-    write_side_tables(out, listed.side_tables, videos, report)
     times = collect_times(listed.entries, stored.results)
+    listed_paths = [video.path for video in videos]
     videos, moved = stored.move(videos, times)
+    names = {path: video.path for path, video in zip(listed_paths, videos, strict=True)}
+    write_side_tables(out, listed.side_tables, names, report)
     root, classes = stored.root, listed.labels.classes
     with writing(out):
         if options.shards is not None:

@@ -89,3 +89,13 @@ def test_the_table_of_an_earlier_run_does_not_stay(tmp_path: Path) -> None:
     write_prepared(tmp_path / "other", out, Notes(), OPTIONS)
 
     assert not (out / "boxes.csv").exists()
+
+
+def test_the_table_has_the_paths_of_transcoded_videos(tmp_path: Path) -> None:
+    source, out = write_ava(tmp_path / "ava", place_videos), tmp_path / "out"
+
+    manifest = write_prepared(source, out, Notes(), OPTIONS._replace(form="h264")).manifest
+
+    paths = [line.split(",")[0] for line in (out / "boxes.csv").read_text().splitlines()[1:]]
+    assert list(dict.fromkeys(paths)) == [video.path for video in manifest.videos]
+    assert all((manifest.root / path).exists() for path in paths)
