@@ -94,8 +94,13 @@ class FinetuneClips(TrainingVideos):
         sample_indices = partial(_sample_finetune_indices, clip, times)
         super().__init__(videos, root, sample_indices, seed, clip.channels)
         self.clip, self.augment = clip, augment
-        text = augment.randaugment
-        self.policy = None if text is None else transforms.randaugment_policy(text)
+        self.policy = None
+        if augment.randaugment is not None:
+            from videomae_cli.data.augmentation.randaugment import (
+                randaugment_policy,
+            )  # imports timm
+
+            self.policy = randaugment_policy(augment.randaugment)
 
     def __getitem__(self, key: SampleKey) -> FinetuneBatch:
         epoch, index = key
@@ -121,7 +126,9 @@ class FinetuneClips(TrainingVideos):
     ) -> tuple[Tensor, tuple[int, ...]]:
         spec, clip = self.augment, self.clip
         if self.policy is not None:
-            frames_THWC = transforms.randaugment(frames_THWC, self.policy, rng)
+            from videomae_cli.data.augmentation.randaugment import randaugment
+
+            frames_THWC = randaugment(frames_THWC, self.policy, rng)
         frames_THWC = _crop(frames_THWC, spec.crop, clip, spec.area, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)

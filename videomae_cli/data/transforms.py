@@ -1,23 +1,19 @@
-"""Augmentation: crops, mirroring and RandAugment, with the same random choice for all frames.
+"""Crops and mirroring, with the same random choice for all frames.
 
 Shapes: T frames, H height, W width, C channels, uint8. Sizes in pixels. All crops have the size
 height x width of a clip. The rules of the originals, which are for squares, are kept for rectangles
 by measuring all shapes relative to that of the clip.
-Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602). RandAugment is timm's.
+Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602).
 """
 
 import math
-import random
-import re
 
 import numpy as np
 import torch
 from PIL import Image
-from timm.data.auto_augment import RandAugment, rand_augment_transform
 from torch.nn import functional
 
 from videomae_cli.data.resize import Frames
-from videomae_cli.errors import RecipeError
 
 SCALES = (1.0, 0.875, 0.75, 0.66)
 # positions of a crop, in quarters of the free space: corners and centre, edge centres, quarter
@@ -30,8 +26,6 @@ POSITIONS = (
 SAME_SIZE = 3  # a side that differs from the output size by less than this is cut at that size
 ASPECT = (3 / 4, 4 / 3)
 TRIES = 10
-GREY = (128, 128, 128)
-RANDAUGMENT = re.compile(r"rand(-(m\d+|n\d+|mstd\d+(\.\d+)?|mmax\d+|inc[01]|p\d+(\.\d+)?))*")
 
 
 def multiscale_crop(
@@ -84,45 +78,6 @@ def random_resized_crop(
 def flip(frames_THWC: Frames) -> Frames:
     """Mirror left to right."""
     return frames_THWC[:, :, ::-1]
-
-
-def randaugment(frames_THWC: Frames, policy: RandAugment, rng: np.random.Generator) -> Frames:
-    """Apply RandAugment to every frame, RGB or grey, with the same random choices.
-
-    A grey frame is augmented as RGB: no operation colours it. timm draws from the global `random`
-    and `numpy.random`. Both are seeded again before each frame, so that all frames get the same
-    operations, magnitudes and signs, and restored afterwards.
-    """
-    seed = int(rng.integers(2**32))
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002  (timm's generator, not ours)
-    try:
-        out = []
-        for frame in frames_THWC:
-            random.seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            rgb = np.broadcast_to(frame, (*frame.shape[:2], 3))
-            image = policy(Image.fromarray(np.ascontiguousarray(rgb)))
-            out.append(np.asarray(image)[..., : frame.shape[2]])
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
-    return np.stack(out)
-
-
-def randaugment_policy(text: str) -> RandAugment:
-    """Build timm's RandAugment, with grey fill and bicubic, from `rand-m7-n4-mstd0.5-inc1` or so.
-
-    Raises:
-        RecipeError: A part of the text is unknown (timm would ignore some of them silently).
-    """
-    if not RANDAUGMENT.fullmatch(text):
-        raise RecipeError(
-            f"augment.randaugment: {text!r} is not a RandAugment setting",
-            "write rand, followed by any of -m7 -n4 -mstd0.5 -mmax10 -inc1 -p0.5",
-        )
-    hparams = {"img_mean": GREY, "interpolation": Image.Resampling.BICUBIC}
-    policy: RandAugment = rand_augment_transform(text, hparams)
-    return policy
 
 
 def _scale_side(base: int, size: int) -> list[int]:

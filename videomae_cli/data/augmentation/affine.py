@@ -12,7 +12,7 @@ multiply-add can differ where an exact value is an integer.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from videomae_cli.data.resize import Frames
 Matrix = tuple[float, float, float, float, float, float]
 Doubles = NDArray[np.float64]
 TABLE_BYTES = 2**26  # of the neighbours in single precision, for as many frames as fit
-CHUNK_PIXELS = 8192  # results of one chunk fit into the CPU cache
+CHUNK_PIXELS = 16384  # results of one chunk fit into the CPU cache
 FILTER_SUM = 1.5  # greatest sum of the absolute weights along one axis
 FLAT_SHARE = 1 / 64  # of uncertain values; more come from areas of one colour
 
@@ -33,11 +33,11 @@ class _Axis(NamedTuple):
     """The neighbours of P pixels along one axis."""
 
     numbers: NDArray[np.int32]
-    """(P, 4), or (P, 1) if no pixel lies between two others."""
-    weights: Doubles
+    """(4, P), or (1, P) if no pixel lies between two others."""
+    weights: NDArray[np.float32]
     """Like `numbers`."""
     offset: Doubles
-    """(P, 1), position between the second and the third neighbour, 0 to 1."""
+    """(P,), position between the second and the third neighbour, 0 to 1."""
 
 
 def transform_affine(frames_THWC: Frames, matrix: Matrix, fill: int) -> Frames:
@@ -85,17 +85,18 @@ def _source_positions(
 
 def _neighbours(position: Doubles, size: int) -> _Axis:
     low = np.floor(position)
-    offset = (position - low)[:, None]
-    numbers = low.astype(np.int32)[:, None]
+    offset = position - low
+    number = low.astype(np.int32)
     if not offset.any():
-        return _Axis(numbers.clip(0, size - 1), np.ones_like(offset), offset)
-    numbers = (numbers + np.arange(-1, 3, dtype=np.int32)).clip(0, size - 1)
+        return _Axis(number.clip(0, size - 1)[None], np.ones((1, len(offset)), np.float32), offset)
     square, cube = offset**2, offset**3
-    weights = np.concatenate(
-        [2 * square - offset - cube, cube - 2 * square + 1, offset + square - cube, cube - square],
-        axis=1,
-    )
-    return _Axis(numbers, weights, offset)
+    numbers = np.stack([number - 1, number, number + 1, number + 2])
+    weights = np.empty(numbers.shape, np.float32)
+    weights[0] = 2 * square - offset - cube
+    weights[1] = cube - 2 * square + 1
+    weights[2] = offset + square - cube
+    weights[3] = cube - square
+    return _Axis(numbers.clip(0, size - 1, out=numbers), weights, offset)
 
 
 class _Source:
@@ -108,38 +109,41 @@ class _Source:
 
     def interpolate(self, x: _Axis, y: _Axis) -> NDArray[np.uint8]:
         """Return uint8 (P, V)."""
-        count = len(x.numbers)
-        numbers_PK = (y.numbers[:, :, None] * self.width + x.numbers[:, None]).reshape(count, -1)
+        count = x.numbers.shape[1]
+        numbers_PK = _contiguous((y.numbers * self.width)[:, None] + x.numbers, count)
         if numbers_PK.shape[1] == 1:
-            return self.pixels[numbers_PK[:, 0]]
+            return self.pixels.take(numbers_PK[:, 0], axis=0)
         if self._table is None:
             self._table = torch.from_numpy(self.pixels.astype(np.float32))
-        weights = (y.weights[:, :, None] * x.weights[:, None]).reshape(count, -1)
         sums_PV = functional.embedding_bag(
             torch.from_numpy(numbers_PK),
             self._table,
-            per_sample_weights=torch.from_numpy(weights.astype(np.float32)),
+            per_sample_weights=torch.from_numpy(_contiguous(y.weights[:, None] * x.weights, count)),
             mode="sum",
         ).numpy()
-        bound = _rounding_error(x.numbers.shape[1], y.numbers.shape[1])
-        most = (sums_PV + bound).clip(0, 255).astype(np.uint8)
-        sums_PV -= bound
-        least = sums_PV.clip(0, 255, out=sums_PV).astype(np.uint8)
-        pixels, values = np.nonzero(least != most)
-        if len(pixels) > FLAT_SHARE * least.size:
-            flat = self._is_flat(y.numbers.shape[1], x.numbers.shape[1])
-            flat = flat[numbers_PK[pixels, 0], values]
-            least[pixels[flat], values[flat]] = most[pixels[flat], values[flat]]
-            pixels, values = pixels[~flat], values[~flat]
+        bound = _rounding_error(len(x.numbers), len(y.numbers))
+        np.clip(sums_PV, 0, 255.5, out=sums_PV)
+        sums_PV += bound
+        most = sums_PV.astype(np.uint8)
+        sums_PV -= 2 * bound  # above -1, which becomes 0
+        out_PV = sums_PV.astype(np.uint8)
+        unsure_PV = out_PV != most
+        if np.count_nonzero(unsure_PV) > FLAT_SHARE * out_PV.size:
+            first = numbers_PK[:, 0]
+            flat_PV = self._find_flat(len(y.numbers), len(x.numbers))[first]
+            np.copyto(out_PV, self.pixels[first], where=flat_PV)
+            unsure_PV &= ~flat_PV
+        pixels, values = np.divmod(np.flatnonzero(unsure_PV), out_PV.shape[1])
         if len(pixels):
-            taken = self.pixels[numbers_PK[pixels], values[:, None]].astype(np.float64)
-            taken = taken.reshape(len(pixels), y.numbers.shape[1], -1)
-            along_x = _filter(taken, x.offset[pixels])
-            exact = _filter(along_x, y.offset[pixels, 0])
-            least[pixels, values] = exact.clip(0, 255).astype(np.uint8)
-        return least
+            taken = self.pixels[numbers_PK[pixels].T, values].astype(np.float64)
+            along_x = _filter(
+                taken.reshape(len(y.numbers), len(x.numbers), -1).swapaxes(0, 1), x.offset[pixels]
+            )
+            exact = _filter(along_x, y.offset[pixels])
+            out_PV[pixels, values] = exact.clip(0, 255).astype(np.uint8)
+        return out_PV
 
-    def _is_flat(self, rows: int, columns: int) -> NDArray[np.bool_]:
+    def _find_flat(self, rows: int, columns: int) -> NDArray[np.bool_]:
         """Return bool (H * W, V): all of so many rows and columns from here have the same value."""
         if (rows, columns) not in self._flat:
             values_HWV = self.pixels.reshape(self.height, self.width, -1)
@@ -154,24 +158,31 @@ class _Source:
         return self._flat[rows, columns]
 
 
+def _contiguous(array: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return (count, K) from (..., count)."""
+    return np.ascontiguousarray(array.reshape(-1, count).T)
+
+
 def _filter(values: Doubles, offset: Doubles) -> Doubles:
-    """Interpolate along the last axis, in the order of Pillow's operations."""
-    if values.shape[-1] == 1:
-        return values[..., 0]
-    v1, v2, v3, v4 = (values[..., number] for number in range(4))
+    """Interpolate along the first axis, in the order of Pillow's operations."""
+    if len(values) == 1:
+        only: Doubles = values[0]
+        return only
+    v1, v2, v3, v4 = values
     p2 = -v1 + v3
     p3 = 2 * (v1 - v2) + v3 - v4
     p4 = -v1 + v2 - v3 + v4
-    return v2 + offset * (p2 + offset * (p3 + offset * p4))
+    result: Doubles = v2 + offset * (p2 + offset * (p3 + offset * p4))
+    return result
 
 
 def _rounding_error(*neighbours: int) -> float:
     """Return a bound for the error of a weighted sum of 8-bit values in single precision.
 
-    Each weight, product and sum is rounded once, by at most 2^-24 of the greatest partial sum.
+    Each weight, product and sum is rounded, by at most 2^-24 of the greatest partial sum.
     """
     count, largest = 1, 255.0
     for number in neighbours:
         count *= number
         largest *= FILTER_SUM if number > 1 else 1.0
-    return largest * 2.0**-24 * (2 * count + 4)
+    return largest * 2.0**-24 * (2 * count + 8)

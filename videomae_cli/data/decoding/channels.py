@@ -43,8 +43,10 @@ def compute_luma(rgb_THWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     A grey pixel keeps its value: R = G = B = v gives v, for every v. Equal to Pillow's mode L.
     """
     grey = np.empty((*rgb_THWC.shape[:3], 1), np.uint8)
+    weights = np.array([RED, GREEN, BLUE], np.float32)
     for rgb_HWC, grey_HW1 in zip(rgb_THWC, grey, strict=True):  # one frame fits into the CPU cache
-        red, green, blue = (rgb_HWC[..., channel].astype(np.uint32) for channel in range(3))
-        sums = red * RED + green * GREEN + blue * BLUE + HALF
-        grey_HW1[..., 0] = sums >> 16
+        sums = rgb_HWC.astype(np.float32) @ weights  # exact: all sums are integers below 2^24
+        sums += HALF
+        sums /= 65536
+        grey_HW1[..., 0] = sums.astype(np.uint8)
     return grey
