@@ -11,6 +11,7 @@ Source: Pillow's Geometry.c (HPND licence). Equal on x86-64; a Pillow that is co
 multiply-add can differ where an exact value is an integer.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from videomae_cli.data.resize import Frames
+from videomae_cli.data.transforms import Box
 
 Matrix = tuple[float, float, float, float, float, float]
 Doubles = NDArray[np.float64]
@@ -40,55 +42,74 @@ class _Axis(NamedTuple):
     """(P,), position between the second and the third neighbour, 0 to 1."""
 
 
-def transform_affine(frames_THWC: Frames, matrix: Matrix, fill: int) -> Frames:
+def transform_affine(
+    frames_THWC: Frames, matrix: Matrix, fill: int, *, whole: Box, box: Box, wanted: Box
+) -> Frames:
     """Return frames whose pixel (x, y) is that at (a x + b y + c, d x + e y + f) of the input.
 
-    `matrix`: a to f, for positions of pixel centres. Pixels outside the input become `fill`.
+    Args:
+        frames_THWC: The pixels of `box`, which is `find_source` of `wanted` or larger.
+        matrix: a to f, for positions of pixel centres.
+        fill: Value of the pixels that lie outside the input.
+        whole: The frame.
+        box: The part of it that `frames_THWC` contains.
+        wanted: The part of the output that is returned.
     """
-    length, height, width, channels = frames_THWC.shape
-    group = max(1, TABLE_BYTES // (4 * height * width * channels))
-    parts = [
-        _transform_group(frames_THWC[first : first + group], matrix, fill)
-        for first in range(0, length, group)
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    length, _, _, channels = frames_THWC.shape
+    group = max(1, TABLE_BYTES // (4 * box.height * box.width * channels))
+    out_THWC = np.empty((length, wanted.height, wanted.width, channels), np.uint8)
+    for first in range(0, length, group):
+        frames = frames_THWC[first : first + group]
+        pixels_PV = np.ascontiguousarray(frames.reshape(len(frames), -1).T)
+        source = _Source(pixels_PV.reshape(-1, channels * len(frames)), whole, box)
+        out_PV = np.full((wanted.height * wanted.width, source.pixels.shape[1]), fill, np.uint8)
+        for places, x, y in _source_positions(matrix, whole, wanted):
+            out_PV[places] = source.interpolate(x, y)
+        out_TP = out_PV.reshape(-1, len(frames)).T
+        out_THWC[first : first + group] = out_TP.reshape(len(frames), *out_THWC.shape[1:])
+    return out_THWC
 
 
-def _transform_group(frames_THWC: Frames, matrix: Matrix, fill: int) -> Frames:
-    length, height, width, channels = frames_THWC.shape
-    pixels_PV = np.ascontiguousarray(frames_THWC.reshape(length, -1).T).reshape(
-        height * width, channels * length
-    )
-    source = _Source(pixels_PV, height, width)
-    out_PV = np.full_like(pixels_PV, fill)
-    for places, x, y in _source_positions(matrix, height, width):
-        out_PV[places] = source.interpolate(_neighbours(x, width), _neighbours(y, height))
-    out_TP = np.ascontiguousarray(out_PV.reshape(-1, length).T)
-    return out_TP.reshape(frames_THWC.shape)
+def find_source(matrix: Matrix, wanted: Box, whole: Box) -> Box:
+    """Return the part of a frame that the transform reads for a part of its output."""
+    a, b, c, d, e, f = matrix
+    x = np.array([wanted.left, wanted.left + wanted.width])
+    y = np.array([wanted.top, wanted.top + wanted.height])[:, None]
+    limits = []
+    for position, size in ((d * x + e * y + f, whole.height), (a * x + b * y + c, whole.width)):
+        # two neighbours on each side, and one pixel more for rounding
+        first = min(max(math.floor(position.min()) - 3, 0), size - 1)
+        last = min(max(math.ceil(position.max()) + 3, first + 1), size)
+        limits.append((first, last - first))
+    (top, height), (left, width) = limits
+    return Box(top, left, height, width)
 
 
 def _source_positions(
-    matrix: Matrix, height: int, width: int
+    matrix: Matrix, whole: Box, wanted: Box
 ) -> Iterator[tuple[NDArray[np.intp], Doubles, Doubles]]:
     """Yield the numbers of output pixels that show the input, and the x and y that they show."""
     a, b, c, d, e, f = matrix
-    rows = max(1, CHUNK_PIXELS // width)
-    x = np.arange(width) + 0.5
-    for top in range(0, height, rows):
-        y = np.arange(top, min(top + rows, height))[:, None] + 0.5
+    rows = max(1, CHUNK_PIXELS // wanted.width)
+    x = np.arange(wanted.left, wanted.left + wanted.width) + 0.5
+    for first in range(0, wanted.height, rows):
+        last = min(first + rows, wanted.height)
+        y = np.arange(wanted.top + first, wanted.top + last)[:, None] + 0.5
         from_x, from_y = a * x + b * y + c, d * x + e * y + f
-        inside = (from_x >= 0) & (from_x < width) & (from_y >= 0) & (from_y < height)
+        inside = (from_x >= 0) & (from_x < whole.width) & (from_y >= 0) & (from_y < whole.height)
         places = np.flatnonzero(inside)
         if len(places):
-            yield places + top * width, from_x[inside] - 0.5, from_y[inside] - 0.5
+            yield places + first * wanted.width, from_x[inside] - 0.5, from_y[inside] - 0.5
 
 
-def _neighbours(position: Doubles, size: int) -> _Axis:
+def _neighbours(position: Doubles, size: int, first: int) -> _Axis:
+    """Return the neighbours, numbered from `first`; the last pixels stand for those beyond."""
     low = np.floor(position)
     offset = position - low
     number = low.astype(np.int32)
     if not offset.any():
-        return _Axis(number.clip(0, size - 1)[None], np.ones((1, len(offset)), np.float32), offset)
+        weights = np.ones((1, len(offset)), np.float32)
+        return _Axis(number.clip(0, size - 1)[None] - first, weights, offset)
     square, cube = offset**2, offset**3
     numbers = np.stack([number - 1, number, number + 1, number + 2])
     weights = np.empty(numbers.shape, np.float32)
@@ -96,38 +117,36 @@ def _neighbours(position: Doubles, size: int) -> _Axis:
     weights[1] = cube - 2 * square + 1
     weights[2] = offset + square - cube
     weights[3] = cube - square
-    return _Axis(numbers.clip(0, size - 1, out=numbers), weights, offset)
+    numbers = numbers.clip(0, size - 1, out=numbers)
+    numbers -= first
+    return _Axis(numbers, weights, offset)
 
 
 class _Source:
-    """The pixels that are interpolated: uint8 (H * W, V)."""
+    """The pixels that are interpolated: uint8 (height * width of `box`, V)."""
 
-    def __init__(self, pixels_PV: NDArray[np.uint8], height: int, width: int) -> None:
-        self.pixels, self.height, self.width = pixels_PV, height, width
+    def __init__(self, pixels_PV: NDArray[np.uint8], whole: Box, box: Box) -> None:
+        self.pixels, self.whole, self.box = pixels_PV, whole, box
         self._table: torch.Tensor | None = None
         self._flat: dict[tuple[int, int], NDArray[np.bool_]] = {}
 
-    def interpolate(self, x: _Axis, y: _Axis) -> NDArray[np.uint8]:
-        """Return uint8 (P, V)."""
-        count = x.numbers.shape[1]
-        numbers_PK = _contiguous((y.numbers * self.width)[:, None] + x.numbers, count)
+    def interpolate(self, position_x: Doubles, position_y: Doubles) -> NDArray[np.uint8]:
+        """Return the values at P positions in the frame, uint8 (P, V)."""
+        x = _neighbours(position_x, self.whole.width, self.box.left)
+        y = _neighbours(position_y, self.whole.height, self.box.top)
+        count = len(position_x)
+        numbers_PK = _contiguous((y.numbers * self.box.width)[:, None] + x.numbers, count)
         if numbers_PK.shape[1] == 1:
             return self.pixels.take(numbers_PK[:, 0], axis=0)
-        if self._table is None:
-            self._table = torch.from_numpy(self.pixels.astype(np.float32))
-        sums_PV = functional.embedding_bag(
-            torch.from_numpy(numbers_PK),
-            self._table,
-            per_sample_weights=torch.from_numpy(_contiguous(y.weights[:, None] * x.weights, count)),
-            mode="sum",
-        ).numpy()
+        weights_PK = _contiguous(y.weights[:, None] * x.weights, count)
+        sums_PV = self._sum_neighbours(numbers_PK, weights_PK)
         bound = _rounding_error(len(x.numbers), len(y.numbers))
         np.clip(sums_PV, 0, 255.5, out=sums_PV)
         sums_PV += bound
-        most = sums_PV.astype(np.uint8)
+        most_PV = sums_PV.astype(np.uint8)
         sums_PV -= 2 * bound  # above -1, which becomes 0
         out_PV = sums_PV.astype(np.uint8)
-        unsure_PV = out_PV != most
+        unsure_PV = out_PV != most_PV
         if np.count_nonzero(unsure_PV) > FLAT_SHARE * out_PV.size:
             first = numbers_PK[:, 0]
             flat_PV = self._find_flat(len(y.numbers), len(x.numbers))[first]
@@ -135,20 +154,44 @@ class _Source:
             unsure_PV &= ~flat_PV
         pixels, values = np.divmod(np.flatnonzero(unsure_PV), out_PV.shape[1])
         if len(pixels):
-            taken = self.pixels[numbers_PK[pixels].T, values].astype(np.float64)
-            along_x = _filter(
-                taken.reshape(len(y.numbers), len(x.numbers), -1).swapaxes(0, 1), x.offset[pixels]
-            )
-            exact = _filter(along_x, y.offset[pixels])
+            exact = self._interpolate_exactly(numbers_PK, x, y, pixels, values)
             out_PV[pixels, values] = exact.clip(0, 255).astype(np.uint8)
         return out_PV
+
+    def _sum_neighbours(
+        self, numbers_PK: NDArray[np.int32], weights_PK: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return weighted sums (P, V), with an error of at most `_rounding_error`."""
+        if self._table is None:
+            self._table = torch.from_numpy(self.pixels.astype(np.float32))
+        sums_PV: NDArray[np.float32] = functional.embedding_bag(
+            torch.from_numpy(numbers_PK),
+            self._table,
+            per_sample_weights=torch.from_numpy(weights_PK),
+            mode="sum",
+        ).numpy()
+        return sums_PV
+
+    def _interpolate_exactly(
+        self,
+        numbers_PK: NDArray[np.int32],
+        x: _Axis,
+        y: _Axis,
+        pixels: NDArray[np.intp],
+        values: NDArray[np.intp],
+    ) -> Doubles:
+        """Interpolate some values of some pixels as Pillow does."""
+        values_K = self.pixels[numbers_PK[pixels].T, values].astype(np.float64)
+        values_K = values_K.reshape(len(y.numbers), len(x.numbers), -1).swapaxes(0, 1)
+        return _filter(_filter(values_K, x.offset[pixels]), y.offset[pixels])
 
     def _find_flat(self, rows: int, columns: int) -> NDArray[np.bool_]:
         """Return bool (H * W, V): all of so many rows and columns from here have the same value."""
         if (rows, columns) not in self._flat:
-            values_HWV = self.pixels.reshape(self.height, self.width, -1)
+            values_HWV = self.pixels.reshape(self.box.height, self.box.width, -1)
             same = np.ones(values_HWV.shape, np.bool_)
-            same[self.height - rows + 1 :] = same[:, self.width - columns + 1 :] = False
+            same[max(self.box.height - rows + 1, 0) :] = False
+            same[:, max(self.box.width - columns + 1, 0) :] = False
             for step in range(1, columns):
                 same[:, :-step] &= values_HWV[:, :-step] == values_HWV[:, step:]
             column = same.copy()
