@@ -15,8 +15,8 @@ to erase, as in `k400-vitb-finetune`. Sides, by turns in one process, with the s
 Then each operation of the policy alone, on whole frames, and ours also if the crop takes the middle
 half of each side. Without VIDEO the frames are smooth noise.
 
-CPU milliseconds per clip, so that other programs matter less than by the clock. A clip costs more or
-less by what is drawn: ratios are those of the means and of the medians over the clips.
+CPU milliseconds per clip, so that other programs matter less than by the clock. What is drawn for a
+clip matters: ratios are those of the means and of the medians over the clips.
 """
 
 import argparse

@@ -115,7 +115,9 @@ def random_resized_crop(
 
 def flip(frames_THWC: Frames) -> Frames:
     """Mirror left to right."""
-    return frames_THWC[:, :, ::-1]
+    # torch copies whole vectors; NumPy copies pixel by pixel
+    frames_TCHW = torch.from_numpy(np.ascontiguousarray(frames_THWC)).permute(0, 3, 1, 2)
+    return frames_TCHW.flip(3).permute(0, 2, 3, 1).numpy()
 
 
 def _scale_side(base: int, size: int) -> list[int]:

@@ -18,8 +18,7 @@ def adjust_colour(frames_THW3: Frames, factor: float) -> Frames:
     """Blend each frame with its grey version; factor 0 is grey, 1 changes nothing."""
     out = np.empty_like(frames_THW3)
     for frame, result in zip(frames_THW3, out, strict=True):
-        grey = compute_luma(frame[None])[0].repeat(3, axis=2)
-        result[:] = _blend(grey, frame, factor)
+        result[:] = _blend(compute_luma(frame[None], 3)[0], frame, factor)
     return out
 
 
