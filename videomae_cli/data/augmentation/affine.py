@@ -148,10 +148,11 @@ class _Source:
         out_PV = sums_PV.astype(np.uint8)
         unsure_PV = out_PV != most_PV
         if np.count_nonzero(unsure_PV) > FLAT_SHARE * out_PV.size:
-            first = numbers_PK[:, 0]
-            flat_PV = self._find_flat(len(y.numbers), len(x.numbers))[first]
-            np.copyto(out_PV, self.pixels[first], where=flat_PV)
-            unsure_PV &= ~flat_PV
+            # equal neighbours give their own value, which is the upper one
+            flat_PV = self._find_flat(len(y.numbers), len(x.numbers))[numbers_PK[:, 0]]
+            flat_PV &= unsure_PV
+            out_PV += flat_PV.view(np.uint8)
+            unsure_PV ^= flat_PV
         pixels, values = np.divmod(np.flatnonzero(unsure_PV), out_PV.shape[1])
         if len(pixels):
             exact = self._interpolate_exactly(numbers_PK, x, y, pixels, values)
@@ -189,14 +190,21 @@ class _Source:
         """Return bool (H * W, V): all of so many rows and columns from here have the same value."""
         if (rows, columns) not in self._flat:
             values_HWV = self.pixels.reshape(self.box.height, self.box.width, -1)
-            same = np.ones(values_HWV.shape, np.bool_)
-            same[max(self.box.height - rows + 1, 0) :] = False
-            same[:, max(self.box.width - columns + 1, 0) :] = False
-            for step in range(1, columns):
-                same[:, :-step] &= values_HWV[:, :-step] == values_HWV[:, step:]
-            column = same.copy()
-            for step in range(1, rows):
-                same[:-step] &= column[step:] & (values_HWV[:-step] == values_HWV[step:])
+            height, width = self.box.height - rows + 1, self.box.width - columns + 1
+            same = np.zeros(values_HWV.shape, np.bool_)
+            if height > 0 and width > 0:
+                inside = same[:height, :width]
+                inside[:] = True
+                if columns > 1:
+                    pairs = values_HWV[:, :-1] == values_HWV[:, 1:]
+                    runs = pairs[:, :width] & pairs[:, 1 : width + 1]
+                    runs &= pairs[:, 2 : width + 2]
+                    for row in range(rows):
+                        inside &= runs[row : row + height]
+                if rows > 1:
+                    pairs = values_HWV[:-1, :width] == values_HWV[1:, :width]
+                    for row in range(rows - 1):
+                        inside &= pairs[row : row + height]
             self._flat[rows, columns] = same.reshape(self.pixels.shape)
         return self._flat[rows, columns]
 
