@@ -26,7 +26,7 @@ from videomae_cli.data.transforms import Box
 Matrix = tuple[float, float, float, float, float, float]
 Doubles = NDArray[np.float64]
 TABLE_BYTES = 2**26  # of the neighbours in single precision, for as many frames as fit
-CHUNK_PIXELS = 16384  # results of one chunk fit into the CPU cache
+CHUNK_PIXELS = 32768  # fewer calls matter more than the CPU cache (measured)
 FILTER_SUM = 1.5  # greatest sum of the absolute weights along one axis
 FLAT_SHARE = 1 / 64  # of uncertain values; more come from areas of one colour
 
