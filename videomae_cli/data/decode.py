@@ -10,9 +10,10 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from videomae_cli.errors import DataError
 TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 FILE_DECODERS = ("decord", "pyav")
 FRAMES = "frames"  # the decoder of folders, which have no other
+Guard = Callable[[Path], AbstractContextManager[Any]]
+_guard: Guard = nullcontext
 logger = logging.getLogger("videomae")
 
 # text files that make FFmpeg open further files, and web pages saved under the name of a video
@@ -47,7 +50,7 @@ def read_frames(
             f"{path}: decoder {decoder!r} is not one of {', '.join(DECODERS)}",
             "run videomae prepare again",
         )
-    with refuse_any_failure(path):
+    with refuse_any_failure(path), _guard(path):
         check_file(path, decoder)
         frames = DECODERS[decoder](path, unique)
     if frames.shape[3] != channels:
@@ -57,6 +60,17 @@ def read_frames(
     if unique == list(indices):
         return frames
     return frames[np.searchsorted(unique, indices)]
+
+
+@contextmanager
+def guard_reads(guard: Guard) -> Iterator[None]:
+    """Read each file inside a context of its own, made of its path, while this block lasts."""
+    global _guard
+    before, _guard = _guard, guard
+    try:
+        yield
+    finally:
+        _guard = before
 
 
 def reference_decoder(path: Path) -> str:
