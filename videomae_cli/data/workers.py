@@ -229,7 +229,7 @@ def _watchdog_of(dataset: Clips) -> "Watchdog | None":
 
 
 def _poll_seconds(watchdog: "Watchdog | None", options: LoaderOptions) -> float:
-    """Return the time after which a wait for a batch is interrupted to look at the workers."""
+    """Return the time after which a wait for a batch is interrupted to check the workers."""
     limit = options.timeout_seconds
     return limit if watchdog is None else min(limit, watchdog.limit_seconds / 4)
 

@@ -4,6 +4,7 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -27,16 +28,23 @@ VIDEOS, BAD = 12, 5
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
 
 
-def write_videos(folder: Path, *, hangs: bool) -> Path:
-    """Write videos; opening one of them waits for ever, or fails."""
+def write_videos(folder: Path) -> Path:
+    """Write videos; opening one of them waits for ever."""
     for number in range(VIDEOS):
         if number != BAD:
             write_clip(folder / f"{number}.mp4", 20, height=40, width=48, seed=number)
-    if hangs:
-        os.mkfifo(folder / f"{BAD}.mp4")
-    else:
-        (folder / f"{BAD}.mp4").write_bytes(b"damaged")
+    os.mkfifo(folder / f"{BAD}.mp4")
     return folder
+
+
+def copy_with_damage(folder: Path, copy: Path) -> Path:
+    """Copy the videos; opening one of them fails."""
+    copy.mkdir()
+    for path in folder.iterdir():
+        if path.stem != str(BAD):
+            shutil.copy(path, copy)
+    (copy / f"{BAD}.mp4").write_bytes(b"damaged")
+    return copy
 
 
 def open_clips(folder: Path) -> PretrainClips:
@@ -69,27 +77,28 @@ def entries(file: Path) -> list[dict[str, Any]]:
 def test_a_hung_file_is_left_out_and_the_run_goes_on(
     workers: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    expected = load(open_clips(write_videos(tmp_path / "damaged", hangs=False)), workers=0)
-    hanging = open_clips(write_videos(tmp_path / "hanging", hangs=True))
+    hanging = open_clips(write_videos(tmp_path / "hanging"))
+    damaged = open_clips(copy_with_damage(tmp_path / "hanging", tmp_path / "damaged"))
+    expected = load(damaged, workers=0)
     file = tmp_path / "quarantine.jsonl"
     with caplog.at_level(logging.WARNING, logger="videomae"):
-        found = load(WatchedClips(hanging, Watchdog(1.0, file)), workers=workers)
+        found = load(WatchedClips(hanging, Watchdog(2.0, file)), workers=workers)
 
     assert_equal(found, expected)
     assert sum(int(batch.failed.sum()) for batch in found) >= 2  # once in each epoch
     path = str(tmp_path / "hanging" / f"{BAD}.mp4")
     assert [(entry["path"], entry["epoch"]) for entry in entries(file)] == [(path, 0)]
-    assert f"{path}: decoding it takes longer than 1 s" in caplog.text
+    assert f"{path}: decoding it takes longer than 2 s" in caplog.text
     assert not multiprocessing.active_children()
 
 
 def test_a_run_that_resumes_leaves_the_file_out_from_the_start(tmp_path: Path) -> None:
-    hanging = open_clips(write_videos(tmp_path, hangs=True))
+    hanging = open_clips(write_videos(tmp_path))
     file = tmp_path / "quarantine.jsonl"
-    first = load(WatchedClips(hanging, Watchdog(1.0, file)), workers=2)
+    first = load(WatchedClips(hanging, Watchdog(2.0, file)), workers=2)
 
     for workers in (0, 1):  # without workers a file that is not listed would hang for ever
-        resumed = load(WatchedClips(hanging, Watchdog(1.0, file)), workers=workers, start=4)
+        resumed = load(WatchedClips(hanging, Watchdog(2.0, file)), workers=workers, start=4)
         assert_equal(resumed, first[4:])
     assert len(entries(file)) == 1
 
@@ -106,6 +115,22 @@ def test_a_file_is_read_in_the_epochs_before_the_one_in_which_it_hung(tmp_path: 
     failed = [int(clips[epoch, BAD].failed.sum()) for epoch in (2, 1, 0)]
 
     assert failed == [1, 1, 0]
+
+
+def test_no_file_is_left_out_if_all_of_three_workers_hang(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(VIDEOS):
+        os.mkfifo(tmp_path / f"{number}.mp4")
+    file = tmp_path / "quarantine.jsonl"
+    watched = WatchedClips(open_clips(tmp_path), Watchdog(3.0, file))
+    samples = load_each(watched, [(0, n) for n in range(6)], workers=3, timeout_seconds=8)
+
+    with caplog.at_level(logging.WARNING, logger="videomae"), pytest.raises(DataError):
+        list(samples)
+
+    assert not file.exists()
+    assert caplog.text.count("all 3 workers have been reading for more than 1.5 s") == 1
 
 
 class _Slow:

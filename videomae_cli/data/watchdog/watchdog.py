@@ -1,9 +1,9 @@
 """The watchdog over worker processes that decode, and the list of files that hang.
 
 Code of a decoder that hangs cannot be interrupted: the process has to be killed. Workers write the
-file that they read into shared memory, the main process looks at it while it waits for a batch; see
-`workers.py`. A file that takes too long is left out from the epoch on in which it hangs, so that a
-run that resumes, also from an earlier epoch, reads the same samples.
+file that they read into shared memory, and the main process checks it while it waits for a batch;
+see `workers.py`. A file that takes too long is left out from the epoch on in which it hangs, so
+that a run that resumes, also from an earlier epoch, reads the same samples.
 Not covered: reading in the main process (no workers), which only leaves listed files out. On
 several processes each finds files for itself; a run that resumes leaves them out in all.
 """
@@ -27,6 +27,7 @@ from videomae_cli.data.workers import Clips
 from videomae_cli.errors import DataError, TrainingError
 
 LONGEST_PATH = 4096  # bytes
+STORAGE_WORKERS = 3  # if so many workers or more all wait at once, no single file is the cause
 logger = logging.getLogger("videomae")
 
 
@@ -57,17 +58,35 @@ class Watchdog:
         self.limit_seconds, self.file = limit_seconds, file
         self._epochs = _read_list(file)
         self._slots: Any = ()
+        self._is_warned = False
 
     def start(self, workers: int, method: str) -> None:
         """Make room for workers that are about to start."""
         self._slots = multiprocessing.get_context(method).RawArray(_Slot, max(1, workers))
 
     def quarantine_hung(self) -> bool:
-        """Leave out all files that workers have been reading for longer than the limit, if any."""
-        hung = [read for read in self._reads() if read.seconds > self.limit_seconds]
+        """Leave out all files that workers have been reading for longer than the limit, if any.
+
+        If all workers, three or more, have been reading for half the limit, none is left out.
+        """
+        reads = list(self._reads())
+        hung = [read for read in reads if read.seconds > self.limit_seconds]
+        slow = [read for read in reads if read.seconds > self.limit_seconds / 2]
+        if hung and len(slow) == len(self._slots) >= STORAGE_WORKERS:
+            self._warn_of_storage(len(slow))
+            return False
         for read in hung:
             self._quarantine(read)
         return bool(hung)
+
+    def _warn_of_storage(self, workers: int) -> None:
+        if not self._is_warned:
+            logger.warning(
+                "all %d workers have been reading for more than %g s: the storage seems to hang;"
+                " waiting for it",
+                *(workers, self.limit_seconds / 2),
+            )
+        self._is_warned = True
 
     def _reads(self) -> Iterator[Read]:
         now = time.monotonic()
