@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.layouts.prepared import place_clips
 from tests.data.make_frames import write_frame_folder
+from tests.notes import Notes
 from videomae_cli.data.ingest.frame_parts import find_frame_parts
 from videomae_cli.data.ingest.list_checks import check_no_duplicates
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
+from videomae_cli.tasks.prepare.options import PrepareOptions
+from videomae_cli.tasks.prepare.prepare import write_prepared
 
 
 def frames(start: int, end: int) -> Segment:
@@ -92,17 +96,6 @@ def test_a_frame_count_that_is_a_little_small_takes_the_first_frames(tmp_path: P
     assert [entry.segment for entry in entries] == [frames(0, 19), None]
 
 
-def test_labels_are_not_taken_for_frame_counts(tmp_path: Path) -> None:
-    write_folder(tmp_path, "a", 20)
-    write_folder(tmp_path, "b", 20)
-
-    with pytest.raises(DataError, match=r"train\.txt:1: 'a' has 20 frames, not 3") as caught:
-        read_parts(tmp_path, "a 3 7\nb 2 5\n")
-
-    assert "--task multi-label" in caught.value.hint
-    assert "--layout list-start-frames" in caught.value.hint
-
-
 @pytest.mark.parametrize(
     ("line", "layout", "given"),
     [
@@ -115,23 +108,59 @@ def test_labels_are_not_taken_for_frame_counts(tmp_path: Path) -> None:
 def test_a_part_that_is_not_there_is_rejected(
     line: str, layout: str, given: str, tmp_path: Path
 ) -> None:
-    write_folder(tmp_path, "a", 20)
+    whole = {"list-start-frames-label": "{} 0 20 1", "list-frames-label": "{} 20 1"}
+    for name in "abc":
+        write_folder(tmp_path, name, 20)
+    others = "".join(whole.get(layout, "{} 1 20").format(name) + "\n" for name in "bc")
 
-    _, entries, _ = read_parts(tmp_path, line + "\n", layout)
+    _, entries, _ = read_parts(tmp_path, f"{line}\n{others}", layout)
 
-    assert [(entry.rejection, entry.segment) for entry in entries if entry.rejection] == [
-        (f"the list gives {given}, the folder has 20 from 1", entries[0].segment)
+    assert [(entry.path, entry.rejection) for entry in entries] == [
+        ("a", f"the list gives {given}, the folder has 20 from 1"),
+        ("b", ""),
+        ("c", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [
+        ("a 3 7\nb 2 5\n", 20),  # two labels
+        ("a 0 2\nb 1 3\n", 20),  # two labels, of which the first may be a start
+        ("a 1 2 3\nb 4 3 1\n", 20),  # three labels
+        ("a 20 1 3\nb 20 4 2\n", 20),  # a frame count and two labels
+    ],
+)
+def test_labels_are_not_taken_for_a_part(text: str, frames: int, tmp_path: Path) -> None:
+    write_folder(tmp_path, "a", frames)
+    write_folder(tmp_path, "b", frames)
+
+    with pytest.raises(DataError, match=r"train\.txt:1: 'a' has 20 frames; .*not the") as caught:
+        read_parts(tmp_path, text)
+
+    assert "--task multi-label" in caught.value.hint
+    assert "--layout list-start-frames" in caught.value.hint
+
+
+def test_labels_of_files_without_suffix_are_not_taken_for_a_part(tmp_path: Path) -> None:
+    place_clips(tmp_path, ["a.mp4", "b.mp4"])
+    (tmp_path / "train.txt").write_text("a 1 2 3\nb 0 3 1\n")
+    options = PrepareOptions(decoder="pyav", workers=1)
+
+    with pytest.raises(DataError, match=r"train\.txt:1: 'a\.mp4' is a file") as caught:
+        write_prepared(tmp_path / "train.txt", tmp_path / "out", Notes(), options)
+
+    assert "--task multi-label" in caught.value.hint
 
 
 def test_frames_may_have_any_name_and_numbers_in_steps(tmp_path: Path) -> None:
     pattern = "frame{:06d}.jpg"
     write_frame_folder(tmp_path / "a", 9, first=0, step=10, pattern=pattern, height=16, width=16)
 
-    _, entries, remarks = read_parts(tmp_path, "a 20 3\na 25 3\n", "list-start-frames")
+    _, entries, remarks = read_parts(tmp_path, "a 20 5\na 25 5\n", "list-start-frames")
 
-    assert entries[0].segment == frames(2, 5)
-    assert "a from frame000020.jpg to frame000040.jpg" in remarks[0]
+    assert entries[0].segment == frames(2, 7)
+    assert "a from frame000020.jpg to frame000060.jpg" in remarks[0]
     assert entries[1].rejection != ""
 
 
@@ -145,3 +174,17 @@ def test_three_numbers_after_a_video_file_are_labels(tmp_path: Path) -> None:
     path.write_text("a.mp4 0 -1 3\nb.mp4 0 -1 2\n")
     entries = scan_layout(path, detect_layout(path).name).entries
     assert [(entry.label, entry.segment) for entry in entries] == [(3, None), (2, None)]
+
+
+def test_parts_of_a_folder_become_rows_with_their_frames(tmp_path: Path) -> None:
+    write_folder(tmp_path, "a", 20)
+    (tmp_path / "train.txt").write_text("a 12 5 0\na 0 8 1\na 0 20 1\n")
+    options = PrepareOptions(decoder="pyav", workers=1, val_fraction=0)
+
+    manifest = write_prepared(tmp_path / "train.txt", tmp_path / "out", Notes(), options).manifest
+
+    assert [(v.path, v.label, v.start, v.frames) for v in manifest.videos] == [
+        ("a", 0, 12, 5),
+        ("a", 1, 0, 8),
+        ("a", 1, None, 20),
+    ]

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.decoding.frame_series import FolderFrames, find_frames
+from videomae_cli.data.decoding.frame_series import FolderFrames, find_frames, group_series
 from videomae_cli.data.layouts.list_file import MULTI_LABEL
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
 
 COUNT_TOLERANCE = 0.1  # of the frames: flow has one frame less, other programs count a few fewer
+MIN_PART = 4  # frames; a smaller number may be a label
 
 
 class _Range(NamedTuple):
@@ -33,79 +34,98 @@ def find_frame_parts(
     itself is found when it is decoded.
 
     Raises:
-        DataError: The frame counts without a start are far below those of most folders.
+        DataError: The numbers of most rows cannot be a start and a frame count: they may be labels.
     """
+    listed = [entry for entry in entries if entry.frames is not None and not entry.rejection]
     folders = {
         entry.path: found
-        for entry in entries
-        if _gives_frames(entry) and (found := _find(root / entry.path)) is not None
+        for entry in listed
+        if (found := _find(root / entry.path, entry)) is not None
     }
     from_0 = {
         entry.file
-        for entry in entries
+        for entry in listed
         if entry.path in folders
         and entry.start is not None
         and entry.start < folders[entry.path].first
     }
-    _check_counts(entries, folders)
+    parts = {
+        number: _find_part(entry, folders[entry.path], counts_from_0=entry.file in from_0)
+        for number, entry in enumerate(entries)
+        if entry.path in folders and entry.frames is not None
+    }
+    _check_parts([entries[number] for number in parts], list(parts.values()), folders)
     result = [
-        _add_part(entry, folders[entry.path], counts_from_0=entry.file in from_0)
-        if entry.path in folders
-        else entry
-        for entry in entries
+        _add_part(entry, parts[number], folders[entry.path]) if number in parts else entry
+        for number, entry in enumerate(entries)
     ]
     return result, _describe(result, folders)
 
 
-def _gives_frames(entry: VideoEntry) -> bool:
-    is_part = entry.segment is not None and entry.segment.unit == "frames"
-    return (entry.frames is not None or is_part) and not entry.rejection
-
-
-def _find(folder: Path) -> FolderFrames | None:
-    if not folder.is_dir():
+def _find(path: Path, entry: VideoEntry) -> FolderFrames | None:
+    """Return the frames of a folder; None if there is none, or it is wrong."""
+    if entry.segment is not None and path.is_file():
+        raise DataError(
+            f"{entry.where}: {entry.path!r} is a file, and the list gives a start and a frame "
+            "count, as for folders of frames",
+            f"if the numbers are labels: {MULTI_LABEL}; else write `path label`",
+        )
+    if not path.is_dir():
         return None
     try:
-        return find_frames(folder)
+        return find_frames(path)
     except DataError:
         return None
 
 
-def _check_counts(entries: Sequence[VideoEntry], folders: Mapping[str, FolderFrames]) -> None:
-    """Raise a DataError if most counts are too small to be frame counts: they may be labels."""
-    counted = [e for e in entries if e.path in folders and e.frames is not None and e.start is None]
-    wrong = [
-        entry
-        for entry in counted
-        if (entry.frames or 0) < (1 - COUNT_TOLERANCE) * len(folders[entry.path].names)
-    ]
-    if 2 * len(wrong) > len(counted):
+def _find_part(entry: VideoEntry, found: FolderFrames, *, counts_from_0: bool) -> _Range | None:
+    """Return the frames that a row takes, perhaps outside of the folder; None for all of them."""
+    count = len(found.names)
+    if entry.segment is not None:
+        assert entry.segment.end is not None, "lists give a count"
+        part = _Range(int(entry.segment.start), int(entry.segment.end))
+    else:
+        part = _to_positions(entry, found, counts_from_0=counts_from_0)
+    is_whole = part.end - part.start == count and part.start in (0, 1, found.first)
+    return None if is_whole else part
+
+
+def _check_parts(
+    entries: Sequence[VideoEntry],
+    parts: Sequence[_Range | None],
+    folders: Mapping[str, FolderFrames],
+) -> None:
+    """Raise a DataError if most rows take hardly any frames, or frames that are not there."""
+    wrong = []
+    for entry, part in zip(entries, parts, strict=True):
+        count = len(folders[entry.path].names)
+        if part is None:
+            continue
+        if entry.start is None and entry.segment is None:
+            is_wrong = part.end < (1 - COUNT_TOLERANCE) * count
+        else:
+            is_wrong = part.end > count or part.end - part.start < MIN_PART
+        wrong += [entry] if is_wrong else []
+    if 2 * len(wrong) > len(entries):
         first = wrong[0]
         raise DataError(
-            f"{first.where}: {first.path!r} has {len(folders[first.path].names)} frames, not "
-            f"{first.frames}, and {len(wrong)} of {len(counted)} counts are too small: the number "
-            "after the path is not the frame count",
+            f"{first.where}: {first.path!r} has {len(folders[first.path].names)} frames; for this "
+            f"and {len(wrong) - 1} of {len(entries)} rows, the numbers after the path are not "
+            "the frame count, or a start and a frame count",
             f"if the numbers are labels: {MULTI_LABEL}; if they are a start and a frame count: "
             "--layout list-start-frames",
         )
 
 
-def _add_part(entry: VideoEntry, found: FolderFrames, *, counts_from_0: bool) -> VideoEntry:
+def _add_part(entry: VideoEntry, part: _Range | None, found: FolderFrames) -> VideoEntry:
     count = len(found.names)
-    if entry.segment is not None:
-        end = count if entry.segment.end is None else int(entry.segment.end)
-        part = _Range(int(entry.segment.start), end)
-    else:
-        part = _to_positions(entry, found, counts_from_0=counts_from_0)
-    listed = part.end - part.start
-    if listed == count and part.start in (0, 1, found.first):
+    if part is None:
         return entry._replace(segment=None)
-    if part.start < 0 or listed < 1 or part.end > count:
-        given = f"{entry.frames if entry.frames is not None else listed} frames"
+    if part.start < 0 or part.end <= part.start or part.end > count:
         start = entry.start if entry.start is not None else part.start
         return entry._replace(
-            rejection=f"the list gives {given}{f' from {start}' if start else ''}, the folder has "
-            f"{count} from {found.first}"
+            rejection=f"the list gives {entry.frames} frames{f' from {start}' if start else ''}, "
+            f"the folder has {count} from {found.first}"
         )
     return entry._replace(frames=None, start=None, segment=Segment(*part, "frames"))
 
@@ -116,7 +136,8 @@ def _to_positions(entry: VideoEntry, found: FolderFrames, *, counts_from_0: bool
         return _Range(0, frames)
     if counts_from_0:
         return _Range(entry.start, entry.start + frames)
-    start, rest = divmod(entry.start - found.first, found.step)
+    step = group_series(found.names)[0].step
+    start, rest = divmod(entry.start - found.first, step)
     return _Range(-1, -1) if rest else _Range(start, start + frames)
 
 

@@ -219,7 +219,7 @@ def _add_numbers(entry: VideoEntry, layout: str, line: Line) -> VideoEntry:
             f"videos, or give --layout {FRAMES_LABEL} if they are a frame count and a label",
         )
     if layout == OFFSET_FRAMES_LABEL:
-        return entry._replace(segment=Segment(start, start + frames, "frames"))
+        return entry._replace(frames=frames, segment=Segment(start, start + frames, "frames"))
     return entry._replace(start=start, frames=frames)
 
 

@@ -6,11 +6,20 @@ from pathlib import Path
 import pytest
 
 from tests.data.layouts.datasets.listed import rows_of
-from tests.data.layouts.datasets.trees import place_empty_videos, write_diving48, write_ego4d
+from tests.data.layouts.datasets.trees import (
+    place_empty_videos,
+    place_videos,
+    write_diving48,
+    write_ego4d,
+)
+from tests.data.make_clips import write_clip
+from tests.notes import Notes
 from videomae_cli.data.ingest.list_checks import check_no_duplicates
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.video_entry import Segment
 from videomae_cli.errors import DataError
+from videomae_cli.tasks.prepare.options import PrepareOptions
+from videomae_cli.tasks.prepare.prepare import write_prepared
 
 
 def test_diving48_uses_whole_files_and_validates_on_the_test_list(tmp_path: Path) -> None:
@@ -107,3 +116,19 @@ def test_a_wrong_clip_of_ego4d_is_named(
 
     with pytest.raises(DataError, match=rf"fho_oscc-pnr_train\.json: clip 1:? {message}"):
         scan_layout(tmp_path, "ego4d-oscc")
+
+
+def test_ego4d_is_prepared_with_the_frames_of_each_part(tmp_path: Path) -> None:
+    source = write_ego4d(tmp_path / "ego4d", place_videos)
+    recording = source / "v1/full_scale/recording.mp4"
+    write_clip(recording, 18, fps=1, height=16, width=16, codec="mpeg4")
+    options = PrepareOptions(decoder="pyav", workers=1)
+
+    manifest = write_prepared(source, tmp_path / "out", Notes(), options).manifest
+
+    assert manifest.classes == ("no state change", "state change")
+    assert [(v.label, v.split, v.start, v.frames) for v in manifest.videos] == [
+        (1, "train", 0, 8),
+        (0, "train", 8, 8),
+        (1, "val", None, 4),
+    ]

@@ -108,7 +108,8 @@ def test_without_a_layout_the_splits_are_asked_for(
 
 def test_lists_in_two_folders_are_an_error(tmp_path: Path) -> None:
     path = write_ucf101(tmp_path) / "ucfTrainTestlist/trainlist01.txt"
-    place_texts(tmp_path, {"old/trainlist01.txt": path.read_text()})
+    for name in ("trainlist01.txt", "classInd.txt"):
+        place_texts(tmp_path, {f"old/{name}": path.with_name(name).read_text()})
 
     with pytest.raises(DataError, match=r"trainlist01\.txt is in two folders"):
         scan_layout(tmp_path, "ucf101-split1")

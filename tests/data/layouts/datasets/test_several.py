@@ -45,6 +45,14 @@ def test_lists_that_only_have_similar_names_are_not_of_a_data_set(tmp_path: Path
         assert layout in ("class-folders", "table", "list-label"), name
 
 
+def test_lists_of_folds_without_classes_do_not_stop_the_detection(tmp_path: Path) -> None:
+    place_empty_videos(tmp_path, "v/run/1.mp4", "v/run/2.mp4", "v/sit/3.mp4")
+    names = ("one/trainlist01.txt", "two/trainlist01.txt", "one/testlist01.txt")
+    place_texts(tmp_path, dict.fromkeys(names, "run/1.mp4 0\n"))
+
+    assert detect_layout(tmp_path).name == "class-folders"
+
+
 def test_named_columns_mean_a_table(tmp_path: Path) -> None:
     path = write_kinetics(tmp_path) / "annotations/val.csv"
     path.write_text("label,youtube_id,time_start,time_end\nrun,a,0,0\nsit,b,0,0\n")

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from videomae_cli.data.layouts.datasets.file_lookup import Listed, Name, locate_videos
 from videomae_cli.data.layouts.datasets.official_splits import (
     ask_split,
+    check_one_folder,
     find_lists,
     name_layouts,
     read_number,
@@ -41,6 +42,7 @@ def recognise(files: SourceFiles, _: Reading) -> dict[str, str]:
 def scan(files: SourceFiles, layout: str, _: Reading) -> Listing:
     """List the videos of one split; a DataError if a line has no code."""
     paths = find_lists(files, _LIST).get(read_number(layout), [])
+    check_one_folder(files, paths)
     labels = sorted(_label(path) for path in paths)
     listed = [video for path in paths for video in _read(path)]
     if not listed:

@@ -62,7 +62,9 @@ def recognise(files: SourceFiles, _: Reading) -> dict[str, str]:
 def scan(files: SourceFiles, layout: str, reading: Reading) -> Listing:
     """List the videos; a DataError if the label column is not known, or a row is wrong."""
     lists, names = [], {}
-    for path in _find_metadata(files):
+    paths = _find_metadata(files)
+    _check_one_each(paths)
+    for path in paths:
         rows = _read_rows(path, reading)
         part = _read_list(path, rows, reading)
         lists.append(_add_folder(part, path.parent.relative_to(files.source)))
@@ -93,13 +95,14 @@ def _find_metadata(files: SourceFiles) -> list[Path]:
         if parse_split_folder(path.parent.name)
         and path.parent.parent in (files.source, files.source / "data")
     ]
-    folders = [path.parent for path in found]
-    twice = next((path for path in found if folders.count(path.parent) > 1), None)
-    if twice is not None:
-        raise DataError(
-            f"{twice.parent} has several files of metadata", "keep one: csv, jsonl or parquet"
-        )
     return sorted(found, key=lambda path: parse_split_folder(path.parent.name) != "train")
+
+
+def _check_one_each(paths: Sequence[Path]) -> None:
+    folders = [path.parent for path in paths]
+    twice = next((folder for folder in folders if folders.count(folder) > 1), None)
+    if twice is not None:
+        raise DataError(f"{twice} has several files of metadata", "keep one: csv, jsonl or parquet")
 
 
 def _names_files(path: Path) -> bool:

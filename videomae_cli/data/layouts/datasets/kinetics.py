@@ -51,7 +51,7 @@ def scan(files: SourceFiles, layout: str, _: Reading) -> Listing:
 def _find_lists(files: SourceFiles) -> list[Path]:
     lists = []
     for path in files.texts:
-        if path.suffix.lower() in (".csv", ".txt"):
+        if path.suffix.lower() == ".csv" or (path.suffix == ".txt" and parse_split(path.stem)):
             header = read_head(path).partition("\n")[0]
             if {name.strip(' \r"') for name in header.split(",")} >= _COLUMNS:
                 lists.append(path)

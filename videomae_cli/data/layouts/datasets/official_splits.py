@@ -1,7 +1,8 @@
 """Data sets with three official splits, each a pair of lists for training and testing."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from videomae_cli.data.layouts.datasets.source_files import SourceFiles
@@ -16,22 +17,22 @@ def name_layouts(prefix: str) -> tuple[str, ...]:
 
 
 def find_lists(files: SourceFiles, pattern: re.Pattern[str]) -> dict[int, list[Path]]:
-    """Return the lists of each split, from the one folder that has them.
-
-    The group `split` of the pattern is the number of the split.
-
-    Raises:
-        DataError: Lists of the same name are in two folders.
-    """
+    """Return the lists of each split; the group `split` of the pattern is its number."""
     found: dict[int, list[Path]] = {}
     for path, match in files.match(pattern):
-        if path.name in {other.name for paths in found.values() for other in paths}:
-            raise DataError(
-                f"{files.source}: {path.name} is in two folders",
-                f"keep one of them, or give one as SOURCE: {path.parent}",
-            )
         found.setdefault(int(match["split"]), []).append(path)
     return found
+
+
+def check_one_folder(files: SourceFiles, paths: Sequence[Path]) -> None:
+    """Raise a DataError if lists of the same name are in two folders."""
+    names = Counter(path.name for path in paths)
+    twice = next((path for path in paths if names[path.name] > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{files.source}: {twice.name} is in two folders",
+            f"keep one of them, or give one as SOURCE: {twice.parent} --root {files.root}",
+        )
 
 
 def ask_split(files: SourceFiles, title: str, prefix: str, numbers: Iterable[int]) -> DataError:

@@ -16,6 +16,7 @@ from videomae_cli.data.labels.class_files import read_classes
 from videomae_cli.data.layouts.datasets.file_lookup import Listed, Name, locate_videos
 from videomae_cli.data.layouts.datasets.official_splits import (
     ask_split,
+    check_one_folder,
     find_lists,
     name_layouts,
     read_number,
@@ -44,6 +45,7 @@ def scan(files: SourceFiles, layout: str, _: Reading) -> Listing:
     pair = _find_pairs(files).get(read_number(layout))
     if pair is None:
         return Listing([])
+    check_one_folder(files, pair)
     classes = read_classes(str(pair[0].with_name(_CLASSES)), files.encoding).names
     listed = [video for path in sorted(pair, reverse=True) for video in _read(path, classes)]
     return locate_videos(listed, files.root, classes)
@@ -54,7 +56,7 @@ def _find_pairs(files: SourceFiles) -> dict[int, list[Path]]:
         number: [path for path in paths if path.with_name(_CLASSES).is_file()]
         for number, paths in find_lists(files, _LIST).items()
     }
-    return {number: paths for number, paths in lists.items() if len(paths) == 2}
+    return {number: paths for number, paths in lists.items() if len(paths) > 1}
 
 
 def _read(path: Path, classes: tuple[str, ...]) -> list[Listed]:
