@@ -67,7 +67,7 @@ LIBRARIES: dict[str, set[str]] = {
     "PIL": {"data", "tasks"},
     "matplotlib": {"tasks"},
     "sklearn": {"tasks"},
-    "pyarrow": {"tasks"},
+    "pyarrow": {"data", "tasks"},
     "jinja2": {"tasks"},
     "safetensors": {"checkpoints", "engine", "tasks"},
     "onnxscript": {"tasks"},

@@ -189,7 +189,8 @@ def test_pyav_is_loaded_only_for_a_file_that_needs_it_and_then_reads_beside_deco
     script = f"""
 import hashlib, sys
 from pathlib import Path
-from videomae_cli.data.training_videos import read_frames
+import videomae_cli.data.training_videos
+from videomae_cli.data.decode import read_frames
 for path in ({str(wide)!r}, {str(narrow)!r}, {str(wide)!r}):
     print(hashlib.sha256(read_frames(Path(path), [0, 5])).hexdigest(), "av" in sys.modules)
 """

@@ -107,6 +107,14 @@ def prepare(
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="Time limit for one file.")
     ] = 60.0,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|URL",
+            help="Write the files into tar archives there, and read them from these.",
+            show_default="files stay where they are",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any video is rejected.")
     ] = False,
@@ -115,15 +123,18 @@ def prepare(
     """Check every video and write a manifest for training.
 
     Every video is decoded. Accepts class folders, plain folders, folders of
-    images, CSV, TSV or JSON with named columns, and the lists of VideoMAE and
-    MMAction2. Whatever is not used is named. Videos that cannot be used are
-    written to rejected.csv, each with its reason.
+    images, CSV, TSV or JSON with named columns, the lists of VideoMAE and
+    MMAction2, and UCF101, HMDB51, Kinetics, Something-Something V2 and others
+    as they are released. Whatever is not used is named. Videos that cannot be
+    used are written to rejected.csv, each with its reason.
 
     Examples:
 
       videomae prepare ~/clips --out data/clips
 
       videomae prepare k400/lists --root /datasets/k400 --classes 400
+
+      videomae prepare ucf101 --layout ucf101-split1 --out data/ucf101
 
       videomae prepare speeds.csv --task regression --label-column speed
     """
@@ -146,6 +157,7 @@ def prepare(
         decoder=decoder,
         workers=workers,
         seconds=timeout,
+        shards=shards,
         is_strict=strict,
     )
     target = out or Path("data") / source.resolve().stem

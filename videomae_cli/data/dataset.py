@@ -90,7 +90,7 @@ class FinetuneClips(TrainingVideos):
     ) -> None:
         for video in videos:
             if not video.is_labelled:
-                raise DataError(f"{video.path} has no label", "fine-tuning needs labelled videos")
+                raise DataError(f"{video.name} has no label", "fine-tuning needs labelled videos")
         sample_indices = partial(_sample_finetune_indices, clip, times)
         super().__init__(videos, root, sample_indices, seed, clip.channels)
         self.clip, self.augment = clip, augment

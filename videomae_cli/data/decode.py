@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.data.manifest_rows import Video
 from videomae_cli.errors import DataError
 
 TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 FILE_DECODERS = ("decord", "pyav")
+SHARD_INDEX = "shards.sqlite"  # the data root of files in shards, see data/shards/index.py
 FRAMES = "frames"  # the decoder of folders, which have no other
 logger = logging.getLogger("videomae")
 
@@ -47,9 +49,9 @@ def read_frames(
             f"{path}: decoder {decoder!r} is not one of {', '.join(DECODERS)}",
             "run videomae prepare again",
         )
-    with refuse_any_failure(path):
-        check_file(path, decoder)
-        frames = DECODERS[decoder](path, unique)
+    with refuse_any_failure(path), open_source(path) as source:
+        check_file(source, decoder)
+        frames = DECODERS[decoder](source, unique)
     if frames.shape[3] != channels:
         from videomae_cli.data.decoding.channels import convert_channels  # videos are RGB
 
@@ -57,6 +59,39 @@ def read_frames(
     if unique == list(indices):
         return frames
     return frames[np.searchsorted(unique, indices)]
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Path]:
+    """Yield the path to open: that of a file or folder, or of the copy of a file in a shard.
+
+    A DataError of the block names `path`.
+    """
+    if SHARD_INDEX not in path.parts:
+        yield path
+        return
+    from videomae_cli.data.shards.index import open_member
+
+    with open_member(path) as copy:
+        try:
+            yield copy
+        except DataError as error:
+            message = error.message.replace(str(copy), str(path))
+            raise DataError(message, error.hint) from error
+
+
+def read_video(
+    path: Path, video: Video, indices: Sequence[int], *, channels: int = 3
+) -> NDArray[np.uint8]:
+    """Read frames (T, H, W, C) of a row of a manifest, numbered from its own first frame.
+
+    `path` is that of its file. Raises as `read_frames`, and for a number that is not in a segment.
+    """
+    if video.start is not None:
+        if indices and max(indices) >= video.frames:
+            raise DataError(f"{path}: frame {max(indices)} is not in a segment of {video.frames}")
+        indices = [video.start + index if index >= 0 else index for index in indices]
+    return read_frames(path, indices, decoder=video.decoder, channels=channels)
 
 
 def reference_decoder(path: Path) -> str:

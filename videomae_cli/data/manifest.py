@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast, get_args
 
@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 
 from videomae_cli import atomic
 from videomae_cli.config.model import Task
-from videomae_cli.data.manifest_rows import COLUMNS, SPLITS, Video, format_row, parse_row
+from videomae_cli.data.decode import SHARD_INDEX
+from videomae_cli.data.manifest_rows import (
+    COLUMNS,
+    SEGMENT_COLUMNS,
+    SPLITS,
+    Video,
+    check_names,
+    format_row,
+)
 from videomae_cli.errors import DataError
 from videomae_cli.report import encodable, format_json
 
@@ -31,7 +39,7 @@ MANIFEST, CLASSES, DATASET = "manifest.csv", "classes.json", "dataset.json"
 FRAME_TIMES = "frame_times.jsonl"
 Seconds = NDArray[np.float64]
 Times = Mapping[str, Seconds]
-"""Seconds from the first frame to each frame, by `Video.path`, if `fps` does not give them."""
+"""Seconds from the first frame to each frame of a file, by its path, unless `fps` gives them."""
 NO_TIMES: Times = {}
 # file names are bytes on Linux: names that are not UTF-8 must survive writing and reading
 ENCODING, ENCODING_ERRORS = "utf-8", "surrogateescape"
@@ -44,7 +52,8 @@ class Manifest(NamedTuple):
 
     root: Path
     """The directory that relative paths are relative to."""
-    videos: tuple[Video, ...]
+    videos: Sequence[Video]
+    """A tuple, or a `VideoTable` if they were read from a file that was not edited."""
     classes: tuple[str, ...] | None
     """Class names by label, or names of the values of a regression, `encodable`; None if the data
     set is not labelled."""
@@ -59,8 +68,12 @@ class Manifest(NamedTuple):
     task: Task = "single-label"
     """What the labels are: one class, any number of classes, or values."""
 
-    def split(self, name: str) -> tuple[Video, ...]:
+    def split(self, name: str) -> Sequence[Video]:
         """Return the videos of "train", "val" or "test", in the order of the manifest."""
+        from videomae_cli.data.manifests.video_table import VideoTable
+
+        if isinstance(self.videos, VideoTable):
+            return self.videos.split(name)
         return tuple(video for video in self.videos if video.split == name)
 
     def video_path(self, video: Video) -> Path:
@@ -82,13 +95,17 @@ def write_manifest(
     `facts` is the content of dataset.json (counts, versions, the task if it is not `single-label`)
     without root and digests; `times` are those of the frames of videos whose rate does not give
     them, by path. An OSError names the file that cannot be written.
+
+    Raises:
+        DataError: Two videos have the same name.
     """
+    check_names(videos)
     directory.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would replace the user's links)
     names = None if classes is None else tuple(classes)
     task = _read_task(facts, directory)
-    text = csv_text(COLUMNS, (format_row(video, task) for video in videos))
-    digest = _digest(text, names, task)
+    text = _table_text(videos, task)
+    digest = _digest(_encode(text), names, task)
     write_text(directory / MANIFEST, text)
     if names is None:
         (directory / CLASSES).unlink(missing_ok=True)
@@ -110,13 +127,31 @@ def read_manifest(directory: Path) -> Manifest:
     classes = _read_classes(directory)
     path = directory / MANIFEST
     task = _read_task(facts, directory)
-    videos = tuple(_read_rows(path, directory, classes, task))
-    digest = _digest(csv_text(COLUMNS, (format_row(one, task) for one in videos)), classes, task)
-    if facts.get("digest") != digest:
-        logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
+    videos, digest = _read_videos(path, directory, classes, task, facts.get("digest"))
     times_digest = facts["times_digest"] if isinstance(facts.get("times_digest"), str) else None
     root, names = Path(facts["root"]), _encodable(classes)
+    if root.name == SHARD_INDEX:  # moved with its directory
+        root = directory.absolute() / SHARD_INDEX
     return Manifest(root, videos, names, digest, directory, times_digest, NO_TIMES, task)
+
+
+def _read_videos(
+    path: Path, directory: Path, classes: tuple[str, ...] | None, task: Task, written: object
+) -> tuple[Sequence[Video], str]:
+    """Return the videos and the digest; an edited file is checked row by row."""
+    content = _read_bytes(path, directory)
+    if _digest(content, classes, task) == written:
+        from videomae_cli.data.manifests.video_table import index_rows
+
+        table = index_rows(content, classes, task, path, (ENCODING, ENCODING_ERRORS))
+        return table, written
+    from videomae_cli.data.manifests.edited_file import read_rows
+
+    videos = tuple(read_rows(content.decode(ENCODING, ENCODING_ERRORS), path, classes, task))
+    digest = _digest(_encode(_table_text(videos, task)), classes, task)
+    if digest != written:
+        logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
+    return videos, digest
 
 
 def _read_task(facts: Mapping[str, object], directory: Path) -> Task:
@@ -156,20 +191,30 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
+def _table_text(videos: Sequence[Video], task: Task) -> str:
+    has_segments = any(video.start is not None for video in videos)
+    rows = (format_row(video, task, has_segments=has_segments) for video in videos)
+    return csv_text(SEGMENT_COLUMNS if has_segments else COLUMNS, rows)
+
+
 def _encodable(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """Return class names that every file of a run can contain; earlier versions took any name."""
     return None if names is None else tuple(map(encodable, names))
 
 
-def _digest(text: str, classes: tuple[str, ...] | None, task: Task) -> str:
-    content = text + json.dumps(classes) + ("" if task == "single-label" else task)
-    return hashlib.sha256(content.encode(ENCODING, ENCODING_ERRORS)).hexdigest()
+def _digest(table: bytes, classes: tuple[str, ...] | None, task: Task) -> str:
+    digest = hashlib.sha256(table)
+    digest.update(_encode(json.dumps(classes) + ("" if task == "single-label" else task)))
+    return digest.hexdigest()
 
 
-def _read_text(path: Path, directory: Path) -> str:
+def _encode(text: str) -> bytes:
+    return text.encode(ENCODING, ENCODING_ERRORS)
+
+
+def _read_bytes(path: Path, directory: Path) -> bytes:
     try:
-        with path.open(encoding=ENCODING, errors=ENCODING_ERRORS, newline="") as file:
-            return file.read()
+        return path.read_bytes()
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError)
         reason = "is missing" if is_missing else f"cannot be read: {error}"
@@ -181,7 +226,7 @@ def _read_text(path: Path, directory: Path) -> str:
 
 def _read_json(path: Path, directory: Path) -> object:
     try:
-        value: object = json.loads(_read_text(path, directory))
+        value: object = json.loads(_read_bytes(path, directory).decode(ENCODING, ENCODING_ERRORS))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}:{error.lineno}: not JSON: {error.msg}", PREPARE_HINT.format(directory)
@@ -197,22 +242,3 @@ def _read_classes(directory: Path) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{path}: expected a list of names", PREPARE_HINT.format(directory))
     return tuple(names)
-
-
-def _read_rows(
-    path: Path, directory: Path, classes: tuple[str, ...] | None, task: Task
-) -> Iterator[Video]:
-    reader = csv.reader(io.StringIO(_read_text(path, directory), newline=""), strict=True)
-    seen: dict[str, int] = {}
-    try:
-        if tuple(next(reader, ())) != COLUMNS:
-            raise DataError(f"{path}:1: expected the header {','.join(COLUMNS)}")
-        for row in reader:
-            where = f"{path}:{reader.line_num}"
-            video = parse_row(row, classes, task, where)
-            if video.path in seen:
-                raise DataError(f"{where}: {video.path!r} is already in line {seen[video.path]}")
-            seen[video.path] = reader.line_num
-            yield video
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: {error}") from error

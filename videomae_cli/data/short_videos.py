@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from videomae_cli.config.clip import V1_RULES, ClipSpec
 from videomae_cli.data import frame_sampling, time_sampling
 from videomae_cli.data.manifest import NO_TIMES, Manifest, Times, Video
+from videomae_cli.data.manifests.video_table import read_column
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 
@@ -28,7 +31,9 @@ def find_short_videos(
     """
     clip = clip.candidates()
     if clip.step_seconds is None:
-        return [video for video in videos if frame_sampling.is_short(clip, video.frames)]
+        frames_V = read_column(videos, "frames")
+        short = [n for n in np.unique(frames_V) if frame_sampling.is_short(clip, int(n))]
+        return [videos[int(number)] for number in np.flatnonzero(np.isin(frames_V, short))]
     return [
         video
         for video in videos

@@ -55,8 +55,18 @@ def compute_times(
 
 
 def times_of(video: Video, times: Times) -> FrameTimes:
-    """Return the times of a video of the manifest; raises as `compute_times`."""
-    return compute_times(video.path, video.frames, video.fps, times.get(video.path, ()))
+    """Return the times of a video of the manifest; raises as `compute_times`.
+
+    A segment starts at 0; `times` are those of its whole file.
+    """
+    measured = times.get(video.path, ())
+    if video.start is None or not len(measured):
+        return compute_times(video.name, video.frames, video.fps, measured)
+    starts = np.asarray(measured[video.start : video.start + video.frames + 1], dtype=np.float64)
+    if len(starts) < video.frames:
+        raise DataError(f"{video.name}: its file has only {len(measured)} measured frame times")
+    own = compute_times(video.name, video.frames, video.fps, starts[: video.frames] - starts[0])
+    return own._replace(end=float(starts[-1] - starts[0])) if len(starts) > video.frames else own
 
 
 def sample_clip(clip: ClipSpec, times: FrameTimes, rng: np.random.Generator) -> list[int]:
@@ -115,7 +125,7 @@ def with_times(manifest: Manifest) -> Manifest:
     digest = hashlib.sha256(content).hexdigest()
     if digest != manifest.times_digest:
         logger.warning("%s was edited after videomae prepare wrote it; using the edited file", path)
-    frames = {video.path: video.frames for video in manifest.videos}
+    frames = {video.path: video.frames for video in manifest.videos if video.start is None}
     lines = enumerate(content.splitlines(), start=1)
     try:
         times = dict(_parse_times(line, frames, f"{path}:{number}") for number, line in lines)

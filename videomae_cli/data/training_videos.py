@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decode import read_video
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.resize import Frames
 from videomae_cli.errors import DataError
@@ -54,9 +54,12 @@ class TrainingVideos:
             raise DataError(
                 "no videos to train on", "check that the manifest has rows of this split"
             )
-        self.videos, self.root = tuple(videos), root
+        self.videos, self.root = videos, root
         self.sample_indices, self.seed, self.channels = sample_indices, seed, channels
-        pixels = sum(video.frames * video.height * video.width for video in videos)
+        from videomae_cli.data.manifests.video_table import read_column
+
+        sizes = [read_column(videos, name) for name in ("frames", "height", "width")]
+        pixels = int(np.prod(sizes, axis=0).sum())
         self._cache: dict[int, Frames] | None = {} if channels * pixels <= CACHE_BYTES else None
 
     def __len__(self) -> int:
@@ -87,7 +90,7 @@ class TrainingVideos:
 
     def _frames(self, number: int, indices: Sequence[int]) -> Frames:
         path, video = self.path(number), self.videos[number]
-        read = partial(read_frames, path, decoder=video.decoder, channels=self.channels)
+        read = partial(read_video, path, video, channels=self.channels)
         if self._cache is None:
             return read(indices)
         if number not in self._cache:

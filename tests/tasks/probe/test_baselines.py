@@ -91,7 +91,7 @@ def test_a_second_call_decodes_nothing_and_gives_the_same_bytes(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a video is decoded again")
 
-    monkeypatch.setattr(video_facts, "read_frames", refuse)
+    monkeypatch.setattr(video_facts, "read_video", refuse)
     for name in ("one", "two"):
         run_baselines(data, tmp_path / name, Notes())
 

@@ -63,6 +63,8 @@ class FolderFrames(NamedTuple):
     first: int
     """Number of the first frame in its name."""
     notes: tuple[str, ...]
+    step: int = 1
+    """Difference of the numbers of two frames."""
 
     def path(self, index: int) -> Path:
         """Return the file of the frame at a position, counted from 0."""
@@ -95,7 +97,7 @@ def find_frames(folder: Path) -> FolderFrames:
         notes.append("images without a number, which are not read")
     if frames.step > 1:
         notes.append(f"frames numbered in steps of {frames.step}")
-    return FolderFrames(folder, frames.names, frames.numbers[0], tuple(notes))
+    return FolderFrames(folder, frames.names, frames.numbers[0], tuple(notes), frames.step)
 
 
 def group_series(names: Iterable[str]) -> list[FrameSeries]:

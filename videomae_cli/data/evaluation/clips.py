@@ -30,7 +30,7 @@ def select_clips(
     if protocol.rules == "pyslowfast":
         if video.fps <= 0:
             raise DataError(
-                f"{video.path}: its frame rate is unknown, which protocol {protocol.name} needs",
+                f"{video.name}: its frame rate is unknown, which protocol {protocol.name} needs",
                 "use a protocol that counts frames, or leave the video out",
             )
         return frame_sampling.pyslowfast_test_indices(*span, video.fps, protocol.clips)

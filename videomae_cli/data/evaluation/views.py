@@ -16,7 +16,7 @@ from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.batches import concatenate
 from videomae_cli.data.dataset import to_clip
-from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decode import read_video
 from videomae_cli.data.decoding.channels import convert_channels
 from videomae_cli.data.evaluation.clips import select_clips
 from videomae_cli.data.evaluation.crops import cut_eval_crops, cut_unrounded_crops
@@ -75,7 +75,7 @@ class EvalViews:
         requests: Sequence[ViewRequest] | None = None,
         arrays: Mapping[int, NDArray[np.uint8]] = NO_ARRAYS,
     ) -> None:
-        self.videos, self.root, self.clip = tuple(videos), root, clip
+        self.videos, self.root, self.clip = videos, root, clip
         self.protocol, self.times, self.arrays = protocol, times, arrays
         self.requests = (
             [ViewRequest(number) for number in range(len(self.videos))]
@@ -114,9 +114,8 @@ class EvalViews:
             frames_LHWC = self.arrays[request.video][indices]
             frames_LHWC = convert_channels(self.root / video.path, frames_LHWC, self.clip.channels)
         else:
-            frames_LHWC = read_frames(
-                self.root / video.path, indices, decoder=video.decoder, channels=self.clip.channels
-            )
+            path = self.root / video.path
+            frames_LHWC = read_video(path, video, indices, channels=self.clip.channels)
         return self.cut_views(frames_LHWC, indices, clips)
 
     def cut_views(

@@ -72,10 +72,10 @@ def select_window_clips(
         DataError: `clip.short` refuses a short window, or the rules need a frame rate.
     """
     first, count = window.first, window.frames
-    part = video._replace(frames=count)
+    part = video._replace(frames=count, start=None)
     own = NO_TIMES
     if count > 1 and video.path in times:
-        starts = times[video.path][first : first + count]
+        starts = times_of(video, times).starts[first : first + count]
         own = {video.path: starts - starts[0]}
     clips = select_clips(protocol, clip, part, own)
     return [[first + number for number in numbers] for numbers in clips]
@@ -115,7 +115,7 @@ def plan_window_requests(
             if len(windows) == 1 or window is not windows[-1]:
                 raise
             message = "%s: its last window is left out: %s"
-            logger.warning(message, video.path, error.message)
+            logger.warning(message, video.name, error.message)
     groups = group_windows(number, video, clips, protocol.views)
     return [(request, tuple(windows[place] for place in places)) for places, request in groups]
 

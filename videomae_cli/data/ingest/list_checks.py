@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from videomae_cli.data.decoding.frame_series import find_frames
 from videomae_cli.data.ingest.path_checks import MISSING
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.list_file import MULTI_LABEL
-from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
 
 MAX_FOLDERS = 200  # searched for the files of a list
@@ -21,7 +20,7 @@ def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntr
     """Drop a test list that repeats the val list, as VideoMAE's do; also return how many rows."""
     by_split = {
         split: {
-            (entry.path, entry.label, entry.cells, entry.segment)
+            (entry.path, entry.segment, entry.label, entry.cells)
             for entry in entries
             if entry.split == split
         }
@@ -34,10 +33,10 @@ def drop_copied_test_list(entries: Sequence[VideoEntry]) -> tuple[list[VideoEntr
 
 
 def check_no_duplicates(entries: Sequence[VideoEntry], root: Path) -> None:
-    """Raise a DataError that names both places if a video is listed twice."""
-    seen: dict[str, VideoEntry] = {}
+    """Raise a DataError that names both places if a video, or a part of it, is listed twice."""
+    seen: dict[tuple[str, Segment | None], VideoEntry] = {}
     for entry in entries:
-        first = seen.setdefault(os.path.normpath(root / entry.path), entry)
+        first = seen.setdefault((os.path.normpath(root / entry.path), entry.segment), entry)
         if first is entry:
             continue
         where = f"{entry.where}: {entry.path!r} is listed twice, first in {first.where}"
@@ -62,36 +61,6 @@ def check_has_training_videos(entries: Sequence[VideoEntry], *, has_classes: boo
         f"{entries[0].where}: no training videos: the split train is empty, all rows are in "
         f"{' and '.join(splits)}",
         "add a train list; for evaluation only, give the classes: --classes",
-    )
-
-
-def reject_parts(entries: Sequence[VideoEntry], root: Path) -> list[VideoEntry]:
-    """Reject folders of frames of which a list gives only a part."""
-    return [
-        entry._replace(rejection=_find_range_problem(root / entry.path, entry.frames, entry.start))
-        if entry.frames is not None and not entry.rejection and (root / entry.path).is_dir()
-        else entry
-        for entry in entries
-    ]
-
-
-def _find_range_problem(folder: Path, frames: int, start: int | None) -> str:
-    """Return why the frames that a list gives for a folder cannot be used, or "".
-
-    Lists count from 0, from 1, or as in the names of the images. What is wrong with the folder
-    itself is found when it is decoded.
-    """
-    try:
-        found = find_frames(folder)
-    except DataError:
-        return ""
-    count = len(found.names)
-    if frames == count and start in (None, 0, 1, found.first):
-        return ""
-    listed = f"{frames} frames" + (f" from {start}" if start else "")
-    return (
-        f"the list gives {listed}, the folder has {count} from {found.first}: a part of a folder "
-        "is not supported yet"
     )
 
 

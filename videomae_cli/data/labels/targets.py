@@ -60,10 +60,10 @@ def read_targets(
 
 
 def merge_repeated(entries: Sequence[VideoEntry]) -> list[VideoEntry]:
-    """Join the labels of rows with the same path, segment and split: one row per label."""
+    """Join the labels of rows of the same video and split: one row per label of a video."""
     groups: dict[tuple[str, Segment | None, str | None], list[VideoEntry]] = {}
     for entry in entries:
-        key = (os.path.normpath(entry.path), entry.segment, entry.split)
+        key = os.path.normpath(entry.path), entry.segment, entry.split
         groups.setdefault(key, []).append(entry)
     return [one for group in groups.values() for one in _merge(group)]
 

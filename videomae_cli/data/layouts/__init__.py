@@ -6,22 +6,32 @@ from typing import NamedTuple
 
 from videomae_cli.data.layouts import folders, lines, lists
 from videomae_cli.data.layouts.contents import describe_contents
+from videomae_cli.data.layouts.datasets import DATA_SET_LAYOUTS, recognise_data_sets
 from videomae_cli.data.layouts.segments import registry as segments
 from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import DataError, UsageError
 
 # in the order of preference; each returns the layouts that fit, with a description of what it found
-RECOGNISERS = (segments.recognise_segments, lists.recognise_lists, folders.recognise_folders)
+RECOGNISERS = (
+    recognise_data_sets,
+    segments.recognise_segments,
+    lists.recognise_lists,
+    folders.recognise_folders,
+)
+# of these, the ones that read files of a certain data set: no other layout is possible then
+CERTAIN = (recognise_data_sets,)
 # each lists the videos of a source, with paths relative to the source folder
 LAYOUTS: dict[str, Callable[[Path, str, Reading], Listing]] = {
     **dict.fromkeys(segments.FORMATS, segments.scan_segments),
     lists.TABLE: lists.scan_lists,
     lines.START_FRAMES: lists.scan_lists,
+    lines.OFFSET_FRAMES_LABEL: lists.scan_lists,
     lines.FRAMES_LABEL: lists.scan_lists,
     lines.LABEL: lists.scan_lists,
     lines.PATHS: lists.scan_lists,
     folders.CLASS_FOLDERS: folders.scan_folders,
     folders.VIDEOS: folders.scan_folders,
+    **DATA_SET_LAYOUTS,
 }
 DETECTED = Reading()
 
@@ -49,6 +59,8 @@ def detect_layout(source: Path, reading: Reading = DETECTED) -> DetectedLayout:
     reasons: dict[str, str] = {}
     for recognise in RECOGNISERS:
         reasons.update(recognise(source, reading))
+        if reasons and recognise in CERTAIN:
+            break
     if not reasons:
         raise DataError(
             f"{source}: no known layout: {describe_contents(source, reading)}",

@@ -4,9 +4,10 @@
     list-label          path label            VideoMAE, MMAction2 (videos); the label may be a name
     list-frames-label   path frames label     VideoMAE V2 fine-tuning, MMAction2 (raw frames)
     list-start-frames   path start frames     VideoMAE V2 pre-training; `path 0 -1` is a whole video
+    list-start-frames-label    path start frames label    MMAction2 (raw frames with offset)
 
 A field with nothing but names of splits is the split. Frame counts are checked when the videos are
-decoded.
+decoded. A start is the number in the name of a frame; before a label, it counts frames from 0.
 """
 
 import re
@@ -25,21 +26,19 @@ from videomae_cli.data.layouts.list_file import (
 )
 from videomae_cli.data.layouts.split_names import find_split_in_name, parse_split
 from videomae_cli.data.layouts.text import read_text
-from videomae_cli.data.layouts.video_entry import Reading, VideoEntry
+from videomae_cli.data.layouts.video_entry import Reading, Segment, VideoEntry
 from videomae_cli.errors import DataError
 
-PATHS, LABEL, FRAMES_LABEL, START_FRAMES = (
-    "list-paths",
-    "list-label",
-    "list-frames-label",
-    "list-start-frames",
-)
+PATHS, LABEL, FRAMES_LABEL = "list-paths", "list-label", "list-frames-label"
+START_FRAMES, OFFSET_FRAMES_LABEL = "list-start-frames", "list-start-frames-label"
 COLUMNS = {
     PATHS: "path",
     LABEL: "path label",
     FRAMES_LABEL: "path frames label",
     START_FRAMES: "path start frames",
+    OFFSET_FRAMES_LABEL: "path start frames label",
 }
+WITH_LABEL = (LABEL, FRAMES_LABEL, OFFSET_FRAMES_LABEL)
 WHOLE_FILE = (0, -1)  # start and frames that V2 writes after the path of a video file
 
 
@@ -55,7 +54,10 @@ def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
     splits = [find_split_in_name(path.name)] * len(lines)
     if split_field is not None:
         splits = [parse_split(line.fields[split_field]) for line in lines]
-        lines = [line._replace(fields=_without(line.fields, split_field)) for line in lines]
+        lines = [
+            line._replace(fields=line.fields[:split_field] + line.fields[split_field + 1 :])
+            for line in lines
+        ]
     layout = layout or find_list_layout(lines, reading.task)
     if reading.task != "single-label" and layout in (LABEL, FRAMES_LABEL):
         entries = [
@@ -64,15 +66,14 @@ def read_list(path: Path, layout: str | None, reading: Reading) -> ListFile:
         ]
         return _make_list(path, layout, entries, reading, has_splits=split_field is not None)
     _check_field_counts(path, lines, layout)
-    texts = [line.fields[-1] if layout in (LABEL, FRAMES_LABEL) else "" for line in lines]
+    texts = [line.fields[-1] if layout in WITH_LABEL else "" for line in lines]
     _check_one_field(path, lines, texts)
     labels = parse_labels(texts)
     _check_one_kind(path, lines, labels)
     entries = []
     for line, split, label in zip(lines, splits, labels, strict=True):
-        start, frames = _read_numbers(layout, line, f"{path}:{line.number}")
         entry = VideoEntry(line.path, label, split, path, line.number)
-        entries.append(entry._replace(frames=frames, start=start))
+        entries.append(_add_numbers(entry, layout, line))
     return _make_list(path, layout, entries, reading, has_splits=split_field is not None)
 
 
@@ -116,6 +117,9 @@ def find_list_layout(lines: Sequence[Line], task: Task = "single-label") -> str:
         return FRAMES_LABEL if counts[0] > 1 and not is_file and task == "multi-label" else LABEL
     if usual == 1:
         return LABEL
+    triples = [line for line in lines if len(_integers(line.fields)) == 3]
+    if 2 * len(triples) > len(lines) and not any(map(_is_labelled_file, triples)):
+        return OFFSET_FRAMES_LABEL
     pairs = [numbers for line in lines if len(numbers := _integers(line.fields)) == 2]
     if len(pairs) < len(lines) / 2:
         return LABEL
@@ -195,26 +199,28 @@ def _check_one_kind(path: Path, lines: Sequence[Line], labels: Sequence[int | st
         )
 
 
-def _read_numbers(layout: str, line: Line, where: str) -> tuple[int | None, int | None]:
-    """Return the number of the first frame, and how many there are; None if not given."""
+def _add_numbers(entry: VideoEntry, layout: str, line: Line) -> VideoEntry:
+    """Return an entry with the number of its first frame, and how many there are, if given."""
     if layout in (PATHS, LABEL):
-        return None, None
-    numbers = _integers(line.fields)
+        return entry
+    numbers = _integers(line.fields[:2])
     if len(numbers) != 2:
-        raise _fields_error(where, line, COLUMNS[layout])
-    if layout == FRAMES_LABEL:
-        return None, numbers[0]
-    if tuple(numbers) == WHOLE_FILE:
-        return None, None
+        raise _fields_error(entry.where, line, COLUMNS[layout])
     start, frames = numbers
+    if layout == FRAMES_LABEL:
+        return entry._replace(frames=start)
+    if (start, frames) == WHOLE_FILE:
+        return entry
     if Path(line.path).suffix.lower() in VIDEO_SUFFIXES:
         raise DataError(
-            f"{where}: {start} and {frames} after the path are two labels, or a part of the video, "
-            "which is not supported yet",
+            f"{entry.where}: {start} and {frames} after the path are two labels, or a part of the "
+            "video, which is not supported yet",
             f"if they are labels: {MULTI_LABEL}; else write `path label`, or `path 0 -1` for whole "
             f"videos, or give --layout {FRAMES_LABEL} if they are a frame count and a label",
         )
-    return start, frames
+    if layout == OFFSET_FRAMES_LABEL:
+        return entry._replace(segment=Segment(start, start + frames, "frames"))
+    return entry._replace(start=start, frames=frames)
 
 
 def _fields_error(where: str, line: Line, columns: str) -> DataError:
@@ -234,9 +240,11 @@ def _integers(fields: Sequence[str]) -> list[int]:
     return [value for value in values if value is not None]
 
 
-def _without(fields: tuple[str, ...], index: int) -> tuple[str, ...]:
-    return fields[:index] + fields[index + 1 :]
-
-
 def _is_number(text: str) -> bool:
     return re.fullmatch(r"-?[0-9]*\.?[0-9]+", text) is not None
+
+
+def _is_labelled_file(line: Line) -> bool:
+    """Return whether the numbers after the path of a video file are labels."""
+    is_file = Path(line.path).suffix.lower() in VIDEO_SUFFIXES
+    return is_file and tuple(_integers(line.fields[:2])) != WHOLE_FILE

@@ -5,7 +5,6 @@ for each, or there is exactly one. Every other file of the folder is reported as
 """
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +40,6 @@ from videomae_cli.data.layouts.video_entry import Listing, Reading
 from videomae_cli.errors import DataError, UsageError
 
 TABLE = "table"
-HMDB = re.compile(r"_test_split[123]\.txt$")
 
 
 def recognise_lists(source: Path, reading: Reading) -> dict[str, str]:
@@ -220,12 +218,6 @@ def _check_splits(source: Path, lists: Sequence[ListFile]) -> None:
 
 
 def _several_lists_error(source: Path, names: Sequence[str]) -> DataError:
-    if all(HMDB.search(name) for name in names):
-        return DataError(
-            f"{source} contains HMDB51's split files ({join_some(names)}), in which 1 is train, 2 "
-            "is test and 0 is neither: they are not supported yet",
-            "write the names of one split to train.txt and test.txt, as `path class`",
-        )
     return DataError(
         f"{source} contains several lists for the same videos: {', '.join(names)}",
         "give one of them as SOURCE, or move one list for each of train, val and test to a folder "

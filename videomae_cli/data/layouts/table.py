@@ -9,7 +9,7 @@ read are reported. Rows of the test list may have no label.
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,8 +91,14 @@ def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
     """Read all rows of a table; a DataError names the line of a wrong row."""
     text = read_text(path, reading.encoding)
     numbered = list(read_rows(path, text, table))
+    return read_cells(path, table.columns, numbered, reading)._replace(guess=text.guess)
+
+
+def read_cells(
+    path: Path, columns: Columns, numbered: Sequence[tuple[int, list[str]]], reading: Reading
+) -> ListFile:
+    """Return the list that the rows of a table are: line and cells of each; see `read_table`."""
     rows = [cells for _, cells in numbered]
-    columns = table.columns
     if columns.split is None and reading.split_column is None:
         columns = columns._replace(split=find_split_column(columns, rows))
     if reading.task == "multi-label" and reading.label_column is None:
@@ -118,10 +124,9 @@ def read_table(path: Path, table: Table, reading: Reading) -> ListFile:
         entries,
         columns.unused,
         find_split_hints(columns, rows),
-        text.guess,
-        columns.header,
-        tuple(columns.header[number] for number in columns.labels),
-        "" if times is None else times.remark,
+        header=columns.header,
+        label_names=tuple(columns.header[number] for number in columns.labels),
+        segments="" if times is None else times.remark,
     )
 
 
@@ -222,8 +227,13 @@ def _read_json(path: Path, content: str) -> list[list[str]]:
         value = [{"id": key, **item} for key, item in value.items()]
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         return []
-    header = list(dict.fromkeys(key for item in value for key in item))
-    return [header, *([_json_cell(item.get(key)) for key in header] for item in value)]
+    return tabulate(value)
+
+
+def tabulate(records: Sequence[Mapping[str, object]]) -> list[list[str]]:
+    """Return header and rows of records, as texts; a value that is missing is an empty text."""
+    header = list(dict.fromkeys(key for record in records for key in record))
+    return [header, *([_json_cell(record.get(key)) for key in header] for record in records)]
 
 
 def _json_cell(value: object) -> str:

@@ -1,7 +1,7 @@
 """A video as listed in a data set, and the listing of all its videos."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -82,6 +82,14 @@ class Reading(NamedTuple):
         return self.classes is not None and self.classes.exists() and path.samefile(self.classes)
 
 
+class SideTable(NamedTuple):
+    """Rows about the videos that are no labels of them, such as boxes."""
+
+    header: Sequence[str]
+    """The first column is the path of a video, as in its entry."""
+    rows: Sequence[Sequence[str]]
+
+
 class Listing(NamedTuple):
     """All videos of a data set, and what of it is not used."""
 
@@ -94,3 +102,7 @@ class Listing(NamedTuple):
     """Unused files that name the videos: they may contain the labels of unlabelled videos."""
     label_names: Sequence[str] = ()
     """Names of the label columns, if the task is not `single-label`."""
+    classes: Sequence[str] = ()
+    """Names of the classes in the order of their numbers, if the data set itself gives them."""
+    side_tables: Mapping[str, SideTable] = {}
+    """By the name of the file that is written beside the manifest."""

@@ -239,7 +239,7 @@ def _summarize(scores: Scores, evaluation: Evaluation) -> EvalResult:
         len(scores.target),
         scores.failures,
         folder,
-        tuple(videos[index].path for index in scores.nonfinite),
+        tuple(videos[index].name for index in scores.nonfinite),
         scores.task,
         scores.intervals(None if group_V is None else group_V[scores.indices]),
         f"{grid.height}" if is_square else f"{grid.height} x {grid.width}",

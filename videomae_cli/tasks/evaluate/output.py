@@ -68,7 +68,7 @@ def check_output(options: EvalOptions, videos: Sequence[Video], task: Task) -> N
                 f"VideoMAE's files are for one label per video, and this model is {task}",
                 "leave out --dump-v1: scores.npz contains the outputs",
             )
-        check_names([video.path for video in videos])
+        check_names([video.name for video in videos])
 
 
 def write_output(
@@ -93,7 +93,7 @@ def write_output(
         UsageError: A dump cannot be written.
         OSError: Another file cannot be written.
     """
-    paths = [views.videos[index].path for index in scores.indices]
+    paths = [views.videos[index].name for index in scores.indices]
     _write_scores(result.folder / SCORES, scores, paths)
     if options.dump is not None:
         size = views.clip.grid().height, views.clip.grid().width

@@ -74,7 +74,7 @@ def score_videos(
         np.array([item.number for item in good], dtype=np.int64),
         _collect_targets(config, views, good),
         np.array(outputs, dtype=np.float32),
-        tuple(Failure(views.videos[i.number].path, i.error) for i in items if i.error),
+        tuple(Failure(views.videos[i.number].name, i.error) for i in items if i.error),
         config.task,
         config.classes or (),
         tuple(item.output for item in good) if keep_views else None,

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from stat import S_ISREG
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from videomae_cli.data.manifest import (
     csv_text,
     read_manifest,
 )
+from videomae_cli.data.shards.index import read_stamp
 from videomae_cli.data.short_videos import report_short_videos
 from videomae_cli.data.time_sampling import with_times
 from videomae_cli.errors import DataError
@@ -80,7 +80,8 @@ def use_inputs(inputs: InputVideos) -> Videos:
         reason = rejected[0].reason if rejected else "no videos given"
         raise DataError(f"none of {len(rejected):,} videos can be read: {reason}")
     times = {name: seconds.tolist() for name, seconds in sorted(inputs.times.items())}
-    text = csv_text(COLUMNS, videos) + json.dumps(times)
+    # files of a command line are no segments, and their digest is older than the column
+    text = csv_text(COLUMNS, (video[:-1] for video in videos)) + json.dumps(times)
     digest = hashlib.sha256(text.encode(ENCODING, ENCODING_ERRORS)).hexdigest()
     manifest = Manifest(inputs.root, videos, None, digest, times=inputs.times)
     return Videos(manifest, rejected, inputs.arrays)
@@ -97,11 +98,9 @@ def digest_sizes(manifest: Manifest) -> str:
     for video in manifest.videos:
         path = manifest.root / video.path
         try:
-            state = path.stat()
-        except (OSError, ValueError):
+            sizes.append(0 if path.is_dir() else read_stamp(path)[0])
+        except (OSError, ValueError, DataError):
             sizes.append(0)
-        else:
-            sizes.append(state.st_size if S_ISREG(state.st_mode) else 0)
     return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
 
 
@@ -132,8 +131,8 @@ def plan_items(
             try:
                 planned = _plan_windows(manifest, number, clip, protocol, options)
             except DataError as error:
-                reason = error.message.removeprefix(f"{video.path}: ")
-                rejected.append(Rejected(video.path, video.split, f"{video.path}: {reason}"))
+                reason = error.message.removeprefix(f"{video.name}: ")
+                rejected.append(Rejected(video.name, video.split, f"{video.name}: {reason}"))
                 continue
             requests += [request for request, _ in planned]
             windows += [some for _, some in planned]

@@ -88,7 +88,7 @@ def _read_table(
     folder: Path, manifest: Manifest, digest: str, rejected: tuple[str, ...]
 ) -> VideoFeatures:
     found = read_features(folder)
-    known = {video.path: -1 if video.label is None else video.label for video in manifest.videos}
+    known = {video.name: -1 if video.label is None else video.label for video in manifest.videos}
     return VideoFeatures(
         tuple(row.path for row in found.rows),
         tuple(row.split for row in found.rows),

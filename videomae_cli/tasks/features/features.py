@@ -145,7 +145,7 @@ def _write(extraction: Extraction, store: ShardStore, parts: int) -> dict[str, A
     rejected = dict.fromkeys(extraction.rejected)
     for one in finished.rejected:
         video = items.video(one.number)
-        rejected[Rejected(video.path, video.split, one.error)] = None
+        rejected[Rejected(video.name, video.split, one.error)] = None
     if not located:
         reason = next(iter(rejected)).reason
         raise DataError(f"none of {len(items.views.videos):,} videos could be decoded: {reason}")
@@ -159,7 +159,7 @@ def _write(extraction: Extraction, store: ShardStore, parts: int) -> dict[str, A
         "rows": len(located),
         "videos": len({row.video for _, _, row in located}),
         "rejected": [one.reason for one in rejected],
-        "not_finite": sorted({items.video(one.number).path for one in finished.nonfinite}),
+        "not_finite": sorted({items.video(one.number).name for one in finished.nonfinite}),
     }
     write_facts(options.out, facts)
     if options.format == "npy":

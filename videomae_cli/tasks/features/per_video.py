@@ -22,10 +22,10 @@ def name_files(videos: Sequence[Video]) -> list[str]:
     Videos that differ in the suffix only keep it (`a.mp4.npy`, `a.avi.npy`). If names are still
     equal, such as of `../a.mp4` and `_/a.mp4`, the later ones get a number (`_/a.mp4-2.npy`).
     """
-    short = [_plain(video.path, keep_suffix=False) for video in videos]
+    short = [_plain(video.name, keep_suffix=False) for video in videos]
     counts = Counter(name.casefold() for name in short)  # some file systems ignore case
     wanted = [
-        name if counts[name.casefold()] == 1 else _plain(video.path, keep_suffix=True)
+        name if counts[name.casefold()] == 1 else _plain(video.name, keep_suffix=True)
         for name, video in zip(short, videos, strict=True)
     ]
     used: set[str] = set()

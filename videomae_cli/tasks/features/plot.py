@@ -22,6 +22,7 @@ from PIL import Image
 from videomae_cli import atomic
 from videomae_cli.data.decode import FRAMES, read_frames
 from videomae_cli.data.loader import load_each
+from videomae_cli.data.manifest_rows import split_name
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report, format_json, printable
 from videomae_cli.tasks.features.nearest import average_videos
@@ -44,13 +45,22 @@ class Thumbnails:
 
     def path(self, number: int) -> Path:
         """Return the path of a video."""
-        return self.root / self.rows[number].path
+        return self._locate(number)[0]
+
+    def _locate(self, number: int) -> tuple[Path, int]:
+        """Return the path of a video, and the number of its first frame in the file."""
+        name = self.rows[number].path
+        path, start = split_name(name)
+        if not start or (self.root / name).exists():
+            return self.root / name, 0
+        return self.root / path, start
 
     def __getitem__(self, number: int) -> str:
         row = self.rows[number]
         frames = [frame for clip in row.frames for frame in clip]
+        path, start = self._locate(number)
         try:
-            pixels_HWC = self._read(self.path(number), frames[len(frames) // 2])[0]
+            pixels_HWC = self._read(path, start + frames[len(frames) // 2])[0]
         except DataError:
             return ""
         image = Image.fromarray(pixels_HWC)
@@ -106,7 +116,8 @@ def project(feature_VD: NDArray[np.float32], method: Method) -> tuple[NDArray[np
     from sklearn.manifold import TSNE
 
     pca = PCA(min(50, *feature_VD.shape), svd_solver="full")
-    reduced = pca.fit_transform(feature_VD.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # equal features have no variance, and its shares are 0/0
+        reduced = pca.fit_transform(feature_VD.astype(np.float64))
     share = float(np.nan_to_num(pca.explained_variance_ratio_[:2]).sum())
     note = f"PCA: the two axes contain {share:.0%} of the variance"
     if method == "tsne":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.evaluation.windows import Window
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.time_sampling import compute_times
+from videomae_cli.data.time_sampling import times_of
 from videomae_cli.tasks.features.options import Level
 
 
@@ -96,10 +96,9 @@ class Items(NamedTuple):
         if row.window is not None:
             return row.window.start, row.window.end
         video = self.views.videos[row.video]
-        times = self.views.times.get(video.path, ())
-        if not len(times) and video.fps <= 0:
+        if video.path not in self.views.times and video.fps <= 0:
             return None
-        measured = compute_times(video.path, video.frames, video.fps, times)
+        measured = times_of(video, self.views.times)
         numbers = [frame for clip in row.frames for frame in clip]
         after = max(numbers) + 1
         end = measured.end if after >= len(measured.starts) else float(measured.starts[after])

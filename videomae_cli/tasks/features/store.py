@@ -137,7 +137,7 @@ class ShardStore:
             feature,
             np.array([row.video for row in rows], np.int64),
             np.array([-1 if row.clip is None else row.clip for row in rows], np.int64),
-            tuple(self.items.views.videos[row.video].path for row in rows),
+            tuple(self.items.views.videos[row.video].name for row in rows),
         )
         self.format.write(self.path(part), shard)
 

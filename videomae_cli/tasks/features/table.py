@@ -176,7 +176,7 @@ def _line(
     all_frames = [frame for clip in row.frames for frame in clip]
     span = items.time_span(row)
     return (
-        *(number, file, position, video.path, video.split, video.label, name, row.clip, row.crop),
+        *(number, file, position, video.name, video.split, video.label, name, row.clip, row.crop),
         *(min(all_frames), max(all_frames)),
         *(("", "") if span is None else (round(seconds, 6) for seconds in span)),
         ";".join(" ".join(map(str, clip)) for clip in row.frames),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from videomae_cli.data.decode import read_frames
+from videomae_cli.data.decode import read_video
 from videomae_cli.data.ingest.input_videos import InputVideos
 from videomae_cli.data.time_sampling import times_of
 from videomae_cli.errors import DataError
@@ -34,14 +34,14 @@ def read_thumbnails(
         name: Which of them.
         end: Where the last part ends, in seconds.
     """
-    video = next(video for video in inputs.videos if video.path == name)
+    video = next(video for video in inputs.videos if video.name == name)
     times = times_of(video, inputs.times)
     middles = (np.arange(THUMBNAILS) + 0.5) * end / THUMBNAILS
     frames = []
     for number in dict.fromkeys(times.numbers_at(middles)):
         with suppress(DataError):  # a frame that was damaged since: the picture has one frame less
             # one by one: memory for one frame, whatever the size of the video
-            pixels = read_frames(inputs.root / video.path, [number], decoder=video.decoder)[0]
+            pixels = read_video(inputs.root / video.path, video, [number])[0]
             frames.append((float(times.starts[number]), shrink(pixels)))
     return frames
 

@@ -1,16 +1,18 @@
 """List the videos of a source, and refuse to guess where the source says more than is read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from videomae_cli.data.ingest.list_checks import drop_copied_test_list, reject_parts
+from videomae_cli.data.ingest.frame_parts import find_frame_parts
+from videomae_cli.data.ingest.list_checks import drop_copied_test_list
 from videomae_cli.data.ingest.path_repair import repair_paths
 from videomae_cli.data.labels.targets import merge_repeated
 from videomae_cli.data.layouts import detect_layout, scan_layout
 from videomae_cli.data.layouts.file_search import LIST_SUFFIXES, join_some
 from videomae_cli.data.layouts.segments.cut_files import use_cut_files
 from videomae_cli.data.layouts.segments.time_columns import check_unit
-from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
+from videomae_cli.data.layouts.video_entry import Listing, Reading, SideTable, VideoEntry
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions
@@ -25,6 +27,10 @@ class VideoList(NamedTuple):
     """A sentence for all that is not used or was changed."""
     label_names: tuple[str, ...]
     """Names of the label columns, if the task is not `single-label`."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes in their order, if the data set itself gives them."""
+    side_tables: Mapping[str, SideTable] = {}
+    """Tables to write beside the manifest, by their names."""
 
 
 def list_videos(source: Path, root: Path, options: PrepareOptions, report: Report) -> VideoList:
@@ -47,7 +53,7 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
         if options.task == "multi-label":
             entries = merge_repeated(entries)
         entries, changes = repair_paths(entries, root, options.encoding)
-        entries = reject_parts(entries, root)
+        entries, parts = find_frame_parts(entries, root)
         entries, cut = use_cut_files(entries)
     except OSError as error:
         raise DataError(
@@ -55,7 +61,7 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
         ) from error
     if options.layout is None:
         _check_hints(source, listing, options)
-    remarks = [*listing.remarks, *changes, *cut]
+    remarks = [*listing.remarks, *changes, *parts, *cut]
     joined = len(listing.entries) - dropped - len(entries)
     if joined:
         remarks.append(f"{joined} rows are further classes of videos in other rows")
@@ -64,7 +70,8 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
     if dropped:
         remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
         report.say(remarks[-1])
-    return VideoList(layout, entries, remarks, tuple(listing.label_names))
+    names, own = tuple(listing.label_names), tuple(listing.classes)
+    return VideoList(layout, entries, remarks, names, own, listing.side_tables)
 
 
 def _make_reading(root: Path, options: PrepareOptions) -> Reading:

@@ -44,6 +44,9 @@ class PrepareOptions(NamedTuple):
     """Number of processes that decode; 0: one per usable CPU."""
     seconds: float = 60.0
     """Time limit for one file."""
+    shards: str | None = None
+    """Where to write shards: a directory, absolute or relative to the prepared one, or a URL of
+    fsspec; None: the files stay where they are."""
     is_strict: bool = False
     """Whether a rejected video is an error."""
 

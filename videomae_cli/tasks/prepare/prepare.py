@@ -17,6 +17,7 @@ from videomae_cli.data.ingest.list_checks import (
 )
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.data.ingest.random_split import random_split
+from videomae_cli.data.ingest.segments import Span, place_segments
 from videomae_cli.data.labels.class_files import ClassNames, read_classes
 from videomae_cli.data.labels.numbering import Labels, number_labels
 from videomae_cli.data.labels.targets import read_targets
@@ -24,11 +25,13 @@ from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import SPLITS, Video, csv_text, write_manifest, write_text
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
+from videomae_cli.tasks.prepare import shards
 from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, writing
 from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
+from videomae_cli.tasks.prepare.side_tables import write_side_tables
 from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
 
 REJECTED = "rejected.csv"
@@ -59,19 +62,26 @@ def write_prepared(
     root = options.root or (source if source.is_dir() else source.parent)
     given = options.classes
     classes = None if given is None else read_classes(given, options.encoding)
-    layout, entries, remarks, names = list_videos(source, root, options, report)
+    listed = list_videos(source, root, options, report)
+    layout, entries, remarks, names = listed[:4]
+    if listed.classes:
+        classes = classes or ClassNames(listed.classes, source=f"layout {layout}")
     entries = [entry._replace(split=entry.split or options.split) for entry in entries]
     labels = _read_labels(entries, names, root, classes, options)
     remarks += _warn(report, filter(None, (labels.remark, classes.guess if classes else "")))
 
     results = probe_entries(entries, root, out, options, report)
-    remarks += _warn(report, check_frame_counts(entries, results))
+    results, spans, cut = place_segments(entries, results, root)
+    remarks += _warn(report, [*cut, *check_frame_counts(entries, results)])
     rejected = _write_rejected(entries, results, out, options)
-    videos = _manifest_rows(entries, labels, results, options, report)
+    videos = _manifest_rows(entries, labels, results, spans, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
     facts |= measure_pixels(entries, results, videos, report)
     times = _frame_times(entries, results)
+    write_side_tables(out, listed.side_tables, videos, report)
     with writing(out):
+        if options.shards is not None:
+            root = shards.write(options.shards, out, root, videos, labels.classes, report)
         manifest = write_manifest(
             out, root=root, videos=videos, classes=labels.classes, facts=facts, times=times
         )
@@ -129,36 +139,35 @@ def _manifest_rows(
     entries: Sequence[VideoEntry],
     labels: Labels,
     results: Sequence[ReadableVideo | RejectedVideo],
+    spans: Sequence[Span],
     options: PrepareOptions,
     report: Report,
 ) -> list[Video]:
     """Return the rows of the manifest, in the order of the list, each with its split."""
     targets = labels.targets or (None,) * len(entries)
-    readable = [
-        (entry, label, target, result)
-        for entry, label, target, result in zip(
-            entries, labels.numbers, targets, results, strict=True
+    table = zip(entries, labels.numbers, targets, results, spans, strict=True)
+    videos = [
+        Video(entry.path, label, entry.split or "train", *result.columns, target)._replace(
+            frames=span.frames, start=span.start
         )
+        for entry, label, target, result, span in table
         if isinstance(result, ReadableVideo)
     ]
-    splits = [entry.split or "train" for entry, *_ in readable]
     if labels.classes is not None and not any(entry.split for entry in entries):
         fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
         splits = random_split(
-            [entry.path for entry, *_ in readable],
-            [label for _, label, *_ in readable],
+            [video.path for video in videos],
+            [video.label for video in videos],
             fraction=fraction,
             seed=options.seed,
         )
+        videos = [video._replace(split=split) for video, split in zip(videos, splits, strict=True)]
         share = "each class" if options.task == "single-label" else "the videos"
         report.say(
             f"no split given: {fraction:.0%} of {share} drawn for val with seed "
             f"{options.seed}. Clips cut from the same recording may be in both splits"
         )
-    return [
-        Video(entry.path, label, split, *result.columns, target)
-        for (entry, label, target, result), split in zip(readable, splits, strict=True)
-    ]
+    return videos
 
 
 def _frame_times(

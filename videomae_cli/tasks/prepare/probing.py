@@ -39,13 +39,15 @@ def probe_entries(
         path: RejectedVideo(reason) for path, reason in zip(paths, reasons, strict=True) if reason
     }
     cache = ProbeCache(out, options.decoder, decoder_versions())
-    for path in paths:
+    for path in dict.fromkeys(paths):
         if path not in results and (known := cache.get(path)):
             results[path] = known
-    unknown = [path for path in paths if path not in results]
-    reused = len(paths) - len(unknown) - sum(map(bool, reasons))
+    files = dict.fromkeys(paths)  # once, however many segments each has
+    unknown = [path for path in files if path not in results]
+    refused = {path for path, reason in zip(paths, reasons, strict=True) if reason}
+    reused = len(files) - len(unknown) - len(refused)
     if reused:
-        report.say(f"{reused:,} of {len(paths):,} files are unchanged since an earlier run")
+        report.say(f"{reused:,} of {len(files):,} files are unchanged since an earlier run")
     if unknown:
         results.update(_probe(unknown, cache, options, report))
     return [results[path] for path in paths]

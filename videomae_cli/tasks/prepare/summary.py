@@ -72,6 +72,7 @@ class PrepareSummary(NamedTuple):
             **label_summary.as_json(self.manifest),
             "frames": dict(zip(("min", "median", "max"), _frame_counts(videos), strict=True)),
             "shorter_than_64_frames": _count_short(videos),
+            "segments": sum(video.start is not None for video in videos),
             "decoders": dict(Counter(video.decoder for video in videos)),
             "notes": dict(self.notes.most_common()),
             "rejected": dict(self.rejected.most_common()),
@@ -91,6 +92,12 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
         rows.append(_row("all", videos, task))
     columns = ("split", "videos", "classes", "frames: min", "median", "max", "shorter than 64")
     report.table(f"{summary.out}: {len(videos):,} videos, layout {summary.layout}", columns, rows)
+    segments = [video.path for video in videos if video.start is not None]
+    if segments:
+        report.say(
+            f"{len(segments):,} of {len(videos):,} videos are segments of "
+            f"{len(set(segments)):,} files: their frames are counted from the start of the segment"
+        )
     short = _count_short(videos)
     if short:
         report.say(

@@ -57,7 +57,7 @@ def evaluate_with_baselines(
     def measure(scores: Scores, manifest: Manifest, folder: Path, split: str) -> Sections:
         data = collect_labelled(manifest, split, group_column)
         videos = manifest.split(split)
-        paths = [videos[index].path for index in scores.indices]
+        paths = [videos[index].name for index in scores.indices]
         output = make_output(scores, paths)
         result = run_baselines(data, folder, report, model=output)
         return Sections(_list_baselines(result), result.folds)
@@ -177,7 +177,7 @@ def _make_table(
         report=report,
         options=make_options(pooling, clips=options.clips or 1, crops=options.crops or 1),
     )
-    by_path = {video.path: video for video in manifest.videos}
+    by_path = {video.name: video for video in manifest.videos}
     videos = [by_path[path] for path in features.paths]
     return FeatureTable(
         encoder.name,

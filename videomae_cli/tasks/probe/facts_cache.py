@@ -15,6 +15,7 @@ import numpy as np
 from videomae_cli import atomic
 from videomae_cli.data.loader import load_each
 from videomae_cli.data.manifest import Manifest, Video
+from videomae_cli.data.shards.index import read_stamp
 from videomae_cli.data.workers import explain_worker_death
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
@@ -57,7 +58,7 @@ def _key(path: Path, video: Video) -> str:
     """Return a digest of everything that the facts of a video depend on."""
     stamp: tuple[int, int] | None = None
     with suppress(DataError, OSError):  # reading the video reports that it is missing
-        stamp = count_bytes(path), path.stat().st_mtime_ns
+        stamp = count_bytes(path), read_stamp(path)[1]
     content = repr((VERSION, tuple(video._replace(label=None, target=None, split="")), stamp))
     return hashlib.sha256(content.encode()).hexdigest()
 

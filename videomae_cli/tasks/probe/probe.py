@@ -93,7 +93,7 @@ def run_baselines(
     data = data.take(rows)
     if random_features is not None:
         numbers = {path: row for row, path in enumerate(random_features.paths)}
-        random_features = random_features.take([numbers[video.path] for video in data.videos])
+        random_features = random_features.take([numbers[video.name] for video in data.videos])
     result = _score_all(data, [facts[row] for row in rows], random_features, model, report)
     leaks = find_leaks(data.manifest, data.videos, data.target.group_V, data.split)
     result = result._replace(warnings=tuple(leaks), unreadable=unreadable)
@@ -114,7 +114,7 @@ def _usable_rows(
     rows = [
         number
         for number, (each, video) in enumerate(zip(facts, data.videos, strict=True))
-        if not each.error and (known is None or video.path in known)
+        if not each.error and (known is None or video.name in known)
     ]
     if not rows:
         reasons = [each.error for each in facts if each.error]
@@ -146,11 +146,11 @@ def _score_all(
     if model is None:
         return result
     rows = {path: row for row, path in enumerate(model.paths)}
-    both = [n for n, number in enumerate(test) if data.videos[number].path in rows]
+    both = [n for n, number in enumerate(test) if data.videos[number].name in rows]
     if not both or result.best.split_output is None:
         return result
     part = data.target.take(test[both])
-    output_VK = model.output_VK[[rows[data.videos[number].path] for number in test[both]]]
+    output_VK = model.output_VK[[rows[data.videos[number].name] for number in test[both]]]
     difference = compare_outputs(part, output_VK, result.best.split_output[both])
     return result._replace(model=measure_output(part, output_VK), difference=difference)
 

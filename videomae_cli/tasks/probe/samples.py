@@ -93,7 +93,7 @@ class LabelledVideos(NamedTuple):
     """The labelled videos of a prepared data set, of all splits, in the order of the manifest."""
 
     manifest: Manifest
-    videos: tuple[Video, ...]
+    videos: Sequence[Video]
     target: Target
     split: str
     """The split that the model is measured on."""

@@ -123,9 +123,9 @@ def _match(videos: Sequence[Video], cells: Mapping[str, str], place: Path) -> In
         found = (table.get(key) for table, key in keys)
         source = next((each for each in found if each is not None), None)
         if source is None:
-            missing.append(video.path)
+            missing.append(video.name)
             continue
-        names.append(source or f"\0{video.path}")  # no source: one of its own
+        names.append(source or f"\0{video.name}")  # no source: one of its own
     if missing:
         raise DataError(
             f"{place}: no row for {len(missing):,} of {len(videos):,} videos, such as {missing[0]}",
@@ -217,7 +217,7 @@ def describe_leaks(
     """Yield a warning if one source has videos in train and in the split that is measured."""
     by_source: dict[int, dict[str, str]] = defaultdict(dict)
     for group, video in zip(group_V.tolist(), videos, strict=True):
-        by_source[group].setdefault(video.split, video.path)
+        by_source[group].setdefault(video.split, video.name)
     both = [paths for paths in by_source.values() if "train" in paths and split in paths]
     if split == "train" or not both:
         return
@@ -235,9 +235,9 @@ def describe_guess(group_V: Index, videos: Sequence[Video]) -> str:
     first: dict[int, str] = {}
     for group, video in zip(group_V.tolist(), videos, strict=True):
         if group in first:
-            pair = f"{first[group]} and {video.path}"
+            pair = f"{first[group]} and {video.name}"
             break
-        first[group] = video.path
+        first[group] = video.name
     return (
         f"leak: clips seem to be cut from one source (such as {pair}), and random folds separate"
         " them: the cross-validated numbers are too high"

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from videomae_cli.data.decode import FRAMES, read_frames
+from videomae_cli.data.decode import FRAMES, open_source, read_video
 from videomae_cli.data.manifest import Video
+from videomae_cli.data.shards.index import read_stamp
 from videomae_cli.errors import DataError
 
 PAIRS = 8
@@ -92,7 +93,7 @@ def read_facts(path: Path, video: Video) -> VideoFacts:
     starts = np.rint(np.linspace(0, last, PAIRS)).astype(int)
     indices = np.stack([starts, np.minimum(starts + 1, video.frames - 1)], axis=1)
     unique, position = np.unique(indices, return_inverse=True)
-    frames_THWC = read_frames(path, unique.tolist(), decoder=video.decoder)
+    frames_THWC = read_video(path, video, unique.tolist())
     grey_THW = np.stack([_shrink_grey(frame) for frame in frames_THWC])
     position_P2 = position.reshape(PAIRS, 2)
     thumbnails = [_shrink_rgb(frames_THWC[each]) for each in position_P2[:, 0]]
@@ -176,7 +177,7 @@ def count_bytes(path: Path) -> int:
     """
     try:
         files = path.iterdir() if path.is_dir() else [path]
-        return max(sum(file.stat().st_size for file in files), 1)
+        return max(sum(read_stamp(file)[0] for file in files), 1)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", "check the data root") from error
 
@@ -187,5 +188,5 @@ def _read_codec(path: Path, video: Video) -> str:
         return FRAMES
     from videomae_cli.data.decoding.pyav import open_video
 
-    with open_video(path) as (_, stream):
+    with open_source(path) as source, open_video(source) as (_, stream):
         return f"{stream.codec_context.name} {stream.codec_context.pix_fmt}"

@@ -63,7 +63,7 @@ class Objective(nn.Module):
 class Targets(NamedTuple):
     """What is learned of the training videos."""
 
-    videos: tuple[Video, ...]
+    videos: Sequence[Video]
     """The training videos; those of a regression with standardised targets."""
     config: ModelConfig
     """Of the classifier; that of a regression has the mean and std of the values."""

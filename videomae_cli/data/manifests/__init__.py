@@ -1,0 +1,1 @@
+"""Parts of `data/manifest.py` that are loaded when they are used."""

@@ -1,0 +1,1 @@
+"""Videos in tar archives: written by `prepare --shards`, read by ranges of bytes."""
