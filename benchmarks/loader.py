@@ -5,18 +5,21 @@
 A clip has 16 frames, every fourth, and 224 x 224 pixels. Sides, each video by turns in one process:
 
 - ours: the code that training reads with (`k400-vitb`), with 1 and 4 clips of each decoded video
-  (`augment.repeats`); uint8, normalised later on the device;
+  (`augment.repeats`, _x4); uint8, normalised later on the device. From the files as they come, and
+  from the forms of `videomae prepare`, which are written first, by its code, to a temporary folder:
+  transcoded (--transcode), intra (--all-intra), jpeg (--jpeg) and uint8 (--uint8);
 - pil: a loader as VideoMAE describes it: decord with one thread, a multi-scale crop, Pillow's
   bilinear resize of each frame, then normalised floats;
 - hf: PyAV from the start of the file, as in the documentation of transformers, and its VideoMAE
   image processor;
-- decord, pyav: the frames decoded by our two decoders, and nothing else: the bound for files as
-  they come.
+- bounds: the frames alone, of the files by decord and by PyAV, and of each form; and the crop and
+  resize alone, of frames in memory.
 
 All sides read the same frames in a round, except that four clips of a video have their own.
 
 CPU milliseconds per clip, so that other programs matter less than by the clock; medians over the
-rounds. Ratios are those of the medians: above 1, ours takes less.
+rounds. Ratios are over pil, those "_vs_hf" over hf, of the geometric means of all videos: above 1,
+ours takes less. Videos with a short side of 720 pixels or more are kept apart ("_720p").
 """
 
 import argparse
@@ -24,6 +27,8 @@ import json
 import os
 import random
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,12 +46,18 @@ from videomae_cli.data.dataset import PretrainClips
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
+from videomae_cli.data.ingest.probe import readable_video
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.training_videos import CACHE_BYTES
-from videomae_cli.data.transforms import POSITIONS, SAME_SIZE, SCALES
+from videomae_cli.data.transcoding.forms import FORMS, H264, INTRA, JPEG, UINT8, Settings
+from videomae_cli.data.transcoding.pool import StoredVideo, Task, transcode_videos
+from videomae_cli.data.transforms import POSITIONS, SAME_SIZE, SCALES, multiscale_crop
 from videomae_cli.rng import stream
 
-SIZE = 224
+SIZE, SHORT_SIDE = 224, 256
+NAMES = {"transcoded": H264, "intra": INTRA, "jpeg": JPEG, "uint8": UINT8}
+LARGE = 720  # pixels of the short side
+SECONDS = 600.0
 Make = Callable[[int], Any]
 """Makes the clip, or clips, of a round."""
 Sample = Callable[[int], list[int]]
@@ -58,6 +69,21 @@ def describe(path: Path) -> Video:
     info = probe_video(path)
     size = info.width, info.height
     return Video(path.name, None, "train", info.frames, info.fps, *size, choose_decoder(path, info))
+
+
+def store(path: Path, video: Video, folder: Path) -> dict[str, tuple[Path, Video]]:
+    """Write a video in all forms; return each with its row of the manifest, the source first."""
+    probed = readable_video(probe_video(path), "pyav")
+    stored = {"files": (path, video)}
+    for name, form in NAMES.items():
+        output = folder / name / f"{path.name}{FORMS[form].suffix}"
+        task = Task(path.absolute(), output, probed, Settings(form, SHORT_SIDE))
+        ((_, result),) = transcode_videos([task], seconds=SECONDS, workers=1)
+        if not isinstance(result, StoredVideo):
+            raise SystemExit(f"{path}: {result.reason}")
+        decoder, size = FORMS[form].decoder, {"width": result.width, "height": result.height}
+        stored[name] = output, video._replace(path=output.name, decoder=decoder, **size)
+    return stored
 
 
 def ours(path: Path, video: Video, repeats: int) -> PretrainClips:
@@ -115,22 +141,46 @@ def hf(path: Path, sample: Sample) -> Make:
     return make
 
 
-def measure(path: Path, rounds: int) -> dict[str, float]:
-    """Return CPU milliseconds per clip of each side; the first round is left out."""
-    video = describe(path)
-    one, four = ours(path, video, 1), ours(path, video, 4)
+def resize(path: Path, video: Video, sample: Sample, seed: int) -> Make:
+    """Return the crop and resize of our clips alone, of frames that are in memory."""
+    frames = read_frames(path, range(video.frames), decoder=video.decoder)
+
+    def make(epoch: int) -> Any:
+        return multiscale_crop(frames[sample(epoch)], SIZE, SIZE, stream(seed, "sample", epoch, 0))
+
+    return make
+
+
+def make_sides(path: Path, video: Video, folder: Path) -> dict[str, tuple[Make, int]]:
+    """Return what makes the clips of each side, and how many clips it makes."""
+    stored = store(path, video, folder)
+    first = ours(path, video, 1)
 
     def sample(epoch: int) -> list[int]:
-        return one.sample_indices(video, stream(one.seed, "frames", epoch, 0))
+        return first.sample_indices(video, stream(first.seed, "frames", epoch, 0))
 
-    sides: dict[str, tuple[Make, int]] = {
-        "files": (lambda epoch: one[epoch, 0], 1),
-        "files_x4": (lambda epoch: four[epoch, 0], 4),
-        "decord": (lambda epoch: read_frames(path, sample(epoch), decoder="decord"), 1),
-        "pyav": (lambda epoch: read_frames(path, sample(epoch), decoder="pyav"), 1),
-        "pil": (pil(path, sample), 1),
-        "hf": (hf(path, sample), 1),
-    }
+    def decode(file: Path, decoder: str) -> Make:
+        return lambda epoch: read_frames(file, sample(epoch), decoder=decoder)
+
+    def read(clips: PretrainClips) -> Make:
+        return lambda epoch: clips[epoch, 0]
+
+    sides: dict[str, tuple[Make, int]] = {}
+    for name, (file, row) in stored.items():
+        sides[name] = read(ours(file, row, 1)), 1
+        sides[f"{name}_x4"] = read(ours(file, row, 4)), 4
+    sides["pil"], sides["hf"] = (pil(path, sample), 1), (hf(path, sample), 1)
+    for decoder in ("decord", "pyav"):
+        sides[f"bare {decoder}"] = decode(path, decoder), 1
+    for name in NAMES:
+        file, row = stored[name]
+        sides[f"bare {name}"] = decode(file, row.decoder), 1
+    sides["bare resize"] = resize(*stored["uint8"], sample, first.seed), 1
+    return sides
+
+
+def measure(sides: dict[str, tuple[Make, int]], rounds: int) -> dict[str, float]:
+    """Return CPU milliseconds per clip of each side; the first round is left out."""
     spent: dict[str, list[float]] = {name: [] for name in sides}
     for epoch in range(rounds + 1):
         for name, (make, clips) in sides.items():
@@ -140,6 +190,32 @@ def measure(path: Path, rounds: int) -> dict[str, float]:
     return {name: statistics.median(times[1:]) for name, times in spent.items()}
 
 
+def average(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Return the geometric mean of each side."""
+    return {name: statistics.geometric_mean([row[name] for row in rows]) for name in rows[0]}
+
+
+def compare(small: list[dict[str, float]], large: list[dict[str, float]]) -> dict[str, float]:
+    """Return how many times the peers take as long as ours."""
+    ratios: dict[str, float] = {}
+    for suffix, rows in (("", small), ("_720p", large)):
+        if rows:
+            mean = average(rows)
+            for name in ("files", *NAMES):
+                for side in (name, f"{name}_x4"):
+                    ratios[f"{side}{suffix}"] = mean["pil"] / mean[side]
+                ratios[f"{name}_vs_hf{suffix}"] = mean["hf"] / mean[name]
+    return ratios
+
+
+def show(title: str, columns: dict[str, dict[str, float]], digits: int) -> None:
+    """Print a table with a row for each side and a column for each video."""
+    print(f"{title:20s}" + "".join(f"{name:>16.15s}" for name in columns), file=sys.stderr)
+    for side in next(iter(columns.values())):
+        cells = "".join(f"{column[side]:16.{digits}f}" for column in columns.values())
+        print(f"{side:20s}{cells}", file=sys.stderr)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -147,23 +223,43 @@ def main() -> None:
     )
     parser.add_argument("videos", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="- or none: stdout")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     load = os.getloadavg()[0]
-    rows = {path.name: measure(path, chosen.rounds) for path in chosen.videos}
-    names = list(next(iter(rows.values())))
-    mean = {name: statistics.geometric_mean([row[name] for row in rows.values()]) for name in names}
-    print(f"ms of CPU per clip; load {load:.2f} at the start")
-    print(f"{'':40s}" + "".join(f"{name:>10s}" for name in names))
-    for title, row in {**rows, "geometric mean": mean}.items():
-        print(f"{title:40.40s}" + "".join(f"{row[name]:10.1f}" for name in names))
-    ratios = {name: mean["pil"] / mean[name] for name in ("files", "files_x4")}
-    ratios |= {"files_vs_hf": mean["hf"] / mean["files"]}
-    print(", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()))
-    if chosen.json:
-        content = {"ratios": ratios, "milliseconds": rows, "load": load, "rounds": chosen.rounds}
-        chosen.json.write_text(json.dumps(content, indent=2) + "\n")
+    rows: dict[str, dict[str, float]] = {}
+    sizes: dict[str, dict[str, float]] = {}
+    is_large: dict[str, bool] = {}
+    for path in chosen.videos:
+        with tempfile.TemporaryDirectory() as name:
+            video, folder = describe(path), Path(name)
+            rows[path.name] = measure(make_sides(path, video, folder), chosen.rounds)
+            forms = {
+                form: folder / form / f"{path.name}{FORMS[NAMES[form]].suffix}" for form in NAMES
+            }
+            files = {"files": path, **forms}
+            sizes[path.name] = {side: file.stat().st_size / 1e6 for side, file in files.items()}
+            is_large[path.name] = min(video.width, video.height) >= LARGE
+    small = [row for name, row in rows.items() if not is_large[name]]
+    large = [row for name, row in rows.items() if is_large[name]]
+    means = {title: average(group) for title, group in (("mean", small), ("720p", large)) if group}
+    show(f"CPU ms/clip, load {load:.1f}", {**rows, **means}, 1)
+    show("MB on disk", sizes, 2)
+    ratios = compare(small, large)
+    for name, ratio in ratios.items():
+        print(f"{name} {ratio:.2f}", file=sys.stderr)
+    content = {
+        "ratios": ratios,
+        "milliseconds": rows,
+        "megabytes": sizes,
+        "load": load,
+        "rounds": chosen.rounds,
+    }
+    text = json.dumps(content, indent=2) + "\n"
+    if chosen.json == "-":
+        print(text, end="")
+    elif chosen.json:
+        Path(chosen.json).write_text(text)
 
 
 if __name__ == "__main__":

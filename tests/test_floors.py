@@ -68,6 +68,7 @@ LIBRARIES: dict[str, set[str]] = {
     "matplotlib": {"tasks"},
     "sklearn": {"tasks"},
     "pyarrow": {"data", "tasks"},
+    "distributed": {"data"},
     "jinja2": {"tasks"},
     "safetensors": {"checkpoints", "engine", "tasks"},
     "onnxscript": {"tasks"},

@@ -14,6 +14,7 @@ import pytest
 from tests.data.make_clips import moving_square, write_clip
 from videomae_cli.data.decode import FILE_DECODERS, read_frames
 from videomae_cli.data.decoding.video_info import VideoInfo, probe_video
+from videomae_cli.data.health.facts import UNKNOWN
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.errors import DataError
 
@@ -76,7 +77,7 @@ def test_a_lossless_clip_comes_back_as_it_went_in(tmp_path: Path) -> None:
 def test_probing_counts_frames_and_reads_size_and_frame_rate(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "spaces, and commas.mp4", 17, height=50, width=70, fps=12)
 
-    assert probe_video(path)._replace(moments=()) == VideoInfo(17, 12.0, 70, 50)
+    assert probe_video(path)._replace(moments=(), health=UNKNOWN) == VideoInfo(17, 12.0, 70, 50)
 
 
 def test_a_frame_out_of_range_is_an_error(tmp_path: Path) -> None:

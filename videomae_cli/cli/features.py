@@ -1,6 +1,7 @@
 """`videomae features`."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -73,8 +74,13 @@ def features(
     ] = None,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help="Compute part I of N, as a job of an array (from 1)."),
+        typer.Option(
+            metavar="I/N",
+            help="Compute part I of N, from 0, as one of N jobs.",
+            show_default="all",
+        ),
     ] = None,
+    scheduler: options.SchedulerOption = None,
     plot: Annotated[
         Literal["pca", "tsne"] | None,
         typer.Option(help="Write plot.html: a map of the videos.", show_default=False),
@@ -106,35 +112,34 @@ def features(
       videomae features --out mine --nearest walk/clip_3.mp4 -k 5
     """
     from videomae_cli.cli import console
+    from videomae_cli.data.executors.share import parse_share
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.engine.distributed.slurm import join_step
-    from videomae_cli.errors import UsageError
-    from videomae_cli.tasks.features.options import FeatureOptions, parse_share
+    from videomae_cli.tasks.features.options import FeatureOptions
 
     report = console.make_report(json_output=json_output)
     share, has_failed = parse_share(shard), False
     answer: dict[str, Any] = {}
     uses_features = plot is not None or nearest is not None
-    if checkpoint is None and (inputs or data is not None or not uses_features):
-        raise UsageError(
-            "no checkpoint given", "--checkpoint RUN, a file of weights, or random:RECIPE"
-        )
-    if inputs and (data is not None or split):
-        name = "--split" if data is None else "--data"
-        raise UsageError(f"{name} and videos are both given", "leave out one of them")
-    if window is not None and level == "clip":
-        level = "window"
+    _check_inputs(checkpoint, inputs, data, split, uses_features=uses_features)
     if checkpoint is not None:
-        from videomae_cli.tasks.features import features as task
-
-        join_step()
-        if (code := relaunch(devices)) is not None:
-            raise typer.Exit(code)
         chosen = FeatureOptions(
             *(out, data, tuple(split or ()), level, pooling, layer, file_format),
             *(protocol, clips, crops, window, hop, share, precision),
         )
-        result = task.run(checkpoint, report, chosen, tuple(inputs or ()))
+        if window is not None and level == "clip":
+            chosen = chosen._replace(level="window")
+        if scheduler is None:
+            from videomae_cli.tasks.features import features as task
+
+            join_step()
+            if (code := relaunch(devices)) is not None:
+                raise typer.Exit(code)
+            result = task.run(checkpoint, report, chosen, tuple(inputs or ()))
+        else:
+            from videomae_cli.tasks.features import cluster
+
+            result = cluster.run(sys.argv[1:], scheduler, chosen, report, inputs or ())
         answer, has_failed = result.as_json(), bool(result.rejected)
     is_main = os.environ.get("RANK", "0") == "0"
     if plot is not None and is_main:
@@ -150,3 +155,23 @@ def features(
         console.print_json(answer)
     if has_failed:
         raise typer.Exit(3)
+
+
+def _check_inputs(
+    checkpoint: str | None,
+    inputs: list[str] | None,
+    data: Path | None,
+    split: list[str] | None,
+    *,
+    uses_features: bool,
+) -> None:
+    """Raise a UsageError if it is not clear what features are computed of."""
+    from videomae_cli.errors import UsageError
+
+    if checkpoint is None and (inputs or data is not None or not uses_features):
+        raise UsageError(
+            "no checkpoint given", "--checkpoint RUN, a file of weights, or random:RECIPE"
+        )
+    if inputs and (data is not None or split):
+        name = "--split" if data is None else "--data"
+        raise UsageError(f"{name} and videos are both given", "leave out one of them")

@@ -135,6 +135,14 @@ DevicesOption = Annotated[
     int | None,
     count_option("Number of devices of this machine to use.", "all GPUs, else the CPU"),
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Use the workers of the Dask scheduler at tcp://HOST:PORT.",
+        show_default="this machine",
+    ),
+]
 SeedOption = Annotated[
     int | None,
     typer.Option(

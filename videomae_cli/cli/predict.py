@@ -1,7 +1,8 @@
 """`videomae predict`."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,6 +73,15 @@ def predict(
     precision: options.PrecisionOption = "auto",
     allow_untrained_head: options.UntrainedHeadOption = False,
     devices: options.DevicesOption = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Predict part I of N of the inputs, from 0, as one of N jobs.",
+            show_default="all",
+        ),
+    ] = None,
+    scheduler: options.SchedulerOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
     """Label videos, or windows of long videos.
@@ -89,6 +99,7 @@ def predict(
       find . -name '*.mp4' | videomae predict - --json
     """
     from videomae_cli.cli import console
+    from videomae_cli.data.executors.share import parse_share
     from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.engine.distributed.slurm import join_step
     from videomae_cli.tasks.predict import predict as task
@@ -108,12 +119,19 @@ def predict(
         out=out,
         precision=precision,
         allow_untrained_head=allow_untrained_head,
+        share=parse_share(shard),
     )
     check_options(tuple(inputs or ()), chosen)
     weights = checkpoint or newest_final_weights("classifier", report)
-    if (code := relaunch(devices if stream is None else 1)) is not None:
-        raise typer.Exit(code)
-    result = task.run(inputs or (), weights, report, chosen, is_quiet=json_output)
+    result: Any
+    if scheduler is None:
+        if (code := relaunch(devices if stream is None else 1)) is not None:
+            raise typer.Exit(code)
+        result = task.run(inputs or (), weights, report, chosen, is_quiet=json_output)
+    else:
+        from videomae_cli.tasks.predict import cluster
+
+        result = cluster.run(sys.argv[1:], scheduler, inputs or (), weights, chosen, report)
     if json_output:
         console.print_json(result.as_json())
     result.require_all()

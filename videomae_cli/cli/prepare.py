@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from videomae_cli.cli.options import JsonOption
+from videomae_cli.cli.options import JsonOption, SchedulerOption
 
 
 def complete_layout(incomplete: str) -> list[str]:
@@ -118,6 +118,60 @@ def prepare(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any video is rejected.")
     ] = False,
+    transcode: Annotated[
+        bool,
+        typer.Option(
+            "--transcode",
+            help="Write all videos anew in the prepared directory, in H.264 that is fast to read.",
+        ),
+    ] = False,
+    all_intra: Annotated[
+        bool, typer.Option("--all-intra", help="The same with key frames only: faster, larger.")
+    ] = False,
+    jpeg: Annotated[
+        bool, typer.Option("--jpeg", help="As JPEG frames instead: faster, about 4 times as large.")
+    ] = False,
+    uint8: Annotated[
+        bool,
+        typer.Option(
+            "--uint8", help="Uncompressed instead: fastest, about 50 times as large as H.264."
+        ),
+    ] = False,
+    short_side: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Short side of these videos, if theirs is longer.",
+            show_default="256",
+        ),
+    ] = None,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Use links of a list that lead out of its root."),
+    ] = False,
+    max_bad: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="FRACTION",
+            help="Fail if a larger share of the videos is rejected.",
+            show_default="no limit; 0.1 with --check",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only report on the data; exit code 6 with findings."),
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Decode part I of N, from 0, as one of N jobs; then run it without --shard.",
+            show_default="all",
+        ),
+    ] = None,
+    scheduler: SchedulerOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Check every video and write a manifest for training.
@@ -126,23 +180,30 @@ def prepare(
     images, CSV, TSV or JSON with named columns, the lists of VideoMAE and
     MMAction2, and UCF101, HMDB51, Kinetics, Something-Something V2 and others
     as they are released. Whatever is not used is named. Videos that cannot be
-    used are written to rejected.csv, each with its reason.
+    used are written to rejected.csv, each with its reason. health.html lists
+    what may be wrong with the data, and what to do about it.
 
     Examples:
 
       videomae prepare ~/clips --out data/clips
 
+      videomae prepare ~/clips --check
+
       videomae prepare k400/lists --root /datasets/k400 --classes 400
 
       videomae prepare ucf101 --layout ucf101-split1 --out data/ucf101
 
+      videomae prepare ~/clips --out data/clips --transcode
+
       videomae prepare speeds.csv --task regression --label-column speed
     """
     from videomae_cli.cli import console
+    from videomae_cli.data.executors.share import parse_share
     from videomae_cli.tasks.prepare import prepare as command
-    from videomae_cli.tasks.prepare.options import PrepareOptions
+    from videomae_cli.tasks.prepare import shard as shard_command
+    from videomae_cli.tasks.prepare.options import PrepareOptions, choose_form
 
-    options = PrepareOptions(
+    chosen = PrepareOptions(
         layout=layout,
         root=root,
         classes=classes,
@@ -159,8 +220,23 @@ def prepare(
         seconds=timeout,
         shards=shards,
         is_strict=strict,
+        form=choose_form(transcode=transcode, all_intra=all_intra, jpeg=jpeg, uint8=uint8),
+        short_side=short_side,
+        follows_links=follow_links,
+        max_bad=max_bad,
+        is_check=check,
+        share=parse_share(shard),
+        scheduler=scheduler,
     )
     target = out or Path("data") / source.resolve().stem
-    summary = command.run(source, target, console.make_report(json_output=json_output), options)
+    report = console.make_report(json_output=json_output)
+    if shard is not None:
+        part = shard_command.run(source, target, report, chosen)
+        if json_output:
+            console.print_json(part.as_json())
+        return
+    summary = command.run(source, target, report, chosen)
     if json_output:
-        console.print_json(summary.as_json())
+        console.print_json(summary.health.as_json() if check else summary.as_json())
+    if check and summary.health.problems:
+        raise typer.Exit(6)

@@ -6,13 +6,17 @@ decord decode ahead without a limit (dmlc/decord#157). If decord cannot read a f
 Not covered: damage that decodes without an error (flipped bits).
 """
 
+import importlib
+import importlib.metadata
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,10 +170,34 @@ def read_frame_folder(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     return frame_folder.read(path, indices)
 
 
+def read_transcoded_video(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) of H.264 from `prepare --transcode`."""
+    from videomae_cli.data.transcoding import video_file
+
+    return video_file.read(path, indices)
+
+
+def read_jpeg_file(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) of a file from `prepare --jpeg`."""
+    from videomae_cli.data.transcoding import jpeg_file
+
+    return jpeg_file.read(path, indices)
+
+
+def read_pixel_file(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) of a file from `prepare --uint8`."""
+    from videomae_cli.data.transcoding import pixel_file
+
+    return pixel_file.read(path, indices)
+
+
 DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
     "decord": read_with_decord,
     "pyav": read_with_pyav,
     FRAMES: read_frame_folder,
+    "h264": read_transcoded_video,
+    "jpeg": read_jpeg_file,
+    "uint8": read_pixel_file,
 }
 
 
@@ -184,12 +212,10 @@ def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8]
     # recommended in decord's issue threads; by default a damaged file is retried 10,240 times
     os.environ.setdefault("DECORD_EOF_RETRY_MAX", "512")
     os.environ.setdefault("DECORD_REWIND_RETRY_MAX", "16")
-    from decord import VideoReader, cpu
-    from decord import logging as ffmpeg_log
-
-    ffmpeg_log.set_level(ffmpeg_log.QUIET)  # the exception reports damage; FFmpeg need not print it
+    decord = import_decord()
+    decord.logging.set_level(decord.logging.QUIET)  # the exception reports damage; no need to print
     try:
-        reader = VideoReader(str(path.absolute()), ctx=cpu(0), num_threads=1)
+        reader = decord.VideoReader(str(path.absolute()), ctx=decord.cpu(0), num_threads=1)
         existing = list(indices) if indices[-1] < len(reader) else []
         frames: NDArray[np.uint8] = (
             reader.get_batch(existing).asnumpy() if existing else np.empty((0, 0, 0, 3), np.uint8)
@@ -197,6 +223,30 @@ def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8]
         return frames, len(reader)
     except Exception as error:
         raise DataError(_first_line(error)) from error
+
+
+@lru_cache(maxsize=1)
+def import_decord() -> ModuleType:
+    """Import decord, without the libraries of CUDA.
+
+    It loads all that are installed, which takes seconds, and 0.4 GB of memory in every process.
+    Only its builds with CUDA need them, whose versions end in `+cu` and a number.
+    """
+    hidden = "nvidia"  # the package that decord looks for
+    if _is_cuda_build() or hidden in sys.modules:
+        return importlib.import_module("decord")
+    sys.modules[hidden] = None  # type: ignore[assignment]  # as documented: it cannot be imported
+    try:
+        return importlib.import_module("decord")
+    finally:
+        del sys.modules[hidden]
+
+
+def _is_cuda_build() -> bool:
+    for name in ("decord2", "decord"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return "+cu" in importlib.metadata.version(name)
+    return False
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from videomae_cli.data.decode import check_file, read_frames
 from videomae_cli.data.decoding import frame_folder, video_info
 from videomae_cli.data.decoding.frame_folder import read_image
 from videomae_cli.data.decoding.video_info import VideoInfo, probe_video
+from videomae_cli.data.health.facts import UNKNOWN
 from videomae_cli.errors import DataError
 
 ORDERS = [[0], [29], [3, 4, 5], [1, 9, 17, 25], [25, 3, 3, 14, 0]]
@@ -46,7 +47,7 @@ def test_lossy_frames_are_close_and_in_order(tmp_path: Path, ending: str) -> Non
 def test_probing_counts_frames_and_says_that_the_frame_rate_is_unknown(tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path, 7, height=50, width=70)
 
-    info = probe_video(folder)._replace(moments=())
+    info = probe_video(folder)._replace(moments=(), health=UNKNOWN)
 
     assert info == VideoInfo(7, 0.0, 70, 50, notes=("an unknown frame rate",))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.data.make_frames import touch_all
-from videomae_cli.data.ingest.cache import ProbeCache
+from videomae_cli.data.executors.share import Share
+from videomae_cli.data.ingest.cache import ProbeCache, count_finished
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 
 
@@ -78,3 +79,50 @@ def test_a_cache_cut_off_in_a_line_keeps_the_others(tmp_path: Path) -> None:
     assert [again.get(path) for path in paths] == [result, None, result]
     stored = json.loads(file.read_text().splitlines()[-1])["probe"]
     assert ReadableVideo.from_json(stored) == result
+
+
+def test_each_job_writes_a_file_of_its_own_and_reads_those_of_all(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in "abcd"]
+    for path in paths:
+        path.write_bytes(b"1")
+    results = [ReadableVideo(frames, 25.0, 8, 8, "decord") for frames in range(4)]
+    shares = [Share(0, 2), Share(1, 2), Share()]
+    for share, path, result in zip(shares, paths, results, strict=False):
+        with ProbeCache(tmp_path, "auto", {}, share=share) as cache:
+            cache.put(path, result)
+
+    known = ProbeCache(tmp_path, "auto", {}, share=Share(5, 9), wanted=set(map(str, paths[1:])))
+
+    assert [known.get(path) for path in paths] == [None, *results[1:3], None]
+    assert sorted(path.name for path in tmp_path.glob("probe*")) == [
+        "probe-cache-0-of-2.jsonl",
+        "probe-cache-1-of-2.jsonl",
+        "probe-cache.jsonl",
+    ]
+
+
+def test_the_newest_result_of_a_file_counts_whichever_job_has_written_it(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for frames, share in enumerate([Share(), Share(0, 2), Share(), Share(1, 3)]):
+        path.write_bytes(b"1" * (frames + 1))
+        with ProbeCache(tmp_path, "auto", {}, share=share) as cache:
+            cache.put(path, ReadableVideo(frames, 25.0, 8, 8, "decord"))
+        os.utime(cache.path, ns=(frames, frames))
+
+        found = ProbeCache(tmp_path, "auto", {}).get(path)
+        assert found is not None and found == ReadableVideo(frames, 25.0, 8, 8, "decord")
+
+
+def test_jobs_are_counted_when_they_have_probed_their_files(tmp_path: Path) -> None:
+    assert count_finished(tmp_path, 3) == 0
+    for number in range(3):
+        cache = ProbeCache(tmp_path, "auto", {}, share=Share(number, 3))
+        with cache:
+            cache.put(tmp_path, RejectedVideo("x"))
+            assert count_finished(tmp_path, 3) == number
+            cache.mark_finished()
+    assert count_finished(tmp_path, 3) == 3 and count_finished(tmp_path, 2) == 0
+
+    with cache:  # the job runs again, with more files
+        cache.put(tmp_path, RejectedVideo("y"))
+        assert count_finished(tmp_path, 3) == 2

@@ -11,6 +11,7 @@ import pytest
 
 from tests.data.make_clips import write_clip
 from tests.data.make_frames import write_frame_folder
+from videomae_cli.data.health.facts import UNKNOWN
 from videomae_cli.data.ingest.pool import COMMAND, ENVIRONMENT, probe_videos
 from videomae_cli.data.ingest.probe import LATE_NOTE, ReadableVideo, RejectedVideo
 from videomae_cli.errors import DataError
@@ -44,9 +45,11 @@ def probed(
     results = probe_videos(
         paths, decoder=decoder, seconds=seconds, workers=workers, command=command
     )
-    # moments of pixels have tests of their own
+    # moments of pixels and facts for the health report have tests of their own
     return {
-        path.name: result._replace(moments=()) if isinstance(result, ReadableVideo) else result
+        path.name: result._replace(moments=(), health=UNKNOWN)
+        if isinstance(result, ReadableVideo)
+        else result
         for path, result in results
     }
 
@@ -199,10 +202,31 @@ def test_leaving_early_ends_all_children(tmp_path: Path) -> None:
             os.kill(child, 0)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are those of POSIX systems")
+def test_cpu_time_is_limited_for_each_file_anew(tmp_path: Path) -> None:
+    fake = """
+import videomae_cli.data.ingest.child as child
+child.CPU_SHARE, child.GRACE_SECONDS = 0, 1.0
+count = child.count_frames
+def spin(path):
+    while path.name == "spin.mp4":
+        pass
+    return count(path)
+child.count_frames = spin
+child.main()
+"""
+    paths = [write_clip(tmp_path / name, 4) for name in ("a.mp4", "spin.mp4", "b.mp4")]
+
+    results = probed(*paths, decoder="pyav", seconds=50, fake=fake)
+
+    assert reason(results["spin.mp4"]) == "ends the decoding process (SIGXCPU)"
+    assert results["a.mp4"] == results["b.mp4"] == ReadableVideo(4, 25.0, 64, 64, "pyav")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are those of Linux")
 def test_the_real_child_cannot_take_memory_or_write_files(tmp_path: Path) -> None:
     script = f"""
-from videomae_cli.data.ingest.child import MEMORY_BYTES, limit_process
+from videomae_cli.data.ingest.child import MAX_OPEN_FILES, MEMORY_BYTES, limit_process
 limit_process()
 try:
     bytearray(MEMORY_BYTES + (1 << 30))
@@ -212,6 +236,10 @@ try:
     open({str(tmp_path / "x")!r}, "wb", buffering=0).write(b"x")
 except OSError:
     print("no file")
+try:
+    kept = [open("/dev/null") for _ in range(MAX_OPEN_FILES)]
+except OSError:
+    print("no more files")
 """
     done = subprocess.run(
         (sys.executable, "-c", script),
@@ -221,4 +249,4 @@ except OSError:
         env={**os.environ, **ENVIRONMENT},
     )
 
-    assert done.stdout.split("\n")[:2] == ["no memory", "no file"]
+    assert done.stdout.split("\n")[:3] == ["no memory", "no file", "no more files"]

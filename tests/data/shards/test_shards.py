@@ -16,7 +16,7 @@ from videomae_cli.data.manifest import Video
 from videomae_cli.data.shards.index import find_member, read_member, read_stamp
 from videomae_cli.data.shards.writer import list_files, plan_shards
 from videomae_cli.errors import DataError
-from videomae_cli.tasks.prepare import shards
+from videomae_cli.tasks.prepare.storage import shards
 
 NAMES = ("a/one.mp4", "a/two.mkv", "b, c/naïve 'x'.avi", "b, c/\udcff.mp4", "last.MP4")
 DECODERS = ("decord", "pyav", "pyav", "pyav", "decord")

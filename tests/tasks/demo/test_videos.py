@@ -51,7 +51,8 @@ def test_files_of_opposite_classes_are_as_large_and_decode_to_reversed_frames(
     assert np.array_equal(forward, backward[::-1])
     # H.264 numbers key frames 0, 1, 0, 1 ... in codes of 1 and 3 bits: a byte a frame at most
     assert abs(paths[0].stat().st_size - paths[1].stat().st_size) <= FRAMES
-    assert probe_video(paths[0]) == probe_video(paths[1])
+    one, other = (probe_video(path) for path in paths)
+    assert one == other._replace(health=one.health)  # which has the size and hashes of frames
 
 
 def test_shifts_have_the_direction_of_their_name() -> None:

@@ -21,7 +21,6 @@ from videomae_cli.models.build import BUILDERS
 from videomae_cli.report import Silence
 from videomae_cli.tasks.features.encoder import load_encoder
 from videomae_cli.tasks.features.extract import extract_features, make_options
-from videomae_cli.tasks.features.options import parse_share
 from videomae_cli.tasks.features.table import read_features
 
 VIDEOS, FILES, BROKEN = 20, 5, 7
@@ -111,9 +110,9 @@ def test_formats_and_shards_contain_the_same_numbers_and_a_rerun_the_same_bytes(
         assert compute(data, checkpoint, tmp_path / name, *words, "--format", name) == 3
     out, whole = tmp_path / "shards", content(tmp_path / "npy")
     words += ["--format", "npy"]
-    assert compute(data, checkpoint, out, *words, "--shard", "2/2") in (0, 3)
+    assert compute(data, checkpoint, out, *words, "--shard", "1/2") in (0, 3)
     assert not (out / "features.json").exists()
-    for more in (["--shard", "1/2"], []):
+    for more in (["--shard", "0/2"], []):
         assert compute(data, checkpoint, out, *words, *more) == 3
         assert content(out) == whole
     tables = {name: read_features(tmp_path / name).read() for name in ("npz", "parquet", "npy")}
@@ -236,11 +235,3 @@ def test_a_second_extraction_reads_the_first_and_random_weights_depend_on_the_se
     assert not np.allclose(tables["random:demo:1"], tables["random:demo:2"])
     with pytest.raises(UsageError, match="of which architecture"):
         load_encoder("random")
-
-
-def test_a_shard_is_counted_from_one() -> None:
-    assert parse_share("1/8") == (0, 8) and parse_share("8/8") == (7, 8)
-    assert parse_share(None) == (0, 1)
-    for text in ("0/8", "9/8", "1", "1/0", "a/b"):
-        with pytest.raises(UsageError, match="expected I/N"):
-            parse_share(text)

@@ -12,6 +12,7 @@ from tests.notes import Notes
 from videomae_cli.cli import app
 from videomae_cli.data.ingest.probe import LATE_NOTE
 from videomae_cli.data.manifest import Manifest, Video
+from videomae_cli.tasks.prepare.health.finding import Health
 from videomae_cli.tasks.prepare.summary import PrepareSummary, show_summary
 
 
@@ -67,8 +68,10 @@ def test_files_that_ran_into_the_time_limit_are_counted(tmp_path: Path) -> None:
     rejected = Counter({"takes longer than 60 s (--timeout)": 4, "is empty": 1})
     notes = Notes()
 
+    health = Health("list", tmp_path, (), {})
     show_summary(
-        PrepareSummary(tmp_path, "list", manifest, rejected, (), Counter({LATE_NOTE: 2})), notes
+        PrepareSummary(tmp_path, "list", manifest, rejected, (), Counter({LATE_NOTE: 2}), health),
+        notes,
     )
 
     assert (

@@ -21,9 +21,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from videomae_cli.data.decoding.arrays import read_array
-from videomae_cli.data.decoding.frame_series import find_frames, is_array
+from videomae_cli.data.decoding.frame_series import FolderFrames, find_frames, is_array
 from videomae_cli.data.decoding.pixel_moments import PixelMoments
 from videomae_cli.data.decoding.video_info import VideoInfo, check_size
+from videomae_cli.data.health.content import FrameContent
+from videomae_cli.data.health.facts import VideoHealth
+from videomae_cli.data.health.points import select_points
 from videomae_cli.errors import DataError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # by content; the ending of the name may be another
@@ -74,11 +77,12 @@ def probe(folder: Path) -> VideoInfo:
     found = find_frames(folder)
     count = len(found.names)
     first = read_image(found.path(0))
-    brightest, moments = 0, PixelMoments(count)
+    brightest, moments, content = 0, PixelMoments(count), FrameContent(count)
     for index in range(count):
         frame = _read_same_size(found.path(index), first) if index else first
         brightest = max(brightest, int(frame.max()))
         moments.add(index, partial(np.asarray, frame))
+        content.add(index, partial(select_points, frame))
     notes = [UNKNOWN_RATE, *found.notes]
     if _is_deep_grey(found.path(0)):
         _check_not_black(folder, brightest)
@@ -92,7 +96,16 @@ def probe(folder: Path) -> VideoInfo:
         notes=tuple(notes),
         channels=channels,
         moments=moments.conclude(),
+        health=_describe_images(found, content),
     )
+
+
+def _describe_images(found: FolderFrames, content: FrameContent) -> VideoHealth:
+    """Return the facts for the health report: every image is a key frame, named by its ending."""
+    count = len(found.names)
+    sizes = (found.path(index).stat().st_size for index in range(count))
+    codec = Path(found.names[0]).suffix.lstrip(".").lower()
+    return VideoHealth("", codec, "", sum(sizes), False, 1, 0, *content.conclude(count))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -52,20 +52,22 @@ def make_upright(rgb_HWC: NDArray[np.uint8], orientation: Orientation) -> NDArra
 def convert_to_rgb(frame: Any, reformatter: Any = None) -> NDArray[np.uint8]:
     """Return a frame as it is stored, in RGB (H, W, 3); FFmpeg converts all but float grey.
 
-    A `VideoReformatter` that is used for several frames of a video saves most of the time.
+    A `VideoReformatter` that is used for several frames of a video saves most of the time. One
+    thread converts: to start one thread per CPU, as PyAV does by default since version 17, takes
+    longer than to convert a small frame, and other processes decode at the same time.
     """
     if is_float_grey(frame):  # FFmpeg takes it for limited range: below 0.06 is black
         levels_HW = np.nan_to_num(read_grey(frame)).clip(0, 1) * 255
         return np.repeat(np.rint(levels_HW).astype(np.uint8)[:, :, None], 3, axis=2)
     if has_alpha(frame):
-        rgba_HWC = frame.to_ndarray(format="rgba")
+        rgba_HWC = frame.to_ndarray(format="rgba", threads=1)
         alpha_HW1 = rgba_HWC[:, :, 3:].astype(np.uint16)
         over_white = rgba_HWC[:, :, :3] * alpha_HW1 + 255 * (255 - alpha_HW1)
         composed: NDArray[np.uint8] = ((over_white + 127) // 255).astype(np.uint8)
         return composed
     if reformatter is not None:
-        frame = reformatter.reformat(frame, format="rgb24")
-    rgb_HWC: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+        frame = reformatter.reformat(frame, format="rgb24", threads=1)
+    rgb_HWC: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", threads=1)
     return rgb_HWC
 
 
@@ -77,7 +79,7 @@ def has_alpha(frame: Any) -> bool:
 
 def is_transparent(frame: Any) -> bool:
     """Return whether any pixel of a frame is not opaque."""
-    return has_alpha(frame) and int(frame.to_ndarray(format="rgba")[:, :, 3].min()) < 255
+    return has_alpha(frame) and int(frame.to_ndarray(format="rgba", threads=1)[:, :, 3].min()) < 255
 
 
 def is_deep_grey(frame: Any) -> bool:

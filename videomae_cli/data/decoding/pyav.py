@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from videomae_cli.data.decoding import h264
 from videomae_cli.data.decoding.format_names import find_refusal
+from videomae_cli.data.decoding.limits import MAX_PIXELS
 from videomae_cli.data.decoding.pixels import convert_to_rgb, make_upright, read_orientation
 from videomae_cli.errors import DataError
 
@@ -50,6 +51,8 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
             if stream.codec_context is None:
                 raise DataError(f"{path}: FFmpeg does not know its codec", "is it damaged?")
             stream.codec_context.thread_count = threads
+            # coded frames may be larger than shown ones; `check_size` is exact
+            stream.codec_context.options = {"max_pixels": str(2 * MAX_PIXELS)}
             yield container, stream
     except av.FFmpegError as error:
         if refusal := find_refusal(path, FORMATS):

@@ -5,16 +5,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 from av.video.reformatter import VideoReformatter
 
 from videomae_cli.data.decode import FRAMES, check_file, reference_decoder, refuse_any_failure
 from videomae_cli.data.decoding import pixels, pyav, timing
 from videomae_cli.data.decoding.grey import GreyRange
+from videomae_cli.data.decoding.limits import MAX_PIXELS, check_length, check_size
 from videomae_cli.data.decoding.notes import describe_stream
 from videomae_cli.data.decoding.pixel_moments import PixelMoments
+from videomae_cli.data.health.facts import UNKNOWN, VideoHealth
+from videomae_cli.data.health.recorder import HealthRecorder
 from videomae_cli.errors import DataError
 
-MAX_PIXELS = 7680 * 4320  # 8K; a 199 kB file of 8192 x 8192 is rejected
+__all__ = ["MAX_PIXELS", "VideoInfo", "check_size", "probe_video"]
+
+DETECTION = {"err_detect": "crccheck+explode"}  # of damage that decoders conceal
 # formats with timestamps that decord reads as PyAV does. It leaves out the first group of pictures
 # of transport streams with B-frames, and can stop answering (decord2 3.4.0)
 DECORD_FORMATS = ("mov", "matroska", "avi", "flv", "asf", "gif", "ogg", "ivf", "mxf")
@@ -36,6 +42,8 @@ class VideoInfo(NamedTuple):
     channels: int = 3
     moments: tuple[float, ...] = ()
     """Of the pixels, as `PixelMoments` returns them."""
+    health: VideoHealth = UNKNOWN
+    """For the health report of `prepare`."""
 
 
 def probe_video(path: Path) -> VideoInfo:
@@ -50,19 +58,26 @@ def probe_video(path: Path) -> VideoInfo:
 
         return frame_folder.probe(path)
     check_file(path)
+    try:
+        return _decode(path, detects_damage=True)
+    except DataError as error:
+        cause = error.__cause__
+        if not isinstance(cause, av.FFmpegError) or isinstance(cause, MemoryError):
+            raise
+    info = _decode(path, detects_damage=False)
+    damaged = max(info.health.damaged, 1)
+    return info._replace(health=info.health._replace(damaged=damaged))
+
+
+def _decode(path: Path, *, detects_damage: bool) -> VideoInfo:
+    """Decode a whole video; with `detects_damage`, what decoders may conceal is an error too."""
     with refuse_any_failure(path), pyav.open_video(path) as (container, stream):
+        if detects_damage:
+            stream.codec_context.options = {**stream.codec_context.options, **DETECTION}
         facts = _FrameFacts(path, stream.frames)
         for frame in _decode_all(container, stream, facts.ends):
             facts.add(frame)
         return facts.conclude(container, stream)
-
-
-def check_size(path: Path, width: int, height: int) -> None:
-    """Raise a DataError if frames are too large to be decoded."""
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{path}: frames of {width} x {height} pixels; more than {MAX_PIXELS:,} are not decoded"
-        )
 
 
 class _FrameFacts:
@@ -71,6 +86,7 @@ class _FrameFacts:
     def __init__(self, path: Path, expected: int) -> None:
         self.path = path
         self.moments, self.reformatter = PixelMoments(expected), VideoReformatter()
+        self.health = HealthRecorder(expected)
         self.frames = 0
         self.size = 0, 0
         self.timestamps: list[int] = []
@@ -86,12 +102,15 @@ class _FrameFacts:
         size = frame.height, frame.width
         size = size[::-1] if orientation.transposes else size
         if self.frames == 0:
+            check_size(self.path, frame.width, frame.height)
             self.size = size
             self.grey = GreyRange(frame) if pixels.is_deep_grey(frame) else None
         if size != self.size:
             raise pyav.size_change_error(self.path, self.frames, self.size, size)
         self.moments.add(self.frames, lambda: pixels.convert_to_rgb(frame, self.reformatter))
+        self.health.add(frame)
         self.frames += 1
+        check_length(self.path, self.frames, frame.width, frame.height)
         self.orientations.add(orientation)
         if frame.pts is not None:
             self.timestamps.append(frame.pts)
@@ -125,6 +144,7 @@ class _FrameFacts:
             notes=tuple(self._notes(container, stream, is_variable=is_variable)),
             times=timing.find_times(seconds, rate) if is_complete else (),
             moments=self.moments.conclude(),
+            health=self.health.conclude(self.path, container, stream),
         )
 
     def _find_pyav_reason(self, container: Any, *, is_ordered: bool) -> str:

@@ -5,25 +5,27 @@ reads one JSON object per line, {"path", "seconds"}. It answers each with {"coun
 when the whole video has been read and only the choice of the decoder remains, and finally with
 {"probe": properties} or {"reason": text}. It ends when its input ends.
 
-Limits, on a POSIX system: address space, no files written, no core dumps, and an alarm per file
-that ends the process even if its parent is gone.
+Limits, on a POSIX system: address space, no files written, few files open, no core dumps, and for
+each file its processor time, and an alarm that ends the process even if its parent is gone.
 """
 
-import importlib
 import json
+import math
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
-from videomae_cli.data.decode import reference_decoder
+from videomae_cli.data.decode import import_decord, reference_decoder
 from videomae_cli.data.ingest.probe import AUTO, count_frames, readable_video, select_decoder
 from videomae_cli.errors import DataError
 
-# Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if CUDA's packages
-# are installed, because decord2 loads them all.
+# Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if they are builds
+# with CUDA.
 MEMORY_BYTES = 4 << 30
 GRACE_SECONDS = 5.0  # the parent's time limit ends first
+MAX_OPEN_FILES = 64
 
 
 def main() -> None:
@@ -37,12 +39,12 @@ def main() -> None:
 
     decoder = sys.argv[1]
     if decoder != "pyav":
-        importlib.import_module("decord")  # before the limit is set, which is relative to now
+        import_decord()  # before the limit is set, which is relative to now
     limit_process()
     send(ready=True)
     for line in sys.stdin:
         request = json.loads(line)
-        _set_alarm(request["seconds"] + GRACE_SECONDS)
+        limit_time(request["seconds"])
         path = Path(request["path"])
         try:
             info = count_frames(path)
@@ -50,11 +52,11 @@ def main() -> None:
                 send(counted=readable_video(info, reference_decoder(path)))
             send(probe=readable_video(info, select_decoder(path, info, decoder)))
         except Exception as error:  # noqa: BLE001  (the file is rejected, whatever it causes)
-            send(reason=_reason(path, error))
-        _set_alarm(0)
+            send(reason=describe_failure(path, error))
+        end_time_limit()
 
 
-def _reason(path: Path, error: Exception) -> str:
+def describe_failure(path: Path, error: Exception) -> str:
     """Return why a file is rejected."""
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         return f"needs more than {MEMORY_BYTES >> 30} GB of memory"
@@ -74,10 +76,18 @@ def limit_process() -> None:
         (resource.RLIMIT_AS, _address_space_in_use() + MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
     ):
-        hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, hard))
+        _set_limit(kind, value)
+
+
+def _set_limit(kind: int, value: int) -> None:
+    """Set a limit, or keep that of the user if it is lower."""
+    import resource
+
+    hard = resource.getrlimit(kind)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, hard))
 
 
 def _address_space_in_use() -> int:
@@ -88,9 +98,24 @@ def _address_space_in_use() -> int:
     return int(pages.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _set_alarm(seconds: float) -> None:
+def limit_time(seconds: float) -> None:
+    """End this process if the work that starts now takes longer; the parent's limit ends first.
+
+    Processor time may be twice as long: a decoder may have a thread of its own.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    allowed = math.ceil(time.process_time() + 2 * (seconds + GRACE_SECONDS))
+    _set_limit(resource.RLIMIT_CPU, allowed)
+    signal.setitimer(signal.ITIMER_REAL, seconds + GRACE_SECONDS)  # SIGALRM ends the process
+
+
+def end_time_limit() -> None:
+    """Stop the alarm of `limit_time`."""
     if sys.platform != "win32":
-        signal.setitimer(signal.ITIMER_REAL, seconds)  # unhandled, SIGALRM ends the process
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Decode one video completely: its properties and its decoder, or the reason to reject it.
 
 Headers can be wrong, so the process that runs this (`ingest/child.py`) is limited in memory and
-time. Not covered: flipped bits that decode without an error; symbolic links are followed.
+time. Not covered: flipped bits that decode without an error.
 """
 
 import importlib.metadata
@@ -19,6 +19,7 @@ from videomae_cli.data.decode import (
 )
 from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.decoding.video_info import VideoInfo, check_size, probe_video
+from videomae_cli.data.health.facts import UNKNOWN, VideoHealth
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.errors import DataError
 
@@ -44,6 +45,8 @@ class ReadableVideo(NamedTuple):
     channels: int = 3
     moments: tuple[float, ...] = ()
     """Mean and mean square of the pixels of some frames, as `PixelMoments` returns them."""
+    health: VideoHealth = UNKNOWN
+    """For the health report."""
 
     @property
     def columns(self) -> tuple[int, float, int, int, str]:
@@ -54,7 +57,8 @@ class ReadableVideo(NamedTuple):
     def from_json(cls, fields: Sequence[Any]) -> "ReadableVideo":
         """Return the properties that were stored or sent as a JSON list."""
         values: list[Any] = [tuple(part) if isinstance(part, list) else part for part in fields]
-        return cls(*values)
+        video = cls(*values)
+        return video._replace(health=VideoHealth.from_json(video.health))
 
 
 class RejectedVideo(NamedTuple):
@@ -101,6 +105,7 @@ def readable_video(info: VideoInfo, decoder: str) -> ReadableVideo:
         info.times,
         info.channels,
         info.moments,
+        info.health,
     )
 
 

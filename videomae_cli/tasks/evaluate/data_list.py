@@ -19,7 +19,8 @@ from videomae_cli.engine.distributed.lock import wait_for_directory
 from videomae_cli.errors import DataError, UsageError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import PrepareOptions
-from videomae_cli.tasks.prepare.prepare import REJECTED, write_prepared
+from videomae_cli.tasks.prepare.prepare import write_prepared
+from videomae_cli.tasks.prepare.rejected import REJECTED
 
 SPLIT = "test"  # of lists that give none
 

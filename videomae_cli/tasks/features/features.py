@@ -75,12 +75,17 @@ def run(
         unit = "window" if options.level == "window" else "video"
         report.say(f"{extraction.items.views.protocol} per {unit}; {runtime.summary()}")
         result = compute(extraction, runtime, report)
+    show_result(result, options, report)
+    return result
+
+
+def show_result(result: FeatureResult, options: FeatureOptions, report: Report) -> None:
+    """Report what was written, and what is wrong with it."""
     for message in result.rejected:
         report.warn(message)
     if bad := result.facts.get("not_finite"):
         report.warn(f"features of {len(bad)} videos are not finite, first {bad[0]}: try fp32")
     report.say(_describe(result, options))
-    return result
 
 
 def compute(extraction: Extraction, runtime: Runtime, report: Report) -> FeatureResult:
@@ -183,9 +188,8 @@ def _facts(extraction: Extraction) -> dict[str, Any]:
 def _describe(result: FeatureResult, options: FeatureOptions) -> str:
     """Return in one sentence what was written."""
     if not result.is_complete:
-        number, jobs = options.share
         return (
-            f"part {number + 1} of {jobs} is in {result.folder}; the table is written by the job"
+            f"shard {options.share} is in {result.folder}; the table is written by the job"
             " that finishes last, or by the same command without --shard"
         )
     facts = result.facts

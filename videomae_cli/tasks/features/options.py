@@ -1,12 +1,12 @@
 """What the user asks `videomae features` for, and the views that follow from it."""
 
 import math
-import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.protocols import Protocol
+from videomae_cli.data.executors.share import Share
 from videomae_cli.engine.runtime import Precision
 from videomae_cli.errors import UsageError
 from videomae_cli.models.features import Pooling
@@ -16,7 +16,6 @@ from videomae_cli.tasks.evaluate.options import EvalOptions, choose_protocol
 Level = Literal["clip", "window", "video", "token"]
 Format = Literal["npz", "parquet", "npy"]
 DEFAULT_CLIPS = 5
-_SHARE = re.compile(r"(\d+)/(\d+)")
 
 
 class FeatureOptions(NamedTuple):
@@ -37,8 +36,8 @@ class FeatureOptions(NamedTuple):
     """Seconds."""
     hop: float | None = None
     """Seconds from one window to the next; None: the duration of a window."""
-    share: tuple[int, int] = (0, 1)
-    """(k, n): the part of this job, and the number of jobs."""
+    share: Share = Share()
+    """The part of this job."""
     precision: Precision | Literal["auto"] = "auto"
 
     @property
@@ -69,20 +68,6 @@ class FeatureOptions(NamedTuple):
                 " different places",
                 "--crops 1, or --level token, which keeps every crop",
             )
-
-
-def parse_share(text: str | None) -> tuple[int, int]:
-    """Read `--shard I/N`, counted from 1: (0, 4) for "1/4"."""
-    if text is None:
-        return 0, 1
-    match = _SHARE.fullmatch(text.strip())
-    number, jobs = (int(group) for group in match.groups()) if match else (0, 0)
-    if not 1 <= number <= jobs:
-        raise UsageError(
-            f"--shard {text}: expected I/N, I from 1 to N",
-            "for a Slurm array of 8 jobs: --array=1-8, and --shard $SLURM_ARRAY_TASK_ID/8",
-        )
-    return number - 1, jobs
 
 
 def choose_views(config: ModelConfig, options: FeatureOptions, report: Report) -> Protocol:

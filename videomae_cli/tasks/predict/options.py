@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from videomae_cli.data.executors.share import Share
 from videomae_cli.engine.runtime import Precision
 from videomae_cli.errors import UsageError
 
@@ -29,6 +30,8 @@ class PredictOptions(NamedTuple):
     """A directory, or a file whose suffix is one of `SUFFIXES`."""
     precision: Precision | Literal["auto"] = "auto"
     allow_untrained_head: bool = False
+    share: Share = Share()
+    """The inputs of this job, of several jobs."""
 
     @property
     def hop_seconds(self) -> float:
@@ -46,15 +49,7 @@ def check_options(inputs: tuple[str, ...], options: PredictOptions) -> None:
             raise UsageError(f"{name} {seconds}: not a duration", "give seconds, such as 2")
     if options.hop is not None and options.window is None:
         raise UsageError("--hop has no meaning without windows", "add --window SECONDS")
-    if options.stream is not None and inputs:
-        raise UsageError(
-            "--stream reads one device or stream, and files were given too",
-            "leave out the files, or --stream",
-        )
-    if options.stream is not None and options.window is None:
-        raise UsageError(
-            "--stream gives one result for each window of time", "add --window SECONDS"
-        )
+    _check_stream(inputs, options)
     suffix = "" if options.out is None else options.out.suffix.lower()
     if suffix and suffix not in SUFFIXES:
         raise UsageError(
@@ -72,4 +67,21 @@ def check_options(inputs: tuple[str, ...], options: PredictOptions) -> None:
         raise UsageError(
             f"--out {options.out} is a file without a suffix",
             f"give a directory, or a file with one of {', '.join(SUFFIXES)}",
+        )
+
+
+def _check_stream(inputs: tuple[str, ...], options: PredictOptions) -> None:
+    """Raise a `UsageError` if options contradict `--stream`."""
+    if options.stream is None:
+        return
+    if inputs:
+        raise UsageError(
+            "--stream reads one device or stream, and files were given too",
+            "leave out the files, or --stream",
+        )
+    if options.share.jobs > 1:
+        raise UsageError("--stream and --shard: a stream has no shards", "leave out --shard")
+    if options.window is None:
+        raise UsageError(
+            "--stream gives one result for each window of time", "add --window SECONDS"
         )

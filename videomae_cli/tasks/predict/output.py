@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from videomae_cli import atomic
+from videomae_cli.data.executors.share import Share
 from videomae_cli.data.manifest import csv_text
 from videomae_cli.errors import TrainingError, UsageError
 from videomae_cli.report import Report, format_json, printable
 from videomae_cli.tasks.predict.result import Label, Prediction, PredictResult
 
 LINES, TABLE = "predictions.jsonl", "predictions.csv"
+ALONE = Share()
 MAX_NAME = 100  # characters of the name of a picture
 Draw = Callable[[Path, Sequence[Prediction]], None]
 """Draws the windows of one video as a PNG."""
@@ -40,8 +42,21 @@ def show_prediction(
         report.say(line)
 
 
-def plan_files(out: Path | None, videos: Sequence[str], *, has_windows: bool) -> dict[str, Path]:
+def add_share(path: Path, share: Share) -> Path:
+    """Return the name of a file for the results of one job: `predictions-0-of-4.jsonl`."""
+    return path.with_name(f"{path.stem}-{share.name}{path.suffix}")
+
+
+def plan_files(
+    out: Path | None, videos: Sequence[str], *, has_windows: bool, share: Share = ALONE
+) -> dict[str, Path]:
     """Return which files are written: `jsonl`, `csv`, and a picture for each video by its name.
+
+    Args:
+        out: A directory, or one file; None: nothing is written.
+        videos: The names of all videos, those of other jobs too.
+        has_windows: Whether pictures are drawn.
+        share: The job; lines and table are its own, pictures have the names that one run gives.
 
     Raises:
         UsageError: One picture is asked for, of several videos.
@@ -56,10 +71,10 @@ def plan_files(out: Path | None, videos: Sequence[str], *, has_windows: bool) ->
                 "give a directory: it gets one picture for each video, and the predictions",
             )
         return {f"png {name}": out for name in videos}
-    if suffix:
-        return {suffix[1:]: out}
-    files = {"jsonl": out / LINES, "csv": out / TABLE}
-    if has_windows:
+    files = {suffix[1:]: out} if suffix else {"jsonl": out / LINES, "csv": out / TABLE}
+    if share != ALONE:
+        files = {kind: add_share(path, share) for kind, path in files.items()}
+    if has_windows and not suffix:
         files |= {
             f"png {name}": out / file for name, file in zip(videos, _names(videos), strict=True)
         }

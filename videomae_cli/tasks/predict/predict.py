@@ -69,16 +69,29 @@ def run(
 
             return predict_stream(model, options, runtime, report, is_quiet=is_quiet)
         stdin = stdin or sys.stdin.buffer
-        found = runtime.run_on_rank0(lambda: _open_inputs(inputs, stdin, runtime, report))
-        return _predict(model, found, options, runtime, report, is_quiet=is_quiet)
+        found, files = runtime.run_on_rank0(
+            lambda: _open_inputs(inputs, stdin, options, runtime, report)
+        )
+        return _predict(model, found, files, options, runtime, report, is_quiet=is_quiet)
 
 
 def _open_inputs(
-    inputs: Sequence[str], stdin: IO[bytes], runtime: Runtime, report: Report
-) -> InputVideos:
-    """Find and probe the videos; on rank 0."""
+    inputs: Sequence[str],
+    stdin: IO[bytes],
+    options: PredictOptions,
+    runtime: Runtime,
+    report: Report,
+) -> tuple[InputVideos, dict[str, Path]]:
+    """Find the videos, probe those of this job, and return which files are written; on rank 0."""
     with suppress(Interrupted), runtime.signals.interruptible():
-        return probe_inputs(find_input_files(inputs, stdin), report)
+        files = find_input_files(inputs, stdin)
+        found = probe_inputs(options.share.block(files), report)
+        names = [video.path for video in found.videos]
+        if options.share.jobs > 1:  # pictures of equally named videos of other jobs
+            names = [file.name for file in files]
+        has_windows = options.window is not None
+        planned = plan_files(options.out, names, has_windows=has_windows, share=options.share)
+        return found, planned
     raise Stopped(
         "stopped before the videos were probed",
         "run it again",
@@ -89,6 +102,7 @@ def _open_inputs(
 def _predict(
     model: Model,
     inputs: InputVideos,
+    files: dict[str, Path],
     options: PredictOptions,
     runtime: Runtime,
     report: Report,
@@ -96,8 +110,6 @@ def _predict(
     is_quiet: bool,
 ) -> PredictResult:
     plan = plan_items(inputs, model.clip, model.protocol, options)
-    names, has_windows = [video.path for video in inputs.videos], options.window is not None
-    files = runtime.run_on_rank0(lambda: plan_files(options.out, names, has_windows=has_windows))
     result = model.empty_result(options.top_k)
     rejected = {one.name: one for one in (*inputs.rejected, *plan.rejected)}
     _announce(model, inputs, options, runtime, report)

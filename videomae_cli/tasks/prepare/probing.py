@@ -1,4 +1,7 @@
-"""Decode every listed video, except those rejected by their path or known from an earlier run."""
+"""Decode every listed video, except those rejected by their path or known from an earlier run.
+
+They are decoded by child processes of this one, or on a Dask cluster; several jobs may share them.
+"""
 
 import os
 from collections.abc import Sequence
@@ -8,14 +11,15 @@ from pathlib import Path
 from videomae_cli.data.ingest.cache import ProbeCache
 from videomae_cli.data.ingest.list_checks import check_root
 from videomae_cli.data.ingest.path_checks import find_path_problem
-from videomae_cli.data.ingest.pool import probe_videos
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
+from videomae_cli.data.ingest.probe_files import ProbeOptions, probe_files
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import Stopped
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import PrepareOptions
 from videomae_cli.tasks.prepare.output import writing
 
+MANY = 20  # files of one job of several: fewer may be missing by chance
 Results = dict[Path, ReadableVideo | RejectedVideo]
 
 
@@ -25,20 +29,34 @@ def probe_entries(
     """Return the properties of each listed video, or why it is rejected.
 
     Raises:
-        DataError: No listed file exists.
-        UsageError: The results cannot be written.
+        DataError: No listed file exists, or the cluster cannot go on.
+        UsageError: The results cannot be written, or there is no such cluster.
         Stopped: Ctrl-C; the results so far are kept.
     """
     required_parent = None if options.root is None else root
     reasons = [
-        entry.rejection or find_path_problem(entry.path, root, required_parent) for entry in entries
+        entry.rejection
+        or find_path_problem(
+            entry.path,
+            root,
+            required_parent,
+            follows_links=options.follows_links or not entry.line,
+        )
+        for entry in entries
     ]
-    check_root(entries, reasons, root)
+    if options.share.jobs == 1 or len(entries) >= MANY:
+        check_root(entries, reasons, root)
     paths = [Path(os.path.abspath(root / entry.path)) for entry in entries]  # noqa: PTH100
     results: Results = {
         path: RejectedVideo(reason) for path, reason in zip(paths, reasons, strict=True) if reason
     }
-    cache = ProbeCache(out, options.decoder, decoder_versions())
+    cache = ProbeCache(
+        out,
+        options.probing_decoder,
+        decoder_versions(),
+        share=options.share,
+        wanted={str(path) for path in paths},
+    )
     for path in dict.fromkeys(paths):
         if path not in results and (known := cache.get(path)):
             results[path] = known
@@ -48,7 +66,7 @@ def probe_entries(
     reused = len(files) - len(unknown) - len(refused)
     if reused:
         report.say(f"{reused:,} of {len(files):,} files are unchanged since an earlier run")
-    if unknown:
+    if unknown or options.share.jobs > 1:
         results.update(_probe(unknown, cache, options, report))
     return [results[path] for path in paths]
 
@@ -63,13 +81,17 @@ def _probe(
         with ExitStack() as stack:
             with writing(cache.path):
                 stack.enter_context(cache)
-            for path, result in probe_videos(
-                paths, decoder=options.decoder, seconds=options.seconds, workers=_workers(options)
-            ):
+            how = ProbeOptions(
+                options.probing_decoder, options.seconds, options.processes, options.scheduler
+            )
+            for path, result in probe_files(paths, how, report):
                 results[path] = result
                 with writing(cache.path):
                     cache.put(path, result)
                 report.advance()
+            if options.share.jobs > 1:
+                with writing(cache.path):
+                    cache.mark_finished()
     except KeyboardInterrupt as error:
         raise Stopped(
             f"stopped with {len(results):,} of {len(paths):,} videos probed",
@@ -79,9 +101,3 @@ def _probe(
     finally:
         report.finish()
     return results
-
-
-def _workers(options: PrepareOptions) -> int:
-    if options.workers:
-        return options.workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

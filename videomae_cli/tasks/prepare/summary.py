@@ -17,6 +17,7 @@ from videomae_cli.data.ingest.probe import (
 from videomae_cli.data.manifest import SPLITS, Manifest, Video
 from videomae_cli.report import Report, shell_word
 from videomae_cli.tasks.prepare import label_summary
+from videomae_cli.tasks.prepare.health.finding import Health
 
 SHORT_FRAMES = 16 * 4  # the usual clip: 16 frames with a stride of 4
 SHOWN_REASONS = 5
@@ -46,6 +47,8 @@ class PrepareSummary(NamedTuple):
     """Sentences about all that is not used, or was changed."""
     notes: Counter[str]
     """Number of readable videos for each note."""
+    health: Health
+    """What may be wrong with the data."""
     decoder: str = AUTO
     """The decoder asked for."""
 
@@ -76,6 +79,7 @@ class PrepareSummary(NamedTuple):
             "decoders": dict(Counter(video.decoder for video in videos)),
             "notes": dict(self.notes.most_common()),
             "rejected": dict(self.rejected.most_common()),
+            "findings": {one.name: one.number for one in self.health.findings},
             "remarks": list(self.remarks),
             "digest": self.manifest.digest,
             "next": self.next_command,
@@ -112,6 +116,7 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
     _show_classes(summary.manifest, report)
     if summary.rejected:
         _show_rejected(summary, report)
+    report.say(summary.health.summary())
     report.say(f"next: {summary.next_command}")
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from videomae_cli.data.decode import FRAMES, open_source, read_video
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.shards.index import read_stamp
+from videomae_cli.data.transcoding.forms import JPEG, UINT8
 from videomae_cli.errors import DataError
 
 PAIRS = 8
@@ -184,8 +185,8 @@ def count_bytes(path: Path) -> int:
 
 def _read_codec(path: Path, video: Video) -> str:
     """Return the name of the codec and of its pixel format, read from the header of the file."""
-    if video.decoder == FRAMES:
-        return FRAMES
+    if video.decoder in (FRAMES, JPEG, UINT8):
+        return video.decoder
     from videomae_cli.data.decoding.pyav import open_video
 
     with open_source(path) as source, open_video(source) as (_, stream):

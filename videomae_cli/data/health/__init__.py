@@ -1,0 +1,1 @@
+"""Facts about each video that the health report of `prepare` is made of."""

@@ -1,0 +1,44 @@
+"""Write `rejected.csv`, and decide whether too many videos are rejected."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from videomae_cli.data.ingest.list_checks import check_splits_not_empty
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.data.manifest import csv_text, write_text
+from videomae_cli.errors import DataError
+from videomae_cli.tasks.prepare.options import PrepareOptions
+from videomae_cli.tasks.prepare.output import writing
+
+REJECTED = "rejected.csv"
+
+
+def write_rejected(
+    entries: Sequence[VideoEntry],
+    results: Sequence[ReadableVideo | RejectedVideo],
+    out: Path,
+    options: PrepareOptions,
+) -> Counter[str]:
+    """Write `rejected.csv`; return how many videos were rejected for each reason.
+
+    Raises:
+        DataError: All videos of a split are rejected, or any with `is_strict`; never with
+            `is_check`.
+        UsageError: The file cannot be written.
+    """
+    reasons = [result.reason if isinstance(result, RejectedVideo) else "" for result in results]
+    with writing(out / REJECTED):
+        rows = [(e.path, why) for e, why in zip(entries, reasons, strict=True) if why]
+        write_text(out / REJECTED, csv_text(("path", "reason"), rows))
+    rejected = Counter(filter(None, reasons))
+    if options.is_check:
+        return rejected
+    check_splits_not_empty(entries, reasons, out / REJECTED)
+    if options.is_strict and rejected:
+        raise DataError(
+            f"{rejected.total()} of {len(entries)} videos are rejected, and --strict allows none",
+            f"see {out / REJECTED}; no manifest is written",
+        )
+    return rejected

@@ -1,0 +1,97 @@
+"""`videomae prepare --shard I/N`: the part of one of N jobs.
+
+Each job lists the whole source, and decodes every N-th video. The results go to the prepared
+directory, which all jobs share. Then the same command without `--shard` finds all results there,
+and writes the manifest: the one that a single run would have written.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from videomae_cli.data.executors.share import Share
+from videomae_cli.data.ingest.cache import count_finished
+from videomae_cli.data.ingest.probe import RejectedVideo
+from videomae_cli.errors import DataError
+from videomae_cli.report import Report
+from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
+from videomae_cli.tasks.prepare.output import create_directory
+from videomae_cli.tasks.prepare.probing import probe_entries
+from videomae_cli.tasks.prepare.source import read_source
+
+NEXT = "the same command without --shard"
+
+
+class ShardSummary(NamedTuple):
+    """What one job has done."""
+
+    out: Path
+    """The prepared directory."""
+    share: Share
+    listed: int
+    """Number of videos of all jobs."""
+    videos: int
+    """Number of readable videos of this job."""
+    rejected: Counter[str]
+    """Number of videos of this job for each reason."""
+    finished: int
+    """Number of jobs that have finished, this one included."""
+
+    def as_json(self) -> dict[str, object]:
+        """Return the summary for a program."""
+        return {
+            "out": str(self.out),
+            "shard": str(self.share),
+            "listed": self.listed,
+            "videos": self.videos,
+            "rejected": dict(self.rejected.most_common()),
+            "finished_shards": self.finished,
+            "next": NEXT,
+        }
+
+
+def run(source: Path, out: Path, report: Report, options: PrepareOptions) -> ShardSummary:
+    """Probe the videos of one job, and report what is left to do.
+
+    Raises:
+        UsageError: A file cannot be written, or there is no such layout, decoder or cluster.
+        DataError: The list is wrong (the message gives file and line), or videos are rejected with
+            `is_strict`.
+        Stopped: Ctrl-C; the results so far are kept.
+    """
+    check_options(source, out, options)
+    create_directory(out)
+    listed = read_source(source, options, report)  # a wrong list is an error in every job
+    entries, root = listed.entries, listed.root
+
+    own = options.share.select(entries)
+    results = probe_entries(own, root, out, options, report)
+    rejected = Counter(one.reason for one in results if isinstance(one, RejectedVideo))
+    if options.is_strict and rejected:
+        reason, _ = rejected.most_common(1)[0]
+        raise DataError(
+            f"{rejected.total()} of {len(own)} videos of shard {options.share} are rejected, and"
+            f" --strict allows none: {reason}",
+            "leave out --strict, or repair them",
+        )
+    summary = ShardSummary(
+        out,
+        options.share,
+        len(entries),
+        len(own) - rejected.total(),
+        rejected,
+        count_finished(out, options.share.jobs),
+    )
+    _show(summary, len(own), report)
+    return summary
+
+
+def _show(summary: ShardSummary, own: int, report: Report) -> None:
+    report.say(
+        f"shard {summary.share}: {own:,} of {summary.listed:,} videos, {summary.videos:,} readable,"
+        f" {summary.rejected.total():,} rejected"
+    )
+    jobs = summary.share.jobs
+    state = "all shards are" if summary.finished == jobs else f"{summary.finished} of {jobs} are"
+    when = "" if summary.finished == jobs else "when all are, "
+    report.say(f"{state} finished; {when}write the manifest with {NEXT}")

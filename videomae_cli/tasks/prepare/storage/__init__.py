@@ -1,0 +1,1 @@
+"""What `prepare` writes beside the manifest: transcoded videos, shards, side tables."""

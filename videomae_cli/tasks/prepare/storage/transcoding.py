@@ -1,0 +1,188 @@
+"""Write every readable video in another form, except those that an earlier run has written."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from videomae_cli import atomic
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.layouts.video_entry import VideoEntry
+from videomae_cli.data.manifest import Video
+from videomae_cli.data.transcoding.forms import FORMS, VERSION, Settings
+from videomae_cli.data.transcoding.output_names import find_output_name
+from videomae_cli.data.transcoding.pool import StoredVideo, Task, transcode_videos
+from videomae_cli.data.transcoding.record import TranscodeRecord
+from videomae_cli.errors import DataError, Stopped
+from videomae_cli.report import Report
+from videomae_cli.tasks.prepare.options import SHORT_SIDE, PrepareOptions
+from videomae_cli.tasks.prepare.output import writing
+from videomae_cli.tasks.prepare.storage.estimate import (
+    check_space,
+    choose_sample,
+    estimate,
+    show_estimate,
+)
+from videomae_cli.units import si
+
+Probed = ReadableVideo | RejectedVideo
+Times = Mapping[str, tuple[float, ...]]
+Outcomes = dict[Path, StoredVideo | RejectedVideo]
+SQUARE_NOTE = "non-square pixels"  # of the source; what is written has square ones
+
+
+class StoredSet(NamedTuple):
+    """Where the videos of a data set are, and what they are."""
+
+    results: list[Probed]
+    """As probed; if they were written, with the new size and decoder, or why that failed."""
+    root: Path
+    """The directory that paths are relative to."""
+    names: Mapping[str, str] | None = None
+    """The path of each written video, by `VideoEntry.path`; None: they are used as they are."""
+    facts: Mapping[str, object] = {}
+    """For dataset.json."""
+
+    def move(self, videos: Sequence[Video], times: Times) -> tuple[list[Video], Times]:
+        """Return rows of the manifest, and times of frames, with the paths of what was written."""
+        names = self.names
+        if names is None:
+            return list(videos), times
+        return (
+            [video._replace(path=names[video.path]) for video in videos],
+            {names[path]: each for path, each in times.items()},
+        )
+
+
+def store_videos(
+    entries: Sequence[VideoEntry],
+    results: list[Probed],
+    root: Path,
+    out: Path,
+    options: PrepareOptions,
+    report: Report,
+) -> StoredSet:
+    """Write the readable videos below `out`, if the options ask for a form.
+
+    A file that is listed several times is written once. Says first what it will cost and what it
+    gains, measured on some of the videos.
+
+    Raises:
+        DataError: The disk is too small; nothing is left written then.
+        UsageError: A file cannot be written.
+        Stopped: Ctrl-C; the files so far are kept.
+    """
+    if options.form is None:
+        return StoredSet(results, root)
+    form, out = FORMS[options.form], out.absolute()
+    settings = Settings(form.name, options.short_side or SHORT_SIDE)
+    names = {entry.path: find_output_name(entry.path, root, form.suffix) for entry in entries}
+    tasks = {
+        entry.path: Task((root / entry.path).absolute(), out / names[entry.path], video, settings)
+        for entry, video in zip(entries, results, strict=True)
+        if isinstance(video, ReadableVideo)
+    }
+    by_output = {task.output: task for task in tasks.values()}
+    outcomes = _write_all(list(by_output.values()), out, options, report)
+    merged = [
+        _merge(video, outcomes[tasks[entry.path].output], form.decoder)
+        if isinstance(video, ReadableVideo)
+        else video
+        for entry, video in zip(entries, results, strict=True)
+    ]
+    facts = {"transcoded": {**settings._asdict(), "version": VERSION}}
+    return StoredSet(merged, out, names, facts)
+
+
+def _merge(video: ReadableVideo, outcome: StoredVideo | RejectedVideo, decoder: str) -> Probed:
+    if isinstance(outcome, RejectedVideo):
+        return outcome._replace(reason=f"cannot be transcoded: {outcome.reason}")
+    notes = tuple(note for note in video.notes if not note.startswith(SQUARE_NOTE))
+    health = video.health._replace(key_distance=0)  # those of the source are no longer decoded
+    moved = video._replace(decoder=decoder, notes=notes, health=health)
+    return moved._replace(width=outcome.width, height=outcome.height)
+
+
+def _write_all(
+    tasks: Sequence[Task], out: Path, options: PrepareOptions, report: Report
+) -> Outcomes:
+    """Write all videos that no earlier run has written; return what became of each output."""
+    record = TranscodeRecord(out)
+    outcomes: Outcomes = {task.output: known for task in tasks if (known := record.get(task))}
+    if outcomes:
+        report.say(f"{len(outcomes):,} of {len(tasks):,} videos are written already and unchanged")
+    pending = [task for task in tasks if task.output not in outcomes]
+    with ExitStack() as stack:
+        with writing(record.path):
+            for suffix, folder in {(task.output.suffix, task.output.parent) for task in pending}:
+                atomic.remove_leftovers(folder / f"*{suffix}")
+            stack.enter_context(record)
+        if pending:
+            outcomes |= _write_measured(pending, record, options, report)
+    with writing(record.path):
+        record.tidy()
+    unused = record.find_unused({task.output for task in tasks})
+    if unused:
+        size = sum(path.stat().st_size for path in unused)
+        report.warn(
+            f"{len(unused):,} videos that an earlier run wrote ({si(size)}B) are not used any "
+            f"more, such as {unused[0]}; remove them if you do not need them"
+        )
+    return outcomes
+
+
+def _write_measured(
+    pending: Sequence[Task], record: TranscodeRecord, options: PrepareOptions, report: Report
+) -> Outcomes:
+    """Write some videos, say what all will take, and write the others."""
+    out = record.path.parent
+    sample = choose_sample(pending)
+    outcomes = _write(sample, options, report, "measuring")
+    expected = estimate(pending, sample, outcomes, out, options.processes)
+    try:
+        show_estimate(expected, report)
+        check_space(expected, out)
+    except DataError:
+        for task in sample:
+            task.output.unlink(missing_ok=True)
+        raise
+    _record(sample, outcomes, record)
+    measured = set(sample)
+    remaining = [task for task in pending if task not in measured]
+    return outcomes | _write(remaining, options, report, "transcoding", record)
+
+
+def _write(
+    tasks: Sequence[Task],
+    options: PrepareOptions,
+    report: Report,
+    title: str,
+    record: TranscodeRecord | None = None,
+) -> Outcomes:
+    outcomes: Outcomes = {}
+    report.start(title, total=len(tasks), unit="video")
+    try:
+        with writing(Path("the transcoded videos")):
+            for task, outcome in transcode_videos(
+                tasks, seconds=options.seconds, workers=options.processes
+            ):
+                outcomes[task.output] = outcome
+                if record is not None:
+                    _record([task], outcomes, record)
+                report.advance()
+    except KeyboardInterrupt as error:
+        raise Stopped(
+            f"stopped with {len(outcomes):,} of {len(tasks):,} videos written",
+            "run the same command again to continue",
+            exit_code=130,
+        ) from error
+    finally:
+        report.finish()
+    return outcomes
+
+
+def _record(tasks: Sequence[Task], outcomes: Outcomes, record: TranscodeRecord) -> None:
+    for task in tasks:
+        outcome = outcomes[task.output]
+        if isinstance(outcome, StoredVideo):
+            record.put(task, outcome)
