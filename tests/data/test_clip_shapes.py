@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli.data import transforms
+from videomae_cli.data.augmentation.randaugment import draw_steps, randaugment_policy
+from videomae_cli.data.augmentation.steps import apply_steps
 from videomae_cli.data.decoding.channels import compute_luma, convert_channels
 from videomae_cli.data.resize import center_crop
 from videomae_cli.errors import DataError
@@ -98,12 +100,12 @@ def test_only_grey_from_rgb_and_rgb_from_grey_can_be_computed() -> None:
 
 
 def test_randaugment_augments_grey_frames_as_their_rgb_copies_without_colouring_them() -> None:
-    policy = transforms.randaugment_policy("rand-m9-n4-mstd0.5-inc1")
+    policy = randaugment_policy("rand-m9-n4-mstd0.5-inc1")
     grey = noise(1, 24, 32, 1)
     changed = 0
     for seed in range(40):
-        coloured = transforms.randaugment(grey.repeat(3, axis=3), policy, RNG(seed))
-        out = transforms.randaugment(grey, policy, RNG(seed))
+        coloured = apply_steps(grey.repeat(3, axis=3), None, draw_steps(policy, RNG(seed)))
+        out = apply_steps(grey, None, draw_steps(policy, RNG(seed)))
 
         assert (coloured == out).all()  # all three channels
         changed += int((out != grey).any())

@@ -1,6 +1,4 @@
-"""All frames of a clip get the same augmentation; global generators are restored."""
-
-import random
+"""Crops and mirroring treat all frames of a clip alike; erasing fills a box of each clip."""
 
 import numpy as np
 import torch
@@ -11,7 +9,6 @@ from torchvision.transforms.v2 import functional as oracle
 from videomae_cli.data import transforms
 from videomae_cli.data.erasing import draw_erase_box, erase_
 from videomae_cli.data.resize import center_crop
-from videomae_cli.errors import RecipeError
 
 RNG = np.random.default_rng
 
@@ -27,10 +24,6 @@ def coded(frames: int, height: int, width: int) -> NDArray[np.uint8]:
 
 def noise(frames: int, height: int, width: int) -> NDArray[np.uint8]:
     return RNG(0).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
-
-
-def repeated(height: int, width: int) -> NDArray[np.uint8]:
-    return np.repeat(noise(1, height, width), 4, axis=0)
 
 
 def test_multiscale_crops_cut_the_sides_and_places_of_the_rule() -> None:
@@ -125,62 +118,6 @@ def test_flip_mirrors_columns_only() -> None:
 
     assert (mirrored[..., 1] == 8 - clip[..., 1]).all()
     assert (mirrored[..., ::2] == clip[..., ::2]).all()
-
-
-def test_randaugment_treats_all_frames_alike_and_videos_differently() -> None:
-    policy = transforms.randaugment_policy("rand-m7-n4-mstd0.5-inc1")
-    clip = repeated(24, 30)
-
-    results = [transforms.randaugment(clip, policy, RNG(seed)) for seed in range(12)]
-
-    for result in results:
-        assert result.shape == clip.shape
-        assert (result == result[:1]).all()
-    assert len({result.tobytes() for result in results}) > 8
-    again = transforms.randaugment(clip, policy, RNG(3))
-    assert (again == results[3]).all()
-
-
-def test_randaugment_leaves_the_global_generators_as_they_were() -> None:
-    policy = transforms.randaugment_policy("rand-m7-n4-mstd0.5-inc1")
-    random.seed(5)
-    np.random.seed(5)  # noqa: NPY002
-    expected = random.random(), np.random.random()  # noqa: NPY002
-    random.seed(5)
-    np.random.seed(5)  # noqa: NPY002
-
-    transforms.randaugment(repeated(16, 16), policy, RNG(0))
-
-    assert (random.random(), np.random.random()) == expected  # noqa: NPY002
-
-
-def test_randaugment_draws_from_the_increasing_list_with_grey_fill_and_bicubic() -> None:
-    policy = transforms.randaugment_policy("rand-m7-n4-mstd0.5-inc1")
-
-    names = {op.name for op in policy.ops}
-
-    assert policy.num_layers == 4
-    assert len(names) == len(policy.ops) == 15
-    assert {"PosterizeIncreasing", "SolarizeAdd", "ColorIncreasing", "TranslateYRel"} <= names
-    for op in policy.ops:
-        assert op.prob == 0.5
-        assert op.magnitude == 7
-        assert op.magnitude_std == 0.5
-        assert op.kwargs["fillcolor"] == (128, 128, 128)
-        assert op.kwargs["resample"] == Image.Resampling.BICUBIC
-
-
-def test_a_randaugment_setting_with_an_unknown_part_is_an_error() -> None:
-    wrong = {}
-    for text in ("rand-x3", "auto", "rand-m", "rand-m7-inc", "rand-m7.5", ""):
-        try:
-            wrong[text] = repr(transforms.randaugment_policy(text))
-        except (RecipeError, AssertionError, ValueError) as error:  # timm raises the other two
-            message = f"augment.randaugment: {text!r} is not a RandAugment setting"
-            if not isinstance(error, RecipeError) or error.message != message:
-                wrong[text] = repr(error)
-
-    assert wrong == {}
 
 
 def test_erase_boxes_fit_and_have_the_area_and_aspect_of_the_rule() -> None:

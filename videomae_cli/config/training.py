@@ -127,6 +127,9 @@ class TrainSpec(Spec):
     workers: Count | Literal["auto"] = "auto"
     """Decoding processes per training process. `auto`: on a GPU, its share of the CPU cores minus
     one, at most 16; on a CPU, half of the cores. 0: decode in the training process."""
+    decode_seconds: Annotated[float, Field(gt=0.0)] = 60.0
+    """Longest time for decoding one video in a worker. A file that takes longer hangs: it is left
+    out from then on and listed in the run's `quarantine.jsonl`."""
     save_every_steps: Positive
     """Steps between checkpoints."""
     log_every_steps: Positive = 10

@@ -25,6 +25,7 @@ from videomae_cli.data.frame_sampling import sample_finetune_clip, sample_pretra
 from videomae_cli.data.manifest import NO_TIMES, Times, Video
 from videomae_cli.data.resize import Frames, center_crop
 from videomae_cli.data.training_videos import TrainingVideos
+from videomae_cli.data.transforms import Box, cut, whole_box
 from videomae_cli.errors import DataError
 from videomae_cli.rng import stream
 
@@ -94,8 +95,13 @@ class FinetuneClips(TrainingVideos):
         sample_indices = partial(_sample_finetune_indices, clip, times)
         super().__init__(videos, root, sample_indices, seed, clip.channels)
         self.clip, self.augment = clip, augment
-        text = augment.randaugment
-        self.policy = None if text is None else transforms.randaugment_policy(text)
+        self.policy = None
+        if augment.randaugment is not None:
+            from videomae_cli.data.augmentation.randaugment import (
+                randaugment_policy,
+            )  # imports timm
+
+            self.policy = randaugment_policy(augment.randaugment)
 
     def __getitem__(self, key: SampleKey) -> FinetuneBatch:
         epoch, index = key
@@ -120,9 +126,13 @@ class FinetuneClips(TrainingVideos):
         self, frames_THWC: Frames, rng: np.random.Generator
     ) -> tuple[Tensor, tuple[int, ...]]:
         spec, clip = self.augment, self.clip
+        take = cut
         if self.policy is not None:
-            frames_THWC = transforms.randaugment(frames_THWC, self.policy, rng)
-        frames_THWC = _crop(frames_THWC, spec.crop, clip, spec.area, rng)
+            from videomae_cli.data.augmentation.randaugment import draw_steps
+            from videomae_cli.data.augmentation.steps import apply_steps
+
+            take = partial(apply_steps, steps=draw_steps(self.policy, rng))
+        frames_THWC = _crop(frames_THWC, spec.crop, clip, spec.area, rng, take)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
         box = (0, 0, 0, 0)  # nothing to erase
@@ -167,11 +177,13 @@ def _crop(
     clip: ClipSpec,
     area: tuple[float, float],
     rng: np.random.Generator,
+    take: Callable[[Frames, Box], Frames] = cut,
 ) -> Frames:
     if kind == "multiscale":
-        return transforms.multiscale_crop(frames_THWC, clip.height, clip.width, rng)
+        return transforms.multiscale_crop(frames_THWC, clip.height, clip.width, rng, take)
     if kind == "random-resized":
-        return transforms.random_resized_crop(frames_THWC, clip.height, clip.width, rng, area)
+        return transforms.random_resized_crop(frames_THWC, clip.height, clip.width, rng, area, take)
+    frames_THWC = take(frames_THWC, whole_box(frames_THWC))
     return center_crop(frames_THWC, clip.height, clip.width)
 
 

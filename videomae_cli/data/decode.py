@@ -6,17 +6,13 @@ decord decode ahead without a limit (dmlc/decord#157). If decord cannot read a f
 Not covered: damage that decodes without an error (flipped bits).
 """
 
-import importlib
-import importlib.metadata
 import logging
-import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +24,8 @@ TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 FILE_DECODERS = ("decord", "pyav")
 SHARD_INDEX = "shards.sqlite"  # the data root of files in shards, see data/shards/index.py
 FRAMES = "frames"  # the decoder of folders, which have no other
+Guard = Callable[[Path], AbstractContextManager[Any]]
+_guard: Guard = nullcontext
 logger = logging.getLogger("videomae")
 
 # text files that make FFmpeg open further files, and web pages saved under the name of a video
@@ -53,7 +51,7 @@ def read_frames(
             f"{path}: decoder {decoder!r} is not one of {', '.join(DECODERS)}",
             "run videomae prepare again",
         )
-    with refuse_any_failure(path), open_source(path) as source:
+    with refuse_any_failure(path), _guard(path), open_source(path) as source:
         check_file(source, decoder)
         frames = DECODERS[decoder](source, unique)
     if frames.shape[3] != channels:
@@ -63,6 +61,17 @@ def read_frames(
     if unique == list(indices):
         return frames
     return frames[np.searchsorted(unique, indices)]
+
+
+@contextmanager
+def guard_reads(guard: Guard) -> Iterator[None]:
+    """Read each file inside a context of its own, made of its path, while this block lasts."""
+    global _guard
+    before, _guard = _guard, guard
+    try:
+        yield
+    finally:
+        _guard = before
 
 
 @contextmanager
@@ -111,7 +120,7 @@ def refuse_any_failure(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:
-        name, reason = type(error).__name__, _first_line(error)
+        name, reason = type(error).__name__, first_line(error)
         raise DataError(
             f"{path} cannot be decoded: {name if reason == name else f'{name}: {reason}'}",
             "replace the file or leave it out",
@@ -142,6 +151,8 @@ def check_file(path: Path, decoder: str = "pyav") -> None:
 
 def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     """Read frames (ascending, without duplicates) with decord, or with PyAV if decord cannot."""
+    from videomae_cli.data.decoding.decord_reader import decord_frames
+
     try:
         frames, length = decord_frames(path, indices)
     except DataError as error:
@@ -201,59 +212,12 @@ DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
 }
 
 
-def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
-    """Read frames (ascending, without duplicates) with decord alone.
-
-    Returns the frames (none if the last number is past the end) and the frame count of the video.
-
-    Raises:
-        DataError: decord fails; the message is the first line of its own.
-    """
-    # recommended in decord's issue threads; by default a damaged file is retried 10,240 times
-    os.environ.setdefault("DECORD_EOF_RETRY_MAX", "512")
-    os.environ.setdefault("DECORD_REWIND_RETRY_MAX", "16")
-    decord = import_decord()
-    decord.logging.set_level(decord.logging.QUIET)  # the exception reports damage; no need to print
-    try:
-        reader = decord.VideoReader(str(path.absolute()), ctx=decord.cpu(0), num_threads=1)
-        existing = list(indices) if indices[-1] < len(reader) else []
-        frames: NDArray[np.uint8] = (
-            reader.get_batch(existing).asnumpy() if existing else np.empty((0, 0, 0, 3), np.uint8)
-        )
-        return frames, len(reader)
-    except Exception as error:
-        raise DataError(_first_line(error)) from error
-
-
-@lru_cache(maxsize=1)
-def import_decord() -> ModuleType:
-    """Import decord, without the libraries of CUDA.
-
-    It loads all that are installed, which takes seconds, and 0.4 GB of memory in every process.
-    Only its builds with CUDA need them, whose versions end in `+cu` and a number.
-    """
-    hidden = "nvidia"  # the package that decord looks for
-    if _is_cuda_build() or hidden in sys.modules:
-        return importlib.import_module("decord")
-    sys.modules[hidden] = None  # type: ignore[assignment]  # as documented: it cannot be imported
-    try:
-        return importlib.import_module("decord")
-    finally:
-        del sys.modules[hidden]
-
-
-def _is_cuda_build() -> bool:
-    for name in ("decord2", "decord"):
-        with suppress(importlib.metadata.PackageNotFoundError):
-            return "+cu" in importlib.metadata.version(name)
-    return False
-
-
 @lru_cache(maxsize=4096)
 def _warn_once(path: Path, reason: str) -> None:
     logger.warning("%s: read with PyAV, because decord cannot: %s", path, reason)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of the message of an error, without the time of day, or its class."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return TIME_OF_DAY.sub("", lines[0])[:160] if lines else type(error).__name__

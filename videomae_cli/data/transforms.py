@@ -1,23 +1,21 @@
-"""Augmentation: crops, mirroring and RandAugment, with the same random choice for all frames.
+"""Crops and mirroring, with the same random choice for all frames.
 
 Shapes: T frames, H height, W width, C channels, uint8. Sizes in pixels. All crops have the size
 height x width of a clip. The rules of the originals, which are for squares, are kept for rectangles
 by measuring all shapes relative to that of the clip.
-Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602). RandAugment is timm's.
+Source: the training pipelines of VideoMAE V1 (arXiv 2203.12602).
 """
 
 import math
-import random
-import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
-from timm.data.auto_augment import RandAugment, rand_augment_transform
 from torch.nn import functional
 
 from videomae_cli.data.resize import Frames
-from videomae_cli.errors import RecipeError
 
 SCALES = (1.0, 0.875, 0.75, 0.66)
 # positions of a crop, in quarters of the free space: corners and centre, edge centres, quarter
@@ -30,18 +28,51 @@ POSITIONS = (
 SAME_SIZE = 3  # a side that differs from the output size by less than this is cut at that size
 ASPECT = (3 / 4, 4 / 3)
 TRIES = 10
-GREY = (128, 128, 128)
-RANDAUGMENT = re.compile(r"rand(-(m\d+|n\d+|mstd\d+(\.\d+)?|mmax\d+|inc[01]|p\d+(\.\d+)?))*")
+
+
+class Box(NamedTuple):
+    """A rectangle of a frame."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def grow(self, pixels: int, whole: "Box") -> "Box":
+        """Return a box that is larger by so many pixels on each side, within `whole`."""
+        top, left = max(self.top - pixels, 0), max(self.left - pixels, 0)
+        bottom = min(self.top + self.height + pixels, whole.height)
+        right = min(self.left + self.width + pixels, whole.width)
+        return Box(top, left, bottom - top, right - left)
+
+    def within(self, outer: "Box") -> "Box":
+        """Return this box with its position in a box that contains it."""
+        return self._replace(top=self.top - outer.top, left=self.left - outer.left)
+
+
+def whole_box(frames_THWC: Frames) -> Box:
+    """Return the box of the whole frame."""
+    return Box(0, 0, *frames_THWC.shape[1:3])
+
+
+def cut(frames_THWC: Frames, box: Box) -> Frames:
+    """Return a view of a part of all frames."""
+    top, left, height, width = box
+    return frames_THWC[:, top : top + height, left : left + width]
 
 
 def multiscale_crop(
-    frames_THWC: Frames, height: int, width: int, rng: np.random.Generator
+    frames_THWC: Frames,
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    take: Callable[[Frames, Box], Frames] = cut,
 ) -> Frames:
     """Cut one of 10 shapes at one of 13 positions and resize it, antialiased, to height x width.
 
     The sides of the shapes are fractions of the largest box with the shape of the clip. If the
     original would cut 1 or 2 pixels more than the frame has (and fill them with black), the side of
-    the frame is used instead.
+    the frame is used instead. `take` returns the pixels of a box.
     """
     full_height, full_width = frames_THWC.shape[1:3]
     if height * full_width >= width * full_height:
@@ -54,8 +85,8 @@ def multiscale_crop(
     across, down = POSITIONS[int(rng.integers(len(POSITIONS)))]
     top = down * ((full_height - crop_height) // 4)
     left = across * ((full_width - crop_width) // 4)
-    cut = frames_THWC[:, top : top + crop_height, left : left + crop_width]
-    return _resize_antialiased(cut, height, width)
+    pixels = take(frames_THWC, Box(top, left, crop_height, crop_width))
+    return _resize_antialiased(pixels, height, width)
 
 
 def random_resized_crop(
@@ -64,65 +95,29 @@ def random_resized_crop(
     width: int,
     rng: np.random.Generator,
     area: tuple[float, float],
+    take: Callable[[Frames, Box], Frames] = cut,
 ) -> Frames:
     """Cut a random box and resize it to height x width, without antialiasing.
 
     `area`: least and greatest area, as fractions of the frame. The aspect ratio is 3/4 to 4/3 of
-    that of the clip.
+    that of the clip. `take` returns the pixels of a box.
     """
     full_height, full_width = frames_THWC.shape[1:3]
     box = _draw_box(rng, full_height, full_width, area, width / height)
-    top, left, crop_height, crop_width = box
-    cut = np.ascontiguousarray(frames_THWC[:, top : top + crop_height, left : left + crop_width])
-    if cut.shape[1:3] == (height, width):
-        return cut
-    pixels_TCHW = torch.from_numpy(cut).permute(0, 3, 1, 2).float()
+    pixels = np.ascontiguousarray(take(frames_THWC, box))
+    if pixels.shape[1:3] == (height, width):
+        return pixels
+    pixels_TCHW = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     scaled_TCHW = functional.interpolate(pixels_TCHW, (height, width), mode="bilinear")
-    return scaled_TCHW.round_().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    # NumPy converts faster than torch
+    return scaled_TCHW.round_().permute(0, 2, 3, 1).numpy().astype(np.uint8)
 
 
 def flip(frames_THWC: Frames) -> Frames:
     """Mirror left to right."""
-    return frames_THWC[:, :, ::-1]
-
-
-def randaugment(frames_THWC: Frames, policy: RandAugment, rng: np.random.Generator) -> Frames:
-    """Apply RandAugment to every frame, RGB or grey, with the same random choices.
-
-    A grey frame is augmented as RGB: no operation colours it. timm draws from the global `random`
-    and `numpy.random`. Both are seeded again before each frame, so that all frames get the same
-    operations, magnitudes and signs, and restored afterwards.
-    """
-    seed = int(rng.integers(2**32))
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002  (timm's generator, not ours)
-    try:
-        out = []
-        for frame in frames_THWC:
-            random.seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            rgb = np.broadcast_to(frame, (*frame.shape[:2], 3))
-            image = policy(Image.fromarray(np.ascontiguousarray(rgb)))
-            out.append(np.asarray(image)[..., : frame.shape[2]])
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
-    return np.stack(out)
-
-
-def randaugment_policy(text: str) -> RandAugment:
-    """Build timm's RandAugment, with grey fill and bicubic, from `rand-m7-n4-mstd0.5-inc1` or so.
-
-    Raises:
-        RecipeError: A part of the text is unknown (timm would ignore some of them silently).
-    """
-    if not RANDAUGMENT.fullmatch(text):
-        raise RecipeError(
-            f"augment.randaugment: {text!r} is not a RandAugment setting",
-            "write rand, followed by any of -m7 -n4 -mstd0.5 -mmax10 -inc1 -p0.5",
-        )
-    hparams = {"img_mean": GREY, "interpolation": Image.Resampling.BICUBIC}
-    policy: RandAugment = rand_augment_transform(text, hparams)
-    return policy
+    # torch copies whole vectors; NumPy copies pixel by pixel
+    frames_TCHW = torch.from_numpy(np.ascontiguousarray(frames_THWC)).permute(0, 3, 1, 2)
+    return frames_TCHW.flip(3).permute(0, 2, 3, 1).numpy()
 
 
 def _scale_side(base: int, size: int) -> list[int]:
@@ -149,8 +144,8 @@ def _resize_antialiased(frames_THWC: Frames, height: int, width: int) -> Frames:
 
 def _draw_box(
     rng: np.random.Generator, height: int, width: int, area: tuple[float, float], shape: float
-) -> tuple[int, int, int, int]:
-    """Draw top, left, height and width of a box; if no try fits, return a centred box.
+) -> Box:
+    """Draw a box; if no try fits, return a centred box.
 
     `shape`: width over height of the clip.
     """
@@ -160,7 +155,8 @@ def _draw_box(
         box_width, box_height = round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
         if 0 < box_width <= width and 0 < box_height <= height:
             top = int(rng.integers(height - box_height + 1))
-            return top, int(rng.integers(width - box_width + 1)), box_height, box_width
+            left = int(rng.integers(width - box_width + 1))
+            return Box(top, left, box_height, box_width)
     box_height = min(height, round(width / (ASPECT[0] * shape)))
     box_width = min(width, round(height * ASPECT[1] * shape))
-    return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
+    return Box((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)

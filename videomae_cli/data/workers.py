@@ -11,25 +11,34 @@ import multiprocessing
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch.utils.data import DataLoader
 
 from videomae_cli.errors import DataError, TrainingError, VideoMAEError
 
+if TYPE_CHECKING:
+    from videomae_cli.data.watchdog.watchdog import Watchdog
+
 PREFETCH = 3  # lists of samples that each worker reads ahead
+_START_AGAIN = object()
 _SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGUSR1", None))))
 
 
 class Clips(Protocol):
-    """A data set that can be loaded: samples by key, and the path of each video by number."""
+    """A data set that can be loaded: samples by key, and the path of each video by number.
+
+    It may have a `watchdog`; see `data/watchdog/`.
+    """
 
     def __getitem__(self, key: Any) -> Any: ...
 
@@ -75,13 +84,27 @@ def prefetch(
 ) -> Generator[Any, None, None]:
     """Read lists of samples ahead and yield them in order; end the workers in any case.
 
-    `keys` is iterated twice. What `collate` returns for a list of samples is yielded, or raised if
-    it is an error.
+    `keys` is iterated several times. What `collate` returns for a list of samples is yielded, or
+    raised if it is an error. If the watchdog of the data set finds a file that hangs, the workers
+    are killed, and others start with the first list that was not yielded.
 
     Raises:
         DataError: A sample cannot be read, or takes longer than the time-out.
         TrainingError: A worker died.
     """
+    first: int | None = 0
+    while first is not None:
+        first = yield from _prefetch_from(first, dataset, keys, collate, options)
+
+
+def _prefetch_from(
+    first: int,
+    dataset: Clips,
+    keys: Iterable[list[Any]],
+    collate: Callable[[list[Any]], Any],
+    options: LoaderOptions,
+) -> Generator[Any, None, int | None]:
+    """Yield batches; return the number of the one to start again with, None after the last."""
     children_before = set(multiprocessing.active_children())
     iterator: Iterator[Any] | None = None
     workers: list[BaseProcess] = []
@@ -91,10 +114,13 @@ def prefetch(
         with warnings.catch_warnings(), _defer_signals():
             # more workers than cores are the user's choice; "auto" never uses more
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            iterator = _start_loader(dataset, keys, collate, options)
+            iterator = _start_loader(dataset, islice(keys, first, None), collate, options)
             workers.extend(set(multiprocessing.active_children()) - children_before)
-        for batch_keys in keys:
+        for number, batch_keys in enumerate(islice(keys, first, None), start=first):
             batch = _next_batch(iterator, dataset, batch_keys, options)
+            if batch is _START_AGAIN:
+                end_workers()  # before the loader, which would wait for them
+                return number
             if isinstance(batch, VideoMAEError):
                 raise batch
             yield batch
@@ -102,6 +128,7 @@ def prefetch(
         del iterator  # lets idle workers finish
         end_workers()  # needed for workers that hang: they ignore SIGTERM
         atexit.unregister(end_workers)
+    return None
 
 
 @contextmanager
@@ -148,6 +175,9 @@ def _start_loader(
         # PyAV leaves decoders in reference cycles; a worker that frees one waits for its threads,
         # which no fork copies
         gc.collect()
+    watchdog = _watchdog_of(dataset)
+    if watchdog is not None:
+        watchdog.start(options.workers, method)
     loader: DataLoader[Any] = DataLoader(
         _ErrorsAsValues(dataset),  # type: ignore[arg-type]  # torch accepts any __getitem__
         batch_sampler=keys,
@@ -156,7 +186,7 @@ def _start_loader(
         multiprocessing_context=method if options.workers else None,
         worker_init_fn=_start_worker,
         prefetch_factor=PREFETCH if options.workers else None,
-        timeout=options.timeout_seconds if options.workers else 0,
+        timeout=_poll_seconds(watchdog, options) if options.workers else 0,
         pin_memory=options.pin_memory,
         # torch draws a seed for its workers; the global generator belongs to the model
         generator=torch.Generator(),
@@ -173,19 +203,35 @@ def _start_worker(_: int) -> None:
 def _next_batch(
     iterator: Iterator[Any], dataset: Clips, keys: Sequence[Any], options: LoaderOptions
 ) -> Any:
-    try:
-        with explain_worker_death():
-            return next(iterator)
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader timed out"):
-            raise
-        numbers = [key[1] if isinstance(key, tuple) else key for key in keys]
-        paths = "\n  ".join(str(dataset.path(number)) for number in numbers)
-        raise DataError(
-            f"no batch within {options.timeout_seconds:g} s; reading one of these videos hangs:\n"
-            f"  {paths}",
-            "check them with videomae prepare, and leave out the one that hangs",
-        ) from error
+    watchdog, deadline = _watchdog_of(dataset), time.monotonic() + options.timeout_seconds
+    while True:
+        try:
+            with explain_worker_death():
+                return next(iterator)
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader timed out"):
+                raise
+            if watchdog is not None and watchdog.quarantine_hung():
+                return _START_AGAIN
+            if time.monotonic() < deadline:
+                continue
+            numbers = [key[1] if isinstance(key, tuple) else key for key in keys]
+            paths = "\n  ".join(str(dataset.path(number)) for number in numbers)
+            raise DataError(
+                f"no batch within {options.timeout_seconds:g} s; reading one of these videos"
+                f" hangs:\n  {paths}",
+                "check them with videomae prepare, and leave out the one that hangs",
+            ) from error
+
+
+def _watchdog_of(dataset: Clips) -> "Watchdog | None":
+    return getattr(dataset, "watchdog", None)
+
+
+def _poll_seconds(watchdog: "Watchdog | None", options: LoaderOptions) -> float:
+    """Return the time after which a wait for a batch is interrupted to check the workers."""
+    limit = options.timeout_seconds
+    return limit if watchdog is None else min(limit, watchdog.limit_seconds / 4)
 
 
 def _kill(workers: Sequence[BaseProcess]) -> None:

@@ -67,6 +67,8 @@ def fit(
         ) from None
     finally:
         report.finish()
+    if summary := loop.throughput.summary():
+        report.say(summary)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The directory of a run: what is in it, where a new one is created, and its lock.
 
 runs/k400-vitb-20260114-0930/
-  recipe.yaml  environment.json  metrics.jsonl  speed.jsonl
+  recipe.yaml  environment.json  metrics.jsonl  speed.jsonl  quarantine.jsonl
   checkpoints/step-000012500/  checkpoints/step-000025000/
   final/model.safetensors  final/model.json  verdict.json  curves.png
 """
@@ -31,6 +31,7 @@ RUNS = Path("runs")
 RECIPE = "recipe.yaml"
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
+QUARANTINE = "quarantine.jsonl"
 FORK = "fork.json"
 CHECKPOINTS = "checkpoints"
 FINAL = "final"

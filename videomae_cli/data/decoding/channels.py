@@ -37,14 +37,17 @@ def convert_channels(
     )
 
 
-def compute_luma(rgb_THWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def compute_luma(rgb_THWC: NDArray[np.uint8], copies: int = 1) -> NDArray[np.uint8]:
     """Return grey frames (T, H, W, 1) from RGB: (19595 R + 38470 G + 7471 B + 32768) // 65536.
 
-    A grey pixel keeps its value: R = G = B = v gives v, for every v. Equal to Pillow's mode L.
+    `copies`: number of channels, all with the same value. A grey pixel keeps its value: R = G = B =
+    v gives v, for every v. Equal to Pillow's mode L.
     """
-    grey = np.empty((*rgb_THWC.shape[:3], 1), np.uint8)
-    for rgb_HWC, grey_HW1 in zip(rgb_THWC, grey, strict=True):  # one frame fits into the CPU cache
-        red, green, blue = (rgb_HWC[..., channel].astype(np.uint32) for channel in range(3))
-        sums = red * RED + green * GREEN + blue * BLUE + HALF
-        grey_HW1[..., 0] = sums >> 16
+    grey = np.empty((*rgb_THWC.shape[:3], copies), np.uint8)
+    weights = np.array([[RED], [GREEN], [BLUE]], np.float32).repeat(copies, axis=1)
+    for rgb_HWC, grey_HWC in zip(rgb_THWC, grey, strict=True):  # one frame fits into the CPU cache
+        sums = rgb_HWC.reshape(-1, 3).astype(np.float32) @ weights  # exact: integers below 2^24
+        sums += HALF
+        sums /= 65536
+        grey_HWC[:] = sums.astype(np.uint8).reshape(grey_HWC.shape)
     return grey

@@ -1,18 +1,19 @@
 """Frame count, frame rate and size of a video, measured by decoding all of it."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from videomae_cli.data.decode import FRAMES, check_file, reference_decoder, refuse_any_failure
 from videomae_cli.data.decoding import pixels, pyav, timing
 from videomae_cli.data.decoding.grey import GreyRange
 from videomae_cli.data.decoding.limits import MAX_PIXELS, check_length, check_size
-from videomae_cli.data.decoding.notes import describe_stream
 from videomae_cli.data.decoding.pixel_moments import PixelMoments
 from videomae_cli.data.health.facts import UNKNOWN, VideoHealth
 from videomae_cli.data.health.recorder import HealthRecorder
@@ -20,6 +21,8 @@ from videomae_cli.errors import DataError
 
 __all__ = ["MAX_PIXELS", "VideoInfo", "check_size", "probe_video"]
 
+# codes of the transfer function in ITU-T H.273
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 DETECTION = {"err_detect": "crccheck+explode"}  # of damage that decoders conceal
 # formats with timestamps that decord reads as PyAV does. It leaves out the first group of pictures
 # of transport streams with B-frames, and can stop answering (decord2 3.4.0)
@@ -158,7 +161,7 @@ class _FrameFacts:
 
     def _notes(self, container: Any, stream: Any, *, is_variable: bool) -> Iterator[str]:
         transposes = any(orientation.transposes for orientation in self.orientations)
-        yield from describe_stream(container, stream, transposes=transposes)
+        yield from _describe_stream(container, stream, transposes=transposes)
         if is_variable:
             yield "variable frame rate"
         if self.is_interlaced:
@@ -179,3 +182,23 @@ def _decode_all(container: Any, stream: Any, ends: dict[int, float]) -> Iterator
             ends[packet.stream.index] = max(ends.get(packet.stream.index, end), end)
         if packet.stream.index == stream.index:
             yield from packet.decode()
+
+
+def _describe_stream(container: Any, stream: Any, *, transposes: bool) -> list[str]:
+    """Return what a viewer would notice, of a stream whose first frame has been decoded."""
+    notes = []
+    transfer = HDR_TRANSFERS.get(int(stream.codec_context.color_trc or 0))
+    if transfer:
+        notes.append(f"HDR ({transfer})")
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    if aspect > 0 and aspect != 1:
+        aspect = 1 / aspect if transposes else aspect
+        notes.append(f"non-square pixels ({aspect.numerator}:{aspect.denominator})")
+    videos = [
+        other
+        for other in container.streams.video
+        if Disposition.attached_pic not in other.disposition
+    ]
+    if len(videos) > 1:
+        notes.append(f"{len(videos)} video streams, stream {stream.index} used")
+    return notes

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from videomae_cli.data.decode import decord_frames
 from videomae_cli.data.decoding import pyav
+from videomae_cli.data.decoding.decord_reader import decord_frames
 from videomae_cli.data.decoding.video_info import VideoInfo
 from videomae_cli.errors import DataError
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 SPLIT_NAMES = {
@@ -36,6 +37,7 @@ def parse_split_folder(name: str) -> str | None:
     return _WORDS.get(text)
 
 
+@lru_cache(maxsize=1024)  # of lists whose rows all have the name of their file
 def find_split_in_name(name: str) -> str | None:
     """Return the split in a file name such as `k400_train_list.txt`, if there is exactly one."""
     stem = re.sub(r"hold[_\s-]out", "holdout", Path(name).stem, flags=re.IGNORECASE)

@@ -18,6 +18,8 @@ class Form(NamedTuple):
     """The key in `DECODERS` that reads it."""
     key_every: int = 0
     """H.264 only: frames from one key frame to the next."""
+    channels: tuple[int, ...] = (3,)
+    """Numbers of channels that it can store; empty: any."""
 
 
 H264, INTRA = "h264", "all-intra"
@@ -27,8 +29,8 @@ FORMS = {
     for form in (
         Form(H264, "H.264, a key frame every 16", ".mp4", "h264", 16),
         Form(INTRA, "H.264, key frames only", ".mp4", "h264", 1),
-        Form(JPEG, "JPEG frames", ".mjpeg", "jpeg"),
-        Form(UINT8, "uncompressed frames", ".npy", "uint8"),
+        Form(JPEG, "JPEG frames", ".mjpeg", "jpeg", channels=(1, 3)),
+        Form(UINT8, "uncompressed frames", ".npy", "uint8", channels=()),
     )
 }
 

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli.data.transcoding.damage import damage_error, past_end_error
-from videomae_cli.errors import DataError
 
 MAGIC = b"VMAEJPG1"
 QUALITY = 90
@@ -40,18 +39,11 @@ class _Index(NamedTuple):
 
 
 def write(frames: Iterable[NDArray[np.uint8]], file: IO[bytes]) -> None:
-    """Write frames (H, W, C); only `file.write` is used.
-
-    Raises:
-        DataError: The frames are neither RGB nor grey.
-    """
+    """Write frames (H, W, C); only `file.write` is used."""
     positions, checksums = [0], []
     for frame_HWC in frames:
-        channels = frame_HWC.shape[2]
-        if channels not in (1, 3):
-            raise DataError(f"frames with {channels} channels: use --uint8")
         image = BytesIO()
-        pixels = frame_HWC if channels == 3 else frame_HWC[:, :, 0]
+        pixels = frame_HWC if frame_HWC.shape[2] == 3 else frame_HWC[:, :, 0]
         Image.fromarray(pixels).save(image, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING)
         content = image.getvalue()
         file.write(content)

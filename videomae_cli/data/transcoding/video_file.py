@@ -22,7 +22,6 @@ from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.transcoding.damage import damage_error, past_end_error
 from videomae_cli.data.transcoding.forms import FORMS, Timing
 from videomae_cli.data.transcoding.source_frames import AccurateReformatter
-from videomae_cli.errors import DataError
 
 MARK = "videomae H.264, a key frame every {}"
 QUALITY = 20  # constant rate factor of x264
@@ -42,11 +41,7 @@ def write(
     key_every: int,
     file: IO[bytes],
 ) -> None:
-    """Write `count` RGB frames (H, W, 3) with even sides; `file` can seek.
-
-    Raises:
-        DataError: The frames are not RGB.
-    """
+    """Write `count` RGB frames (H, W, 3) with even sides; `file` can seek."""
     moov_size = str(INDEX_BYTES + INDEX_BYTES_PER_FRAME * count)
     options = {"moov_size": moov_size, "fflags": "+bitexact"}
     unit = MICROSECOND if timing.times else 1 / _find_rate(timing.fps)
@@ -54,8 +49,6 @@ def write(
     with av.open(file, "w", format="mp4", options=options) as container:
         container.metadata["comment"] = MARK.format(key_every)
         for number, frame_HWC in enumerate(frames):
-            if frame_HWC.shape[2] != 3:
-                raise DataError(f"frames with {frame_HWC.shape[2]} channels: use --uint8")
             if stream is None:
                 stream = _add_stream(container, frame_HWC.shape, unit, key_every)
             frame = reformatter.reformat(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli.data.transcoding import jpeg_file, pixel_file, video_file
-from videomae_cli.data.transcoding.forms import FORMS, JPEG, UINT8, Settings, Timing
+from videomae_cli.data.transcoding.forms import FORMS, JPEG, UINT8, Form, Settings, Timing
 from videomae_cli.data.transcoding.source_frames import read_source
 from videomae_cli.errors import DataError
 
@@ -34,10 +34,12 @@ def write_file(
         file: Written from its start.
 
     Raises:
-        DataError: It cannot be decoded, or does not have `count` frames.
+        DataError: It cannot be decoded, does not have `count` frames, or the form cannot store
+            frames with so many channels.
     """
     form = FORMS[settings.form]
-    frames = _Counted(read_source(source, settings.short_side, is_accurate=form.key_every > 0))
+    is_accurate = form.key_every > 0
+    frames = _Counted(read_source(source, settings.short_side, is_accurate=is_accurate), form)
     if form.name == JPEG:
         jpeg_file.write(frames, file)
     elif form.name == UINT8:
@@ -53,13 +55,19 @@ def write_file(
 
 
 class _Counted:
-    """Frames, counted as they go by."""
+    """Frames, counted and checked as they are written."""
 
-    def __init__(self, frames: Iterator[NDArray[np.uint8]]) -> None:
-        self._frames, self.count, self.shape = frames, 0, (0, 0, 0)
+    def __init__(self, frames: Iterator[NDArray[np.uint8]], form: Form) -> None:
+        self._frames, self._form = frames, form
+        self.count, self.shape = 0, (0, 0, 0)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         for frame_HWC in self._frames:
             height, width, channels = frame_HWC.shape
+            if self._form.channels and channels not in self._form.channels:
+                raise DataError(
+                    f"a frame has {channels} channel{'s' * (channels > 1)}, which "
+                    f"{self._form.title} cannot store: use --uint8"
+                )
             self.count, self.shape = self.count + 1, (height, width, channels)
             yield frame_HWC

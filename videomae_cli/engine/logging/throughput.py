@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from videomae_cli.engine.logging.metrics import MetricsLog
 
+DATA_BOUND = 0.1  # share of the time that a run waits for data; more is worth a hint
 _PROCESS_STATUS = Path("/proc/self/status")
 
 
@@ -23,6 +25,7 @@ class Throughput:
         self._device = device
         self._training = self._waiting = 0.0
         self._steps = 0
+        self._total = Counter[str]()
         self._last = time.perf_counter()
         self.figures = ""
         """The values of the last line, for people; empty before the first."""
@@ -55,8 +58,24 @@ class Throughput:
         peak = peak_bytes(self._device)
         self.log.write(step, values if peak is None else {**values, "peak_gb": peak / 1e9})
         self.figures = f"{clips:.1f} clips/s · {wait:.0%} data wait"
+        self._total.update(
+            {"steps": self._steps, "training": self._training, "waiting": self._waiting}
+        )
         self._training = self._waiting = 0.0
         self._steps = 0
+
+    def summary(self) -> str:
+        """Return one line about all steps so far, for people; empty if there are none."""
+        steps, seconds = self._total["steps"], self._total["training"]
+        if not seconds:
+            return ""
+        wait = self._total["waiting"] / seconds
+        line = (
+            f"{steps * self._batch / seconds:.1f} clips/s, {wait:.1%} of the time waiting for data"
+        )
+        if wait > DATA_BOUND:
+            line += "; decoding is the limit: use more train.workers, or transcode the videos"
+        return line
 
 
 def peak_bytes(device: torch.device) -> int | None:

@@ -14,7 +14,7 @@ from videomae_cli.config.model_config import autoencoder_config, classifier_conf
 from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.recipe_paths import list_names
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
-from videomae_cli.data.transforms import randaugment_policy
+from videomae_cli.data.augmentation.randaugment import randaugment_policy
 from videomae_cli.engine.plan import REFERENCE_BATCH
 from videomae_cli.errors import RecipeError, VideoMAEError
 from videomae_cli.masking.clip_content import make_black_content

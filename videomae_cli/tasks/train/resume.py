@@ -37,6 +37,7 @@ FREE = (
     "data",  # its content has a digest of its own
     "start",  # likewise
     "train.workers",
+    "train.decode_seconds",
     "train.track",
     "train.save_every_steps",
     "train.keep",

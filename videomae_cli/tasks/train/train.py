@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from videomae_cli.data.loader import Share, load_train_batches
-from videomae_cli.data.workers import explain_worker_death
+from videomae_cli.data.workers import Clips, explain_worker_death
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import shard
 from videomae_cli.engine.logging.metrics import MetricsCallback
@@ -18,7 +18,7 @@ from videomae_cli.errors import RecipeError, TrainingError
 from videomae_cli.models.layers import Block
 from videomae_cli.report import Report
 from videomae_cli.tasks.diagnose.probe_batch import CLIPS, ProbeBatch, read_clips
-from videomae_cli.tasks.run_dir import RECIPE, RunDir
+from videomae_cli.tasks.run_dir import QUARANTINE, RECIPE, RunDir
 from videomae_cli.tasks.train.job import Job
 from videomae_cli.tasks.train.resume import (
     checkpoint_to_continue,
@@ -46,8 +46,9 @@ def train(
     if not (is_finished and (run_dir.path / RECIPE).is_file()):
         runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
     plan = job.plan if limit is None else job.plan._replace(steps=limit)
+    clips = _watch(job, run_dir)
     batches = load_train_batches(
-        job.clips,
+        clips,
         job.order,
         Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
         start_step=state.step,
@@ -56,7 +57,7 @@ def train(
         pin_memory=runtime.device.type == "cuda",
     )
     with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
-        probe = None if is_finished else _probe(job, runtime)
+        probe = None if is_finished else _probe(job, clips, runtime)
         inputs = inputs._replace(batches=batches, probe=probe, track=track)
         fit(inputs, plan, _intervals(job), state, runtime, report, run_dir.path, job.recipe.seed)
     if inputs.ema is not None:
@@ -137,14 +138,23 @@ def _shard(job: Job, runtime: Runtime, report: Report) -> list[Group]:
     return shard(job.model, blocks, job.groups, device=runtime.device, world=runtime.world)
 
 
-def _probe(job: Job, runtime: Runtime) -> ProbeBatch | None:
+def _watch(job: Job, run_dir: RunDir) -> Clips:
+    """Return the clips of a job; files that hang their decoder are left out."""
+    from videomae_cli.data.watchdog.watchdog import Watchdog, WatchedClips
+
+    return WatchedClips(
+        job.clips, Watchdog(job.recipe.train.decode_seconds, run_dir.path / QUARANTINE)
+    )
+
+
+def _probe(job: Job, clips: Clips, runtime: Runtime) -> ProbeBatch | None:
     """Return the probe of rank 0; a sharded model needs all processes for it."""
     train = job.recipe.train
     if not (runtime.is_main or train.shard):
         return None
     workers = runtime.worker_count(train.workers)
     return ProbeBatch(
-        read_clips(job.clips, job.order.step_samples(0)[:CLIPS], workers=workers),
+        read_clips(clips, job.order.step_samples(0)[:CLIPS], workers=workers),
         job.probe,
         job.objective,
         clip=job.recipe.clip,

@@ -51,6 +51,18 @@ def test_epic_kitchens_asks_for_verb_or_noun(tmp_path: Path) -> None:
         read_source(source, "adverb")
 
 
+def test_epic_kitchens_has_all_classes_of_its_label(tmp_path: Path) -> None:
+    source = write_source(tmp_path, "EPIC_100_train.csv", EPIC, "P01_01.MP4")
+    reading = Reading(label_column="verb_class", root=tmp_path)
+
+    assert scan_layout(source, "epic-kitchens", reading).classes == [str(n) for n in range(97)]
+    write_text(tmp_path / "EPIC_100_verb_classes.csv", "id,key,instances\n0,take,x\n1,put,x\n")
+    assert scan_layout(source, "epic-kitchens", reading).classes == ["take", "put"]
+    write_text(tmp_path / "EPIC_100_verb_classes.csv", "id,key,instances\n1,put,x\n")
+    with pytest.raises(DataError, match=r"verb_classes\.csv: the column id does not count from 0"):
+        scan_layout(source, "epic-kitchens", reading)
+
+
 def test_epic_kitchens_uses_frame_numbers_of_folders(tmp_path: Path) -> None:
     """start_frame 8 is frame_0000000008.jpg, which is frame 7 from 0; stop_frame is included."""
     write_files(tmp_path, *(f"P01/rgb/P01_01/frame_{n:010}.jpg" for n in range(1, 5)))
@@ -74,8 +86,13 @@ def test_charades_has_a_segment_for_each_action(tmp_path: Path) -> None:
     assert "videos without actions are not used (1)" in remarks
     assert any("--task multi-label" in remark for remark in remarks)
 
+    assert [*scan_layout(source, "charades").classes][::156] == ["c000", "c156"]
     write_text(tmp_path / "Charades_v1_classes.txt", "c092 Watching a book\nc147 Eating, slowly\n")
     assert [part.label for part in read_source(source).parts] == [
+        "c092 Watching a book",
+        "c147 Eating, slowly",
+    ]
+    assert scan_layout(source, "charades").classes == [
         "c092 Watching a book",
         "c147 Eating, slowly",
     ]
@@ -105,7 +122,9 @@ def test_charades_frames_are_24_per_second(tmp_path: Path) -> None:
 def test_a_wrong_action_is_named(tmp_path: Path) -> None:
     source = write_source(tmp_path, "Charades_v1_train.csv", CHARADES.replace("c147 0", "c147-0"))
 
-    with pytest.raises(DataError, match=r"train\.csv:2: 'c147-0\.00 12\.60' is not an action"):
+    with pytest.raises(
+        DataError, match=r"train\.csv:2: 'c147-0\.00 12\.60' is not an action of one of"
+    ):
         read_source(source)
 
 

@@ -56,6 +56,8 @@ class Annotations(NamedTuple):
     is_published: bool = False
     """Whether these are the files of a data set, whose wrong rows the user cannot correct: they are
     left out and reported."""
+    classes: Sequence[str] = ()
+    """Names of the classes in the order of their numbers, if the data set gives them."""
 
 
 class Format(NamedTuple):

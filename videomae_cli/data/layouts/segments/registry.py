@@ -69,6 +69,7 @@ def scan_segments(source: Path, layout: str, reading: Reading) -> Listing:
         entries,
         [*annotations.remarks, *remarks],
         _find_split_hints(source, files, [entry.path for entry in entries]),
+        classes=annotations.classes,
         label_names=() if reading.task == "single-label" else (reading.label_column or "label",),
     )
 

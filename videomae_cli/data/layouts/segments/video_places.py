@@ -1,10 +1,11 @@
 """Find the videos that annotations name, by path or by name, below a root."""
 
 import os
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from videomae_cli.data.decoding.frame_series import has_images
@@ -25,7 +26,8 @@ class VideoPlaces:
         self.videos: list[str] = []
         """Paths of all video files, relative to the root."""
         self._by_name: dict[str, list[str]] = defaultdict(list)
-        stems = {PurePosixPath(clean_name(name)).name for name in wanted}
+        self._folders: dict[Path, str] = {}
+        stems = {posixpath.basename(clean_name(name)) for name in wanted}
         stems |= {_remove_suffix(name) for name in stems}
         entered: set[tuple[int, int]] = set()
         for folder, folders, names in os.walk(root, followlinks=True):
@@ -41,14 +43,18 @@ class VideoPlaces:
                 name for name in folders if name not in frames and not name.startswith(".")
             )
             for name in sorted(names):
-                if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
+                if posixpath.splitext(name)[1].lower() in VIDEO_SUFFIXES and not name.startswith(
+                    "."
+                ):
                     path = self._relative(folder, name)
                     self.videos.append(path)
                     for key in {name, _remove_suffix(name)}:
                         self._by_name[key].append(path)
 
+        self._files = {*self.videos}
+
     def _relative(self, folder: str, name: str) -> str:
-        return Path(folder, name).relative_to(self.root).as_posix()
+        return posixpath.normpath(posixpath.join(os.path.relpath(folder, self.root), name))
 
     def find(self, where: str, names: Sequence[str], folder: Path) -> str:
         """Return the path of a video that has one of several names, relative to the root if it can.
@@ -62,26 +68,24 @@ class VideoPlaces:
         """
         for name in names:
             path = clean_name(name)
-            parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
-            tails = ["/".join(parts[start:]) for start in range(len(parts))]
-            beside = os.path.relpath(folder / path, self.root)
-            found = (one for one in (beside, *tails) if self._is_file(one))
-            if place := next(found, ""):
+            parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+            tails = ("/".join(parts[start:]) for start in range(len(parts)))
+            beside = posixpath.normpath(posixpath.join(self._find_relative(folder), path))
+            if place := next((one for one in (beside, *tails) if one in self._files), ""):
                 return place
-            base = PurePosixPath(path).name
+            base = posixpath.basename(path)
             for key in (base, _remove_suffix(base)):
                 if matches := self._by_name.get(key):
                     return self._choose(where, name, matches)
             if (folder / path).is_file():
                 return os.path.normpath(folder.absolute() / path)
-        return PurePosixPath(clean_name(names[0])).name
+        return posixpath.basename(clean_name(names[0]))
 
-    def _is_file(self, path: str) -> bool:
-        """Return whether a path is a file below the root."""
-        try:
-            return not path.startswith("..") and (self.root / path).is_file()
-        except (OSError, ValueError):
-            return False
+    def _find_relative(self, folder: Path) -> str:
+        """Return the path of a folder from the root."""
+        if folder not in self._folders:
+            self._folders[folder] = os.path.relpath(folder, self.root)
+        return self._folders[folder]
 
     def _choose(self, where: str, name: str, matches: Sequence[str]) -> str:
         if len(matches) > 1:
@@ -104,5 +108,5 @@ def clean_name(name: str) -> str:
 
 def _remove_suffix(name: str) -> str:
     """Return a file name without the suffix of a video."""
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else name
+    stem, suffix = posixpath.splitext(name)
+    return stem if suffix.lower() in VIDEO_SUFFIXES else name

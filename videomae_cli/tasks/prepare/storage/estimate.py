@@ -94,10 +94,11 @@ def show_estimate(expected: Estimate, report: Report) -> None:
     )
     if not expected.measured:
         return
+    free = expected.free_bytes + expected.written_bytes
+    time_left = f" and {_format_time(expected.seconds)} more with {expected.processes} processes"
     report.say(
         f"it will take about {si(expected.out_bytes)}B of disk (the files as they are: "
-        f"{si(expected.source_bytes)}B; free: {si(expected.free_bytes + expected.written_bytes)}B) "
-        f"and {_format_time(expected.seconds)} more with {expected.processes} processes, "
+        f"{si(expected.source_bytes)}B; free: {si(free)}B){time_left * (expected.seconds > 0)}, "
         f"as measured on {expected.measured:,} of them"
     )
     if expected.clip_seconds is not None:

@@ -160,6 +160,8 @@ def _write(
     record: TranscodeRecord | None = None,
 ) -> Outcomes:
     outcomes: Outcomes = {}
+    if not tasks:
+        return outcomes
     report.start(title, total=len(tasks), unit="video")
     try:
         with writing(Path("the transcoded videos")):

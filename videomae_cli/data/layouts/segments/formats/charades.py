@@ -8,8 +8,8 @@ actions overlap. With `--task multi-label` a row stays one whole video with all 
 data set is evaluated; a video may have none. Otherwise each action is a segment with one class.
 Folders of frames (`Charades_v1_rgb/ID`) have 24 frames per second.
 
-The classes are named by `Charades_v1_classes.txt` (`c000 Holding some clothes`), if it is beside
-the table or given by `--classes`; otherwise by their codes. Both are in the official order.
+The 157 classes are named by `Charades_v1_classes.txt` (`c000 Holding some clothes`), if it is
+beside the table or given by `--classes`; otherwise by their codes, from `c000` to `c156`.
 
 Source: README.txt of prior.allenai.org/projects/data/charades.
 """
@@ -27,6 +27,7 @@ from videomae_cli.errors import DataError
 
 COLUMNS = {"id", "scene", "script", "actions", "length"}
 CLASSES = "Charades_v1_classes.txt"
+COUNT = 157
 FRAME_RATE = 24  # of the folders of frames
 _ACTION = re.compile(r"(c\d{3}) (\d+(?:\.\d+)?) (\d+(?:\.\d+)?)")
 
@@ -55,15 +56,15 @@ def read(paths: Sequence[Path], reading: Reading) -> Annotations:
             "--task multi-label"
         ]
         remarks += [f"videos without actions are not used ({empty:,})"] * bool(empty)
-    return Annotations(rows, remarks, is_published=True)
+    return Annotations(rows, remarks, is_published=True, classes=[*names.values()])
 
 
 def _read_names(path: Path, reading: Reading) -> Mapping[str, str]:
-    """Return the code and name of each class by its code; {} without the file."""
+    """Return the code and name of each class by its code; the code alone without the file."""
     file = reading.classes if reading.classes and reading.classes.is_file() else None
     file = file or path.parent / CLASSES
     if not file.is_file():
-        return {}
+        return {code: code for code in map("c{:03}".format, range(COUNT))}
     lines = read_text(file, reading.encoding).content.splitlines()
     return {line.split()[0]: line.strip() for line in lines if line.strip()}
 
@@ -73,15 +74,18 @@ def _make_rows(row: CsvRow, names: Mapping[str, str]) -> list[Row]:
     rows = []
     for text in filter(None, row.get("actions").split(";")):
         match = _ACTION.fullmatch(text.strip())
-        if match is None:
-            raise DataError(f"{row.where}: {text!r} is not an action", "such as c092 11.90 21.20")
+        if match is None or match[1] not in names:
+            raise DataError(
+                f"{row.where}: {text!r} is not an action of one of {len(names)} classes",
+                "such as c092 11.90 21.20",
+            )
         start, end = float(match[2]), float(match[3])
         rows.append(
             Row(
                 row.file,
                 row.line,
                 (row.get("id"),),
-                names.get(match[1], match[1]),
+                names[match[1]],
                 (start, end),
                 frames=(math.floor(start * FRAME_RATE), math.ceil(end * FRAME_RATE)),
             )

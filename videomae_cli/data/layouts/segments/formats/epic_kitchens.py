@@ -6,7 +6,9 @@
 A row is an action. Its videos are `P01/videos/P01_01.MP4`, `P01/P01_01.MP4`, or folders of frames
 `P01_01/frame_0000000001.jpg`. Of a video, the timestamps (HH:mm:ss.SS) are read; of a folder, the
 frame numbers, which count from 1 and include `stop_frame`, "end frame of the action". The action is
-a verb and a noun, so the label must be chosen. The classes of a test set are not public.
+a verb and a noun, so the label must be chosen. The classes of a test set are not public. There are
+97 verbs and 300 nouns, named by `EPIC_100_verb_classes.csv` and `EPIC_100_noun_classes.csv` (id,
+key, ...) if they are beside the table; not all of them occur in training.
 
 Source: README.md of github.com/epic-kitchens/epic-kitchens-100-annotations.
 """
@@ -22,7 +24,7 @@ from videomae_cli.data.layouts.video_entry import Reading
 from videomae_cli.errors import DataError, UsageError
 
 COLUMNS = {"narration_id", "video_id", "start_timestamp", "stop_timestamp"}
-LABELS = ("verb_class", "noun_class")
+LABELS = {"verb_class": 97, "noun_class": 300}
 FRAME_COLUMNS = ("start_frame", "stop_frame")
 
 
@@ -41,6 +43,7 @@ def read(paths: Sequence[Path], reading: Reading) -> Annotations:
         rows,
         [f"each row is an action, a part of a video, with the label {label or '(none)'}"],
         is_published=True,
+        classes=_read_classes(paths[0].parent, label, reading),
     )
 
 
@@ -57,6 +60,19 @@ def _choose_label(path: Path, header: set[str], reading: Reading) -> str:
             f"{path}: no column {name!r}", f"the columns are: {', '.join(sorted(header))}"
         )
     return name or ""
+
+
+def _read_classes(folder: Path, label: str, reading: Reading) -> Sequence[str]:
+    """Return the names of the classes of a label, or their numbers; () for another column."""
+    if label not in LABELS:
+        return ()
+    path = folder / f"EPIC_100_{label}es.csv"
+    if not path.is_file():
+        return [str(number) for number in range(LABELS[label])]
+    names = {row.get("id"): row.get("key") for row in read_csv(path, reading.encoding)}
+    if [*names] != [str(number) for number in range(len(names))]:
+        raise DataError(f"{path}: the column id does not count from 0", "download it again")
+    return [*names.values()]
 
 
 def _make_row(row: CsvRow, label: str) -> Row:

@@ -1,0 +1,1 @@
+"""RandAugment for whole clips, with the pixels of timm on Pillow."""
