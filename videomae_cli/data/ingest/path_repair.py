@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from videomae_cli.data.ingest.video_index import VideoIndex
+from videomae_cli.data.layouts.datasets.video_index import VideoIndex
 from videomae_cli.data.layouts.file_search import VIDEO_SUFFIXES
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.data.layouts.video_entry import VideoEntry

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli.data.layouts.datasets.video_index import VideoIndex
 from videomae_cli.data.layouts.file_search import join_some
 from videomae_cli.data.layouts.frame_folders import OTHER_DATA
 from videomae_cli.data.layouts.split_names import parse_split_folder
@@ -39,8 +40,6 @@ def locate_videos(
     file keep their path: they are rejected later, with a reason. If no video of a split has a
     file, but those of others have, the split is left out.
     """
-    from videomae_cli.data.ingest.video_index import VideoIndex  # it imports this package
-
     index = VideoIndex(root, MAX_DEPTH)
     paths = set(index.paths)
     folders = {_normalize(name) for name in classes}
