@@ -7,12 +7,15 @@ callers turn it into the error of their own kind.
 """
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from videomae_cli.report import format_json
+
+_PARTIAL = re.compile(r"\.(?P<stem>.+)\.partial-\d+(?P<suffix>\.[^.]+)?", re.DOTALL)
 
 
 def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
@@ -114,6 +117,21 @@ def remove_leftovers(path: Path) -> None:
             if leftover.is_dir():
                 shutil.rmtree(leftover)
             else:
+                leftover.unlink()
+
+
+def remove_partial_files(paths: Collection[Path]) -> None:
+    """Remove what killed processes left of writing these files; each folder is listed once.
+
+    Other files in the same folders may be written by other processes at the moment, these may not.
+
+    Raises:
+        OSError: A leftover cannot be removed.
+    """
+    for folder in {path.parent for path in paths}:
+        for leftover in folder.glob(".*.partial-*"):
+            name = _PARTIAL.fullmatch(leftover.name)
+            if name and folder / f"{name['stem']}{name['suffix'] or ''}" in paths:
                 leftover.unlink()
 
 

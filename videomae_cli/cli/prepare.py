@@ -129,13 +129,11 @@ def prepare(
         bool, typer.Option("--all-intra", help="The same with key frames only: faster, larger.")
     ] = False,
     jpeg: Annotated[
-        bool, typer.Option("--jpeg", help="As JPEG frames instead: faster, about 4 times as large.")
+        bool, typer.Option("--jpeg", help="As JPEG frames instead: faster, 5 to 8 times as large.")
     ] = False,
     uint8: Annotated[
         bool,
-        typer.Option(
-            "--uint8", help="Uncompressed instead: fastest, about 50 times as large as H.264."
-        ),
+        typer.Option("--uint8", help="Uncompressed instead: fastest, 70 to 100 times as large."),
     ] = False,
     short_side: Annotated[
         int | None,

@@ -1,6 +1,7 @@
 """Every form has the frames of its source: number for number, upright, with square pixels."""
 
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from tests.data.transcoding.write import write_form
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.decoding.video_info import probe_video
-from videomae_cli.data.transcoding.forms import FORMS, H264, INTRA, JPEG, UINT8
+from videomae_cli.data.transcoding import video_file
+from videomae_cli.data.transcoding.forms import FORMS, H264, INTRA, JPEG, UINT8, Timing
 from videomae_cli.data.transcoding.jpeg_file import decode_with_pillow
 from videomae_cli.errors import DataError
 
@@ -118,6 +120,22 @@ def test_times_of_a_variable_rate_are_kept(form: str, tmp_path: Path) -> None:
 
     assert info.times == tuple(time / 1000 for time in times)
     assert info.times == probe_video(source).times
+
+
+@pytest.mark.parametrize("form", [H264, INTRA])
+@pytest.mark.parametrize("is_variable", [False, True])
+def test_the_table_of_frames_is_at_the_start_however_long_it_is(
+    form: str, is_variable: bool
+) -> None:
+    noise = np.random.default_rng(0)
+    frames = [noise.integers(0, 256, (64, 64, 3), np.uint8)] * 900
+    times = np.cumsum(noise.uniform(0.5, 3, 900)) if is_variable else np.empty(0)
+    file = BytesIO()
+
+    video_file.write(frames, 900, Timing(0.4, tuple(times)), FORMS[form].key_every, file)
+
+    content = file.getvalue()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
 
 
 @pytest.mark.parametrize("fps", [24, 30, 60])

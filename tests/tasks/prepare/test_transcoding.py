@@ -163,6 +163,8 @@ def test_what_a_killed_run_left_is_removed(folders: Path, tmp_path: Path) -> Non
     (out / "videos/run").mkdir(parents=True)
     (out / "videos/run/.0.mp4.partial-99999999.mp4").write_bytes(b"half")
     (out / "videos/run/1.mp4.mp4").write_bytes(b"written, but not noted")
+    other = out / "videos/run/.other.mp4.partial-99999999.mp4"  # of a run for other videos
+    other.write_bytes(b"half")
 
     prepared(folders, out, form="h264")
 
@@ -170,6 +172,7 @@ def test_what_a_killed_run_left_is_removed(folders: Path, tmp_path: Path) -> Non
         "0.mp4.mp4",
         "1.mp4.mp4",
         "2.mp4.mp4",
+        other.name,
     }
 
 

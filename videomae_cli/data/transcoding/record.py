@@ -61,7 +61,7 @@ class TranscodeRecord:
         """Write one line for each file that exists, sorted: the same after any interruptions."""
         lines = [
             json.dumps(line) + "\n"
-            for name, line in sorted(self._lines.items())
+            for name, line in sorted(self._read().items())
             if (self._directory / name).is_file()
         ]
         atomic.write_text(self.path, "".join(lines))

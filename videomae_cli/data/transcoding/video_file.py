@@ -29,9 +29,9 @@ UNKNOWN_RATE = Fraction(25)  # of folders of frames; the manifest keeps 0
 MICROSECOND = Fraction(1, 1_000_000)
 SMPTE170M = 6  # primaries, transfer and matrix of BT.601 in ITU-T H.273
 LIMITED = 1  # AVCOL_RANGE_MPEG
-# bytes kept free at the start for the table of frames, which can be written last: at least those
-# of each table of sizes, times and key frames
-INDEX_BYTES, INDEX_BYTES_PER_FRAME = 4096, 24
+# bytes kept free at the start for the table of frames, which is written last: up to 900 were used,
+# and 13 for each frame of a variable rate; 24 if each frame has its own place in the file
+INDEX_BYTES, INDEX_BYTES_PER_FRAME = 2048, 24
 
 
 def write(

@@ -114,8 +114,7 @@ def _write_all(
     pending = [task for task in tasks if task.output not in outcomes]
     with ExitStack() as stack:
         with writing(record.path):
-            for suffix, folder in {(task.output.suffix, task.output.parent) for task in pending}:
-                atomic.remove_leftovers(folder / f"*{suffix}")
+            atomic.remove_partial_files({task.output for task in pending})
             stack.enter_context(record)
         if pending:
             outcomes |= _write_measured(pending, record, options, report)
