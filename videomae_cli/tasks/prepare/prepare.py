@@ -26,7 +26,7 @@ from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions, check_options
-from videomae_cli.tasks.prepare.output import create_directory, writing
+from videomae_cli.tasks.prepare.output import create_directory, remove_leftovers, writing
 from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
 from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
@@ -66,6 +66,7 @@ def write_prepared(
 
     results = probe_entries(entries, root, out, options, report)
     remarks += _warn(report, check_frame_counts(entries, results))
+    remove_leftovers(out)
     rejected = _write_rejected(entries, results, out, options)
     videos = _manifest_rows(entries, labels, results, options, report)
     facts = _facts(layout, source, videos, rejected.total(), options)
