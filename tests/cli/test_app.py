@@ -171,7 +171,8 @@ def test_a_command_has_at_most_thirteen_visible_flags() -> None:
     # what a list may say has no other place: three columns, an encoding, and what its labels are;
     # scores come and go in the formats of other software, and have their baselines; features are
     # described by level, pooling, layer and format, have the views of eval and the windows of
-    # predict, and three flags use them once they are there
+    # predict, and three flags use them once they are there; prepare, predict and features are
+    # shared by jobs and clusters, which takes two flags
     many = {name: count for name, count in counts.items() if count > MAX_FLAGS}
     assert many == {"prepare": 28, "eval": 21, "predict": 15, "features": 21}
 

@@ -101,3 +101,17 @@ def test_a_class_folder_that_is_not_in_utf8_is_shown_by_its_bytes(
 
     assert code == 3
     assert r"the class name 'caf\xe9' is not valid text" in capfd.readouterr().err
+
+
+def test_what_a_killed_run_left_half_written_is_removed(folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    left = [".manifest.partial-7.csv", ".rejected.partial-7.csv", ".dataset.partial-12.json"]
+    kept = ["notes.csv", ".notes.csv"]
+    for name in (*left, *kept):
+        (out / name).touch()
+
+    run(folders, out, Notes(), QUICK)
+
+    names = {path.name for path in out.iterdir()}
+    assert not names & set(left) and names > set(kept)

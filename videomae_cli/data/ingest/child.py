@@ -26,6 +26,7 @@ from videomae_cli.errors import DataError
 # with CUDA.
 MEMORY_BYTES = 4 << 30
 GRACE_SECONDS = 5.0  # the parent's time limit ends first
+CPU_SHARE = 2  # processor time per second of the limit: a decoder may have a thread of its own
 MAX_OPEN_FILES = 64
 
 
@@ -100,15 +101,12 @@ def _address_space_in_use() -> int:
 
 
 def limit_time(seconds: float) -> None:
-    """End this process if the work that starts now takes longer; the parent's limit ends first.
-
-    Processor time may be twice as long: a decoder may have a thread of its own.
-    """
+    """End this process if the work that starts now takes longer; the parent's limit ends first."""
     if sys.platform == "win32":
         return
     import resource
 
-    allowed = math.ceil(time.process_time() + 2 * (seconds + GRACE_SECONDS))
+    allowed = math.ceil(time.process_time() + CPU_SHARE * seconds + GRACE_SECONDS)
     _set_limit(resource.RLIMIT_CPU, allowed)
     signal.setitimer(signal.ITIMER_REAL, seconds + GRACE_SECONDS)  # SIGALRM ends the process
 

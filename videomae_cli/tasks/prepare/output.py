@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from videomae_cli import atomic
 from videomae_cli.errors import UsageError
 
 
@@ -15,6 +16,13 @@ def create_directory(out: Path) -> None:
         raise UsageError(
             f"--out {out}: {error.strerror}", "give a directory that can be written"
         ) from error
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove the half-written lists and tables of runs that were killed; see `atomic`."""
+    for names in ("*.csv", "*.json", "*.jsonl"):
+        with writing(out):
+            atomic.remove_leftovers(out / names)
 
 
 @contextmanager

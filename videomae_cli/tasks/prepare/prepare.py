@@ -18,7 +18,7 @@ from videomae_cli.tasks.prepare.health.report import (
     write_health,
 )
 from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
-from videomae_cli.tasks.prepare.output import create_directory, writing
+from videomae_cli.tasks.prepare.output import create_directory, remove_leftovers, writing
 from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
 from videomae_cli.tasks.prepare.rejected import write_rejected
@@ -62,6 +62,7 @@ def write_prepared(
     probed = probe_entries(entries, root, out, options, report)
     probed, spans, cut = place_segments(entries, probed, root)
     remarks = listed.remarks + warn_all(report, [*cut, *check_frame_counts(entries, probed)])
+    remove_leftovers(out)
     write_rejected(entries, probed, out, options)  # before the work of writing videos
     stored = store_videos(entries, probed, root, out, options, report)
     rejected = write_rejected(entries, stored.results, out, options)
@@ -77,11 +78,8 @@ def write_prepared(
         facts |= {**stored.facts, **pixels}
         manifest = _write_set(out, listed, stored, videos, facts, options, report)
     write_health(health)
-    notes = count_notes(stored.results)
-    decoder = options.probing_decoder
-    return PrepareSummary(
-        out, listed.layout, manifest, rejected, tuple(remarks), notes, health, decoder
-    )
+    found = rejected, tuple(remarks), count_notes(stored.results), health
+    return PrepareSummary(out, listed.layout, manifest, *found, options.probing_decoder)
 
 
 def _write_set(
