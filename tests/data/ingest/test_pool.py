@@ -82,7 +82,7 @@ def test_good_and_bad_files_go_through_the_same_children(tmp_path: Path) -> None
 
     results = probed(*paths, workers=2)
 
-    assert results.pop("a b.mp4") == ReadableVideo(7, 10.0, 80, 48, "decord")
+    assert results.pop("a b.mp4") == ReadableVideo(7, 10.0, 80, 48, "pyav")
     one = results.pop("one.mkv")
     assert isinstance(one, ReadableVideo) and one.frames == 1
     assert "7744 x 4320" in reason(results["bomb.mp4"])
@@ -169,7 +169,7 @@ child.main()
     results = probed(tmp_path / "odd.mp4", tmp_path / "good.mp4", fake=fake)
 
     assert reason(results["odd.mp4"]) == "cannot be decoded: ValueError: shapes differ"
-    assert results["good.mp4"] == ReadableVideo(4, 25.0, 64, 64, "decord")
+    assert results["good.mp4"] == ReadableVideo(4, 25.0, 64, 64, "pyav")
 
 
 def test_a_child_that_never_starts_is_an_error_with_the_command(tmp_path: Path) -> None:

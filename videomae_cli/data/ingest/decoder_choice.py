@@ -1,4 +1,4 @@
-"""Choose the decoder of a video: the faster one of those that find its frames."""
+"""Choose the decoder of a video: the faster of the two, if it finds the right frames."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice

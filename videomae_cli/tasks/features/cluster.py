@@ -1,4 +1,4 @@
-"""`videomae features --scheduler`: the shards of the command are computed on a Dask cluster."""
+"""`videomae features` on a Dask cluster (`--scheduler`), which computes the shards of the command."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""`videomae predict --scheduler`: the shards of the command are computed on a Dask cluster.
+"""`videomae predict` on a Dask cluster (`--scheduler`), which computes the shards of the command.
 
 Each shard predicts consecutive inputs, so its files one after the other are those of one run, but
 for the rows of inputs that cannot be read, which are at the end.

@@ -33,6 +33,32 @@ def probe_entries(
         UsageError: The results cannot be written, or there is no such cluster.
         Stopped: Ctrl-C; the results so far are kept.
     """
+    reasons = _find_problems(entries, root, options)
+    paths = [Path(os.path.abspath(root / entry.path)) for entry in entries]  # noqa: PTH100
+    # each file once, however many segments it has
+    files = dict.fromkeys(path for path, why in zip(paths, reasons, strict=True) if not why)
+    cache = ProbeCache(
+        out,
+        options.probing_decoder,
+        decoder_versions(),
+        share=options.share,
+        wanted={str(path) for path in files},
+    )
+    results: Results = {path: known for path in files if (known := cache.get(path))}
+    if results:
+        total = len(set(paths))
+        report.say(f"{len(results):,} of {total:,} files are unchanged since an earlier run")
+    unknown = [path for path in files if path not in results]
+    if unknown or options.share.jobs > 1:
+        results.update(_probe(unknown, cache, options, report))
+    return [
+        RejectedVideo(reason) if reason else results[path]
+        for path, reason in zip(paths, reasons, strict=True)
+    ]
+
+
+def _find_problems(entries: Sequence[VideoEntry], root: Path, options: PrepareOptions) -> list[str]:
+    """Return why each video is rejected without being opened; empty if it is not."""
     required_parent = None if options.root is None else root
     reasons = [
         entry.rejection
@@ -46,29 +72,7 @@ def probe_entries(
     ]
     if options.share.jobs == 1 or len(entries) >= MANY:
         check_root(entries, reasons, root)
-    paths = [Path(os.path.abspath(root / entry.path)) for entry in entries]  # noqa: PTH100
-    results: Results = {
-        path: RejectedVideo(reason) for path, reason in zip(paths, reasons, strict=True) if reason
-    }
-    cache = ProbeCache(
-        out,
-        options.probing_decoder,
-        decoder_versions(),
-        share=options.share,
-        wanted={str(path) for path in paths},
-    )
-    for path in dict.fromkeys(paths):
-        if path not in results and (known := cache.get(path)):
-            results[path] = known
-    files = dict.fromkeys(paths)  # once, however many segments each has
-    unknown = [path for path in files if path not in results]
-    refused = {path for path, reason in zip(paths, reasons, strict=True) if reason}
-    reused = len(files) - len(unknown) - len(refused)
-    if reused:
-        report.say(f"{reused:,} of {len(files):,} files are unchanged since an earlier run")
-    if unknown or options.share.jobs > 1:
-        results.update(_probe(unknown, cache, options, report))
-    return [results[path] for path in paths]
+    return reasons
 
 
 def _probe(

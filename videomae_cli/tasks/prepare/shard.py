@@ -1,4 +1,4 @@
-"""`videomae prepare --shard I/N`: the part of one of N jobs.
+"""`videomae prepare` as one of N jobs (`--shard I/N`), which decodes its part of the videos.
 
 Each job lists the whole source, and decodes every N-th video. The results go to the prepared
 directory, which all jobs share. Then the same command without `--shard` finds all results there,

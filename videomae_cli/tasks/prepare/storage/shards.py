@@ -1,4 +1,4 @@
-"""`videomae prepare --shards`: put the files of a prepared data set into tar archives."""
+"""Put the files of a prepared data set into tar archives (`--shards`)."""
 
 from collections.abc import Sequence
 from pathlib import Path
