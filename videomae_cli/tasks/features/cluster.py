@@ -1,4 +1,4 @@
-"""`videomae features` on a Dask cluster (`--scheduler`), which computes the shards of the command."""
+"""`videomae features` on a Dask cluster (`--scheduler`), which computes the shards of a run."""
 
 from collections.abc import Sequence
 
