@@ -129,7 +129,7 @@ def count_notes(results: Sequence[ReadableVideo | RejectedVideo]) -> Counter[str
 def _show_decoders(summary: PrepareSummary, report: Report) -> None:
     decoders = Counter(video.decoder for video in summary.manifest.videos)
     counts = ", ".join(f"{name} {count:,}" for name, count in decoders.most_common())
-    reason = "; PyAV for videos that decord cannot read or reads differently"
+    reason = "; PyAV for videos that decord cannot read or reads differently, or more slowly"
     is_chosen = summary.decoder == AUTO and "pyav" in decoders
     report.say(f"decoders: {counts}{reason if is_chosen else ''}")
     rejected, kept = summary.late
