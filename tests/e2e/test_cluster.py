@@ -127,12 +127,16 @@ def test_commands_on_workers_end_when_the_one_that_started_them_is_killed(
     process = start(folder, *words, "--level", "token", "--scheduler", cluster.address)
 
     def count_commands() -> int:
-        listed = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True).stdout
+        listed = subprocess.run(
+            ["ps", "-ww", "-eo", "args="], capture_output=True, text=True
+        ).stdout
         return sum("--out killed" in line and "--shard" in line for line in listed.splitlines())
 
-    wait_until(lambda: count_commands() > 0, seconds=300)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    try:
+        wait_until(lambda: count_commands() > 0, seconds=120)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
 
-    wait_until(lambda: count_commands() == 0, seconds=300)
+    wait_until(lambda: count_commands() == 0, seconds=120)
     assert not (folder / "killed" / "features.json").exists()
