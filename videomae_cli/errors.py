@@ -2,8 +2,8 @@
 
 The message of a `VideoMAEError` names the problem (with the value) and the place (file, key, line);
 its `hint` names the next step. Any other exception is a bug of this program. Exit codes: 0 done,
-1 our bug, 2 command line or recipe, 3 data, 4 checkpoint, 5 training, 6 check with
-findings (`prepare --check`), 75 stopped by a signal and resumable, 130 stopped by Ctrl-C and resumable.
+1 our bug, 2 command line or recipe, 3 data, 4 checkpoint, 5 training, 6 check with findings
+(`prepare --check`), 75 stopped by a signal and resumable, 130 stopped by Ctrl-C and resumable.
 """
 
 import errno
