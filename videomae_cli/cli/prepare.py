@@ -99,7 +99,7 @@ def prepare(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of that split.")] = 0,
     decoder: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, decord or pyav; auto: decord if both agree.")
+        str, typer.Option(metavar="NAME", help="auto, decord or pyav; auto: the faster right one.")
     ] = "auto",
     workers: Annotated[
         int, typer.Option(min=0, metavar="N", help="Processes that decode; 0: one per CPU.")
