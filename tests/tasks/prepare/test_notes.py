@@ -42,7 +42,7 @@ def test_the_summary_counts_each_note_and_says_what_it_means(
 
     text = " ".join(capsys.readouterr().out.split())
     assert "2 of 5 videos are HDR (HLG): decoded as they are, paler than the rest" in text
-    assert "decoders: decord 5 " in text
+    assert "decoders: pyav 5; PyAV for videos that" in text
 
     assert prepare(tmp_path, "--json") == 0  # from the results of the first run
     assert json.loads(capsys.readouterr().out)["notes"] == {"HDR (HLG)": 2}
@@ -60,6 +60,15 @@ def test_the_reason_for_pyav_is_given_also_when_it_reads_all(
     assert prepare(tmp_path, "--decoder", "pyav") == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "decoders: pyav 1 " in text  # as asked: no reason to give
+
+
+def test_no_reason_is_given_where_decord_reads_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(tmp_path / "videos/a.mp4", 5, codec="mpeg4")
+
+    assert prepare(tmp_path) == 0
+    assert "decoders: decord 1 " in " ".join(capsys.readouterr().out.split())
 
 
 def test_files_that_ran_into_the_time_limit_are_counted(tmp_path: Path) -> None:
