@@ -116,10 +116,30 @@ def test_times_of_a_segment_start_at_its_first_frame(tmp_path: Path) -> None:
     assert measured.end == pytest.approx(1.5)  # when the next frame of the file is shown
     measured = times_of(last, manifest.times)
     np.testing.assert_allclose(measured.starts, [0, 0.1])
-    assert measured.end == pytest.approx(0.2)
+    assert measured.end == pytest.approx(2.1 * 6 / 5 - 2)  # when the file ends
     with pytest.raises(DataError, match="only 6 measured frame times"):
         times_of(beyond, manifest.times)
     assert times_of(inner, {}).end == pytest.approx(2 / 25)
+
+
+def test_last_segment_of_a_variable_rate_ends_with_the_file(tmp_path: Path) -> None:
+    times = {"a.mp4": np.array([0.0, 0.1, 0.5, 0.6])}
+    last = SEGMENT._replace(start=3, frames=1)
+
+    measured = times_of(last, times)
+
+    np.testing.assert_allclose(measured.starts, [0])
+    assert measured.end == pytest.approx(0.2)  # the mean of the others
+
+
+def test_file_that_cannot_be_read_costs_all_its_segments_one_attempt(clip: Path) -> None:
+    gone = [SEGMENT._replace(path="gone.mp4", start=number) for number in range(12)]
+    clips = TrainingVideos([*gone, SEGMENT], clip.parent, lambda *_: [0, 1], seed=0)
+
+    found = clips.read(0, 0)
+
+    assert found.video == SEGMENT and found.failed == 1
+    np.testing.assert_array_equal(found.frames, read_frames(clip, [30, 31], decoder="pyav"))
 
 
 def test_names_lead_back_to_the_file() -> None:

@@ -112,7 +112,10 @@ def write_manifest(
     else:
         write_text(directory / CLASSES, format_json(list(names), indent=2) + "\n")
     digests = {"digest": digest, "times_digest": _write_times(directory / FRAME_TIMES, times)}
-    content = {"root": str(root), **digests, **facts}
+    place = directory.absolute()
+    # what lies in the directory itself can be moved with it
+    stored = root.relative_to(place) if root in (place, place / SHARD_INDEX) else root
+    content = {"root": str(stored), **digests, **facts}
     write_text(directory / DATASET, format_json(content, indent=2) + "\n")
     classes = _encodable(names)
     times_digest = digests["times_digest"]
@@ -129,9 +132,7 @@ def read_manifest(directory: Path) -> Manifest:
     task = _read_task(facts, directory)
     videos, digest = _read_videos(path, directory, classes, task, facts.get("digest"))
     times_digest = facts["times_digest"] if isinstance(facts.get("times_digest"), str) else None
-    root, names = Path(facts["root"]), _encodable(classes)
-    if root.name == SHARD_INDEX:  # moved with its directory
-        root = directory.absolute() / SHARD_INDEX
+    root, names = directory.absolute() / facts["root"], _encodable(classes)
     return Manifest(root, videos, names, digest, directory, times_digest, NO_TIMES, task)
 
 

@@ -65,8 +65,10 @@ def times_of(video: Video, times: Times) -> FrameTimes:
     starts = np.asarray(measured[video.start : video.start + video.frames + 1], dtype=np.float64)
     if len(starts) < video.frames:
         raise DataError(f"{video.name}: its file has only {len(measured)} measured frame times")
-    own = compute_times(video.name, video.frames, video.fps, starts[: video.frames] - starts[0])
-    return own._replace(end=float(starts[-1] - starts[0])) if len(starts) > video.frames else own
+    end = float(starts[-1])
+    if len(starts) == video.frames:  # to the end of the file
+        end = compute_times(video.name, len(measured), video.fps, measured).end
+    return FrameTimes(starts[: video.frames] - starts[0], end - float(starts[0]))
 
 
 def sample_clip(clip: ClipSpec, times: FrameTimes, rng: np.random.Generator) -> list[int]:

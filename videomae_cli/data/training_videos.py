@@ -71,19 +71,24 @@ class TrainingVideos:
 
     def read(self, epoch: int, index: int) -> DecodedClip:
         """Read the clip of video `index` in this epoch, or of the next that can be decoded."""
-        attempts = min(len(self.videos), 1 + MAX_REPLACEMENTS)
-        for failed in range(attempts):
-            number = (index + failed) % len(self.videos)
+        failed: list[str] = []  # files, whose other segments are not tried
+        for place in range(len(self.videos)):
+            number = (index + place) % len(self.videos)
             video = self.videos[number]
+            if video.path in failed:
+                continue
+            if len(failed) > MAX_REPLACEMENTS:
+                break
             rng = stream(self.seed, "frames", epoch, index)
             try:
                 indices = self.sample_indices(video, rng)
-                return DecodedClip(self._frames(number, indices), video, failed)
+                return DecodedClip(self._frames(number, indices), video, len(failed))
             except DataError as error:
                 last = error
+                failed.append(video.path)
                 logger.warning("%s; using the next video of the split instead", error.message)
         raise DataError(
-            f"{attempts} videos in a row cannot be decoded, the last one: {last.message}",
+            f"{len(failed)} videos in a row cannot be decoded, the last one: {last.message}",
             f"check that the data root {self.root} is right and readable, or run videomae prepare "
             "again",
         ) from last

@@ -98,3 +98,21 @@ def test_a_wrong_list_is_an_error_in_every_job(folders: Path, tmp_path: Path) ->
 
     with pytest.raises(DataError, match=r"run/0\.mp4"):
         shard.run(list_file, tmp_path / "out", Notes(), options)
+
+
+def test_all_segments_of_a_file_are_the_work_of_one_job(folders: Path, tmp_path: Path) -> None:
+    paths = sorted(path.relative_to(folders).as_posix() for path in folders.rglob("*.mp4"))
+    lines = [f"{path},{start},{start + 2},0" for path in paths for start in (0, 2, 4)]
+    source = folders / "all.csv"
+    source.write_text("\n".join(["path,start_frame,end_frame,label", *lines]))
+
+    parts = [
+        shard.run(source, tmp_path / "out", Notes(), QUICK._replace(share=Share(number, 2)))
+        for number in range(2)
+    ]
+
+    assert [part.videos for part in parts] == [9, 9]
+    for number in range(2):
+        lines = (tmp_path / f"out/probe-cache-{number}-of-2.jsonl").read_text().splitlines()
+        assert sum('"probe"' in line for line in lines) == 3
+    assert len(run(source, tmp_path / "out", Notes(), QUICK).manifest.videos) == 18

@@ -57,6 +57,28 @@ def test_names_that_suggest_no_source(paths: list[str]) -> None:
     assert guess_sources(videos(*paths), ("a", "b")) is None
 
 
+@pytest.mark.parametrize(
+    ("decoder", "suffix"), [("h264", ".mp4"), ("jpeg", ".mjpeg"), ("uint8", ".npy")]
+)
+def test_written_videos_have_the_sources_of_their_names(decoder: str, suffix: str) -> None:
+    names = ["v_Run_g01_c01.avi", "v_Run_g01_c02.avi", "v_Run_g02_c01.avi"]
+    rows = [Video(name, 0, "train", 9, 25.0, 64, 64, "pyav") for name in names]
+    written = [row._replace(path=f"videos/{row.path}{suffix}", decoder=decoder) for row in rows]
+
+    for videos in (rows, written):
+        groups = guess_sources(videos, ["Run"])
+        assert groups is not None and groups.tolist() == [0, 0, 1]
+
+
+def test_segments_of_a_file_share_their_source() -> None:
+    row = Video("party.mp4", 0, "train", 9, 25.0, 64, 64, "pyav", None, 0)
+    videos = [row, row._replace(start=20), row._replace(path="zoo.mp4"), row._replace(start=50)]
+
+    groups = guess_sources(videos, ["a", "b", "c", "d", "e"])
+
+    assert groups is not None and groups.tolist() == [0, 0, 1, 0]
+
+
 def test_a_column_of_the_prepared_list_gives_the_sources(tmp_path: Path) -> None:
     table = tmp_path / "list.csv"
     table.write_text("path,label,Scene\na/1.mp4,a,x\na/2.mp4,b,y\na/3.mp4,a,x\na/4.mp4,b,\n")

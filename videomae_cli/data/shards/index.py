@@ -74,7 +74,8 @@ def read_member(member: Member) -> bytes:
         if "://" in member.archive:
             content = _read_remote(member)
         else:
-            with open(member.archive, "rb", buffering=0) as archive:  # noqa: PTH123  (speed)
+            # buffered: a single read of the system ends after 2 GB
+            with open(member.archive, "rb") as archive:  # noqa: PTH123  (speed)
                 archive.seek(member.start)
                 content = archive.read(member.size)
     except Exception as error:

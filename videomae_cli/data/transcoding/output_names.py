@@ -4,6 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from videomae_cli.data.manifest_rows import Video
+from videomae_cli.data.transcoding.forms import FORMS
+
 FOLDER = "videos"
 OUTSIDE = "outside-root"
 MAX_NAME_BYTES = 200  # file systems allow 255; the hidden name while a file is written is longer
@@ -24,6 +27,14 @@ def find_output_name(path: str, root: Path, suffix: str) -> str:
     if len(os.fsencode(relative.name)) > MAX_NAME_BYTES:
         relative = relative.with_name(_digest(relative.name))
     return f"{FOLDER}/{relative.as_posix()}{suffix}"
+
+
+def find_source_name(video: Video) -> str:
+    """Return the path that the source of a written video had; that of another video as it is."""
+    suffixes = {form.suffix for form in FORMS.values() if form.decoder == video.decoder}
+    if not suffixes or not video.path.startswith(f"{FOLDER}/"):
+        return video.path
+    return video.path.removeprefix(f"{FOLDER}/").removesuffix(suffixes.pop())
 
 
 def _digest(text: str) -> str:

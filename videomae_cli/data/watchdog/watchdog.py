@@ -3,7 +3,8 @@
 Code of a decoder that hangs cannot be interrupted: the process has to be killed. Workers write the
 file that they read into shared memory, and the main process checks it while it waits for a batch;
 see `workers.py`. A file that takes too long is left out from the epoch on in which it hangs, so
-that a run that resumes, also from an earlier epoch, reads the same samples.
+that a run that resumes, also from an earlier epoch, reads the same samples; but other segments of
+the file that were read earlier in that epoch are left out when the epoch is read again.
 Not covered: reading in the main process (no workers), which only leaves listed files out. On
 several processes each finds files for itself; a run that resumes leaves them out in all.
 """
@@ -102,7 +103,8 @@ class Watchdog:
             " %s",
             *(read.path, self.limit_seconds, read.epoch, self.file),
         )
-        self._epochs.setdefault(str(read.path), read.epoch)
+        known = self._epochs.get(str(read.path), read.epoch)
+        self._epochs[str(read.path)] = min(read.epoch, known)
         line = {"path": str(read.path), "epoch": read.epoch, "seconds": round(read.seconds, 1)}
         try:
             with self.file.open("a", encoding="utf-8") as file:

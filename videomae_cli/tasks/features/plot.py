@@ -23,6 +23,7 @@ from videomae_cli import atomic
 from videomae_cli.data.decode import FRAMES, read_frames
 from videomae_cli.data.loader import load_each
 from videomae_cli.data.manifest_rows import split_name
+from videomae_cli.data.transcoding.forms import FORMS, JPEG, UINT8
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report, format_json, printable
 from videomae_cli.tasks.features.nearest import average_videos
@@ -34,6 +35,7 @@ Method = Literal["pca", "tsne"]
 MAX_THUMBNAILS = 2000
 THUMBNAIL, QUALITY = 72, 60  # pixels of the longer side; JPEG
 PALETTE = "tab20"
+STORED = {FORMS[name].suffix: FORMS[name].decoder for name in (JPEG, UINT8)}
 TSNE_LIMIT = 20_000
 
 
@@ -51,7 +53,7 @@ class Thumbnails:
         """Return the path of a video, and the number of its first frame in the file."""
         name = self.rows[number].path
         path, start = split_name(name)
-        if not start or (self.root / name).exists():
+        if path == name or (self.root / name).exists():
             return self.root / name, 0
         return self.root / path, start
 
@@ -73,6 +75,8 @@ class Thumbnails:
         """Return a frame (1, H, W, C); the table does not say which decoder reads the video."""
         if path.is_dir():
             return read_frames(path, [frame], decoder=FRAMES)
+        if path.suffix in STORED:
+            return read_frames(path, [frame], decoder=STORED[path.suffix])
         with suppress(DataError):
             return read_frames(path, [frame])
         return read_frames(path, [frame], decoder="pyav")

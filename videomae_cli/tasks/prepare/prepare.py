@@ -21,7 +21,7 @@ from videomae_cli.tasks.prepare.options import PrepareOptions, check_options
 from videomae_cli.tasks.prepare.output import create_directory, remove_leftovers, writing
 from videomae_cli.tasks.prepare.pixels import measure_pixels
 from videomae_cli.tasks.prepare.probing import probe_entries
-from videomae_cli.tasks.prepare.rejected import write_rejected
+from videomae_cli.tasks.prepare.rejected import check_budget, write_rejected
 from videomae_cli.tasks.prepare.rows import collect_times, describe_data, make_rows
 from videomae_cli.tasks.prepare.source import Source, read_source, warn_all
 from videomae_cli.tasks.prepare.storage import shards
@@ -63,7 +63,9 @@ def write_prepared(
     probed, spans, cut = place_segments(entries, probed, root)
     remarks = listed.remarks + warn_all(report, [*cut, *check_frame_counts(entries, probed)])
     remove_leftovers(out)
-    write_rejected(entries, probed, out, options)  # before the work of writing videos
+    rejected = write_rejected(entries, probed, out, options)
+    if options.form is not None:
+        check_budget(rejected, len(entries), out, options)  # before the work of writing videos
     stored = store_videos(entries, probed, root, out, options, report)
     rejected = write_rejected(entries, stored.results, out, options)
 

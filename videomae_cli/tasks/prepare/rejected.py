@@ -15,6 +15,17 @@ from videomae_cli.tasks.prepare.output import writing
 REJECTED = "rejected.csv"
 
 
+def check_budget(rejected: Counter[str], total: int, out: Path, options: PrepareOptions) -> None:
+    """Raise a DataError if more videos are rejected than the options allow."""
+    share = rejected.total() / total
+    if options.bad_budget is not None and share > options.bad_budget:
+        raise DataError(
+            f"{rejected.total():,} of {total:,} videos are rejected ({share:.1%}), and "
+            f"--max-bad allows {options.bad_budget:.1%}",
+            f"see {out / REJECTED}; no manifest is written",
+        )
+
+
 def write_rejected(
     entries: Sequence[VideoEntry],
     results: Sequence[ReadableVideo | RejectedVideo],

@@ -64,7 +64,9 @@ def run(source: Path, out: Path, report: Report, options: PrepareOptions) -> Sha
     listed = read_source(source, options, report)  # a wrong list is an error in every job
     entries, root = listed.entries, listed.root
 
-    own = options.share.select(entries)
+    files = list(dict.fromkeys(entry.path for entry in entries))
+    mine = set(options.share.select(files))  # with all segments of each file
+    own = [entry for entry in entries if entry.path in mine]
     results = probe_entries(own, root, out, options, report)
     rejected = Counter(one.reason for one in results if isinstance(one, RejectedVideo))
     if options.is_strict and rejected:

@@ -1,5 +1,6 @@
 """Read what a source lists, with its labels: the first part of every `videomae prepare`."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -41,9 +42,19 @@ def read_source(source: Path, options: PrepareOptions, report: Report) -> Source
         classes = classes or ClassNames(listed.classes, source=f"layout {listed.layout}")
     entries = [entry._replace(split=entry.split or options.split) for entry in listed.entries]
     labels = _read_labels(entries, listed.label_names, root, classes, options)
+    entries = _spell_alike(entries, root)
     remarks = warn_all(report, filter(None, (labels.remark, classes.guess if classes else "")))
     remarks = [*listed.remarks, *remarks]
     return Source(root, listed.layout, entries, labels, remarks, listed.side_tables)
+
+
+def _spell_alike(entries: Sequence[VideoEntry], root: Path) -> list[VideoEntry]:
+    """Give all entries of a file the path of the first: `./a.mp4` and `a.mp4` are one source."""
+    first: dict[str, str] = {}
+    return [
+        entry._replace(path=first.setdefault(os.path.normpath(root / entry.path), entry.path))
+        for entry in entries
+    ]
 
 
 def _read_labels(

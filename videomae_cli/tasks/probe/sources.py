@@ -1,7 +1,6 @@
 """Which videos were cut from one source: from a column of a list, or guessed from file names.
 
-A model that has seen one clip of a source recognises the place, the light and the people of the
-others. A random split of such clips measures that, and not the task.
+A model that has seen one clip of a source recognises the others; a random split measures that.
 """
 
 import json
@@ -18,6 +17,7 @@ from videomae_cli.data.layouts.table import read_rows, recognise_table
 from videomae_cli.data.layouts.text import read_text
 from videomae_cli.data.layouts.video_entry import Reading
 from videomae_cli.data.manifest import DATASET, Manifest, Video
+from videomae_cli.data.transcoding.output_names import find_source_name
 from videomae_cli.errors import DataError, UsageError
 from videomae_cli.report import shell_word
 from videomae_cli.tasks.probe.samples import Index
@@ -105,8 +105,12 @@ def _read_column(file: Path, name: str, headers: dict[str, None]) -> Mapping[str
     number = table.columns.label
     if number is None or normalize(header[number]) != normalize(name):
         return {}
-    rows = read_rows(file, read_text(file), table)
-    return {row[table.columns.path].strip(): row[number].strip() for _, row in rows}
+    cells: dict[str, str] = {}
+    for line, row in read_rows(file, read_text(file), table):
+        path, cell = row[table.columns.path].strip(), row[number].strip()
+        if cells.setdefault(path, cell) != cell:
+            raise DataError(f"{file}:{line}: {path!r} has two sources, {cell!r} is one")
+    return cells
 
 
 def _match(videos: Sequence[Video], cells: Mapping[str, str], place: Path) -> Index:
@@ -119,7 +123,7 @@ def _match(videos: Sequence[Video], cells: Mapping[str, str], place: Path) -> In
     names: list[str] = []
     missing: list[str] = []
     for video in videos:
-        keys = zip(tables, _keys(video.path), strict=True)
+        keys = zip(tables, _keys(find_source_name(video)), strict=True)
         found = (table.get(key) for table, key in keys)
         source = next((each for each in found if each is not None), None)
         if source is None:
@@ -146,7 +150,7 @@ def guess_sources(videos: Sequence[Video], classes: Sequence[str]) -> Index | No
     `v_Run_g01`, and `fi005_1` of `fi005`. Names that are only numbered (`fight_001`) do not, unless
     there are more such beginnings than classes. Else the folders, unless they are classes.
     """
-    paths = [PurePosixPath(video.path.replace("\\", "/")) for video in videos]
+    paths = [PurePosixPath(find_source_name(video).replace("\\", "/")) for video in videos]
     stems = [_stem_source(path.stem) for path in paths]
     by_name = [
         f"{path.parent}/{source}" if source else str(path)
@@ -155,6 +159,8 @@ def guess_sources(videos: Sequence[Video], classes: Sequence[str]) -> Index | No
     is_part = [is_numbered for _, is_numbered in stems]
     shared = {key for key, count in _count(by_name).items() if count > 1}
     certain = {key for key, part in zip(by_name, is_part, strict=True) if part and key in shared}
+    segments = _count([video.path for video in videos if video.start is not None])
+    certain.update(path for path in segments if segments[path] > 1)
     if certain or len(shared) > max(len(classes), 1):
         return _number(by_name)
     folders = [str(path.parent) for path in paths]
