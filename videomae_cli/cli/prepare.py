@@ -129,11 +129,11 @@ def prepare(
         bool, typer.Option("--all-intra", help="The same with key frames only: faster, larger.")
     ] = False,
     jpeg: Annotated[
-        bool, typer.Option("--jpeg", help="As JPEG frames instead: faster, 5 to 8 times as large.")
+        bool, typer.Option("--jpeg", help="As JPEG frames instead: faster; about 20 kB a frame.")
     ] = False,
     uint8: Annotated[
         bool,
-        typer.Option("--uint8", help="Uncompressed instead: fastest, 70 to 100 times as large."),
+        typer.Option("--uint8", help="Uncompressed instead: fastest; up to 260 kB a frame."),
     ] = False,
     short_side: Annotated[
         int | None,

@@ -1,13 +1,15 @@
 """Segments and written videos: one source for a file, limits before the work, sets that move."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from tests.data.layouts.segments.examples import BORIS
 from tests.tasks.prepare.test_prepare import listed, prepared
 from videomae_cli.data.manifest import read_manifest
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, UsageError
 
 
 def test_segments_of_a_file_are_one_source_however_its_path_is_written(
@@ -50,3 +52,24 @@ def test_written_videos_can_be_moved_with_their_directory(tmp_path: Path, folder
 
     assert manifest.digest == summary.manifest.digest
     assert all(manifest.video_path(video).is_file() for video in manifest.videos)
+
+
+@pytest.mark.parametrize("place", ["nope://bucket/x", "s3://bucket/x"])
+def test_place_that_fsspec_cannot_open_is_refused_before_videos_are_decoded(
+    place: str, tmp_path: Path, folders: Path
+) -> None:
+    if place.startswith("s3") and find_spec("s3fs"):
+        pytest.skip("s3fs is installed")
+
+    with pytest.raises(UsageError, match=f"--shards {place}: "):
+        prepared(folders, tmp_path / "out", shards=place)
+    assert not (tmp_path / "out").exists()
+
+
+def test_column_without_any_label_is_an_error(tmp_path: Path, clip: Callable[[Path], Path]) -> None:
+    clip(tmp_path / "videos/mice.mp4")
+    text = BORIS.replace("feeding", "").replace("moving", "").replace("vocal", "")
+    source = listed(tmp_path / "boris.csv", text)
+
+    with pytest.raises(DataError, match="no row has a label in 'Behavioral category'"):
+        prepared(source, tmp_path / "out", label_column="Behavioral category")

@@ -19,7 +19,7 @@ from videomae_cli import atomic
 from videomae_cli.data.decode import SHARD_INDEX
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.shards.index import NAME, write_index
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, UsageError
 
 RECORD = "shards.json"
 """Digest of what each finished shard was written from, by its name."""
@@ -39,6 +39,21 @@ class SourceFile(NamedTuple):
     """Nanoseconds since 1970."""
     facts: str
     """Its JSON."""
+
+
+def check_location(location: str) -> None:
+    """Raise a UsageError unless fsspec can open a place that is a URL."""
+    if "://" not in location:
+        return
+    import fsspec
+
+    try:
+        fsspec.core.url_to_fs(location)
+    except Exception as error:  # any class: they are those of packages that are not known here
+        raise UsageError(
+            f"--shards {location}: {error}",
+            "install the package of its protocol, or give a directory",
+        ) from error
 
 
 def list_files(

@@ -10,6 +10,7 @@ from videomae_cli.data.executors.share import Share
 from videomae_cli.data.ingest.probe import AUTO
 from videomae_cli.data.layouts.segments.times import UNITS
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
+from videomae_cli.data.shards.writer import check_location
 from videomae_cli.data.transcoding.forms import H264
 from videomae_cli.errors import DataError, UsageError
 
@@ -172,3 +173,5 @@ def _check_values(source: Path, out: Path, options: PrepareOptions) -> None:
             "leave out --check, or --transcode, --all-intra, --jpeg, --uint8 and --shards",
         )
     _check_transcoding(source, out, options)
+    if options.shards is not None:
+        check_location(options.shards)

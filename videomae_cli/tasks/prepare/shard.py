@@ -65,8 +65,8 @@ def run(source: Path, out: Path, report: Report, options: PrepareOptions) -> Sha
     entries, root = listed.entries, listed.root
 
     files = list(dict.fromkeys(entry.path for entry in entries))
-    mine = set(options.share.select(files))  # with all segments of each file
-    own = [entry for entry in entries if entry.path in mine]
+    own_files = set(options.share.select(files))  # with all segments of each file
+    own = [entry for entry in entries if entry.path in own_files]
     results = probe_entries(own, root, out, options, report)
     rejected = Counter(one.reason for one in results if isinstance(one, RejectedVideo))
     if options.is_strict and rejected:

@@ -10,6 +10,7 @@ from videomae_cli.data.labels.class_files import ClassNames, read_classes
 from videomae_cli.data.labels.numbering import Labels, number_labels
 from videomae_cli.data.labels.targets import read_targets
 from videomae_cli.data.layouts.video_entry import SideTable, VideoEntry
+from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.listing import list_videos
 from videomae_cli.tasks.prepare.options import PrepareOptions
@@ -42,6 +43,11 @@ def read_source(source: Path, options: PrepareOptions, report: Report) -> Source
         classes = classes or ClassNames(listed.classes, source=f"layout {listed.layout}")
     entries = [entry._replace(split=entry.split or options.split) for entry in listed.entries]
     labels = _read_labels(entries, listed.label_names, root, classes, options)
+    if options.label_column is not None and labels.classes is None:
+        raise DataError(
+            f"{source}: no row has a label in {options.label_column!r}",
+            "name another column, or leave out --label-column",
+        )
     entries = _spell_alike(entries, root)
     remarks = warn_all(report, filter(None, (labels.remark, classes.guess if classes else "")))
     remarks = [*listed.remarks, *remarks]

@@ -9,7 +9,7 @@ from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import Video, write_text
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report, format_json
-from videomae_cli.tasks.prepare.health import duplicates, files, labels, shapes
+from videomae_cli.tasks.prepare.health import duplicates, files, labels, parts, shapes
 from videomae_cli.tasks.prepare.health.distributions import describe
 from videomae_cli.tasks.prepare.health.finding import (
     HTML,
@@ -25,6 +25,7 @@ from videomae_cli.tasks.prepare.output import writing
 
 ORDER = ("error", "warning", "note")
 CHECKS: tuple[Callable[[DataSet], Iterator[Finding]], ...] = (
+    parts.find_split_files,
     files.find_empty_splits,
     files.find_rejected,
     files.find_damaged,
