@@ -116,7 +116,7 @@ def test_decord_is_not_chosen_where_it_converts_colours_differently(
 def test_pyav_reads_h264_with_pictures_that_can_be_left_out(
     name: str, options: dict[str, str], decoder: str, tmp_path: Path
 ) -> None:
-    if name.endswith(".mp4") and not hasattr(av.CodecContext, "field_order"):
+    if decoder == "pyav" and int(av.__version__.split(".")[0]) < 18:
         pytest.skip("PyAV before 18 does not leave out pictures")
     with av.open(str(tmp_path / name), "w") as container:
         stream = container.add_stream("libx264", 25, options=options)

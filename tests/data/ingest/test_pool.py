@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -16,6 +17,8 @@ from videomae_cli.data.ingest.pool import COMMAND, ENVIRONMENT, probe_videos
 from videomae_cli.data.ingest.probe import LATE_NOTE, ReadableVideo, RejectedVideo
 from videomae_cli.errors import DataError
 
+# of H.264 with B-frames; PyAV before 18 does not leave out pictures
+FASTER = "pyav" if int(av.__version__.split(".")[0]) >= 18 else "decord"
 # a child process that answers like ours, except for files named after a failure
 FAKE = """
 import json, os, sys, time
@@ -82,7 +85,7 @@ def test_good_and_bad_files_go_through_the_same_children(tmp_path: Path) -> None
 
     results = probed(*paths, workers=2)
 
-    assert results.pop("a b.mp4") == ReadableVideo(7, 10.0, 80, 48, "pyav")
+    assert results.pop("a b.mp4") == ReadableVideo(7, 10.0, 80, 48, FASTER)
     one = results.pop("one.mkv")
     assert isinstance(one, ReadableVideo) and one.frames == 1
     assert "7744 x 4320" in reason(results["bomb.mp4"])
@@ -169,7 +172,7 @@ child.main()
     results = probed(tmp_path / "odd.mp4", tmp_path / "good.mp4", fake=fake)
 
     assert reason(results["odd.mp4"]) == "cannot be decoded: ValueError: shapes differ"
-    assert results["good.mp4"] == ReadableVideo(4, 25.0, 64, 64, "pyav")
+    assert results["good.mp4"] == ReadableVideo(4, 25.0, 64, 64, FASTER)
 
 
 def test_a_child_that_never_starts_is_an_error_with_the_command(tmp_path: Path) -> None:
@@ -220,7 +223,7 @@ child.main()
     results = probed(*paths, decoder="pyav", seconds=50, fake=fake)
 
     assert reason(results["spin.mp4"]) == "ends the decoding process (SIGXCPU)"
-    assert results["a.mp4"] == results["b.mp4"] == ReadableVideo(4, 25.0, 64, 64, "pyav")
+    assert results["a.mp4"] == results["b.mp4"] == ReadableVideo(4, 25.0, 64, 64, FASTER)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are those of Linux")
