@@ -223,7 +223,7 @@ child.main()
     results = probed(*paths, decoder="pyav", seconds=50, fake=fake)
 
     assert reason(results["spin.mp4"]) == "ends the decoding process (SIGXCPU)"
-    assert results["a.mp4"] == results["b.mp4"] == ReadableVideo(4, 25.0, 64, 64, FASTER)
+    assert results["a.mp4"] == results["b.mp4"] == ReadableVideo(4, 25.0, 64, 64, "pyav")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are those of Linux")
