@@ -19,7 +19,10 @@ def find_rate(stream: Any, seconds: Sequence[float]) -> float:
     The average rate of a raw DV file is that of its clock (60,000 per second).
     """
     stated = float(stream.average_rate or stream.guessed_rate or 0)
-    measured = (len(seconds) - 1) / (seconds[-1] - seconds[0]) if len(set(seconds)) > 1 else stated
+    span = max(seconds, default=0.0) - min(
+        seconds, default=0.0
+    )  # of damaged files they may go back
+    measured = (len(seconds) - 1) / span if span > 0 else stated
     return measured if stated > 100 * measured else stated
 
 
@@ -40,7 +43,7 @@ def find_times(seconds: Sequence[float], rate: float) -> tuple[float, ...]:
     with a constant rate state another one (1000 per second, or one frame too many).
     """
     times = [time - seconds[0] for time in seconds]
-    if len(times) < 2:
+    if len(times) < 2 or any(later < now for now, later in pairwise(times)):
         return ()
     allowed = TOLERANCE_SECONDS + DRIFT_SHARE * times[-1] / (len(times) - 1)
     is_given = rate > 0 and all(

@@ -42,7 +42,7 @@ def run_tasks(
             done, _ = wait(pending, timeout=CHECK_SECONDS, return_when=FIRST_COMPLETED)
             if not done:
                 check()
-            for future in done:
+            for future in [one for one in pending if one in done]:  # in the order of the tasks
                 yield pending.pop(future), future
     finally:
         for future in pending:
