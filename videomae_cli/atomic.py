@@ -3,15 +3,16 @@
 Everything is written under a hidden name beside the destination, flushed to the disk, and renamed.
 After a crash the destination is the old one or the new one; a leftover `.name.partial-*` or
 `.name.former-*` is never read. All functions raise `OSError` with the name of the destination;
-callers turn it into the error of their own kind.
+callers turn it into the error of their own kind. `LineLog` alone writes in place, line by line.
 """
 
 import os
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from videomae_cli.report import format_json
 
@@ -152,6 +153,33 @@ def replacing_several(path: Path) -> Iterator[Path]:
         for file in files:
             file.replace(path.with_name(file.name))
         sync(path.parent)
+
+
+class LineLog:
+    """A text file to which whole lines are added: a kill costs the last line at most.
+
+    Used with `with`; opening and writing raise an OSError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> "LineLog":
+        """Open the file for new lines."""
+        self._file: IO[str] = self.path.open("a", encoding="ascii")
+        if self._file.tell():
+            self.write("")  # ends a line that a killed process left unfinished
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        with suppress(OSError):  # of text that could not be written; `write` has raised it already
+            self._file.close()
+
+    def write(self, line: str) -> None:
+        """Add a line, which other processes can read at once."""
+        self._file.write(line + "\n")
+        self._file.flush()
 
 
 def sync(path: Path) -> None:

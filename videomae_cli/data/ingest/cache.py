@@ -13,12 +13,12 @@ import json
 import os
 import stat
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import PIL
 
+from videomae_cli.atomic import LineLog
 from videomae_cli.data.executors.share import Share
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 
@@ -28,7 +28,7 @@ FINISHED = '{"finished": true}'  # the last line of a job that has probed its fi
 ALONE = Share()
 
 
-class ProbeCache:
+class ProbeCache(LineLog):
     """The results stored in one directory; results are added inside a `with` block.
 
     Args:
@@ -48,22 +48,9 @@ class ProbeCache:
         share: Share = ALONE,
         wanted: Collection[str] | None = None,
     ) -> None:
-        self.path = _file_of(directory, share)
+        super().__init__(_file_of(directory, share))
         self._made_by = describe_software(decoder, versions)
         self._lines = _read_lines(directory, wanted)
-
-    def __enter__(self) -> "ProbeCache":
-        """Open the file for new results; an OSError if it cannot be written."""
-        self._file: IO[str] = self.path.open("a", encoding="ascii")
-        if self._file.tell():
-            self._file.write("\n")  # ends a line that a killed run left unfinished
-            self._file.flush()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        with suppress(OSError):  # of text that could not be written; `put` has raised it already
-            self._file.close()
 
     def get(self, path: Path) -> ReadableVideo | RejectedVideo | None:
         """Return the earlier result for a file that has not changed since."""
@@ -91,13 +78,11 @@ class ProbeCache:
             line["reason"] = result.reason
         else:
             line["probe"] = result
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        self.write(json.dumps(line))
 
     def mark_finished(self) -> None:
         """Note that this job has probed all its files; an OSError if the disk is full."""
-        self._file.write(FINISHED + "\n")
-        self._file.flush()
+        self.write(FINISHED)
 
     def _stamp(self, path: Path) -> list[Any]:
         return [*read_stamp(path), self._made_by]

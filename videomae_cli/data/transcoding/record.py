@@ -7,9 +7,8 @@ long as the file that was written is unchanged.
 
 import hashlib
 import json
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from videomae_cli import atomic
 from videomae_cli.data.ingest.cache import read_stamp
@@ -19,26 +18,13 @@ FILE = "transcoded.jsonl"
 FIELDS = ("width", "height", "channels", "bytes", "sha256")
 
 
-class TranscodeRecord:
+class TranscodeRecord(atomic.LineLog):
     """The files written to one directory; new ones are added inside a `with` block."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self.path = directory / FILE
+        super().__init__(directory / FILE)
         self._lines = self._read()
-
-    def __enter__(self) -> "TranscodeRecord":
-        """Open the file for new lines; an OSError if it cannot be written."""
-        self._file: IO[str] = self.path.open("a", encoding="ascii")
-        if self._file.tell():
-            self._file.write("\n")  # ends a line that a killed run left unfinished
-            self._file.flush()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        with suppress(OSError):  # of text that could not be written; `put` has raised it already
-            self._file.close()
 
     def get(self, task: Task) -> StoredVideo | None:
         """Return what is stored for a task, if neither source nor output has changed since."""
@@ -54,8 +40,7 @@ class TranscodeRecord:
         """Add a file that was written."""
         name, facts = self._name(task.output), dict(zip(FIELDS, stored, strict=False))
         line = self._lines[name] = {"output": name, "stamp": _stamp(task), **facts}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        self.write(json.dumps(line))
 
     def tidy(self) -> None:
         """Write one line for each file that exists, sorted: the same after any interruptions."""
