@@ -98,6 +98,13 @@ def test_frames_rates_that_differ_much_are_compared_with_the_usual_one() -> None
     assert found(data_set(item("a"), item("b", fps=0.0))) == {}
 
 
+def test_a_rate_of_less_than_a_frame_in_a_minute_is_reported_as_it_is() -> None:
+    finding = found(data_set(item("a"), item("b"), item("slow", fps=0.001)))["mixed-rates"]
+
+    assert finding.examples == (("slow", "0.001 frames per second"),)
+    assert "from 0.001 to 25 per second: a clip of 64 frames lasts 2.6 to 64000.0 s" in finding.text
+
+
 def test_rejected_videos_are_an_error_beyond_the_budget() -> None:
     reasons = {"x": "is empty", "y": "is empty", "z": "no video stream"}
     rejected = tuple(RejectedItem(path, reason) for path, reason in reasons.items())

@@ -79,7 +79,8 @@ def find_noted(data: DataSet) -> Iterator[Finding]:
 
 def find_mixed_rates(data: DataSet) -> Iterator[Finding]:
     """Report a data set whose clips of equally many frames last unequally long."""
-    rates = Counter(round(item.video.fps, 2) for item in data.items if item.video.fps > 0)
+    # rounded to significant digits: a rate of one frame in an hour is no rate of zero
+    rates = Counter(float(f"{item.video.fps:.4g}") for item in data.items if item.video.fps > 0)
     if not rates or max(rates) < RATE_RATIO * min(rates):
         return
     usual = rates.most_common(1)[0][0]
