@@ -7,7 +7,15 @@ import torch.nn.functional as F  # noqa: N812
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.models import layers
-from videomae_cli.models.layers import Attention, Block, TubeletEmbed, attend, build_blocks
+from videomae_cli.models.layers import (
+    Attention,
+    Block,
+    DropPath,
+    Mlp,
+    TubeletEmbed,
+    attend,
+    build_blocks,
+)
 from videomae_cli.models.targets import patchify
 
 
@@ -20,6 +28,34 @@ def test_the_embedding_is_a_strided_convolution():
 
     expected = F.conv3d(clip, embed.proj.weight, embed.proj.bias, stride=(3, 8, 8))
     torch.testing.assert_close(tokens, expected.flatten(2).transpose(1, 2), atol=1e-5, rtol=0)
+
+
+def test_the_mlp_is_that_of_timm_bit_for_bit():
+    timm_mlp = pytest.importorskip("timm.layers").Mlp
+    torch.manual_seed(0)
+    theirs = timm_mlp(12, 20)
+    torch.manual_seed(0)
+    ours = Mlp(12, 20)
+    x = torch.randn(2, 5, 12)
+
+    assert {n: w.shape for n, w in ours.named_parameters()} == {
+        n: w.shape for n, w in theirs.named_parameters()
+    }
+    assert torch.equal(ours(x), theirs(x))
+
+
+@pytest.mark.parametrize("drop_prob", [0.1, 0.75, 1.0])
+def test_stochastic_depth_is_that_of_timm_bit_for_bit(drop_prob: float):
+    theirs, ours = pytest.importorskip("timm.layers").DropPath(drop_prob), DropPath(drop_prob)
+    x = torch.randn(64, 3, 4)
+
+    for is_training in (True, False):
+        torch.manual_seed(1)
+        expected = theirs.train(is_training)(x)
+        torch.manual_seed(1)
+        assert torch.equal(ours.train(is_training)(x), expected)
+    dropped = ours.train()(x).flatten(1).eq(0).all(dim=1)
+    assert dropped.any() and (drop_prob == 1) == bool(dropped.all())
 
 
 def test_attention_has_biases_on_queries_and_values_and_none_on_keys():

@@ -2,14 +2,15 @@
 
 Shapes: B batch, N tokens, V visible tokens, D embedding dimension, P values in a tubelet, h heads,
 d embedding dimension of a head.
+
+The MLP and stochastic depth have the parameter names and arithmetic of timm's, which takes as long
+to import as torch.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
-from timm.layers.drop import DropPath
-from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from videomae_cli.config.model import Biases
@@ -84,6 +85,40 @@ def attend(q_BhNd: Tensor, k_BhNd: Tensor, v_BhNd: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
     logits_BhNN = (q_BhNd / math.sqrt(q_BhNd.shape[-1])) @ k_BhNd.transpose(-1, -2)
     return logits_BhNN.softmax(dim=-1) @ v_BhNd
+
+
+class Mlp(nn.Module):
+    """Two linear layers with a GELU between them."""
+
+    def __init__(self, dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden_dim, dim)
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        """Apply the MLP to each token: x_BND."""
+        out_BND: Tensor = self.fc2(self.act(self.fc1(x_BND)))
+        return out_BND
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training, drop a residual branch for some samples (arXiv 1603.09382).
+
+    The branch of the others is divided by the probability to keep it.
+    """
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        """Zero the branch of whole samples with probability `drop_prob`: x_BND."""
+        if not self.training:
+            return x_BND
+        keep_prob = 1 - self.drop_prob
+        scale_B11 = x_BND.new_empty(len(x_BND), 1, 1).bernoulli_(keep_prob)
+        return x_BND * (scale_B11.div_(keep_prob) if keep_prob else scale_B11)
 
 
 class Block(nn.Module):

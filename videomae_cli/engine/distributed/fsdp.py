@@ -3,18 +3,27 @@
 Every block is a unit, and everything around the blocks is another. The weights of a unit are
 gathered before it runs and freed afterwards (ZeRO stage 3, arXiv 1910.02054). Checkpoints contain
 full tensors. All functions accept models and tensors that are not sharded.
+
+torch's modules for this are imported by `shard` alone: they take as long as the rest of torch.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from videomae_cli.engine.optim import Group
+
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
+    from torch.distributed.tensor import DTensor
+    from typing_extensions import TypeIs
+
+    class FSDPUnit(FSDPModule, nn.Module):
+        """A module that gathers its weights before it runs."""
 
 
 def shard(
@@ -30,6 +39,9 @@ def shard(
     The model is on its device, with the same weights on all processes. Its `blocks` are gathered
     one at a time.
     """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
     name_of = {id(parameter): name for name, parameter in model.named_parameters()}
     names = [[name_of[id(parameter)] for parameter in group["params"]] for group in groups]
     mesh = init_device_mesh(device.type, (world,))
@@ -60,10 +72,9 @@ def gather_weights(model: nn.Module) -> Iterator[None]:
         unit.unshard()
     try:
         with ExitStack() as disabled:
-            for module in model.modules():
-                if isinstance(module, FSDPModule):
-                    disabled.enter_context(_disable_hooks(module._forward_pre_hooks))
-                    disabled.enter_context(_disable_hooks(module._forward_hooks))
+            for unit in units:
+                disabled.enter_context(_disable_hooks(unit._forward_pre_hooks))
+                disabled.enter_context(_disable_hooks(unit._forward_hooks))
             yield
     finally:
         for unit in units:
@@ -72,7 +83,7 @@ def gather_weights(model: nn.Module) -> Iterator[None]:
 
 def full_tensor(tensor: Tensor) -> Tensor:
     """Return the full tensor of a shard; called by all processes."""
-    if not isinstance(tensor, DTensor):
+    if not _is_shard(tensor):
         return tensor
     full: Tensor = tensor.full_tensor()
     return full
@@ -94,8 +105,10 @@ def gather_to_cpu(tensors: Mapping[str, Tensor], *, is_writer: bool) -> dict[str
 
 def shard_like(value: Tensor, reference: Tensor) -> Tensor:
     """Return this process's shard of a full tensor, or the tensor if `reference` is not sharded."""
-    if not isinstance(reference, DTensor):
+    if not _is_shard(reference):
         return value
+    from torch.distributed.tensor import distribute_tensor
+
     part: DTensor = distribute_tensor(
         value.to(reference.device),
         reference.device_mesh,
@@ -105,9 +118,21 @@ def shard_like(value: Tensor, reference: Tensor) -> Tensor:
     return part
 
 
-def _units(model: nn.Module) -> list[FSDPModule]:
+def _is_shard(tensor: Tensor) -> "TypeIs[DTensor]":
+    if type(tensor) in (Tensor, nn.Parameter):
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(tensor, DTensor)
+
+
+def _units(model: nn.Module) -> "list[FSDPUnit]":
     """Return the modules whose weights are gathered together, the outermost first."""
-    return [module for module in model.modules() if isinstance(module, FSDPModule)]
+    if "torch.distributed.fsdp" not in sys.modules:  # no model of this process is sharded
+        return []
+    from torch.distributed.fsdp import FSDPModule
+
+    return [cast("FSDPUnit", x) for x in model.modules() if isinstance(x, FSDPModule)]
 
 
 @contextmanager
