@@ -59,7 +59,7 @@ LIBRARIES: dict[str, set[str]] = {
         *("position_table", "masking", "models", "data", "checkpoints", "engine", "tasks", "api"),
     },
     "torchvision": {"data", "tasks"},
-    "timm": {"models", "data", "tasks"},
+    "timm": {"data", "tasks"},
     "accelerate": {"engine", "tasks"},
     "wandb": {"engine"},
     "decord": {"data"},

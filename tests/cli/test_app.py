@@ -15,6 +15,7 @@ import typer
 from videomae_cli import __version__
 from videomae_cli.cli import app as app_module
 from videomae_cli.cli.app import app, run
+from videomae_cli.data.manifest import Video, write_manifest
 from videomae_cli.errors import (
     CheckpointError,
     DataError,
@@ -43,6 +44,42 @@ LONG = "n" * 300
 def in_a_process(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "exit_code"),
+    [
+        (["pretrain", "--recipe", "k400-vitb"], 3),
+        (["finetune", "--recipe", "k400-vitb-finetune"], 3),
+        (["pretrain", "--recipe", "k400-vitz"], 2),
+        (["pretrain", "--recipe", "k400-vitb", "--set", "optim.rate=1"], 2),
+        (["pretrain", "--recipe", "k400-vitb", "--data", "DATA", "--checkpoint", "no.pth"], 4),
+        (["finetune", "--recipe", "k400-vitb-finetune", "--data", "DATA"], 4),
+        (["pretrain", "--recipe", "k400-vitb", "--data", "DATA", "--fork"], 2),
+    ],
+)
+def test_a_start_that_must_be_refused_is_refused_before_torch_is_imported(
+    tmp_path: Path, line: list[str], exit_code: int
+) -> None:
+    video = Video("a.mp4", 0, "train", 64, 25.0, 340, 256, "pyav")
+    write_manifest(tmp_path / "data", root=tmp_path, videos=[video], classes=["a"], facts={})
+    line = [str(tmp_path / "data") if word == "DATA" else word for word in line]
+    code = (
+        f"import os, sys; os.chdir({str(tmp_path)!r}); from videomae_cli.cli.app import run;"
+        f"print(run({line}), 'torch' in sys.modules)"
+    )
+
+    assert in_a_process(code) == f"{exit_code} False"
+
+
+def test_training_imports_neither_timm_nor_what_shards_a_model() -> None:
+    libraries = ("timm", "torchvision", "torch.distributed.fsdp", "torch._dynamo")
+    code = (
+        "import sys; import videomae_cli.tasks.train.pretrain, videomae_cli.models.classifier;"
+        f"print([name for name in {libraries} if name in sys.modules])"
+    )
+
+    assert in_a_process(code) == "[]"
 
 
 @pytest.mark.parametrize(

@@ -11,21 +11,22 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from videomae_cli import atomic
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.recipe_files import dump_recipe
 from videomae_cli.config.schema import Recipe
 from videomae_cli.engine import environment
-from videomae_cli.engine.distributed.fsdp import gather_to_cpu
 from videomae_cli.engine.distributed.lock import lock_directory
-from videomae_cli.engine.runtime import Runtime
-from videomae_cli.engine.saving.state import TrainingState
-from videomae_cli.engine.saving.store import newest_checkpoint
 from videomae_cli.errors import CheckpointError, TrainingError, UsageError
 from videomae_cli.report import Report
+
+if TYPE_CHECKING:  # a directory is chosen, or refused, before torch is imported
+    from torch import nn
+
+    from videomae_cli.engine.runtime import Runtime
+    from videomae_cli.engine.saving.state import TrainingState
 
 RUNS = Path("runs")
 RECIPE = "recipe.yaml"
@@ -44,7 +45,7 @@ class RunDir:
     changed recipe. All methods raise an error that names the file if they cannot write it.
     """
 
-    def __init__(self, path: Path, runtime: Runtime, fork_of: Path | None = None) -> None:
+    def __init__(self, path: Path, runtime: "Runtime", fork_of: Path | None = None) -> None:
         self.path = runtime.broadcast(path)
         self.fork_of = fork_of
         self._runtime = runtime
@@ -71,9 +72,10 @@ class RunDir:
             with self.writing(self.path / name):
                 atomic.write_text(self.path / name, content)
 
-    def write_final(self, model: nn.Module, config: ModelConfig, state: TrainingState) -> Path:
+    def write_final(self, model: "nn.Module", config: ModelConfig, state: "TrainingState") -> Path:
         """Write the final weights; called by all processes. Return their directory."""
         from videomae_cli.checkpoints.native import write_native
+        from videomae_cli.engine.distributed.fsdp import gather_to_cpu
 
         config = config.model_copy(update={"step": state.step, "software": environment.software()})
         weights = gather_to_cpu(model.state_dict(), is_writer=self._runtime.is_main)
@@ -98,6 +100,8 @@ def newest_complete_checkpoint(run_dir: Path, report: Report) -> Path | None:
 
     Raises a `TrainingError` if there are checkpoints, and all are damaged.
     """
+    from videomae_cli.engine.saving.store import newest_checkpoint
+
     newest, problems = newest_checkpoint(run_dir / CHECKPOINTS)
     if newest is None and problems:
         raise TrainingError(

@@ -11,12 +11,12 @@ from videomae_cli.checkpoints.native import (
     parse_model_config,
     read_model_config,
 )
+from videomae_cli.checkpoints.reading.weights_path import require_path
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 
 DEEPSPEED_FILE, DEEPSPEED_TAG = "mp_rank_00_model_states.pt", "latest"
 RUN_FILES = ("recipe.yaml", "metrics.jsonl", "checkpoints")
-SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 
 
 class Location(NamedTuple):
@@ -38,8 +38,7 @@ def locate_weights(path: Path) -> Location:
         config = _read_config_beside(path)
         is_foreign = config is None and find_foreign_weights(path.parent) == path
         return Location(path, config, is_foreign)
-    if not path.is_dir():
-        raise CheckpointError(f"{path}: no such file or directory", _suggest_paths(path))
+    require_path(path)
     if not (path / MODEL_CONFIG_FILE).is_file() and (foreign := find_foreign_weights(path)):
         return Location(foreign, None, is_foreign=True)
     if (file := _find_deepspeed_file(path)) is not None:
@@ -87,12 +86,3 @@ def _read_config_beside(file: Path) -> ModelConfig | None:
         return None
     text = sibling.read_text(encoding="utf-8", errors="replace")
     return parse_model_config(text, str(sibling)) if '"videomae-native"' in text else None
-
-
-def _suggest_paths(path: Path) -> str:
-    """Return a hint that lists possible weights beside a path that does not exist."""
-    parent = path.parent
-    if not parent.is_dir():
-        return f"{parent} does not exist either"
-    names = sorted(p.name for p in parent.iterdir() if p.is_dir() or p.suffix in SUFFIXES)
-    return f"{parent} contains {', '.join(names[:5])}" if names else f"{parent} has no weights"

@@ -50,9 +50,7 @@ def finetune(
     recipe_options.require_dry_run(price_per_hour, dry_run=dry_run)
     chosen = recipe_options.RecipeOptions(recipe, changes, data, seed, resume, start=checkpoint)
     resolved = recipe_options.load_chosen_recipe(chosen, "finetune")
-    from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.tasks.run_dir import choose_run_dir, newest_final_weights
-    from videomae_cli.tasks.train import finetune as task
     from videomae_cli.tasks.train.job import open_manifest
 
     open_manifest(resolved)
@@ -60,9 +58,13 @@ def finetune(
     if resolved.start is None:
         newest = newest_final_weights("autoencoder", report)
         resolved = resolved.model_copy(update={"start": str(newest)})
+    recipe_options.require_start(resolved, resume)
+    run_dir = choose_run_dir(recipe_options.run_name(chosen), out=out, resume=resume, is_fork=fork)
+    from videomae_cli.engine.distributed.launch import relaunch  # imports torch, as does the next
+    from videomae_cli.tasks.train import finetune as task
+
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = choose_run_dir(recipe_options.run_name(chosen), out=out, resume=resume, is_fork=fork)
     if dry_run:
         recipe_options.show_estimate(
             resolved,

@@ -64,17 +64,19 @@ def pretrain(
     recipe_options.require_dry_run(price_per_hour, dry_run=dry_run)
     chosen = recipe_options.RecipeOptions(recipe, changes, data, seed, resume, start=checkpoint)
     resolved = recipe_options.load_chosen_recipe(chosen, "pretrain")
-    from videomae_cli.engine.distributed.launch import relaunch
     from videomae_cli.tasks.run_dir import choose_run_dir
-    from videomae_cli.tasks.train import pretrain as task
     from videomae_cli.tasks.train.job import open_manifest
 
     may_lack_data = dry_run and data is None  # data given by --data must exist
     if not may_lack_data:
         open_manifest(resolved)
+    recipe_options.require_start(resolved, resume)
+    run_dir = choose_run_dir(recipe_options.run_name(chosen), out=out, resume=resume, is_fork=fork)
+    from videomae_cli.engine.distributed.launch import relaunch  # imports torch, as does the next
+    from videomae_cli.tasks.train import pretrain as task
+
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
-    run_dir = choose_run_dir(recipe_options.run_name(chosen), out=out, resume=resume, is_fork=fork)
     if dry_run:
         recipe_options.show_estimate(
             resolved,

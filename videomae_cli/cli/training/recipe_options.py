@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
 from videomae_cli.config.recipe_files import load_recipe
-from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe
+from videomae_cli.config.schema import SCRATCH, FinetuneRecipe, PretrainRecipe
 from videomae_cli.errors import UsageError
 from videomae_cli.report import format_json
 
@@ -46,6 +46,14 @@ def load_chosen_recipe(
         "no recipe given",
         f"add --recipe with a YAML file or with a name from `videomae recipes ls {kind}`",
     )
+
+
+def require_start(recipe: PretrainRecipe | FinetuneRecipe, resume: Path | None) -> None:
+    """Refuse weights to start from that do not exist; a resumed run needs none."""
+    from videomae_cli.checkpoints.reading.weights_path import require_path
+
+    if resume is None and recipe.start not in (None, SCRATCH):
+        require_path(Path(str(recipe.start)))
 
 
 def require_dry_run(price_per_hour: float | None, *, dry_run: bool) -> None:

@@ -3,25 +3,25 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from torch import nn
-
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.schema import AnyRecipe, Recipe
-from videomae_cli.data.loader import Order
 from videomae_cli.data.manifest import Manifest, read_manifest
-from videomae_cli.data.workers import Clips
 from videomae_cli.engine.logging.metrics import Metric
-from videomae_cli.engine.optim import Group
 from videomae_cli.engine.plan import TrainingPlan, make_training_plan
-from videomae_cli.engine.runtime import Runtime
-from videomae_cli.engine.step import PrepareInputs
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
-from videomae_cli.tasks.diagnose.probe_batch import Probe
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # data are opened, or refused, before torch is imported
+    from torch import nn
+
+    from videomae_cli.data.loader import Order
+    from videomae_cli.data.workers import Clips
+    from videomae_cli.engine.optim import Group
+    from videomae_cli.engine.runtime import Runtime
+    from videomae_cli.engine.step import PrepareInputs
     from videomae_cli.models.autoencoder import Autoencoder
     from videomae_cli.models.classifier import Classifier
+    from videomae_cli.tasks.diagnose.probe_batch import Probe
 
 
 class Job(NamedTuple):
@@ -29,18 +29,18 @@ class Job(NamedTuple):
 
     recipe: Recipe
     """Resolved; `train.micro_batch` is a number."""
-    objective: nn.Module
+    objective: "nn.Module"
     """What is trained; its output has a scalar `loss`."""
     model: "Autoencoder | Classifier"
     """The part of it whose weights are kept."""
     config: ModelConfig
-    groups: list[Group]
-    clips: Clips
-    order: Order
+    groups: "list[Group]"
+    clips: "Clips"
+    order: "Order"
     plan: TrainingPlan
-    prepare: PrepareInputs
+    prepare: "PrepareInputs"
     """Turns a batch into the inputs of the objective."""
-    probe: Probe
+    probe: "Probe"
     """What the diagnosis measures on a few fixed clips."""
     identity: dict[str, str]
     """What a resumed run must have in common with the interrupted one."""
@@ -97,11 +97,13 @@ def resolve_clip(recipe: AnyRecipe, manifest: Manifest, report: Report) -> AnyRe
     return recipe
 
 
-def plan_training(recipe: Recipe, videos: int, runtime: Runtime) -> tuple[Order, TrainingPlan]:
+def plan_training(recipe: Recipe, videos: int, runtime: "Runtime") -> "tuple[Order, TrainingPlan]":
     """Return the sample order and the plan of a run on this many training videos.
 
     Raises a `DataError` or `RecipeError` if the batch does not suit the videos or the processes.
     """
+    from videomae_cli.data.loader import Order
+
     order = Order(videos, recipe.train.batch, recipe.seed)
     plan = make_training_plan(
         recipe.schedule,
