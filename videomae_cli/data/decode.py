@@ -33,11 +33,11 @@ TEXT_STARTS = (b"#EXTM3U", b"ffconcat", b"<", b"v=0", b"[playlist]")
 
 
 def read_frames(
-    path: Path, indices: Sequence[int], *, decoder: str = "decord", channels: int = 3
+    path: Path, indices: Sequence[int], *, decoder: str = "decord", channels: int | None = 3
 ) -> NDArray[np.uint8]:
     """Read upright frames (T, H, W, C) by number, in any order; a number may occur twice.
 
-    `channels` is C: 3 for RGB, 1 for grey.
+    `channels` is C: 3 for RGB, 1 for grey, None for as many as the decoder returns.
 
     Raises:
         DataError: The file is missing or cannot be decoded, whatever its decoder raises, a number
@@ -54,7 +54,7 @@ def read_frames(
     with refuse_any_failure(path), _guard(path), open_source(path) as source:
         check_file(source, decoder)
         frames = DECODERS[decoder](source, unique)
-    if frames.shape[3] != channels:
+    if channels is not None and frames.shape[3] != channels:
         from videomae_cli.data.decoding.channels import convert_channels  # videos are RGB
 
         frames = convert_channels(path, frames, channels)
@@ -94,7 +94,7 @@ def open_source(path: Path) -> Iterator[Path]:
 
 
 def read_video(
-    path: Path, video: Video, indices: Sequence[int], *, channels: int = 3
+    path: Path, video: Video, indices: Sequence[int], *, channels: int | None = 3
 ) -> NDArray[np.uint8]:
     """Read frames (T, H, W, C) of a row of a manifest, numbered from its own first frame.
 
