@@ -26,6 +26,7 @@ SHARD_INDEX = "shards.sqlite"  # the data root of files in shards, see data/shar
 FRAMES = "frames"  # the decoder of folders, which have no other
 Guard = Callable[[Path], AbstractContextManager[Any]]
 _guard: Guard = nullcontext
+_copies: dict[Path, Path] = {}  # of the files in shards that are open: the path of each copy
 logger = logging.getLogger("videomae")
 
 # text files that make FFmpeg open further files, and web pages saved under the name of a video
@@ -86,11 +87,14 @@ def open_source(path: Path) -> Iterator[Path]:
     from videomae_cli.data.shards.index import open_member
 
     with open_member(path) as copy:
+        _copies[copy] = path
         try:
             yield copy
         except DataError as error:
             message = error.message.replace(str(copy), str(path))
             raise DataError(message, error.hint) from error
+        finally:
+            del _copies[copy]
 
 
 def read_video(
@@ -157,7 +161,8 @@ def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
         frames, length = decord_frames(path, indices)
     except DataError as error:
         frames = read_with_pyav(path, indices)
-        _warn_once(path, error.message)
+        name = _describe(path)
+        _warn_once(name, error.message.replace(str(path), name))
         return frames
     if not len(frames):
         raise DataError(
@@ -213,8 +218,17 @@ DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
 
 
 @lru_cache(maxsize=4096)
-def _warn_once(path: Path, reason: str) -> None:
-    logger.warning("%s: read with PyAV, because decord cannot: %s", path, reason)
+def _warn_once(name: str, reason: str) -> None:
+    logger.warning("%s: read with PyAV, because decord cannot: %s", name, reason)
+
+
+def _describe(path: Path) -> str:
+    """Return the path of a file; for the copy of one in a shard, its name and the shard."""
+    if path not in _copies:
+        return str(path)
+    from videomae_cli.data.shards.index import describe_member
+
+    return describe_member(_copies[path])
 
 
 def first_line(error: Exception) -> str:
