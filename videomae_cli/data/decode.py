@@ -23,6 +23,7 @@ from videomae_cli.errors import DataError
 TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 FILE_DECODERS = ("decord", "pyav")
 SHARD_INDEX = "shards.sqlite"  # the data root of files in shards, see data/shards/index.py
+STORED_SUFFIXES = (".mjpeg", ".npy")  # of files of `prepare --jpeg` and `--uint8`
 FRAMES = "frames"  # the decoder of folders, which have no other
 Guard = Callable[[Path], AbstractContextManager[Any]]
 _guard: Guard = nullcontext
@@ -112,8 +113,18 @@ def read_video(
 
 
 def reference_decoder(path: Path) -> str:
-    """Return the decoder that decides what a video contains: "frames" for a folder, or "pyav"."""
-    return FRAMES if path.is_dir() else "pyav"
+    """Return the decoder that decides what a video contains.
+
+    It is "frames" for a folder, that of the form for a file of `prepare --jpeg` or `--uint8`, and
+    "pyav" for any other.
+    """
+    if path.is_dir():
+        return FRAMES
+    if path.suffix in STORED_SUFFIXES:
+        from videomae_cli.data.transcoding import given_file
+
+        return given_file.find_decoder(path) or "pyav"
+    return "pyav"
 
 
 @contextmanager

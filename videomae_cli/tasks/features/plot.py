@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli import atomic
-from videomae_cli.data.decode import FRAMES, read_frames
+from videomae_cli.data.decode import read_frames, reference_decoder
 from videomae_cli.data.decoding.channels import show_as_rgb
 from videomae_cli.data.loader import load_each
 from videomae_cli.data.manifest_rows import split_name
-from videomae_cli.data.transcoding.forms import FORMS, JPEG, UINT8
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report, format_json, printable
 from videomae_cli.tasks.features.nearest import average_videos
@@ -35,7 +34,6 @@ Method = Literal["pca", "tsne"]
 MAX_THUMBNAILS = 2000
 THUMBNAIL, QUALITY = 72, 60  # pixels of the longer side; JPEG
 PALETTE = "tab20"
-STORED = {FORMS[name].suffix: FORMS[name].decoder for name in (JPEG, UINT8)}
 TSNE_LIMIT = 20_000
 
 
@@ -62,7 +60,7 @@ class Thumbnails:
         frames = [frame for clip in row.frames for frame in clip]
         path, start = self._locate(number)
         try:
-            decoder = row.decoder or guess_decoder(path)
+            decoder = row.decoder or reference_decoder(path)  # tables of earlier versions have none
             middle = start + frames[len(frames) // 2]
             frames_1HWC = read_frames(path, [middle], decoder=decoder, channels=None)
         except DataError:
@@ -72,11 +70,6 @@ class Thumbnails:
         buffer = io.BytesIO()
         image.save(buffer, "jpeg", quality=QUALITY)
         return base64.b64encode(buffer.getvalue()).decode()
-
-
-def guess_decoder(path: Path) -> str:
-    """Return a decoder that reads a video, for a table of an earlier version that has none."""
-    return FRAMES if path.is_dir() else STORED.get(path.suffix, "pyav")
 
 
 def write_plot(folder: Path, method: Method, report: Report, *, workers: int = 2) -> Path:
