@@ -37,6 +37,13 @@ def find_decoder(path: Path) -> str:
     return ""
 
 
+def count_frames(path: Path, decoder: str) -> int:
+    """Return the number of frames of a file in one of these forms, from its index or header."""
+    if decoder == FORMS[JPEG].decoder:
+        return jpeg_file.count_frames(path)
+    return pixel_file.count_frames(path)
+
+
 def read_all(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Yield all frames (H, W, C) of a file in one of these forms; a DataError if it is damaged."""
     is_jpeg = find_decoder(path) == FORMS[JPEG].decoder

@@ -84,6 +84,12 @@ def has_index(path: Path) -> bool:
         return False
 
 
+def count_frames(path: Path) -> int:
+    """Return the number of frames; a DataError if the index is damaged."""
+    with path.open("rb", buffering=0) as file:
+        return len(_read_index(path, file).checksums)
+
+
 def read_all(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Yield all frames (H, W, C), decoded by Pillow, which loads no further library.
 

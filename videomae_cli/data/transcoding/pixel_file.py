@@ -60,11 +60,15 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     return frames
 
 
+def count_frames(path: Path) -> int:
+    """Return the number of frames; raises as `read`."""
+    with path.open("rb", buffering=0) as file:
+        return _read_layout(path, file).shape[0]
+
+
 def read_all(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Yield all frames (H, W, C); raises as `read`."""
-    with path.open("rb", buffering=0) as file:
-        count = _read_layout(path, file).shape[0]
-    for number in range(count):
+    for number in range(count_frames(path)):
         yield read(path, [number])[0]
 
 
