@@ -7,8 +7,7 @@
     list-start-frames-label    path start frames label    MMAction2 (raw frames with offset)
 
 A field with nothing but names of splits is the split. Frame counts are checked when the videos are
-decoded. A start is the number in the name of a frame; before a label, it counts frames from 0,
-unless only the numbers fit the folders.
+decoded. A start is the number in the name of a frame; before a label, it counts frames from 0.
 """
 
 import re

@@ -1,12 +1,15 @@
 """What the findings of the health report are made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from videomae_cli import __version__
 from videomae_cli.config.model import Task
 from videomae_cli.data.health.facts import VideoHealth
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import Video
 from videomae_cli.report import encodable
 
@@ -48,11 +51,27 @@ class DataSet(NamedTuple):
     """Largest allowed share of rejected videos; None: any."""
     facts: dict[str, Any]
     """Mean and standard deviation of the training pixels, as in `dataset.json`."""
+    sources: Mapping[str, VideoHealth] = MappingProxyType({})
+    """Facts of the files that the videos were written from, by path; none if they are used as they
+    are."""
 
     @property
     def total(self) -> int:
         """Return the number of listed videos."""
         return len(self.items) + len(self.rejected)
+
+    def add_sources(
+        self,
+        entries: Sequence[VideoEntry],
+        probed: Sequence[ReadableVideo | RejectedVideo],
+        form: str | None,
+    ) -> "DataSet":
+        """Return the data set with the facts of the sources, if its videos were written anew."""
+        if form is None:
+            return self
+        table = zip(entries, probed, strict=True)
+        facts = {entry.path: one.health for entry, one in table if isinstance(one, ReadableVideo)}
+        return self._replace(sources={item.path: facts[item.path] for item in self.items})
 
     def split(self, name: str) -> list[Item]:
         """Return the readable videos of a split."""
