@@ -153,7 +153,8 @@ def _write(extraction: Extraction, store: ShardStore, parts: int) -> dict[str, A
         rejected[Rejected(video.name, video.split, one.error)] = None
     if not located:
         reason = next(iter(rejected)).reason
-        raise DataError(f"none of {len(items.views.videos):,} videos could be decoded: {reason}")
+        error = DataError(f"none of {len(items.views.videos):,} videos could be decoded: {reason}")
+        raise error.with_answer({"rejected": [one.reason for one in rejected]})
     if options.format == "npy":
         names = per_video.name_files(items.views.videos)
         per_video.write_files(store, parts, located, names)
