@@ -71,7 +71,10 @@ def place_segment(segment: Segment, video: ReadableVideo) -> tuple[Span, bool]:
         _check(segment, float(video.frames), slack, length)
         return Span(start, min(end, video.frames) - start), end > video.frames
     if video.fps <= 0:
-        raise DataError("the frame rate is unknown, which a segment in seconds needs")
+        raise DataError(
+            "the frame rate is unknown, which a segment in seconds needs: give frame numbers, in "
+            "the columns start_frame and end_frame of a table"
+        )
     times = compute_times("", video.frames, video.fps, video.times)
     _check(segment, times.end, END_SECONDS, f"{times.end:.2f} seconds")
     seconds = times.end if segment.end is None else segment.end
