@@ -14,6 +14,7 @@ from videomae_cli.data.decoding.frame_series import FolderFrames, find_frames, g
 from videomae_cli.data.layouts.list_file import MULTI_LABEL
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
+from videomae_cli.units import plural
 
 COUNT_TOLERANCE = 0.1  # of the frames: flow has one frame less, other programs count a few fewer
 MIN_PART = 4  # frames; a smaller number may be a label
@@ -109,9 +110,9 @@ def _check_parts(
     if 2 * len(wrong) > len(entries):
         first = wrong[0]
         raise DataError(
-            f"{first.where}: {first.path!r} has {len(folders[first.path].names)} frames; for this "
-            f"and {len(wrong) - 1} of {len(entries)} rows, the numbers after the path are not "
-            "the frame count, or a start and a frame count",
+            f"{first.where}: {first.path!r} has {plural(len(folders[first.path].names), 'frame')}; "
+            f"for this and {len(wrong) - 1} of {len(entries)} rows, the numbers after the path are "
+            "not the frame count, or a start and a frame count",
             f"if the numbers are labels: {MULTI_LABEL}; if they are a start and a frame count: "
             "--layout list-start-frames",
         )
@@ -124,7 +125,8 @@ def _add_part(entry: VideoEntry, part: _Range | None, found: FolderFrames) -> Vi
     if part.start < 0 or part.end <= part.start or part.end > count:
         start = entry.start if entry.start is not None else part.start
         return entry._replace(
-            rejection=f"the list gives {entry.frames} frames{f' from {start}' if start else ''}, "
+            rejection=f"the list gives {plural(entry.frames or 0, 'frame')}"
+            f"{f' from {start}' if start else ''}, "
             f"the folder has {count} from {found.first}"
         )
     return entry._replace(frames=None, start=None, segment=Segment(*part, "frames"))
@@ -193,6 +195,7 @@ def _describe(entries: Sequence[VideoEntry], folders: Mapping[str, FolderFrames]
     assert segment is not None and segment.end is not None, "parts of folders have both"
     names = folders[first.path].names
     return [
-        f"{len(parts):,} of {len(entries):,} rows are a part of a folder of frames: {first.path} "
+        f"{len(parts):,} of {len(entries):,} rows {'is' if len(parts) == 1 else 'are'} a part of a "
+        f"folder of frames: {first.path} "
         f"from {names[int(segment.start)]} to {names[int(segment.end) - 1]}"
     ]

@@ -29,6 +29,7 @@ from videomae_cli.tasks.features.table import (
     write_facts,
     write_table,
 )
+from videomae_cli.units import plural
 
 
 class FeatureResult(NamedTuple):
@@ -84,7 +85,7 @@ def show_result(result: FeatureResult, options: FeatureOptions, report: Report) 
     for message in result.rejected:
         report.warn(message)
     if bad := result.facts.get("not_finite"):
-        report.warn(f"features of {len(bad)} videos are not finite, first {bad[0]}: try fp32")
+        report.warn(f"features of {plural(len(bad))} are not finite, first {bad[0]}: try fp32")
     report.say(_describe(result, options))
 
 
@@ -196,8 +197,8 @@ def _describe(result: FeatureResult, options: FeatureOptions) -> str:
     facts = result.facts
     size = " x ".join(map(str, facts["shape"]))
     return (
-        f"wrote {facts['rows']:,} features of {size} values of"
-        f" {facts['videos']:,} videos to {result.folder} (level"
+        f"wrote {plural(facts['rows'], 'feature')} of {size} values of"
+        f" {plural(facts['videos'])} to {result.folder} (level"
         f" {facts['level']}, pooling {facts['pooling']}, layer {facts['layer']} of"
         f" {facts['depth']})"
     )

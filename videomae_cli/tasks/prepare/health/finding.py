@@ -12,6 +12,7 @@ from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import Video
 from videomae_cli.report import encodable
+from videomae_cli.units import plural
 
 SHOWN = 10
 JSON, HTML = "health.json", "health.html"
@@ -125,7 +126,7 @@ class Health(NamedTuple):
         """Return the line for the terminal."""
         notes = len(self.findings) - self.problems
         texts = [
-            f"{count} {word}{'' if count == 1 else 's'}"
+            plural(count, word)
             for count, word in ((self.problems, "finding"), (notes, "note"))
             if count
         ]
@@ -144,8 +145,3 @@ class Health(NamedTuple):
 def first(examples: Iterable[Example]) -> tuple[Example, ...]:
     """Return the examples that are shown."""
     return tuple(example for example, _ in zip(examples, range(SHOWN), strict=False))
-
-
-def plural(count: int, noun: str = "video") -> str:
-    """Return a number and its noun, such as `1 video` or `1,200 videos`."""
-    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"

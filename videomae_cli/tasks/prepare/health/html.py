@@ -6,7 +6,8 @@ from typing import Any
 import jinja2
 
 from videomae_cli.report import printable
-from videomae_cli.tasks.prepare.health.finding import SHOWN, Health, plural
+from videomae_cli.tasks.prepare.health.finding import SHOWN, Health
+from videomae_cli.units import plural
 
 SHOWN_CLASSES = 40
 MEGABYTE = 1e6
