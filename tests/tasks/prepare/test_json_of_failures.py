@@ -79,6 +79,33 @@ def test_a_check_with_findings_prints_them(
     assert {"rejected", "short"} <= {one["name"] for one in found["findings"]}
 
 
+def test_an_evaluation_without_any_video_prints_the_reasons(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    for label, number in (("left", 0), ("right", 1), ("up", 2)):
+        path = tmp_path / f"set/val/{label}/{number}.mp4"
+        path.parent.mkdir(parents=True)
+        path.write_bytes((clips / f"{number}.mp4").read_bytes())
+    words = ["--split", "val", "--checkpoint", str(written(tmp_path / "weights", CLASSIFIER))]
+    rows = [
+        f"set/val/{label}/{n}.mp4,{label},val" for n, label in enumerate(("left", "right", "up"))
+    ]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,split", *rows]))
+    classes = tmp_path / "classes.txt"
+    classes.write_text("left\nright\nup\n")
+    data = ["--out", str(tmp_path / "data"), "--classes", str(classes), *QUICK]
+    assert app.run(["prepare", str(tmp_path / "list.csv"), *data]) == 0
+    for path in (tmp_path / "set").rglob("*.mp4"):
+        path.unlink()
+    capfd.readouterr()
+
+    line = ["eval", "--data", str(tmp_path / "data"), *words, "--allow-untrained-head", "--json"]
+    found = answer([*line, "--out", str(tmp_path / "eval")], 3, capfd)
+
+    assert len(found["undecodable"]) == 3
+
+
 def test_other_commands_print_what_they_could_not_read(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
