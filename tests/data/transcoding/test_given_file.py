@@ -14,6 +14,7 @@ from videomae_cli.cli.app import run as run_line
 from videomae_cli.data.decode import read_frames, reference_decoder
 from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.manifest import read_manifest
+from videomae_cli.data.transcoding import jpeg_file
 from videomae_cli.data.transcoding.forms import FORMS, JPEG, UINT8
 from videomae_cli.errors import DataError
 from videomae_cli.tasks.evaluate import evaluate
@@ -109,6 +110,10 @@ def test_damage_is_named_and_motion_jpeg_is_not_taken_for_them(tmp_path: Path) -
         path.write_bytes(content[:-1] if form == UINT8 else content)
         with pytest.raises(DataError, match=message):
             probe_video(path)
+    with (tmp_path / "empty.mjpeg").open("wb") as file:
+        jpeg_file.write([], file)
+    with pytest.raises(DataError, match="has no frames"):
+        probe_video(tmp_path / "empty.mjpeg")
     np.save(tmp_path / "b.npy", np.zeros((3, 4)))
     with pytest.raises(DataError, match="is not an array of frames: float64"):
         probe_video(tmp_path / "b.npy")

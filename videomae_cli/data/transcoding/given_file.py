@@ -23,6 +23,7 @@ from videomae_cli.data.health.points import select_points
 from videomae_cli.data.manifest import DATASET, NO_TIMES, Times, read_manifest
 from videomae_cli.data.time_sampling import with_times
 from videomae_cli.data.transcoding import jpeg_file, pixel_file
+from videomae_cli.data.transcoding.damage import damage_error
 from videomae_cli.data.transcoding.forms import FORMS, JPEG, UINT8, Timing
 from videomae_cli.data.transcoding.output_names import FOLDER
 from videomae_cli.errors import DataError
@@ -68,15 +69,17 @@ def probe(path: Path) -> VideoInfo:
             content.add(count, partial(select_points, frame_HWC))
             count += 1
             check_length(path, count, shape[1], shape[0])
+    if not shape:
+        raise damage_error(path, "has no frames")
     height, width, channels = shape
-    size, codec = path.stat().st_size, find_decoder(path)
+    file = path.suffix[1:], find_decoder(path), "", path.stat().st_size, False, 1, 0
     return VideoInfo(
         *(count, fps, width, height),
         notes=() if fps or times else (UNKNOWN_RATE,),
         times=tuple(times),
         channels=channels,
         moments=moments.conclude(),
-        health=VideoHealth("", codec, "", size, False, 1, 0, *content.conclude(count)),
+        health=VideoHealth(*file, *content.conclude(count)),
     )
 
 
