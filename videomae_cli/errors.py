@@ -7,6 +7,8 @@ its `hint` names the next step. Any other exception is a bug of this program. Ex
 """
 
 import errno
+from collections.abc import Mapping
+from typing import TypeVar
 
 # system errors that the user can solve: permissions, disk space, names, broken disks
 _USER_ERRNOS = frozenset(
@@ -25,6 +27,9 @@ _USER_ERRNOS = frozenset(
 )
 
 
+Raised = TypeVar("Raised", bound="VideoMAEError")
+
+
 class VideoMAEError(Exception):
     """A problem that the user can solve.
 
@@ -36,6 +41,8 @@ class VideoMAEError(Exception):
     exit_code = 2
     is_shared = False
     """Whether all processes of a run raise it together, so that only one needs to print it."""
+    answer: Mapping[str, object] | None = None
+    """What `--json` prints all the same, such as which videos are rejected; None: nothing."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -45,6 +52,11 @@ class VideoMAEError(Exception):
     def __reduce__(self) -> tuple[type["VideoMAEError"], tuple[str, str]]:
         """Keep the hint when the error is sent from a worker process to its parent."""
         return type(self), (self.message, self.hint)
+
+    def with_answer(self: Raised, facts: Mapping[str, object]) -> Raised:
+        """Return this error with an answer for programs: facts, the message and the hint."""
+        self.answer = {"error": self.message, "hint": self.hint, **facts}
+        return self
 
 
 class UsageError(VideoMAEError):

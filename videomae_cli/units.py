@@ -11,6 +11,12 @@ def si(number: float) -> str:
     return f"{number:.3g} "
 
 
+def plural(count: int, noun: str = "video") -> str:
+    """Format a number and its noun, such as `1 video`, `1,200 videos` or `2 classes`."""
+    ending = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
+
+
 def seconds(value: float) -> str:
     """Format seconds, as milliseconds below one second."""
     return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"

@@ -13,7 +13,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -63,6 +64,17 @@ def print_json(value: object) -> None:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         is_utf8 = codecs.lookup(encoding).name == "utf-8"
         print_text(format_json(value, indent=2, ensure_ascii=not is_utf8))
+
+
+@contextmanager
+def print_answer_of_error(*, json_output: bool) -> Iterator[None]:
+    """Print the answer of an error in this block, if it has one and `json_output` asks for it."""
+    try:
+        yield
+    except VideoMAEError as error:
+        if json_output and error.answer is not None:
+            print_json(error.answer)
+        raise
 
 
 def show_error(error: VideoMAEError, *, with_trace: bool = False) -> None:

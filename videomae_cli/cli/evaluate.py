@@ -194,9 +194,10 @@ def evaluate(
         if json_output:
             console.print_json(curve.as_json())
         return
-    if baselines:
-        result = evaluate_with_baselines(weights, report, chosen, group_column)
-    else:
-        result = task.run(weights, report, chosen)
+    with console.print_answer_of_error(json_output=json_output):
+        if baselines:
+            result = evaluate_with_baselines(weights, report, chosen, group_column)
+        else:
+            result = task.run(weights, report, chosen)
     if json_output:
         console.print_json(result.as_json())

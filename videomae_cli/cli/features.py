@@ -135,7 +135,8 @@ def features(
             join_step()
             if (code := relaunch(devices)) is not None:
                 raise typer.Exit(code)
-            result = task.run(checkpoint, report, chosen, tuple(inputs or ()))
+            with console.print_answer_of_error(json_output=json_output):
+                result = task.run(checkpoint, report, chosen, tuple(inputs or ()))
         else:
             from videomae_cli.tasks.features import cluster
 

@@ -233,7 +233,8 @@ def prepare(
         if json_output:
             console.print_json(part.as_json())
         return
-    summary = command.run(source, target, report, chosen)
+    with console.print_answer_of_error(json_output=json_output):
+        summary = command.run(source, target, report, chosen)
     if json_output:
         console.print_json(summary.health.as_json() if check else summary.as_json())
     if check and summary.health.problems:

@@ -23,9 +23,11 @@ from videomae_cli.errors import DataError
 TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 FILE_DECODERS = ("decord", "pyav")
 SHARD_INDEX = "shards.sqlite"  # the data root of files in shards, see data/shards/index.py
+STORED_SUFFIXES = (".mjpeg", ".npy")  # of files of `prepare --jpeg` and `--uint8`
 FRAMES = "frames"  # the decoder of folders, which have no other
 Guard = Callable[[Path], AbstractContextManager[Any]]
 _guard: Guard = nullcontext
+_copies: dict[Path, Path] = {}  # of the files in shards that are open: the path of each copy
 logger = logging.getLogger("videomae")
 
 # text files that make FFmpeg open further files, and web pages saved under the name of a video
@@ -33,11 +35,11 @@ TEXT_STARTS = (b"#EXTM3U", b"ffconcat", b"<", b"v=0", b"[playlist]")
 
 
 def read_frames(
-    path: Path, indices: Sequence[int], *, decoder: str = "decord", channels: int = 3
+    path: Path, indices: Sequence[int], *, decoder: str = "decord", channels: int | None = 3
 ) -> NDArray[np.uint8]:
     """Read upright frames (T, H, W, C) by number, in any order; a number may occur twice.
 
-    `channels` is C: 3 for RGB, 1 for grey.
+    `channels` is C: 3 for RGB, 1 for grey, None for as many as the decoder returns.
 
     Raises:
         DataError: The file is missing or cannot be decoded, whatever its decoder raises, a number
@@ -54,7 +56,7 @@ def read_frames(
     with refuse_any_failure(path), _guard(path), open_source(path) as source:
         check_file(source, decoder)
         frames = DECODERS[decoder](source, unique)
-    if frames.shape[3] != channels:
+    if channels is not None and frames.shape[3] != channels:
         from videomae_cli.data.decoding.channels import convert_channels  # videos are RGB
 
         frames = convert_channels(path, frames, channels)
@@ -86,15 +88,18 @@ def open_source(path: Path) -> Iterator[Path]:
     from videomae_cli.data.shards.index import open_member
 
     with open_member(path) as copy:
+        _copies[copy] = path
         try:
             yield copy
         except DataError as error:
             message = error.message.replace(str(copy), str(path))
             raise DataError(message, error.hint) from error
+        finally:
+            del _copies[copy]
 
 
 def read_video(
-    path: Path, video: Video, indices: Sequence[int], *, channels: int = 3
+    path: Path, video: Video, indices: Sequence[int], *, channels: int | None = 3
 ) -> NDArray[np.uint8]:
     """Read frames (T, H, W, C) of a row of a manifest, numbered from its own first frame.
 
@@ -108,8 +113,18 @@ def read_video(
 
 
 def reference_decoder(path: Path) -> str:
-    """Return the decoder that decides what a video contains: "frames" for a folder, or "pyav"."""
-    return FRAMES if path.is_dir() else "pyav"
+    """Return the decoder that decides what a video contains.
+
+    It is "frames" for a folder, that of the form for a file of `prepare --jpeg` or `--uint8`, and
+    "pyav" for any other.
+    """
+    if path.is_dir():
+        return FRAMES
+    if path.suffix in STORED_SUFFIXES:
+        from videomae_cli.data.transcoding import given_file
+
+        return given_file.find_decoder(path) or "pyav"
+    return "pyav"
 
 
 @contextmanager
@@ -157,7 +172,8 @@ def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
         frames, length = decord_frames(path, indices)
     except DataError as error:
         frames = read_with_pyav(path, indices)
-        _warn_once(path, error.message)
+        name = _describe(path)
+        _warn_once(name, error.message.replace(str(path), name))
         return frames
     if not len(frames):
         raise DataError(
@@ -213,8 +229,17 @@ DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
 
 
 @lru_cache(maxsize=4096)
-def _warn_once(path: Path, reason: str) -> None:
-    logger.warning("%s: read with PyAV, because decord cannot: %s", path, reason)
+def _warn_once(name: str, reason: str) -> None:
+    logger.warning("%s: read with PyAV, because decord cannot: %s", name, reason)
+
+
+def _describe(path: Path) -> str:
+    """Return the path of a file; for the copy of one in a shard, its name and the shard."""
+    if path not in _copies:
+        return str(path)
+    from videomae_cli.data.shards.index import describe_member
+
+    return describe_member(_copies[path])
 
 
 def first_line(error: Exception) -> str:

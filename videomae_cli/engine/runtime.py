@@ -108,10 +108,11 @@ class Runtime:
 
     def summary(self) -> str:
         """Return processes, device and precision in one line."""
+        threads = torch.get_num_threads()
         name = (
             torch.cuda.get_device_name(self.device)
             if self.device.type == "cuda"
-            else f"{self.device.type}, {torch.get_num_threads()} threads"
+            else f"{self.device.type}, {threads} thread{'s' if threads > 1 else ''}"
         )
         return f"{self.world} process{'es' if self.world > 1 else ''} on {name}, {self.precision}"
 

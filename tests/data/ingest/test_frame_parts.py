@@ -188,3 +188,42 @@ def test_parts_of_a_folder_become_rows_with_their_frames(tmp_path: Path) -> None
         ("a", 1, 0, 8),
         ("a", 1, None, 20),
     ]
+
+
+@pytest.mark.parametrize("other", ["a 1 20 1", "a 16 5 1"])  # past the end, if counted from 0
+def test_starts_before_labels_that_only_fit_as_numbers_are_numbers(
+    other: str, tmp_path: Path
+) -> None:
+    write_folder(tmp_path, "a", 20)
+
+    _, entries, remarks = read_parts(tmp_path, f"a 13 5 0\n{other}\n", "list-start-frames-label")
+
+    assert [entry.rejection for entry in entries] == ["", ""]
+    assert entries[0].segment == frames(12, 17)
+    assert "a from img_00013.jpg to img_00017.jpg" in remarks[0]
+    assert remarks[1].endswith(
+        "train.txt: the starts are the numbers of frames, not counted from 0"
+    )
+
+
+def test_starts_before_labels_that_may_be_either_are_explained(tmp_path: Path) -> None:
+    write_folder(tmp_path, "a", 20)
+
+    _, entries, remarks = read_parts(
+        tmp_path, "a 12 5 0\na 3 8 1\na 9 8 1\n", "list-start-frames-label"
+    )
+
+    assert entries[0].segment == frames(12, 17)
+    assert (
+        "count frames from 0, as in MMAction2; if they are the numbers of frames, subtract 1"
+        in (remarks[1])
+    )
+
+
+def test_folders_that_count_from_0_leave_no_doubt(tmp_path: Path) -> None:
+    write_folder(tmp_path, "a", 20, first=0)
+
+    _, entries, remarks = read_parts(tmp_path, "a 12 5 0\na 3 8 1\n", "list-start-frames-label")
+
+    assert [entry.segment for entry in entries] == [frames(12, 17), frames(3, 11)]
+    assert len(remarks) == 1

@@ -110,7 +110,7 @@ def test_results_stay_in_order_and_each_refusal_has_a_reason() -> None:
     assert spans[4] == Span(50, 50)
     assert placed[2] == RejectedVideo("the same frames of the file as in list.csv:3")
     assert placed[5] == RejectedVideo("no video")
-    assert remarks == ["1 segments end after their file, and are cut there (list.csv:6: 'a.mp4')"]
+    assert remarks == ["1 segment ends after its file, and is cut there (list.csv:6: 'a.mp4')"]
 
 
 def test_segments_of_a_file_are_in_one_split() -> None:

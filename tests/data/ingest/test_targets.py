@@ -94,7 +94,7 @@ def test_a_test_set_may_be_without_labels(tmp_path: Path) -> None:
     labels = read(tmp_path, "path,label,split\n1.mp4,a|b,train\n2.mp4,b,train\n3.mp4,,test\n")
 
     assert labels.targets is not None and labels.targets[2] is None
-    assert "1 videos of the test set have no label" in labels.remark
+    assert "1 video of the test set has no label" in labels.remark
 
 
 @pytest.mark.parametrize(

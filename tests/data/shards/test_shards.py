@@ -1,6 +1,7 @@
 """Files in shards are read as the files themselves are, and damage is an error."""
 
 import json
+import logging
 import tarfile
 from pathlib import Path
 
@@ -162,3 +163,25 @@ def test_shards_can_be_at_any_place_that_fsspec_knows(root: Path, tmp_path: Path
                 (root / video.path).read_bytes()
             )
     assert fsspec.filesystem("memory").exists("/test-shards/videos-000000.tar")
+
+
+def test_a_warning_names_the_video_and_its_shard(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    videos = []
+    for name in ("a/narrow.mp4", "b/narrow.mp4"):  # the width is one that decord does not read
+        write_clip(tmp_path / "videos" / name, 12, height=32, width=48)
+        videos.append(Video(name, None, "train", 12, 25.0, 48, 32, "pyav"))
+    index = shards.write(
+        "shards", tmp_path / "out", tmp_path / "videos", videos, None, Notes(), shard_bytes=SMALL
+    )
+
+    with caplog.at_level(logging.WARNING, logger="videomae"):
+        for video in 2 * videos:
+            read_frames(index / video.path, [0])
+
+    assert len(caplog.messages) == 2  # one for each video
+    for number, message in enumerate(caplog.messages):
+        archive = tmp_path / f"out/shards/videos-{number:06d}.tar"
+        assert message.startswith(f"{videos[number].path} in {archive}: read with PyAV, because")
+        assert "/proc" not in message

@@ -161,7 +161,7 @@ def test_the_lists_of_videomae_are_taken_with_their_copied_test_list(
         (f"{videos}/c 1.mp4", 1, "val"),
     ]
     assert summary.manifest.classes == ("0", "1")
-    assert notes.has("the test list repeats the val list: used as val only (1 videos)")
+    assert notes.has("the test list repeats the val list: used as val only (1 video)")
 
 
 def test_a_list_with_another_root_needs_root(tmp_path: Path, clip: Callable[[Path], Path]) -> None:

@@ -11,6 +11,7 @@ from videomae_cli.errors import DataError
 SUFFIX = ".npy"
 MAX_CHANNELS = 8
 HINT = "write each frame as uint8, height x width x channels, with np.save"
+VIDEO_NOTE = "; a file with all frames of a video is listed by its path, in a CSV"
 
 
 def read_array(path: Path) -> NDArray[np.uint8]:
@@ -30,7 +31,7 @@ def read_array(path: Path) -> NDArray[np.uint8]:
         shape = " x ".join(map(str, stored.shape))
         raise DataError(
             f"{path} is an array of {shape or 'one value'}, and a frame is height x width x"
-            f" channels, with 1 to {MAX_CHANNELS} channels",
+            f" channels, with 1 to {MAX_CHANNELS} channels{VIDEO_NOTE if array.ndim == 4 else ''}",
             HINT,
         )
     check_size(path, array.shape[1], array.shape[0])

@@ -1,4 +1,4 @@
-"""Frames with another number of channels: grey from RGB, and RGB from grey.
+"""Frames with another number of channels: grey from RGB, RGB from grey, and RGB to be shown.
 
 Shapes: T frames, H height, W width, C channels, uint8.
 """
@@ -35,6 +35,13 @@ def convert_channels(
         "clip.channels can be 1 (grey) or 3 (RGB) for videos and images; other numbers need folders"
         " of .npy frames (uint8, height x width x channels) with as many channels",
     )
+
+
+def show_as_rgb(frames_THWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return frames of any number of channels as RGB: the first channel as grey below three."""
+    if frames_THWC.shape[3] < 3:
+        return frames_THWC[..., :1].repeat(3, axis=3)
+    return frames_THWC[..., :3]
 
 
 def compute_luma(rgb_THWC: NDArray[np.uint8], copies: int = 1) -> NDArray[np.uint8]:

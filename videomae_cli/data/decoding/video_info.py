@@ -10,7 +10,13 @@ import av
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
-from videomae_cli.data.decode import FRAMES, check_file, reference_decoder, refuse_any_failure
+from videomae_cli.data.decode import (
+    FILE_DECODERS,
+    FRAMES,
+    check_file,
+    reference_decoder,
+    refuse_any_failure,
+)
 from videomae_cli.data.decoding import pixels, pyav, timing
 from videomae_cli.data.decoding.grey import GreyRange
 from videomae_cli.data.decoding.limits import MAX_PIXELS, check_length, check_size
@@ -56,10 +62,14 @@ def probe_video(path: Path) -> VideoInfo:
         DataError: It cannot be read to the end that its header promises, its frame size changes, or
             its values are scaled to almost black pixels.
     """
-    if reference_decoder(path) == FRAMES:
+    if (decoder := reference_decoder(path)) == FRAMES:
         from videomae_cli.data.decoding import frame_folder
 
         return frame_folder.probe(path)
+    if decoder not in FILE_DECODERS:
+        from videomae_cli.data.transcoding import given_file
+
+        return given_file.probe(path)
     check_file(path)
     try:
         return _decode(path, detects_damage=True)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from videomae_cli.data.executors.run_tasks import run_tasks
 from videomae_cli.errors import DataError, UsageError, VideoMAEError
 from videomae_cli.report import Report
+from videomae_cli.units import plural
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -147,7 +148,7 @@ def connect_cluster(address: str, report: Report) -> Iterator[Cluster]:
         for line in compare_versions(client.get_versions()):
             report.warn(line)
         workers = len(client.nthreads())
-        report.say(f"{address}: {workers:,} workers, {threads:,} tasks at a time")
+        report.say(f"{address}: {plural(workers, 'worker')}, {plural(threads, 'task')} at a time")
         yield cluster
     finally:
         client.close(timeout=CONNECT_SECONDS)

@@ -1,11 +1,12 @@
 """Find the parts of frame folders that a list gives: a start and a number of frames.
 
 The start in a list is the number in the name of a frame, as in the lists of VideoMAE V2. If a
-start of the same list is below the first number of its folder, the list counts from 0 instead. A
-part that is all of the folder is no part.
+start of the same list is below the first number of its folder, the list counts from 0 instead. The
+start before a label counts from 0, as MMAction2's offset does, unless more rows of the list fit
+their folders as numbers of frames. A part that is all of the folder is no part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from videomae_cli.data.decoding.frame_series import FolderFrames, find_frames, g
 from videomae_cli.data.layouts.list_file import MULTI_LABEL
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
+from videomae_cli.units import plural
 
 COUNT_TOLERANCE = 0.1  # of the frames: flow has one frame less, other programs count a few fewer
 MIN_PART = 4  # frames; a smaller number may be a label
@@ -49,6 +51,9 @@ def find_frame_parts(
         and entry.start is not None
         and entry.start < folders[entry.path].first
     }
+    rows = [entry for entry in listed if entry.path in folders and entry.segment is not None]
+    numbered = {file for file in {row.file for row in rows} if _are_numbers(file, rows, folders)}
+    from_0 |= {row.file for row in rows} - numbered
     parts = {
         number: _find_part(entry, folders[entry.path], counts_from_0=entry.file in from_0)
         for number, entry in enumerate(entries)
@@ -59,7 +64,7 @@ def find_frame_parts(
         _add_part(entry, parts[number], folders[entry.path]) if number in parts else entry
         for number, entry in enumerate(entries)
     ]
-    return result, _describe(result, folders)
+    return result, [*_describe(result, folders), *_explain_offsets(rows, folders, numbered)]
 
 
 def _find(path: Path, entry: VideoEntry) -> FolderFrames | None:
@@ -81,11 +86,7 @@ def _find(path: Path, entry: VideoEntry) -> FolderFrames | None:
 def _find_part(entry: VideoEntry, found: FolderFrames, *, counts_from_0: bool) -> _Range | None:
     """Return the frames that a row takes, perhaps outside of the folder; None for all of them."""
     count = len(found.names)
-    if entry.segment is not None:
-        assert entry.segment.end is not None, "lists give a count"
-        part = _Range(int(entry.segment.start), int(entry.segment.end))
-    else:
-        part = _to_positions(entry, found, counts_from_0=counts_from_0)
+    part = _to_positions(entry, found, counts_from_0=counts_from_0)
     is_whole = part.end - part.start == count and part.start in (0, 1, found.first)
     return None if is_whole else part
 
@@ -109,9 +110,9 @@ def _check_parts(
     if 2 * len(wrong) > len(entries):
         first = wrong[0]
         raise DataError(
-            f"{first.where}: {first.path!r} has {len(folders[first.path].names)} frames; for this "
-            f"and {len(wrong) - 1} of {len(entries)} rows, the numbers after the path are not "
-            "the frame count, or a start and a frame count",
+            f"{first.where}: {first.path!r} has {plural(len(folders[first.path].names), 'frame')}; "
+            f"for this and {len(wrong) - 1} of {len(entries)} rows, the numbers after the path are "
+            "not the frame count, or a start and a frame count",
             f"if the numbers are labels: {MULTI_LABEL}; if they are a start and a frame count: "
             "--layout list-start-frames",
         )
@@ -124,21 +125,66 @@ def _add_part(entry: VideoEntry, part: _Range | None, found: FolderFrames) -> Vi
     if part.start < 0 or part.end <= part.start or part.end > count:
         start = entry.start if entry.start is not None else part.start
         return entry._replace(
-            rejection=f"the list gives {entry.frames} frames{f' from {start}' if start else ''}, "
+            rejection=f"the list gives {plural(entry.frames or 0, 'frame')}"
+            f"{f' from {start}' if start else ''}, "
             f"the folder has {count} from {found.first}"
         )
     return entry._replace(frames=None, start=None, segment=Segment(*part, "frames"))
 
 
 def _to_positions(entry: VideoEntry, found: FolderFrames, *, counts_from_0: bool) -> _Range:
-    frames = entry.frames or 0
-    if entry.start is None:
+    start, frames = _start_of(entry), entry.frames or 0
+    if start is None:
         return _Range(0, frames)
     if counts_from_0:
-        return _Range(entry.start, entry.start + frames)
+        return _Range(start, start + frames)
     step = group_series(found.names)[0].step
-    start, rest = divmod(entry.start - found.first, step)
-    return _Range(-1, -1) if rest else _Range(start, start + frames)
+    position, rest = divmod(start - found.first, step)
+    return _Range(-1, -1) if rest else _Range(position, position + frames)
+
+
+def _start_of(entry: VideoEntry) -> int | None:
+    """Return the start that a list gives; before a label it is the start of a segment."""
+    return entry.start if entry.segment is None else int(entry.segment.start)
+
+
+def _are_numbers(
+    file: Path | None, rows: Sequence[VideoEntry], folders: Mapping[str, FolderFrames]
+) -> bool:
+    """Return whether the starts before the labels of a list are the numbers of frames.
+
+    They are if none is below the first number of its folder, and more parts are in their folders
+    than if they counted from 0.
+    """
+    fits = [0, 0]
+    for row in (row for row in rows if row.file == file):
+        found = folders[row.path]
+        for counts_from_0 in (False, True):
+            start, end = _to_positions(row, found, counts_from_0=counts_from_0)
+            if start < 0 and not counts_from_0 and (_start_of(row) or 0) < found.first:
+                return False
+            fits[counts_from_0] += 0 <= start <= end <= len(found.names)
+    return fits[0] > fits[1]
+
+
+def _explain_offsets(
+    rows: Sequence[VideoEntry],
+    folders: Mapping[str, FolderFrames],
+    numbered: Collection[Path | None],
+) -> list[str]:
+    """Return how starts before labels were read, unless a list with a 0 leaves no doubt."""
+    sentences = []
+    for file in dict.fromkeys(row.file for row in rows):
+        inside = [row for row in rows if row.file == file]
+        first = min(folders[row.path].first for row in inside)
+        if file in numbered:
+            sentences.append(f"{file}: the starts are the numbers of frames, not counted from 0")
+        elif first > 0 and all((_start_of(row) or 0) >= first for row in inside):
+            sentences.append(
+                f"{file}: the starts before the labels count frames from 0, as in MMAction2; if "
+                f"they are the numbers of frames, subtract {first} from each"
+            )
+    return sentences
 
 
 def _describe(entries: Sequence[VideoEntry], folders: Mapping[str, FolderFrames]) -> list[str]:
@@ -149,6 +195,7 @@ def _describe(entries: Sequence[VideoEntry], folders: Mapping[str, FolderFrames]
     assert segment is not None and segment.end is not None, "parts of folders have both"
     names = folders[first.path].names
     return [
-        f"{len(parts):,} of {len(entries):,} rows are a part of a folder of frames: {first.path} "
+        f"{len(parts):,} of {len(entries):,} rows {'is' if len(parts) == 1 else 'are'} a part of a "
+        f"folder of frames: {first.path} "
         f"from {names[int(segment.start)]} to {names[int(segment.end) - 1]}"
     ]

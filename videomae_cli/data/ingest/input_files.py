@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from videomae_cli.data.decoding.frame_series import is_array
 from videomae_cli.data.ingest.path_checks import MISSING, URL, find_path_problem
 from videomae_cli.data.layouts.file_search import find_files
 from videomae_cli.data.layouts.frame_folders import find_frame_folders
+from videomae_cli.data.transcoding.pixel_file import is_video
 from videomae_cli.errors import UsageError
 
 STDIN = "-"
@@ -104,7 +106,9 @@ def _find_matches(name: str) -> Iterator[InputFile]:
 def _find_in_folder(name: str) -> Iterator[InputFile]:
     folder = Path(name)
     try:
-        videos = find_files(folder).videos or find_frame_folders(folder)
+        files = find_files(folder)
+        videos = files.videos or _find_pixel_files(folder, files.others)
+        videos = videos or find_frame_folders(folder)
     except OSError as error:
         yield InputFile(name, f"cannot be read: {error.strerror}")
         return
@@ -112,6 +116,15 @@ def _find_in_folder(name: str) -> Iterator[InputFile]:
         yield InputFile(name, _NO_VIDEOS)
     for video in videos:
         yield InputFile(str(folder / video))
+
+
+def _find_pixel_files(folder: Path, files: Iterable[Path]) -> list[Path]:
+    """Return the files of `prepare --uint8`; of a folder of single frames one header is read."""
+    arrays: dict[Path, list[Path]] = {}
+    for file in files:
+        if is_array(file.name):
+            arrays.setdefault(file.parent, []).append(file)
+    return [file for names in arrays.values() if is_video(folder / names[0]) for file in names]
 
 
 def find_problem(file: InputFile) -> str:

@@ -11,6 +11,7 @@ from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.list_file import MULTI_LABEL
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
+from videomae_cli.units import plural
 
 MAX_FOLDERS = 200  # searched for the files of a list
 COUNT_TOLERANCE = 0.1  # of the frames: other programs count a few more or fewer
@@ -39,7 +40,11 @@ def check_no_duplicates(entries: Sequence[VideoEntry], root: Path) -> None:
         first = seen.setdefault((os.path.normpath(root / entry.path), entry.segment), entry)
         if first is entry:
             continue
-        where = f"{entry.where}: {entry.path!r} is listed twice, first in {first.where}"
+        what = repr(entry.path)
+        if (part := entry.segment) is not None:
+            end = "its end" if part.end is None else f"{part.end:.10g}"
+            what = f"the part from {part.start:.10g} to {end} {part.unit} of {what}"
+        where = f"{entry.where}: {what} is listed twice, first in {first.where}"
         if first.label != entry.label and first.split == entry.split:
             raise DataError(
                 f"{where}, with the labels {first.label!r} and {entry.label!r}: several labels per "
@@ -78,7 +83,7 @@ def check_frame_counts(
             continue
         counted += 1
         if abs(result.frames - entry.frames) > COUNT_TOLERANCE * result.frames:
-            what = f"{entry.path!r} has {result.frames} frames, not {entry.frames}"
+            what = f"{entry.path!r} has {plural(result.frames, 'frame')}, not {entry.frames}"
             wrong.append(f"{entry.where}: {what}")
     if not wrong:
         return []
@@ -134,8 +139,9 @@ def check_splits_not_empty(
         if all(reason for _, reason in in_split):
             entry, reason = in_split[0]
             result = f"the split {split} is empty" if split else "no videos are left"
+            count = len(in_split)
+            every = "its only video is" if count == 1 else f"all {count} videos are"
             raise DataError(
-                f"{entry.where}: {result}: all {len(in_split)} videos are rejected "
-                f"(this one: {reason})",
+                f"{entry.where}: {result}: {every} rejected (this one: {reason})",
                 f"all reasons: {rejected_file}",
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from videomae_cli.data.decode import (
-    FRAMES,
+    FILE_DECODERS,
     check_file,
     read_frames,
     reference_decoder,
@@ -71,7 +71,7 @@ class RejectedVideo(NamedTuple):
 
 def count_frames(path: Path) -> VideoInfo:
     """Decode a whole video and count its frames; a DataError gives a reason against it."""
-    if reference_decoder(path) == FRAMES:
+    if reference_decoder(path) not in FILE_DECODERS:
         return probe_video(path)
     check_file(path)
     with refuse_any_failure(path), open_video(path) as (container, stream):
@@ -85,8 +85,8 @@ def count_frames(path: Path) -> VideoInfo:
 
 def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
     """Return the decoder of a counted video; a DataError if a given one cannot read its file."""
-    if reference_decoder(path) == FRAMES:
-        return FRAMES
+    if (reference := reference_decoder(path)) not in FILE_DECODERS:
+        return reference
     if decoder == AUTO:
         return choose_decoder(path, info)
     read_frames(path, [0, info.frames // 2, info.frames - 1], decoder=decoder)

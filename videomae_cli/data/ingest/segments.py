@@ -11,6 +11,7 @@ from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.data.time_sampling import ROUNDING, compute_times
 from videomae_cli.errors import DataError
+from videomae_cli.units import plural
 
 # a segment may end so much later than its file: annotators and other programs round up
 END_SECONDS = 1.0
@@ -50,7 +51,8 @@ def place_segments(
         spans.append(span)
     remarks = []
     if late:
-        remarks.append(f"{len(late)} segments end after their file, and are cut there ({late[0]})")
+        ends = "ends after its file, and is" if len(late) == 1 else "end after their file, and are"
+        remarks.append(f"{plural(len(late), 'segment')} {ends} cut there ({late[0]})")
     return placed, spans, remarks
 
 
@@ -67,11 +69,14 @@ def place_segment(segment: Segment, video: ReadableVideo) -> tuple[Span, bool]:
     if segment.unit == "frames":
         start = int(segment.start)
         end = video.frames if segment.end is None else int(segment.end)
-        length, slack = f"{video.frames} frames", round(END_SECONDS * (video.fps or 25))
+        length, slack = plural(video.frames, "frame"), round(END_SECONDS * (video.fps or 25))
         _check(segment, float(video.frames), slack, length)
         return Span(start, min(end, video.frames) - start), end > video.frames
     if video.fps <= 0:
-        raise DataError("the frame rate is unknown, which a segment in seconds needs")
+        raise DataError(
+            "the frame rate is unknown, which a segment in seconds needs: give frame numbers, in "
+            "the columns start_frame and end_frame of a table"
+        )
     times = compute_times("", video.frames, video.fps, video.times)
     _check(segment, times.end, END_SECONDS, f"{times.end:.2f} seconds")
     seconds = times.end if segment.end is None else segment.end

@@ -18,6 +18,7 @@ from videomae_cli.data.layouts.file_search import join_some
 from videomae_cli.data.layouts.list_file import parse_integer
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.errors import DataError
+from videomae_cli.units import plural
 
 GIVE_CLASSES = "renumber from 0, or give the classes: --classes FILE or --classes NUMBER"
 NO_LABEL = -1  # written for the videos of a test set
@@ -55,7 +56,8 @@ def number_labels(entries: Sequence[VideoEntry], classes: ClassNames | None = No
         check_writable(name)
     unknown = sum(entry.label is None and not entry.rejection for entry in entries)
     similar = describe_similar(labels.classes or ())
-    tests = [f"{unknown} videos of the test set have no label"] * (unknown > 0)
+    verb = "has" if unknown == 1 else "have"
+    tests = [f"{plural(unknown)} of the test set {verb} no label"] * (unknown > 0)
     return Labels(
         all_numbers, labels.classes, "; ".join(filter(None, [labels.remark, *similar, *tests]))
     )

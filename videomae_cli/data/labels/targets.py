@@ -27,6 +27,7 @@ from videomae_cli.data.layouts.file_search import join_some
 from videomae_cli.data.layouts.list_file import parse_integer
 from videomae_cli.data.layouts.video_entry import Segment, VideoEntry
 from videomae_cli.errors import DataError
+from videomae_cli.units import plural
 
 Targets = list[tuple[float, ...]]
 
@@ -54,7 +55,8 @@ def read_targets(
     known = dict(zip((id(entry) for entry, _ in labelled), targets, strict=True))
     rows = tuple(known.get(id(entry)) for entry in entries)
     unknown = sum(row is None and not e.rejection for e, row in zip(entries, rows, strict=True))
-    tests = [f"{unknown} videos of the test set have no label"] * (unknown > 0)
+    verb = "has" if unknown == 1 else "have"
+    tests = [f"{plural(unknown)} of the test set {verb} no label"] * (unknown > 0)
     remarks = [remark, *(describe_similar(given) if task == "multi-label" else ()), *tests]
     return Labels((None,) * len(entries), given, "; ".join(filter(None, remarks)), rows)
 

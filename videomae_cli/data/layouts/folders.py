@@ -22,6 +22,7 @@ from videomae_cli.data.layouts.split_names import (
 from videomae_cli.data.layouts.unused import describe_beside
 from videomae_cli.data.layouts.video_entry import Listing, Reading, VideoEntry
 from videomae_cli.errors import DataError, UsageError
+from videomae_cli.units import plural
 
 CLASS_FOLDERS, VIDEOS = "class-folders", "videos"
 NOT_IN_A_CLASS = "above the class folders, so without a class"
@@ -38,12 +39,13 @@ def recognise_folders(source: Path, reading: Reading) -> dict[str, str]:
     if tree.class_level is not None:
         classes = sorted({label for video in tree.videos if (label := tree.label(video))})
         layouts[CLASS_FOLDERS] = (
-            f"{len(classes)} folders of videos ({join_some(classes)}){_describe_levels(tree)}"
+            f"{plural(len(classes), 'folder')} of videos ({join_some(classes)})"
+            f"{_describe_levels(tree)}"
         )
     depths = {len(video.parts) - 1 - (tree.split_level == 0) for video in tree.videos}
     where = "directly inside" if 0 in depths else "in nested folders"
     reason = "unlabelled" if tree.class_level is not None else "no class folders: unlabelled"
-    layouts[VIDEOS] = f"{len(tree.videos)} videos, {where}, {reason}"
+    layouts[VIDEOS] = f"{plural(len(tree.videos))}, {where}, {reason}"
     return layouts
 
 

@@ -64,6 +64,13 @@ def find_member(path: Path) -> Member:
     return Member(f"{location}/{NAME.format(shard)}", start, size)
 
 
+def describe_member(path: Path) -> str:
+    """Return the name of a file, and the shard that contains it, from its path below an index."""
+    parts = split_index(path)
+    assert parts is not None, "the caller knows that the path is below an index"
+    return f"{parts[1]} in {find_member(path).archive}"
+
+
 def read_member(member: Member) -> bytes:
     """Read the bytes of a file in a shard.
 

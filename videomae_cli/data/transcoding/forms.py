@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from videomae_cli.data.health.facts import VideoHealth
+
+CONTAINERS = {".mp4": "mov,mp4"}  # the names in FFmpeg; other forms are their own
 VERSION = 1  # to be increased when the same file and settings would give other bytes
 
 
@@ -33,6 +36,18 @@ FORMS = {
         Form(UINT8, "uncompressed frames", ".npy", "uint8", channels=()),
     )
 }
+
+
+def describe_file(form: Form, source: VideoHealth, size: int) -> VideoHealth:
+    """Return the facts of a file of `size` bytes in a form; its frames are those of its source."""
+    return source._replace(
+        container=CONTAINERS.get(form.suffix, form.suffix[1:]),
+        codec=form.decoder,
+        pixel_format="yuv420p" if form.key_every else "",
+        size=size,
+        has_audio=False,
+        key_distance=form.key_every or 1,
+    )
 
 
 class Settings(NamedTuple):

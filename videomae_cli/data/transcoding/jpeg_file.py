@@ -12,7 +12,7 @@ Shapes: T frames, N frames of the file, H height, W width, C channels (1 or 3), 
 import os
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -67,17 +67,39 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
         if indices[-1] >= len(index.checksums):
             raise past_end_error(path, indices[-1], len(index.checksums))
         for place, number in enumerate(indices):
-            start, end = (int(position) for position in index.positions[number : number + 2])
-            file.seek(start)
-            content = bytearray(file.read(end - start))
-            if crc32(content) != index.checksums[number]:
-                raise damage_error(path, f"frame {number} is damaged: its checksum is wrong")
-            frame_HWC = decode(content)
+            frame_HWC = decode(_read_image(path, file, index, number))
             if frames is None:
                 frames = np.empty((len(indices), *frame_HWC.shape), np.uint8)
             frames[place] = frame_HWC
     assert frames is not None, "indices are not empty"
     return frames
+
+
+def has_index(path: Path) -> bool:
+    """Return whether a file ends as those that are written here; Motion JPEG files do not."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            return _read_tail(file, os.fstat(file.fileno()).st_size, FOOTER.size).startswith(MAGIC)
+    except OSError:
+        return False
+
+
+def count_frames(path: Path) -> int:
+    """Return the number of frames; a DataError if the index is damaged."""
+    with path.open("rb", buffering=0) as file:
+        return len(_read_index(path, file).checksums)
+
+
+def read_all(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield all frames (H, W, C), decoded by Pillow, which loads no further library.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    with path.open("rb", buffering=0) as file:
+        index = _read_index(path, file)
+        for number in range(len(index.checksums)):
+            yield decode_with_pillow(_read_image(path, file, index, number))
 
 
 @lru_cache
@@ -104,6 +126,15 @@ def decode_with_pillow(content: bytearray) -> NDArray[np.uint8]:
     """Decode a JPEG image to a frame (H, W, C)."""
     with Image.open(BytesIO(content), formats=("JPEG",)) as image:
         return np.atleast_3d(np.asarray(image))
+
+
+def _read_image(path: Path, file: IO[bytes], index: _Index, number: int) -> bytearray:
+    start, end = (int(position) for position in index.positions[number : number + 2])
+    file.seek(start)
+    content = bytearray(file.read(end - start))
+    if crc32(content) != index.checksums[number]:
+        raise damage_error(path, f"frame {number} is damaged: its checksum is wrong")
+    return content
 
 
 def _read_index(path: Path, file: IO[bytes]) -> _Index:

@@ -7,7 +7,7 @@ Not covered: changed bytes; there is no checksum.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from videomae_cli.data.transcoding.damage import damage_error, past_end_error
+from videomae_cli.errors import DataError
 
 HEADER_BYTES = 4096  # more than any header of such an array has
 
@@ -57,6 +58,28 @@ def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
             if file.readinto(memoryview(frame).cast("B")) != size:
                 raise damage_error(path, f"frame {number} is cut off")
     return frames
+
+
+def count_frames(path: Path) -> int:
+    """Return the number of frames; raises as `read`."""
+    with path.open("rb", buffering=0) as file:
+        return _read_layout(path, file).shape[0]
+
+
+def read_all(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield all frames (H, W, C); raises as `read`."""
+    for number in range(count_frames(path)):
+        yield read(path, [number])[0]
+
+
+def is_video(path: Path) -> bool:
+    """Return whether a file is an array of several frames, by its header."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            _read_layout(path, file)
+    except (OSError, DataError):
+        return False
+    return True
 
 
 def _read_layout(path: Path, file: IO[bytes]) -> _Layout:

@@ -18,6 +18,7 @@ from videomae_cli.data.decoding.frame_folder import read_image
 from videomae_cli.data.decoding.frame_series import find_frames
 from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.decoding.video_info import check_size
+from videomae_cli.data.transcoding import given_file
 from videomae_cli.data.transcoding.geometry import find_frame_size, fit_frame
 
 # flags of FFmpeg's scaler: SWS_BICUBIC, _ACCURATE_RND, _FULL_CHR_H_INP, _FULL_CHR_H_INT
@@ -51,7 +52,7 @@ def read_source(
     """Yield every frame (H, W, C), upright, with square pixels and even sides.
 
     Args:
-        path: A video, or a folder of frames.
+        path: A video, a folder of frames, or a file of `prepare --jpeg` or `--uint8`.
         short_side: Frames with a longer one are scaled down to it.
         is_accurate: Whether colours are converted without the usual rounding errors.
 
@@ -59,7 +60,12 @@ def read_source(
         DataError: The file cannot be decoded, or its frames have several sizes.
     """
     size = None
-    shown = _read_folder(path) if path.is_dir() else _decode(path, is_accurate=is_accurate)
+    if path.is_dir():
+        shown = _read_folder(path)
+    elif given_file.find_decoder(path):
+        shown = (_Shown(frame_HWC, SQUARE) for frame_HWC in given_file.read_all(path))
+    else:
+        shown = _decode(path, is_accurate=is_accurate)
     for frame_HWC, aspect in shown:
         if size is None:
             height, width = frame_HWC.shape[:2]

@@ -22,6 +22,7 @@ from videomae_cli.tasks.convert.load_report import (
     summarise_tensors,
 )
 from videomae_cli.tasks.load_model import read_checkpoint
+from videomae_cli.units import plural
 
 
 class Inspection(NamedTuple):
@@ -87,7 +88,10 @@ def run(source: Path, report: Report, *, hints: Hints = NO_HINTS, ema: bool = Fa
 def _print_inspection(inspection: Inspection, report: Report) -> None:
     contents, saved = inspection.contents, inspection.saved
     parts = [contents.metadata["container"], f"{contents.size:,} bytes"]
-    parts += [f"{count} tensors in {dtype}" for dtype, count in inspection.count_dtypes().items()]
+    parts += [
+        f"{plural(count, 'tensor')} in {dtype}"
+        for dtype, count in inspection.count_dtypes().items()
+    ]
     if saved.wrapper:
         parts.append(f"under {saved.wrapper}")
     if saved.prefixes:

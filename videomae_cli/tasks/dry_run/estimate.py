@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from videomae_cli.engine.plan import TrainingPlan
-from videomae_cli.units import duration, seconds, si
+from videomae_cli.units import duration, plural, seconds, si
 
 DECODE_BOUND = 0.1  # share of a step spent waiting for data above which decoding is the limit
 
@@ -147,8 +147,8 @@ class Estimate(NamedTuple):
         disk = self.disk
         yield (
             "disk",
-            f"{disk.kept} checkpoints of {si(disk.checkpoint)}B and the weights: {si(disk.total)}B;"
-            f" {si(disk.free)}B free",
+            f"{plural(disk.kept, 'checkpoint')} of {si(disk.checkpoint)}B and the weights: "
+            f"{si(disk.total)}B; {si(disk.free)}B free",
         )
 
     def notes(self) -> list[str]:
@@ -192,7 +192,7 @@ class Estimate(NamedTuple):
     def _format_time(self) -> str:
         if self.hours is None or self.steps_left is None:
             return "unknown without prepared videos: the schedule counts epochs"
-        extras = f"{self.saves:,} checkpoints of {seconds(self.save_seconds)}"
+        extras = f"{plural(self.saves, 'checkpoint')} of {seconds(self.save_seconds)}"
         if self.validations:
             extras += f", {self.validations:,} validations of {seconds(self.validation_seconds)}"
-        return f"{duration(self.hours)}: {self.steps_left:,} steps, {extras}"
+        return f"{duration(self.hours)}: {plural(self.steps_left, 'step')}, {extras}"

@@ -16,7 +16,7 @@ from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.macs import count_macs
 from videomae_cli.tasks.evaluate.parts import VIEWS_AT_ONCE
 from videomae_cli.tasks.evaluate.run_views import compute_views
-from videomae_cli.units import duration, seconds, si
+from videomae_cli.units import duration, plural, seconds, si
 
 ROUNDS = 3
 
@@ -75,7 +75,7 @@ class Cost(NamedTuple):
             *rows,
             ("reading the views of a video", f"{seconds(self.read_seconds)} in one process"),
             ("slower of the two", "reading" if self.is_read_bound else "the model"),
-            ("time", f"{_long(self.seconds)} for {self.videos:,} videos"),
+            ("time", f"{_long(self.seconds)} for {plural(self.videos or 0)}"),
         ]
 
 

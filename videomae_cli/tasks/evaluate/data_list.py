@@ -21,6 +21,7 @@ from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import PrepareOptions
 from videomae_cli.tasks.prepare.prepare import write_prepared
 from videomae_cli.tasks.prepare.rejected import REJECTED
+from videomae_cli.units import plural
 
 SPLIT = "test"  # of lists that give none
 
@@ -81,7 +82,7 @@ def open_list(
         manifest = read_manifest(folder)
     for video in rejected:
         report.warn(f"{video.path}: {video.reason}")
-    report.say(f"{path}: {len(manifest.videos):,} videos, {len(rejected):,} rejected")
+    report.say(f"{path}: {plural(len(manifest.videos))}, {len(rejected):,} rejected")
     return ListedVideos(manifest, rejected)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from videomae_cli import atomic
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.model import Task
+from videomae_cli.data.decoding.channels import show_as_rgb
 from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.errors import UsageError
@@ -170,10 +171,9 @@ def _read_thumbnails(scores: Scores, views: EvalViews) -> dict[int, NDArray[np.u
 
 
 def _to_pixels(view_CTHW: Tensor, clip: ClipSpec) -> NDArray[np.uint8]:
-    """Return frames as RGB: of other channels the first three, or the first as grey."""
+    """Return frames as they are shown: of other channels than RGB, the first three or one."""
     view_THWC: NDArray[Any] = view_CTHW.permute(1, 2, 3, 0).numpy()
     if view_THWC.dtype != np.uint8:
         view_THWC = 255 * (view_THWC * np.array(clip.channel_std) + np.array(clip.channel_mean))
     pixels_THWC: NDArray[np.uint8] = view_THWC.round().clip(0, 255).astype(np.uint8)
-    shown = pixels_THWC.shape[3]
-    return pixels_THWC[..., :3] if shown >= 3 else pixels_THWC[..., :1].repeat(3, axis=3)
+    return show_as_rgb(pixels_THWC)

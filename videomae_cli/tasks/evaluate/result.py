@@ -8,6 +8,7 @@ from videomae_cli.config.model import Task
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.tasks.evaluate.metrics.intervals import Interval
 from videomae_cli.tasks.evaluate.scores import Failure
+from videomae_cli.units import plural
 
 # task -> metrics of the headline: key, name, factor and unit
 HEADLINES: dict[Task, tuple[tuple[str, str, float, str], ...]] = {
@@ -111,7 +112,7 @@ class StoredResult(NamedTuple):
     def headline(self) -> str:
         """Format the result as one line."""
         figures = format_figures(self.task, self.metrics, self.intervals)
-        counts = f"{self.videos:,} videos"
+        counts = plural(self.videos)
         if self.unreadable:
             attempted = self.videos + self.unreadable
             counts = f"{self.videos:,} of {attempted:,} videos, {self.unreadable:,} unreadable"

@@ -69,7 +69,7 @@ class Scores(NamedTuple):
                 f"none of {len(self.failures):,} videos could be decoded: "
                 + self.failures[0].reason,
                 "check that the videos are still where they were prepared",
-            )
+            ).with_answer({"undecodable": [failure.reason for failure in self.failures]})
         if len(self.nonfinite) == len(self.target):
             raise CheckpointError(
                 f"the classifier's outputs are not finite for any of {len(self.target):,} videos,"

@@ -78,7 +78,8 @@ def use_inputs(inputs: InputVideos) -> Videos:
     rejected = tuple(Rejected(one.name, "", f"{one.name}: {one.reason}") for one in inputs.rejected)
     if not videos:
         reason = rejected[0].reason if rejected else "no videos given"
-        raise DataError(f"none of {len(rejected):,} videos can be read: {reason}")
+        error = DataError(f"none of {len(rejected):,} videos can be read: {reason}")
+        raise error.with_answer({"rejected": [one.reason for one in rejected]})
     times = {name: seconds.tolist() for name, seconds in sorted(inputs.times.items())}
     # files of a command line are no segments, and their digest is older than the column
     text = csv_text(COLUMNS, (video[:-1] for video in videos)) + json.dumps(times)

@@ -29,6 +29,7 @@ from videomae_cli.tasks.features.table import (
     write_facts,
     write_table,
 )
+from videomae_cli.units import plural
 
 
 class FeatureResult(NamedTuple):
@@ -84,7 +85,7 @@ def show_result(result: FeatureResult, options: FeatureOptions, report: Report) 
     for message in result.rejected:
         report.warn(message)
     if bad := result.facts.get("not_finite"):
-        report.warn(f"features of {len(bad)} videos are not finite, first {bad[0]}: try fp32")
+        report.warn(f"features of {plural(len(bad))} are not finite, first {bad[0]}: try fp32")
     report.say(_describe(result, options))
 
 
@@ -153,7 +154,8 @@ def _write(extraction: Extraction, store: ShardStore, parts: int) -> dict[str, A
         rejected[Rejected(video.name, video.split, one.error)] = None
     if not located:
         reason = next(iter(rejected)).reason
-        raise DataError(f"none of {len(items.views.videos):,} videos could be decoded: {reason}")
+        error = DataError(f"none of {len(items.views.videos):,} videos could be decoded: {reason}")
+        raise error.with_answer({"rejected": [one.reason for one in rejected]})
     if options.format == "npy":
         names = per_video.name_files(items.views.videos)
         per_video.write_files(store, parts, located, names)
@@ -195,8 +197,8 @@ def _describe(result: FeatureResult, options: FeatureOptions) -> str:
     facts = result.facts
     size = " x ".join(map(str, facts["shape"]))
     return (
-        f"wrote {facts['rows']:,} features of {size} values of"
-        f" {facts['videos']:,} videos to {result.folder} (level"
+        f"wrote {plural(facts['rows'], 'feature')} of {size} values of"
+        f" {plural(facts['videos'])} to {result.folder} (level"
         f" {facts['level']}, pooling {facts['pooling']}, layer {facts['layer']} of"
         f" {facts['depth']})"
     )

@@ -8,7 +8,6 @@ Shapes: V videos, D embedding dimension.
 import base64
 import io
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli import atomic
-from videomae_cli.data.decode import FRAMES, read_frames
+from videomae_cli.data.decode import read_frames, reference_decoder
+from videomae_cli.data.decoding.channels import show_as_rgb
 from videomae_cli.data.loader import load_each
 from videomae_cli.data.manifest_rows import split_name
-from videomae_cli.data.transcoding.forms import FORMS, JPEG, UINT8
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report, format_json, printable
 from videomae_cli.tasks.features.nearest import average_videos
@@ -35,7 +34,6 @@ Method = Literal["pca", "tsne"]
 MAX_THUMBNAILS = 2000
 THUMBNAIL, QUALITY = 72, 60  # pixels of the longer side; JPEG
 PALETTE = "tab20"
-STORED = {FORMS[name].suffix: FORMS[name].decoder for name in (JPEG, UINT8)}
 TSNE_LIMIT = 20_000
 
 
@@ -62,24 +60,16 @@ class Thumbnails:
         frames = [frame for clip in row.frames for frame in clip]
         path, start = self._locate(number)
         try:
-            pixels_HWC = self._read(path, start + frames[len(frames) // 2])[0]
+            decoder = row.decoder or reference_decoder(path)  # tables of earlier versions have none
+            middle = start + frames[len(frames) // 2]
+            frames_1HWC = read_frames(path, [middle], decoder=decoder, channels=None)
         except DataError:
             return ""
-        image = Image.fromarray(pixels_HWC)
+        image = Image.fromarray(show_as_rgb(frames_1HWC)[0])
         image.thumbnail((THUMBNAIL, THUMBNAIL))
         buffer = io.BytesIO()
         image.save(buffer, "jpeg", quality=QUALITY)
         return base64.b64encode(buffer.getvalue()).decode()
-
-    def _read(self, path: Path, frame: int) -> NDArray[np.uint8]:
-        """Return a frame (1, H, W, C); the table does not say which decoder reads the video."""
-        if path.is_dir():
-            return read_frames(path, [frame], decoder=FRAMES)
-        if path.suffix in STORED:
-            return read_frames(path, [frame], decoder=STORED[path.suffix])
-        with suppress(DataError):
-            return read_frames(path, [frame])
-        return read_frames(path, [frame], decoder="pyav")
 
 
 def write_plot(folder: Path, method: Method, report: Report, *, workers: int = 2) -> Path:

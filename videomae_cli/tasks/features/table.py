@@ -27,7 +27,7 @@ from videomae_cli.tasks.features.store import FORMATS, ShardStore
 ROWS, REJECTED, FACTS = "manifest.csv", "rejected.csv", "features.json"
 COLUMNS = (
     *("row", "file", "position", "path", "split", "label", "class", "clip", "crop"),
-    *("first_frame", "last_frame", "start_seconds", "end_seconds", "frames"),
+    *("first_frame", "last_frame", "start_seconds", "end_seconds", "frames", "decoder"),
 )
 
 
@@ -47,6 +47,8 @@ class FeatureRow(NamedTuple):
     start_seconds: float | None
     end_seconds: float | None
     frames: tuple[tuple[int, ...], ...]
+    decoder: str
+    """The key in `DECODERS` that reads the video; "" in a table of an earlier version."""
 
 
 class StoredFeatures(NamedTuple):
@@ -180,6 +182,7 @@ def _line(
         *(min(all_frames), max(all_frames)),
         *(("", "") if span is None else (round(seconds, 6) for seconds in span)),
         ";".join(" ".join(map(str, clip)) for clip in row.frames),
+        video.decoder,
     )
 
 
@@ -197,4 +200,5 @@ def _parse(row: dict[str, str]) -> FeatureRow:
         start_seconds=float(row["start_seconds"]) if row["start_seconds"] else None,
         end_seconds=float(row["end_seconds"]) if row["end_seconds"] else None,
         frames=frames,
+        decoder=row.get("decoder") or "",
     )

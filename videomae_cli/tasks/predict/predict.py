@@ -32,6 +32,7 @@ from videomae_cli.tasks.predict.options import DEFAULTS, PredictOptions, check_o
 from videomae_cli.tasks.predict.output import plan_files, show_prediction, write_files
 from videomae_cli.tasks.predict.result import Prediction, PredictResult
 from videomae_cli.tasks.predict.thumbnails import draw_video_timeline
+from videomae_cli.units import plural
 
 
 def run(
@@ -160,7 +161,7 @@ def _announce(
     model: Model, inputs: InputVideos, options: PredictOptions, runtime: Runtime, report: Report
 ) -> None:
     """Report what is computed, and what happens to short videos."""
-    count = f"{len(inputs.videos):,} video{'' if len(inputs.videos) == 1 else 's'}"
+    count = plural(len(inputs.videos))
     if options.window is not None:
         count += f" in windows of {options.window:g} s, {options.hop_seconds:g} s apart"
     frames = model.config.grid.frames
@@ -200,7 +201,7 @@ def _finish(
     if stop is not None:
         raise Stopped(
             f"stopped with {len({one.video for one in result.predictions}):,} of"
-            f" {len(inputs.videos):,} videos predicted",
+            f" {plural(len(inputs.videos))} predicted",
             "their results are printed" + (" and written" if result.files else ""),
             exit_code=stop.exit_code,
         ) from stop

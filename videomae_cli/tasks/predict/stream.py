@@ -28,6 +28,7 @@ from videomae_cli.tasks.predict.output import plan_files, show_prediction, write
 from videomae_cli.tasks.predict.picture import draw_timeline
 from videomae_cli.tasks.predict.result import NOT_FINITE, Prediction, PredictResult
 from videomae_cli.tasks.predict.stream_windows import StreamWindow, Thumbnails, cut_windows
+from videomae_cli.units import plural
 
 
 def predict_stream(
@@ -60,7 +61,7 @@ def predict_stream(
         report.say(f"wrote {path}")
     if number := runtime.stop_signal():
         raise Stopped(
-            f"{reader.name}: stopped after {len(result.predictions):,} windows",
+            f"{reader.name}: stopped after {plural(len(result.predictions), 'window')}",
             "their results are printed" + (" and written" if result.files else ""),
             exit_code=exit_code(number),
         )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli.data.decode import read_video
+from videomae_cli.data.decoding.channels import show_as_rgb
 from videomae_cli.data.ingest.input_videos import InputVideos
 from videomae_cli.data.time_sampling import times_of
 from videomae_cli.errors import DataError
@@ -41,14 +42,14 @@ def read_thumbnails(
     for number in dict.fromkeys(times.numbers_at(middles)):
         with suppress(DataError):  # a frame that was damaged since: the picture has one frame less
             # one by one: memory for one frame, whatever the size of the video
-            pixels = read_video(inputs.root / video.path, video, [number])[0]
+            pixels = read_video(inputs.root / video.path, video, [number], channels=None)[0]
             frames.append((float(times.starts[number]), shrink(pixels)))
     return frames
 
 
 def shrink(pixels_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a frame, RGB or grey, in RGB (H, W, 3) and in the size of a thumbnail."""
-    height, width, channels = pixels_HWC.shape
+    """Return a frame of any channels in RGB (H, W, 3) and in the size of a thumbnail."""
+    height, width, _ = pixels_HWC.shape
     size = max(1, round(width * THUMBNAIL_HEIGHT / height)), THUMBNAIL_HEIGHT
-    image = Image.fromarray(pixels_HWC[:, :, 0] if channels == 1 else pixels_HWC)
-    return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BILINEAR))
+    image = Image.fromarray(show_as_rgb(pixels_HWC[None])[0])
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR))

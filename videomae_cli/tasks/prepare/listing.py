@@ -16,6 +16,7 @@ from videomae_cli.data.layouts.video_entry import Listing, Reading, SideTable, V
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import VAL_FRACTION, PrepareOptions
+from videomae_cli.units import plural
 
 
 class VideoList(NamedTuple):
@@ -64,11 +65,12 @@ def list_videos(source: Path, root: Path, options: PrepareOptions, report: Repor
     remarks = [*listing.remarks, *changes, *parts, *cut]
     joined = len(listing.entries) - dropped - len(entries)
     if joined:
-        remarks.append(f"{joined} rows are further classes of videos in other rows")
+        verb = "is a further class of a video" if joined == 1 else "are further classes of videos"
+        remarks.append(f"{plural(joined, 'row')} {verb} in other rows")
     for remark in remarks:
         report.warn(remark)
     if dropped:
-        remarks.append(f"the test list repeats the val list: used as val only ({dropped} videos)")
+        remarks.append(f"the test list repeats the val list: used as val only ({plural(dropped)})")
         report.say(remarks[-1])
     names, own = tuple(listing.label_names), tuple(listing.classes)
     return VideoList(layout, entries, remarks, names, own, listing.side_tables)

@@ -73,7 +73,7 @@ def write_prepared(
     pixels = measure_pixels(entries, stored.results, videos, report)
     classes = listed.labels.classes
     data = collect_facts(entries, stored.results, videos, classes, options, pixels)
-    health = examine(source, out, data)
+    health = examine(source, out, data.add_sources(entries, probed, options.form))
     manifest = Manifest(root, videos, classes, digest="", task=options.task)
     if not options.is_check:
         facts = describe_data(listed.layout, source, videos, rejected.total(), options)

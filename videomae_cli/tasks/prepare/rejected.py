@@ -23,7 +23,20 @@ def check_budget(rejected: Counter[str], total: int, out: Path, options: Prepare
             f"{rejected.total():,} of {total:,} videos are rejected ({share:.1%}), and "
             f"--max-bad allows {options.bad_budget:.1%}",
             f"see {out / REJECTED}; no manifest is written",
-        )
+        ).with_answer(describe_rejected(rejected, total, out))
+
+
+def describe_rejected(
+    rejected: Counter[str], total: int, out: Path, health: Path | None = None
+) -> dict[str, object]:
+    """Return the answer for programs if no manifest is written, because videos are rejected."""
+    return {
+        "out": str(out),
+        "listed": total,
+        "rejected": dict(rejected.most_common()),
+        "rejected_csv": str(out / REJECTED),
+        "health": None if health is None else str(health),
+    }
 
 
 def write_rejected(
@@ -46,10 +59,14 @@ def write_rejected(
     rejected = Counter(filter(None, reasons))
     if options.is_check:
         return rejected
-    check_splits_not_empty(entries, reasons, out / REJECTED)
+    facts = describe_rejected(rejected, len(entries), out)
+    try:
+        check_splits_not_empty(entries, reasons, out / REJECTED)
+    except DataError as error:
+        raise error.with_answer(facts) from None
     if options.is_strict and rejected:
         raise DataError(
             f"{rejected.total()} of {len(entries)} videos are rejected, and --strict allows none",
             f"see {out / REJECTED}; no manifest is written",
-        )
+        ).with_answer(facts)
     return rejected

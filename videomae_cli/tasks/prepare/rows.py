@@ -40,6 +40,7 @@ def make_rows(
             [video.label for video in videos],
             fraction=fraction,
             seed=options.seed,
+            classes=_list_classes(videos) if options.task == "multi-label" else None,
         )
         videos = [video._replace(split=split) for video, split in zip(videos, splits, strict=True)]
         share = "each class" if options.task == "single-label" else "the videos"
@@ -48,6 +49,13 @@ def make_rows(
             f"{options.seed}. Clips cut from the same recording may be in both splits"
         )
     return videos
+
+
+def _list_classes(videos: Sequence[Video]) -> list[list[int]]:
+    """Return the numbers of all classes of each video."""
+    return [
+        [number for number, value in enumerate(video.target or ()) if value] for video in videos
+    ]
 
 
 def collect_times(

@@ -18,6 +18,7 @@ from videomae_cli.data.manifest import SPLITS, Manifest, Video
 from videomae_cli.report import Report, shell_word
 from videomae_cli.tasks.prepare import label_summary
 from videomae_cli.tasks.prepare.health.finding import Health
+from videomae_cli.units import plural
 
 SHORT_FRAMES = 16 * 4  # the usual clip: 16 frames with a stride of 4
 SHOWN_REASONS = 5
@@ -95,19 +96,20 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
     if len(rows) > 1:
         rows.append(_row("all", videos, task))
     columns = ("split", "videos", "classes", "frames: min", "median", "max", "shorter than 64")
-    report.table(f"{summary.out}: {len(videos):,} videos, layout {summary.layout}", columns, rows)
+    report.table(f"{summary.out}: {plural(len(videos))}, layout {summary.layout}", columns, rows)
     segments = [video.path for video in videos if video.start is not None]
     if segments:
         report.say(
-            f"{len(segments):,} of {len(videos):,} videos are segments of "
-            f"{len(set(segments)):,} files: their frames are counted from the start of the segment"
+            f"{len(segments):,} of {len(videos):,} videos "
+            f"{'is a segment' if len(segments) == 1 else 'are segments'} of "
+            f"{plural(len(set(segments)), 'file')}: frames are counted from the start of a segment"
         )
     short = _count_short(videos)
     if short:
         report.say(
-            f"{short:,} of {len(videos):,} videos are shorter than {SHORT_FRAMES} frames (16 x 4, "
-            "a usual clip): clip.short of the recipe decides what happens; by default, the frames "
-            "of their clips are spread evenly over the whole video"
+            f"{short:,} of {len(videos):,} videos {'is' if short == 1 else 'are'} shorter than "
+            f"{SHORT_FRAMES} frames (16 x 4, a usual clip): clip.short of the recipe decides what "
+            "happens; by default, the frames of their clips are spread evenly over the whole video"
         )
     _show_decoders(summary, report)
     for note, count in summary.notes.most_common():
@@ -135,8 +137,8 @@ def _show_decoders(summary: PrepareSummary, report: Report) -> None:
     rejected, kept = summary.late
     if rejected or kept:
         report.warn(
-            f"{rejected + kept:,} files ran into the time limit {LATE}: {rejected:,} rejected, "
-            f"{kept:,} kept and read with PyAV, because only decord did not end"
+            f"{plural(rejected + kept, 'file')} ran into the time limit {LATE}: {rejected:,} "
+            f"rejected, {kept:,} kept and read with PyAV, because only decord did not end"
         )
 
 
@@ -170,7 +172,7 @@ def _show_rejected(summary: PrepareSummary, report: Report) -> None:
     more = len(summary.rejected) - len(common)
     more_text = f"; and {more} other reasons" if more else ""
     report.warn(
-        f"{total:,} videos rejected: {reasons}{more_text} (see {summary.out / 'rejected.csv'})"
+        f"{plural(total)} rejected: {reasons}{more_text} (see {summary.out / 'rejected.csv'})"
     )
 
 

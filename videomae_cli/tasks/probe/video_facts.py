@@ -1,5 +1,7 @@
 """Facts about a video that need no model: file metadata, 16 frames as thumbnails, and motion.
 
+The bytes of a segment are the share of its file's bytes that it has of the file's frames.
+
 Shapes: T frames, P pairs of adjacent frames, H W pixels, C channels.
 """
 
@@ -7,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from videomae_cli.data.decode import FRAMES, open_source, read_video
+from videomae_cli.data.decoding.frame_series import find_frames
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.shards.index import read_stamp
 from videomae_cli.data.transcoding.forms import JPEG, UINT8
@@ -49,7 +53,7 @@ MOTION = (
     "mean change of brightness between adjacent frames, without sign",
     "mean difference of frames an eighth of the video apart",
 )
-VERSION = 1  # to be increased when the facts of the same file would change
+VERSION = 2  # to be increased when the facts of the same file would change
 
 
 class VideoFacts(NamedTuple):
@@ -164,7 +168,9 @@ def _shrink_rgb(frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _describe_file(path: Path, video: Video) -> NDArray[np.float64]:
     """Return the values of `METADATA`; a video without a frame rate counts as 25 per second."""
-    size = count_bytes(path)
+    size = float(count_bytes(path))
+    if video.start is not None:
+        size *= video.frames / max(count_file_frames(path, video), video.start + video.frames)
     seconds = video.frames / (video.fps or 25)
     logs = np.log([video.frames, video.width, video.height, seconds, size, 8 * size / seconds])
     return np.array([logs[0], video.fps, *logs[1:]])
@@ -181,6 +187,23 @@ def count_bytes(path: Path) -> int:
         return max(sum(read_stamp(file)[0] for file in files), 1)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", "check the data root") from error
+
+
+def count_file_frames(path: Path, video: Video) -> int:
+    """Return the number of frames of the whole file of a segment, from its header; 0 if unknown."""
+    if video.decoder == FRAMES:
+        return len(find_frames(path).names)
+    if video.decoder in (JPEG, UINT8):
+        from videomae_cli.data.transcoding import given_file
+
+        with open_source(path) as source:
+            return given_file.count_frames(source, video.decoder)
+    from videomae_cli.data.decoding.pyav import open_video
+
+    with open_source(path) as source, open_video(source) as (container, stream):
+        if stream.frames:
+            return int(stream.frames)
+        return round((container.duration or 0) / av.time_base * (video.fps or 25))
 
 
 def _read_codec(path: Path, video: Video) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
+from videomae_cli.data.decoding.channels import show_as_rgb
 from videomae_cli.errors import RecipeError, UsageError
 from videomae_cli.tasks.visualize.captions import (
     MOTION_SOURCES,
@@ -33,7 +34,6 @@ from videomae_cli.tasks.visualize.panels import (
     enlarge,
     find_maximum,
     format_motion_title,
-    show_as_rgb,
 )
 from videomae_cli.tasks.visualize.setup import Setup
 from videomae_cli.tasks.visualize.strategies import format_name, replace_ratio

@@ -13,6 +13,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from videomae_cli.config.model import MotionSource
+from videomae_cli.data.decoding.channels import show_as_rgb
 from videomae_cli.grid import TokenGrid
 from videomae_cli.tasks.visualize.masked_clip import ClipView, MaskedClip, MotionMap
 from videomae_cli.tasks.visualize.reconstruct import Reconstruction
@@ -147,13 +148,6 @@ def enlarge(frames_THWC: Pixels) -> Pixels:
     """Repeat pixels until each side of a frame has at least `MIN_FRAME_SIZE`; return RGB."""
     factor = max(1, -(-MIN_FRAME_SIZE // min(frames_THWC.shape[1:3])))
     return show_as_rgb(frames_THWC).repeat(factor, axis=1).repeat(factor, axis=2)
-
-
-def show_as_rgb(frames_THWC: Pixels) -> Pixels:
-    """Return frames of any number of channels as RGB: the first channel as grey below three."""
-    if frames_THWC.shape[3] < 3:
-        return frames_THWC[..., :1].repeat(3, axis=3)
-    return frames_THWC[..., :3]
 
 
 def describe_channels(channels: int) -> str:

@@ -129,7 +129,7 @@ def test_different_scores_for_one_view_are_reported(tmp_path: Path) -> None:
     assert result.duplicates == 1
     few, differing = result.remarks
     assert few == "1 of 2 videos have fewer than 2 views (clip)"
-    assert differing.startswith("1 videos have different scores for the same view")
+    assert differing.startswith("1 video has different scores for the same view")
 
 
 def test_logits_that_are_not_finite_give_no_probabilities(tmp_path: Path) -> None:

@@ -99,6 +99,8 @@ def make_entries(
         placed.append((row, known[key]))
     if annotations.is_published:
         placed, remarks = _drop_wrong_times(placed)
+    else:
+        placed, remarks = _drop_points(placed)
     unlisted = sorted({*places.videos} - {*known.values()})
     if unlisted and len(unlisted) < len(places.videos):
         remarks.append(
@@ -137,6 +139,22 @@ def _check_splits(rows: Sequence[Row]) -> None:
             f"{without.where}: no split, but {with_split.where} is {with_split.split}",
             "give the files of one split as SOURCE, or name all of them after their splits",
         )
+
+
+def _drop_points(
+    placed: Sequence[tuple[Row, str]],
+) -> tuple[list[tuple[Row, str]], list[str]]:
+    """Leave out rows that end where they start, as single points in time do; return a remark."""
+    points = [row for row, _ in placed if row.times is not None and row.times[0] == row.times[1]]
+    if not points:
+        return list(placed), []
+    kept = [
+        (row, path) for row, path in placed if row.times is None or row.times[0] != row.times[1]
+    ]
+    return kept, [
+        f"segments that end where they start are not used ({len(points):,} of {len(placed):,}), "
+        f"such as {points[0].where}"
+    ]
 
 
 def _drop_wrong_times(

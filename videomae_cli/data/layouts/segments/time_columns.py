@@ -22,6 +22,7 @@ from videomae_cli.data.layouts.columns import (
 from videomae_cli.data.layouts.segments.times import (
     UNITS,
     Unit,
+    has_comma,
     is_timestamp,
     make_segment,
     parse_time,
@@ -60,6 +61,12 @@ class TimeColumns(NamedTuple):
         texts = (row[self.start], row[self.end])
         if self.start == self.end:
             texts = _split_pair(where, row[self.start])
+        if not any(text.strip() for text in texts):
+            raise DataError(
+                f"{where}: no start and no end, but other rows are parts of files",
+                "write 0 and the duration for all of a file, or list whole files in a table of "
+                "their own, without these columns",
+            )
         start, end = (parse_time(where, text) for text in texts)
         return make_segment(where, start, end, self.unit)
 
@@ -158,6 +165,8 @@ def _find_unit(pair: _Pair, rows: Sequence[Sequence[str]], given: str | None) ->
         texts = [part for text in texts for part in re.split(r"[\[\](),;\s]+", text) if part]
     if any(map(is_timestamp, texts)):
         return "seconds"
+    if pair.start == pair.end and any(row[pair.start].count(",") == 3 for row in rows):
+        return "seconds"  # reading the row says what is wrong with it
     if given is not None:
         return next(unit for unit in UNITS if unit == given)
     return "seconds" if any(_has_fraction(text) for text in texts) else None
@@ -167,7 +176,7 @@ def _has_fraction(text: str) -> bool:
     try:
         return not float(text).is_integer()
     except (ValueError, OverflowError):
-        return False
+        return has_comma(text)  # reading the row says what is wrong with it
 
 
 def _choose_pair(
@@ -205,5 +214,8 @@ def _split_pair(where: str, text: str) -> tuple[str, str]:
     except json.JSONDecodeError:
         value = None
     if not (isinstance(value, list) and len(value) == 2):
-        raise DataError(f"{where}: {text!r} is not a start and an end", "write [start, end]")
+        commas = ", with decimal points: [0.5, 2]" if text.count(",") == 3 else ""
+        raise DataError(
+            f"{where}: {text!r} is not a start and an end", f"write [start, end]{commas}"
+        )
     return str(value[0]), str(value[1])

@@ -9,6 +9,7 @@ from videomae_cli.errors import DataError
 
 Unit = Literal["seconds", "frames", "milliseconds"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
+_COMMA = re.compile(r"[+-]?[\d.]*\d,\d+")
 _TIMESTAMP = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
 
 
@@ -17,12 +18,23 @@ def is_timestamp(text: str) -> bool:
     return _TIMESTAMP.fullmatch(text.strip()) is not None
 
 
+def has_comma(text: str) -> bool:
+    """Return whether a text is a number with a comma, such as `12,5`; times may have one."""
+    return _COMMA.fullmatch(text.strip()) is not None
+
+
 def parse_time(where: str, text: str) -> float:
     """Return a number, or the seconds of a time as `HH:MM:SS.mmm`; a DataError for other texts."""
     match = _TIMESTAMP.fullmatch(text.strip())
     if match:
         hours, minutes, seconds = match[1] or "0", match[2], match[3].replace(",", ".")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if has_comma(text):
+        raise DataError(
+            f"{where}: {text.strip()!r} has a comma, which may be decimal or separate thousands",
+            f"write a decimal point: {text.strip().replace(',', '.')}; and nothing between "
+            "thousands",
+        )
     try:
         value = float(text)
     except ValueError:

@@ -23,6 +23,7 @@ from videomae_cli.errors import DataError
 from videomae_cli.tasks.evaluate.dumps.score_table import ScoreTable, check_labels
 from videomae_cli.tasks.evaluate.dumps.v1_text import RANK_FILE
 from videomae_cli.tasks.evaluate.scoring import average_probabilities, view_probabilities
+from videomae_cli.units import plural
 
 _LINE = re.compile(
     r"(?P<name>.*) \[(?P<logits>[^\[\]]*)\] (?P<label>\d+) (?P<clip>\d+) (?P<crop>\d+)"
@@ -166,8 +167,9 @@ def _describe(views: _Views, count_V: NDArray[np.int64]) -> Iterator[str]:
             f" ({_list(twice)}); VideoMAE's own merger mixes them"
         )
     if views.differing:
+        verb = "has" if len(views.differing) == 1 else "have"
         yield (
-            f"{len(views.differing):,} videos have different scores for the same view; the first"
+            f"{plural(len(views.differing))} {verb} different scores for the same view; the first"
             f" is used, but these may be two videos of one name ({_list(views.differing)})"
         )
 

@@ -12,7 +12,8 @@ from itertools import product
 from typing import NamedTuple
 
 from videomae_cli.data.manifest import SPLITS
-from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, Item, first, plural
+from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, Item, first
+from videomae_cli.units import plural
 
 FRAMES, BITS, BAND_BITS, MAX_BITS = 3, 64, 16, 11
 LENGTH_SHARE = 0.1

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from videomae_cli.data.manifest import SPLITS
-from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, Item, first, plural
+from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, Item, first
+from videomae_cli.units import plural
 
 BLACK_SHARE, FROZEN_SHARE = 0.5, 0.8
 SPARSE_FRAMES = 64  # to decode more frames before a clip of 16 x 4 than in it

@@ -1,14 +1,18 @@
 """What the findings of the health report are made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from videomae_cli import __version__
 from videomae_cli.config.model import Task
 from videomae_cli.data.health.facts import VideoHealth
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import Video
 from videomae_cli.report import encodable
+from videomae_cli.units import plural
 
 SHOWN = 10
 JSON, HTML = "health.json", "health.html"
@@ -48,11 +52,27 @@ class DataSet(NamedTuple):
     """Largest allowed share of rejected videos; None: any."""
     facts: dict[str, Any]
     """Mean and standard deviation of the training pixels, as in `dataset.json`."""
+    sources: Mapping[str, VideoHealth] = MappingProxyType({})
+    """Facts of the files that the videos were written from, by path; none if they are used as they
+    are."""
 
     @property
     def total(self) -> int:
         """Return the number of listed videos."""
         return len(self.items) + len(self.rejected)
+
+    def add_sources(
+        self,
+        entries: Sequence[VideoEntry],
+        probed: Sequence[ReadableVideo | RejectedVideo],
+        form: str | None,
+    ) -> "DataSet":
+        """Return the data set with the facts of the sources, if its videos were written anew."""
+        if form is None:
+            return self
+        table = zip(entries, probed, strict=True)
+        facts = {entry.path: one.health for entry, one in table if isinstance(one, ReadableVideo)}
+        return self._replace(sources={item.path: facts[item.path] for item in self.items})
 
     def split(self, name: str) -> list[Item]:
         """Return the readable videos of a split."""
@@ -106,7 +126,7 @@ class Health(NamedTuple):
         """Return the line for the terminal."""
         notes = len(self.findings) - self.problems
         texts = [
-            f"{count} {word}{'' if count == 1 else 's'}"
+            plural(count, word)
             for count, word in ((self.problems, "finding"), (notes, "note"))
             if count
         ]
@@ -125,8 +145,3 @@ class Health(NamedTuple):
 def first(examples: Iterable[Example]) -> tuple[Example, ...]:
     """Return the examples that are shown."""
     return tuple(example for example, _ in zip(examples, range(SHOWN), strict=False))
-
-
-def plural(count: int, noun: str = "video") -> str:
-    """Return a number and its noun, such as `1 video` or `1,200 videos`."""
-    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"

@@ -6,7 +6,8 @@ from typing import Any
 import jinja2
 
 from videomae_cli.report import printable
-from videomae_cli.tasks.prepare.health.finding import SHOWN, Health, plural
+from videomae_cli.tasks.prepare.health.finding import SHOWN, Health
+from videomae_cli.units import plural
 
 SHOWN_CLASSES = 40
 MEGABYTE = 1e6
@@ -19,6 +20,10 @@ PANELS = (
     ("Frames between key frames, at most", "key_distance_counts"),
     ("Decoder", "decoder_counts"),
 )
+SOURCE_PANELS = (
+    ("Codec and pixel format of the sources", "codec_counts"),
+    ("Container of the sources", "container_counts"),
+)
 
 
 def render(health: Health) -> str:
@@ -30,12 +35,15 @@ def render(health: Health) -> str:
         files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     )
     numbers = health.numbers
+    panels = [(title, numbers[key]) for title, key in PANELS]
+    if numbers["source"] is not None:
+        panels += [(title, numbers["source"][key]) for title, key in SOURCE_PANELS]
     return printable(
         template.render(
             health=health,
             shown=SHOWN,
             summary=_summarize(numbers),
-            panels=[(title, _bars(numbers[key])) for title, key in PANELS if len(numbers[key]) > 0],
+            panels=[(title, _bars(rows)) for title, rows in panels if rows],
             classes=_class_rows(numbers),
             class_total=len(numbers["classes"]),
             pixels=_pixel_rows(numbers["pixels"]),
@@ -52,8 +60,18 @@ def _summarize(numbers: dict[str, Any]) -> list[tuple[str, str]]:
         *((f"{count:,}", f"in {split}") for split, count in videos.items() if count),
         (f"{numbers['rejected']:,}", "rejected"),
         (f"{numbers['hours']:,.2f} h", "of video"),
-        (f"{numbers['bytes'] / MEGABYTE:,.1f} MB", "in files"),
-        (f"{numbers['with_audio']:,}", "with sound"),
+        *_summarize_files(numbers),
+    ]
+
+
+def _summarize_files(numbers: dict[str, Any]) -> list[tuple[str, str]]:
+    size, source = f"{numbers['bytes'] / MEGABYTE:,.1f} MB", numbers["source"]
+    if source is None:
+        return [(size, "in files"), (f"{numbers['with_audio']:,}", "with sound")]
+    return [
+        (size, "in written files, without sound"),
+        (f"{source['bytes'] / MEGABYTE:,.1f} MB", "in source files"),
+        (f"{source['with_audio']:,}", "sources with sound"),
     ]
 
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from videomae_cli.data.manifest import SPLITS
-from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, Item, first, plural
+from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, Item, first
+from videomae_cli.units import plural
 
 IMBALANCE = 10
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from videomae_cli.data.manifest import Video
-from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, first, plural
+from videomae_cli.tasks.prepare.health.finding import DataSet, Example, Finding, first
+from videomae_cli.units import plural
 
 
 def find_split_files(data: DataSet) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Write `health.json` and `health.html` of a data set, and say in one line what was found."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from videomae_cli.tasks.prepare.health.finding import (
 )
 from videomae_cli.tasks.prepare.options import PrepareOptions
 from videomae_cli.tasks.prepare.output import writing
+from videomae_cli.tasks.prepare.rejected import describe_rejected
 
 ORDER = ("error", "warning", "note")
 CHECKS: tuple[Callable[[DataSet], Iterator[Finding]], ...] = (
@@ -85,10 +87,16 @@ def examine(source: Path, out: Path, data: DataSet) -> Health:
     share = len(data.rejected) / data.total
     if data.max_bad is not None and share > data.max_bad:
         write_health(health)
+        rejected = Counter(one.reason for one in data.rejected)
         raise DataError(
             f"{len(data.rejected):,} of {data.total:,} videos are rejected ({share:.1%}), and "
             f"--max-bad allows {data.max_bad:.1%}",
             f"see {out / HTML}; no manifest is written",
+        ).with_answer(
+            {
+                **describe_rejected(rejected, data.total, out, out / HTML),
+                "findings": {one.name: one.number for one in health.findings},
+            }
         )
     return health
 

@@ -10,9 +10,9 @@ from videomae_cli.tasks.prepare.health.finding import (
     Item,
     Severity,
     first,
-    plural,
 )
 from videomae_cli.tasks.prepare.summary import SHORT_FRAMES
+from videomae_cli.units import plural
 
 RATE_RATIO = 1.5
 SMALL_SIDE = 112  # half of the usual 224: such frames are enlarged at least twice

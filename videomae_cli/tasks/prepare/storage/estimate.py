@@ -15,7 +15,7 @@ from videomae_cli.data.transcoding.geometry import find_frame_size
 from videomae_cli.data.transcoding.pool import StoredVideo, Task
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
-from videomae_cli.units import duration, seconds, si
+from videomae_cli.units import duration, plural, seconds, si
 
 SAMPLE = 20
 CLIP_FRAMES, CLIP_STEP = 16, 4  # the usual clip
@@ -89,13 +89,15 @@ def show_estimate(expected: Estimate, report: Report) -> None:
     """Say what the rest of the run costs and gains."""
     settings = expected.settings
     report.say(
-        f"transcoding {expected.videos:,} videos: {FORMS[settings.form].title}, short side at most "
+        f"transcoding {plural(expected.videos)}: {FORMS[settings.form].title}, short side at most "
         f"{settings.short_side} pixels"
     )
     if not expected.measured:
         return
     free = expected.free_bytes + expected.written_bytes
-    time_left = f" and {_format_time(expected.seconds)} more with {expected.processes} processes"
+    time_left = (
+        f" and {_format_time(expected.seconds)} more with {plural(expected.processes, 'process')}"
+    )
     report.say(
         f"it will take about {si(expected.out_bytes)}B of disk (the files as they are: "
         f"{si(expected.source_bytes)}B; free: {si(free)}B){time_left * (expected.seconds > 0)}, "

@@ -10,6 +10,7 @@ from videomae_cli.data.manifest import Video
 from videomae_cli.data.shards.writer import SHARD_BYTES, list_files, plan_shards, write_shards
 from videomae_cli.errors import DataError
 from videomae_cli.report import Report
+from videomae_cli.units import plural
 
 
 def write(
@@ -41,7 +42,8 @@ def write(
     shards = plan_shards(files, shard_bytes)
     gigabytes = sum(file.size for file in files) / 1e9
     report.say(
-        f"{len(files):,} files, {gigabytes:,.2f} GB, into {len(shards):,} shards: {location}"
+        f"{plural(len(files), 'file')}, {gigabytes:,.2f} GB, into "
+        f"{plural(len(shards), 'shard')}: {location}"
     )
     report.start("writing shards", total=len(files), unit="file")
     try:

@@ -7,6 +7,7 @@ from videomae_cli.data.layouts.video_entry import SideTable
 from videomae_cli.data.manifest import DATASET, csv_text, write_text
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.output import writing
+from videomae_cli.units import plural
 
 NAMES = ("boxes.csv",)
 
@@ -25,6 +26,8 @@ def write_side_tables(
                     (names[path], *cells) for path, *cells in tables[name].rows if path in names
                 ]
                 write_text(out / name, csv_text(tables[name].header, rows))
-                report.say(f"{out / name}: {len(rows):,} rows about the videos of the manifest")
+                report.say(
+                    f"{out / name}: {plural(len(rows), 'row')} about the videos of the manifest"
+                )
             elif (out / DATASET).exists():
                 (out / name).unlink(missing_ok=True)

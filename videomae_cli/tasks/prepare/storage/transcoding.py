@@ -9,7 +9,7 @@ from videomae_cli import atomic
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import Video
-from videomae_cli.data.transcoding.forms import FORMS, VERSION, Settings
+from videomae_cli.data.transcoding.forms import FORMS, VERSION, Form, Settings, describe_file
 from videomae_cli.data.transcoding.output_names import find_output_name
 from videomae_cli.data.transcoding.pool import StoredVideo, Task, transcode_videos
 from videomae_cli.data.transcoding.record import TranscodeRecord
@@ -85,7 +85,7 @@ def store_videos(
     by_output = {task.output: task for task in tasks.values()}
     outcomes = _write_all(list(by_output.values()), out, options, report)
     merged = [
-        _merge(video, outcomes[tasks[entry.path].output], form.decoder)
+        _merge(video, outcomes[tasks[entry.path].output], form)
         if isinstance(video, ReadableVideo)
         else video
         for entry, video in zip(entries, results, strict=True)
@@ -94,12 +94,12 @@ def store_videos(
     return StoredSet(merged, out, names, facts)
 
 
-def _merge(video: ReadableVideo, outcome: StoredVideo | RejectedVideo, decoder: str) -> Probed:
+def _merge(video: ReadableVideo, outcome: StoredVideo | RejectedVideo, form: Form) -> Probed:
     if isinstance(outcome, RejectedVideo):
         return outcome._replace(reason=f"cannot be transcoded: {outcome.reason}")
     notes = tuple(note for note in video.notes if not note.startswith(SQUARE_NOTE))
-    health = video.health._replace(key_distance=0)  # those of the source are no longer decoded
-    moved = video._replace(decoder=decoder, notes=notes, health=health)
+    health = describe_file(form, video.health, outcome.bytes)
+    moved = video._replace(decoder=form.decoder, notes=notes, health=health)
     return moved._replace(width=outcome.width, height=outcome.height)
 
 

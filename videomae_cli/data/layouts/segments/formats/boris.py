@@ -94,8 +94,13 @@ def read(paths: Sequence[Path], reading: Reading) -> Annotations:
         is_aggregated = bool(events) and "Start (s)" in events[0].row.cells
         rows += list((_read_aggregated if is_aggregated else _pair_events)(events, counts))
     name = reading.label_column or BEHAVIOR
+    labelled = [row for row in rows if row.label]
+    counts[f"state events without a {name} are not used"] += len(rows) - len(labelled)
+    if rows and not labelled:
+        raise DataError(f"{paths[0]}: no event has a {name}", "choose another --label-column")
     return Annotations(
-        rows, [f"each row is a state event with its {name} as the label", *count_problems(counts)]
+        labelled,
+        [f"each row is a state event with its {name} as the label", *count_problems(counts)],
     )
 
 
@@ -160,8 +165,12 @@ def _read_aggregated(events: Sequence[_Event], counts: Counter[str]) -> Iterator
         if event.kind == "POINT":
             counts[POINTS] += 1
             continue
-        times = [parse_time(event.where, event.row.get(name)) for name in ("Start (s)", "Stop (s)")]
-        yield _make_row(event, *times)
+        start, stop = (event.row.get(name) for name in ("Start (s)", "Stop (s)"))
+        if stop.strip().upper() in ("", "NA"):
+            raise DataError(
+                f"{event.where}: {stop!r} is not a time: {event.label!r} does not end", PAIR
+            )
+        yield _make_row(event, parse_time(event.where, start), parse_time(event.where, stop))
 
 
 def _pair_events(events: Sequence[_Event], counts: Counter[str]) -> Iterator[Row]:

@@ -24,7 +24,7 @@ from videomae_cli.data.layouts.segments.annotated_rows import Annotations, Forma
 from videomae_cli.data.layouts.segments.label_choice import choose_label
 from videomae_cli.data.layouts.segments.xml_file import Element, read_xml
 from videomae_cli.data.layouts.video_entry import Reading
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, UsageError
 
 TRACKS, TAGS = "tracks", "tags"
 _STEP = re.compile(r"step\s*=\s*(\d+)")
@@ -74,6 +74,12 @@ def read(paths: Sequence[Path], reading: Reading) -> Annotations:
     )
     source = paths[0].parent if len(paths) > 1 else paths[0]
     chosen = reading.label_column
+    if chosen is not None and chosen not in {*kinds, *attributes}:
+        labels = dict.fromkeys(mark.label for one in objects for mark in one.marks)
+        raise UsageError(
+            f"{source}: no kind of label {chosen!r}, and no such attribute",
+            f"one of: {', '.join((*kinds, *attributes))} (labels: {', '.join(labels)})",
+        )
     if chosen is None or chosen not in attributes:
         chosen = choose_label(source, "kind of label", [*kinds], reading)
         _check_labels(source, chosen, objects, [*attributes])
