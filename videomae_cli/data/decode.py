@@ -151,7 +151,7 @@ def check_file(path: Path, decoder: str = "pyav") -> None:
 
 def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     """Read frames (ascending, without duplicates) with decord, or with PyAV if decord cannot."""
-    from videomae_cli.data.decoding.decord_reader import decord_frames
+    from videomae_cli.data.decoding.readers.decord_reader import decord_frames
 
     try:
         frames, length = decord_frames(path, indices)

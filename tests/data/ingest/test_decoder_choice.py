@@ -10,7 +10,7 @@ from tests.data.decoding.odd_clips import write_video
 from tests.data.make_clips import moving_square, write_clip
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.decoding import pyav
-from videomae_cli.data.decoding.decord_reader import decord_frames
+from videomae_cli.data.decoding.readers.decord_reader import decord_frames
 from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.ingest import decoder_choice
 from videomae_cli.data.ingest.decoder_choice import choose_decoder, decord_is_right

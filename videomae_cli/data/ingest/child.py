@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from videomae_cli.data.decode import reference_decoder
-from videomae_cli.data.decoding.decord_reader import import_decord
+from videomae_cli.data.decoding.readers.decord_reader import import_decord
 from videomae_cli.data.ingest.probe import AUTO, count_frames, readable_video, select_decoder
 from videomae_cli.errors import DataError
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli.data.decoding import h264, pyav
-from videomae_cli.data.decoding.decord_reader import decord_frames
+from videomae_cli.data.decoding.readers.decord_reader import decord_frames
 from videomae_cli.data.decoding.video_info import VideoInfo
 from videomae_cli.errors import DataError
 
