@@ -32,7 +32,7 @@ def test_a_counter_that_is_shifted_on_a_still_background_is_noticed(tmp_path: Pa
     assert decord_is_right(path, info)
     numbers = [0, 14, 29, 44, 59]
     right = dict(zip(numbers, pyav.read(path, numbers), strict=True))
-    assert decoder_choice._decord_agrees(path, numbers, right, 60)
+    assert decoder_choice._agrees(decord_frames, path, numbers, right, 60)
 
     for shift in (1, 24):
         others = [min(number + shift, 59) for number in numbers]
@@ -40,7 +40,7 @@ def test_a_counter_that_is_shifted_on_a_still_background_is_noticed(tmp_path: Pa
         shifted = dict(zip(numbers, frames, strict=True))
 
         assert np.abs(shifted[14].astype(int) - right[14]).mean() < 8  # the former tolerance
-        assert not decoder_choice._decord_agrees(path, numbers, shifted, 60)
+        assert not decoder_choice._agrees(decord_frames, path, numbers, shifted, 60)
 
 
 @pytest.mark.parametrize(
