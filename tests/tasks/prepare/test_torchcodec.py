@@ -23,6 +23,7 @@ from videomae_cli.data.manifest import Video, read_manifest
 from videomae_cli.errors import UsageError
 from videomae_cli.tasks.prepare.options import PrepareOptions
 from videomae_cli.tasks.prepare.prepare import run
+from videomae_cli.tasks.train.resume import list_decoders
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = PrepareOptions(decoder=TORCHCODEC, workers=1)
@@ -77,6 +78,8 @@ def test_videos_are_prepared_and_read_with_torchcodec(tmp_path: Path) -> None:
     clips, others = (clips_of(one.split("train"), one.root) for one in (manifest, other))
     for number in range(3):
         assert torch.equal(clips[0, number].clip, others[0, number].clip)
+    assert "torchcodec" in list_decoders(manifest)
+    assert "torchcodec" not in list_decoders(other)
 
 
 @pytest.mark.usefixtures("_torchcodec")
