@@ -63,6 +63,7 @@ LIBRARIES: dict[str, set[str]] = {
     "accelerate": {"engine", "tasks"},
     "wandb": {"engine"},
     "decord": {"data"},
+    "torchcodec": {"data"},
     "av": {"data", "tasks"},
     "PIL": {"data", "tasks"},
     "matplotlib": {"tasks"},

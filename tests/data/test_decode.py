@@ -99,8 +99,8 @@ def test_a_frame_out_of_range_is_an_error(tmp_path: Path) -> None:
 def test_an_unknown_decoder_in_a_manifest_is_an_error(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 3)
 
-    with pytest.raises(DataError, match="'torchcodec' is not one of decord, pyav"):
-        read_frames(path, [0], decoder="torchcodec")
+    with pytest.raises(DataError, match="'nvdec' is not one of decord, pyav"):
+        read_frames(path, [0], decoder="nvdec")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ class Finder:
         if name.split(".")[0] == "nvidia":
             print("looked for", name)
 sys.meta_path.insert(0, Finder())
-from videomae_cli.data.decoding.decord_reader import import_decord
+from videomae_cli.data.decoding.readers.decord_reader import import_decord
 decord = import_decord()
 assert import_decord() is decord is sys.modules["decord"]
 assert decord.VideoReader and "nvidia" not in sys.modules

@@ -99,7 +99,11 @@ def prepare(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of that split.")] = 0,
     decoder: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, decord or pyav; auto: the faster right one.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="auto, decord, pyav or torchcodec; auto: the faster right one of decord and pyav.",
+        ),
     ] = "auto",
     workers: Annotated[
         int, typer.Option(min=0, metavar="N", help="Processes that decode; 0: one per CPU.")

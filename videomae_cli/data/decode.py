@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli.data.manifest_rows import Video
-from videomae_cli.errors import DataError
+from videomae_cli.errors import DataError, VideoMAEError
 
-TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
+# what libraries write before an error message: the time of day, or a line of their own source
+PREFIX = re.compile(r"^\[\d\d:\d\d:\d\d\] |^\w+, \S+\.(cpp|h):\d+, ")
 FILE_DECODERS = ("decord", "pyav")
+TORCHCODEC = "torchcodec"  # decoder of files, which needs the extra of its name
 SHARD_INDEX = "shards.sqlite"  # the data root of files in shards, see data/shards/index.py
 STORED_SUFFIXES = (".mjpeg", ".npy")  # of files of `prepare --jpeg` and `--uint8`
 FRAMES = "frames"  # the decoder of folders, which have no other
@@ -44,6 +46,7 @@ def read_frames(
     Raises:
         DataError: The file is missing or cannot be decoded, whatever its decoder raises, a number
             is out of range, or the file has other channels.
+        UsageError: The decoder is not installed.
     """
     unique = sorted(set(indices))
     if not unique or unique[0] < 0:
@@ -132,7 +135,7 @@ def refuse_any_failure(path: Path) -> Iterator[None]:
     """Turn any exception of a decoder in this block into a DataError that names its class."""
     try:
         yield
-    except DataError:
+    except VideoMAEError:  # a UsageError if a decoder is not installed
         raise
     except Exception as error:
         name, reason = type(error).__name__, first_line(error)
@@ -166,7 +169,7 @@ def check_file(path: Path, decoder: str = "pyav") -> None:
 
 def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     """Read frames (ascending, without duplicates) with decord, or with PyAV if decord cannot."""
-    from videomae_cli.data.decoding.decord_reader import decord_frames
+    from videomae_cli.data.decoding.readers.decord_reader import decord_frames
 
     try:
         frames, length = decord_frames(path, indices)
@@ -175,12 +178,7 @@ def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
         name = _describe(path)
         _warn_once(name, error.message.replace(str(path), name))
         return frames
-    if not len(frames):
-        raise DataError(
-            f"{path}: frame {indices[-1]} is past the end: the video has {length} frames",
-            "the file is shorter than recorded in the manifest; run videomae prepare again",
-        )
-    return frames
+    return _check_length(path, frames, indices, length)
 
 
 def read_with_pyav(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
@@ -188,6 +186,20 @@ def read_with_pyav(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     from videomae_cli.data.decoding import pyav
 
     return pyav.read(path, indices)
+
+
+def read_with_torchcodec(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) with torchcodec, which may not be installed."""
+    from videomae_cli.data.decoding.readers.torchcodec_reader import torchcodec_frames
+
+    try:
+        frames, length = torchcodec_frames(path, indices)
+    except DataError as error:
+        raise DataError(
+            f"{path}: torchcodec cannot decode it: {error.message}",
+            "the file is damaged or has changed; replace it, or run videomae prepare again",
+        ) from error
+    return _check_length(path, frames, indices, length)
 
 
 def read_frame_folder(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
@@ -221,11 +233,24 @@ def read_pixel_file(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
 DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
     "decord": read_with_decord,
     "pyav": read_with_pyav,
+    TORCHCODEC: read_with_torchcodec,
     FRAMES: read_frame_folder,
     "h264": read_transcoded_video,
     "jpeg": read_jpeg_file,
     "uint8": read_pixel_file,
 }
+
+
+def _check_length(
+    path: Path, frames: NDArray[np.uint8], indices: Sequence[int], length: int
+) -> NDArray[np.uint8]:
+    """Return the frames; a DataError if there are none, because the video is too short."""
+    if not len(frames):
+        raise DataError(
+            f"{path}: frame {indices[-1]} is past the end: the video has {length} frames",
+            "the file is shorter than recorded in the manifest; run videomae prepare again",
+        )
+    return frames
 
 
 @lru_cache(maxsize=4096)
@@ -243,6 +268,6 @@ def _describe(path: Path) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of the message of an error, without the time of day, or its class."""
+    """Return the first line of the message of an error, without what `PREFIX` is, or its class."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return TIME_OF_DAY.sub("", lines[0])[:160] if lines else type(error).__name__
+    return PREFIX.sub("", lines[0])[:160] if lines else type(error).__name__

@@ -7,8 +7,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-_PACKAGES = ("videomae", "torch", "torchvision", "timm", "accelerate", "decord2", "decord", "av")
 _DECODERS = ("decord2", "decord", "av")
+_PACKAGES = ("videomae", "torch", "torchvision", "timm", "accelerate", *_DECODERS, "torchcodec")
 
 
 def software() -> dict[str, str]:
@@ -20,10 +20,14 @@ def software() -> dict[str, str]:
     return versions
 
 
-def decoders() -> str:
-    """Return the installed video decoders with their versions, as one line."""
+def decoders(*extras: str) -> str:
+    """Return the installed video decoders with their versions, as one line.
+
+    `extras` are further packages, which some data are decoded with.
+    """
     versions = software()
-    return ", ".join(f"{name} {versions[name]}" for name in _DECODERS if name in versions)
+    names = [name for name in (*_DECODERS, *extras) if name in versions]
+    return ", ".join(f"{name} {versions[name]}" for name in names)
 
 
 def describe() -> dict[str, Any]:

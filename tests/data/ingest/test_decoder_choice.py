@@ -10,7 +10,7 @@ from tests.data.decoding.odd_clips import write_video
 from tests.data.make_clips import moving_square, write_clip
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.decoding import pyav
-from videomae_cli.data.decoding.decord_reader import decord_frames
+from videomae_cli.data.decoding.readers.decord_reader import decord_frames
 from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.ingest import decoder_choice
 from videomae_cli.data.ingest.decoder_choice import choose_decoder, decord_is_right
@@ -32,7 +32,7 @@ def test_a_counter_that_is_shifted_on_a_still_background_is_noticed(tmp_path: Pa
     assert decord_is_right(path, info)
     numbers = [0, 14, 29, 44, 59]
     right = dict(zip(numbers, pyav.read(path, numbers), strict=True))
-    assert decoder_choice._decord_agrees(path, numbers, right, 60)
+    assert decoder_choice._agrees(decord_frames, path, numbers, right, 60)
 
     for shift in (1, 24):
         others = [min(number + shift, 59) for number in numbers]
@@ -40,7 +40,7 @@ def test_a_counter_that_is_shifted_on_a_still_background_is_noticed(tmp_path: Pa
         shifted = dict(zip(numbers, frames, strict=True))
 
         assert np.abs(shifted[14].astype(int) - right[14]).mean() < 8  # the former tolerance
-        assert not decoder_choice._decord_agrees(path, numbers, shifted, 60)
+        assert not decoder_choice._agrees(decord_frames, path, numbers, shifted, 60)
 
 
 @pytest.mark.parametrize(

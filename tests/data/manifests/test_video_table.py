@@ -8,7 +8,7 @@ import pytest
 
 from videomae_cli.config.model import Task
 from videomae_cli.data.manifest import Video, read_manifest, write_manifest
-from videomae_cli.data.manifests.video_table import VideoTable, read_column
+from videomae_cli.data.manifests.video_table import VideoTable, read_column, uses_decoder
 from videomae_cli.errors import DataError
 
 CLASSES = ("run", "sit")
@@ -65,6 +65,21 @@ def test_table_has_the_videos_that_were_written(
         assert read_column(table, name).tolist() == read_column(videos, name).tolist() == expected
     with pytest.raises(IndexError):
         table[8]
+
+
+@pytest.mark.parametrize("has_segments", [False, True])
+def test_a_table_knows_the_decoders_that_its_videos_need(
+    tmp_path: Path, has_segments: bool
+) -> None:
+    videos = make_videos("single-label", has_segments=has_segments)
+    videos[3] = videos[3]._replace(decoder="decord")
+    write_manifest(tmp_path, root=tmp_path, videos=videos, classes=CLASSES, facts={})
+    table = read_manifest(tmp_path).videos
+    names = ("pyav", "decord", "torchcodec")
+
+    assert isinstance(table, VideoTable)
+    for found in (table, videos):
+        assert [name for name in names if uses_decoder(found, name)] == ["pyav", "decord"]
 
 
 def test_splits_keep_the_order(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.data.transcoding.write import write_form
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.decoding import pyav
-from videomae_cli.data.decoding.decord_reader import decord_frames
+from videomae_cli.data.decoding.readers.decord_reader import decord_frames
 from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.transcoding.forms import FORMS
 

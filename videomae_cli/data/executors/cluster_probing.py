@@ -180,7 +180,7 @@ _IDLE = IdleProcesses()
 
 
 def _describe_software(decoder: str) -> str:
-    return f"videomae {__version__}, {describe_software(decoder, decoder_versions())}"
+    return f"videomae {__version__}, {describe_software(decoder, decoder_versions(decoder))}"
 
 
 def _check_same(file: File) -> None:

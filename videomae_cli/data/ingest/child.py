@@ -1,6 +1,6 @@
 """The process that decodes untrusted files, with limited rights; `ingest/pool.py` starts it.
 
-Its argument is the decoder of files ("auto", "decord" or "pyav"). It sends {"ready": true}, then
+Its argument is the decoder of files ("auto" or a name). It sends {"ready": true}, then
 reads one JSON object per line, {"path", "seconds"}. It answers each with {"counted": properties}
 when the whole video has been read and only the choice of the decoder remains, and finally with
 {"probe": properties} or {"reason": text}. It ends when its input ends.
@@ -17,13 +17,13 @@ import sys
 import time
 from pathlib import Path
 
-from videomae_cli.data.decode import reference_decoder
-from videomae_cli.data.decoding.decord_reader import import_decord
-from videomae_cli.data.ingest.probe import AUTO, count_frames, readable_video, select_decoder
+from videomae_cli.data.decode import TORCHCODEC, reference_decoder
+from videomae_cli.data.decoding.readers.decord_reader import import_decord
+from videomae_cli.data.ingest.probe import AUTO, PYAV, count_frames, readable_video, select_decoder
 from videomae_cli.errors import DataError
 
 # Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if they are builds
-# with CUDA.
+# with CUDA; torchcodec and torch take 3.9 GB.
 MEMORY_BYTES = 4 << 30
 GRACE_SECONDS = 5.0  # the parent's time limit ends first
 CPU_SHARE = 2  # processor time per second of the limit: a decoder may have a thread of its own
@@ -40,8 +40,7 @@ def main() -> None:
         output.flush()
 
     decoder = sys.argv[1]
-    if decoder != "pyav":
-        import_decord()  # before the limit is set, which is relative to now
+    load_decoder(decoder)  # before the limit is set, which is relative to now
     limit_process()
     send(ready=True)
     for line in sys.stdin:
@@ -56,6 +55,16 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001  (the file is rejected, whatever it causes)
             send(reason=describe_failure(path, error))
         end_time_limit()
+
+
+def load_decoder(decoder: str) -> None:
+    """Load the library of a decoder; PyAV is loaded already."""
+    if decoder == TORCHCODEC:
+        from videomae_cli.data.decoding.readers.torchcodec_reader import import_torchcodec
+
+        import_torchcodec()  # which imports torch
+    elif decoder != PYAV:
+        import_decord()
 
 
 def describe_failure(path: Path, error: Exception) -> str:

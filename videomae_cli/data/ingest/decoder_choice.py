@@ -1,6 +1,6 @@
-"""Choose the decoder of a video: the faster of the two, if it finds the right frames."""
+"""Choose the decoder of a video: one that is faster than PyAV, if it finds the right frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli.data.decoding import h264, pyav
-from videomae_cli.data.decoding.decord_reader import decord_frames
+from videomae_cli.data.decoding.readers.decord_reader import decord_frames
 from videomae_cli.data.decoding.video_info import VideoInfo
 from videomae_cli.errors import DataError
 
+Read = Callable[[Path, Sequence[int]], tuple[NDArray[np.uint8], int]]
 SAMPLE = 250  # packets, of which so many are enough for PyAV to be the faster decoder
 LEAST_SHARE = 1 / 8
 
@@ -55,6 +56,25 @@ def decord_is_right(path: Path, info: VideoInfo) -> bool:
     Raises:
         DataError: PyAV cannot read the frames a second time.
     """
+    return _is_right(decord_frames, path, info)
+
+
+def torchcodec_is_right(path: Path, info: VideoInfo) -> bool:
+    """Return whether torchcodec finds the frames that PyAV finds, to the bit.
+
+    The same frames are compared. It converts more than 8 bits and interlaced video differently, and
+    shows transparent pixels otherwise: such files are left to PyAV as well.
+
+    Raises:
+        DataError: PyAV cannot read the frames a second time.
+        UsageError: torchcodec is not installed.
+    """
+    from videomae_cli.data.decoding.readers.torchcodec_reader import torchcodec_frames
+
+    return _is_right(torchcodec_frames, path, info)
+
+
+def _is_right(read: Read, path: Path, info: VideoInfo) -> bool:
     if info.pyav_reason:
         return False
     last = info.frames - 1
@@ -62,19 +82,23 @@ def decord_is_right(path: Path, info: VideoInfo) -> bool:
     reference = dict(zip(tested, pyav.read(path, tested), strict=True))
     # open-GOP HEVC fails only if a read begins with a seek: so each frame is also read alone
     return all(
-        _decord_agrees(path, numbers, reference, info.frames)
+        _agrees(read, path, numbers, reference, info.frames)
         for numbers in (tested, *([number] for number in tested[1:-1]))
     )
 
 
-def _decord_agrees(
-    path: Path, numbers: Sequence[int], reference: Mapping[int, NDArray[np.uint8]], frames: int
+def _agrees(
+    read: Read,
+    path: Path,
+    numbers: Sequence[int],
+    reference: Mapping[int, NDArray[np.uint8]],
+    frames: int,
 ) -> bool:
     try:
-        read, length = decord_frames(path, numbers)
+        found, length = read(path, numbers)
     except DataError:
         return False
     return length == frames and all(
         np.array_equal(frame, reference[number])
-        for number, frame in zip(numbers, read, strict=True)
+        for number, frame in zip(numbers, found, strict=True)
     )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from videomae_cli.data.decode import (
     FILE_DECODERS,
+    TORCHCODEC,
     check_file,
     read_frames,
     reference_decoder,
@@ -20,11 +21,11 @@ from videomae_cli.data.decode import (
 from videomae_cli.data.decoding.pyav import open_video
 from videomae_cli.data.decoding.video_info import VideoInfo, check_size, probe_video
 from videomae_cli.data.health.facts import UNKNOWN, VideoHealth
-from videomae_cli.data.ingest.decoder_choice import choose_decoder
+from videomae_cli.data.ingest.decoder_choice import choose_decoder, torchcodec_is_right
 from videomae_cli.errors import DataError
 
 MAX_STREAMS = 64
-AUTO = "auto"
+AUTO, PYAV = "auto", "pyav"
 LATE = "(--timeout)"  # at the end of the reason of a file that ran into the time limit
 LATE_NOTE = "not read with decord, which ran into the time limit"
 DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
@@ -84,11 +85,17 @@ def count_frames(path: Path) -> VideoInfo:
 
 
 def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
-    """Return the decoder of a counted video; a DataError if a given one cannot read its file."""
+    """Return the decoder of a counted video: the one asked for, except where torchcodec is wrong.
+
+    Raises:
+        DataError: decord or PyAV is asked for, and cannot read the file.
+    """
     if (reference := reference_decoder(path)) not in FILE_DECODERS:
         return reference
     if decoder == AUTO:
         return choose_decoder(path, info)
+    if decoder == TORCHCODEC and not torchcodec_is_right(path, info):
+        return PYAV
     read_frames(path, [0, info.frames // 2, info.frames - 1], decoder=decoder)
     return decoder
 
@@ -109,10 +116,13 @@ def readable_video(info: VideoInfo, decoder: str) -> ReadableVideo:
     )
 
 
-def decoder_versions() -> dict[str, str]:
-    """Return the version of each decoding package that is installed."""
+def decoder_versions(decoder: str) -> dict[str, str]:
+    """Return the version of each installed package that `prepare` decodes with.
+
+    torchcodec is one only if it is the decoder asked for: without it, results do not depend on it.
+    """
     versions = {}
-    for name in DISTRIBUTIONS:
+    for name in (*DISTRIBUTIONS, *([TORCHCODEC] if decoder == TORCHCODEC else [])):
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions

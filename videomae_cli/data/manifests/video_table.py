@@ -88,6 +88,10 @@ class VideoTable(Sequence[Video]):
         number_V: NDArray[np.int64] = self._file.number_RN[name][self._row_V]
         return number_V
 
+    def contains(self, text: str) -> bool:
+        """Return whether a text occurs in the file."""
+        return text.encode(*self._file.encoding) in self._file.content
+
     def _parse(self, row_N: Places) -> Iterator[Video]:
         file = self._file
         bounds = zip(file.start_R[row_N].tolist(), file.end_R[row_N].tolist(), strict=True)
@@ -102,6 +106,16 @@ def read_column(videos: Sequence[Video], name: str) -> NDArray[np.int64]:
     if isinstance(videos, VideoTable):
         return videos.column(name)
     return np.array([getattr(video, name) for video in videos], np.int64)
+
+
+def uses_decoder(videos: Sequence[Video], name: str) -> bool:
+    """Return whether a video is read with a decoder.
+
+    A table is searched as a whole file: a path that contains a comma and the name counts as well.
+    """
+    if isinstance(videos, VideoTable):
+        return videos.contains(f",{name}")
+    return any(video.decoder == name for video in videos)
 
 
 def index_rows(

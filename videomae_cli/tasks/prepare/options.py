@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from videomae_cli.config.model import Task
-from videomae_cli.data.decode import FILE_DECODERS
+from videomae_cli.data.decode import FILE_DECODERS, TORCHCODEC
 from videomae_cli.data.executors.share import Share
-from videomae_cli.data.ingest.probe import AUTO
+from videomae_cli.data.ingest.probe import AUTO, PYAV
 from videomae_cli.data.layouts.segments.times import UNITS
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
 from videomae_cli.data.shards.writer import check_location
@@ -15,7 +15,6 @@ from videomae_cli.data.transcoding.forms import H264
 from videomae_cli.errors import DataError, UsageError
 
 VAL_FRACTION = 0.2
-PYAV = "pyav"
 SHORT_SIDE, LEAST_SHORT_SIDE = 256, 32
 CHECK_MAX_BAD = 0.1  # share of rejected videos that --check allows
 
@@ -160,7 +159,7 @@ def _check_values(source: Path, out: Path, options: PrepareOptions) -> None:
     choices: dict[str, tuple[str | None, tuple[str, ...]]] = {
         "task": (options.task, get_args(Task)),
         "unit of segments": (options.segment_unit or UNITS[0], UNITS),
-        "decoder": (options.decoder, (AUTO, *FILE_DECODERS)),
+        "decoder": (options.decoder, (AUTO, *FILE_DECODERS, TORCHCODEC)),
     }
     for name, (value, allowed) in choices.items():
         if value not in allowed:
@@ -175,3 +174,7 @@ def _check_values(source: Path, out: Path, options: PrepareOptions) -> None:
     _check_transcoding(source, out, options)
     if options.shards is not None:
         check_location(options.shards)
+    if options.decoder == TORCHCODEC:
+        from videomae_cli.data.decoding.readers.torchcodec_reader import import_torchcodec
+
+        import_torchcodec()  # before any video is decoded; it loads torch

@@ -40,7 +40,7 @@ def probe_entries(
     cache = ProbeCache(
         out,
         options.probing_decoder,
-        decoder_versions(),
+        decoder_versions(options.probing_decoder),
         share=options.share,
         wanted={str(path) for path in files},
     )

@@ -83,5 +83,5 @@ def describe_data(
         "val_fraction": VAL_FRACTION if options.val_fraction is None else options.val_fraction,
         "seed": options.seed,
         "decoder": options.probing_decoder,
-        "versions": {"videomae": __version__, **decoder_versions()},
+        "versions": {"videomae": __version__, **decoder_versions(options.probing_decoder)},
     }

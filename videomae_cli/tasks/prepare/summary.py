@@ -7,6 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from videomae_cli.config.model import Task
+from videomae_cli.data.decode import TORCHCODEC
 from videomae_cli.data.ingest.probe import (
     AUTO,
     LATE,
@@ -22,6 +23,11 @@ from videomae_cli.units import plural
 
 SHORT_FRAMES = 16 * 4  # the usual clip: 16 frames with a stride of 4
 SHOWN_REASONS = 5
+# why PyAV reads some videos, by the decoder asked for
+PYAV_REASONS = {
+    AUTO: "decord cannot read or reads differently, or more slowly",
+    TORCHCODEC: "torchcodec cannot read or reads differently",
+}
 # what notes on videos mean, by words in them: a verb before the note, and the consequence
 MEANINGS = {
     "HDR": ("are", "decoded as they are, paler than the rest"),
@@ -131,9 +137,8 @@ def count_notes(results: Sequence[ReadableVideo | RejectedVideo]) -> Counter[str
 def _show_decoders(summary: PrepareSummary, report: Report) -> None:
     decoders = Counter(video.decoder for video in summary.manifest.videos)
     counts = ", ".join(f"{name} {count:,}" for name, count in decoders.most_common())
-    reason = "; PyAV for videos that decord cannot read or reads differently, or more slowly"
-    is_chosen = summary.decoder == AUTO and "pyav" in decoders
-    report.say(f"decoders: {counts}{reason if is_chosen else ''}")
+    reason = PYAV_REASONS.get(summary.decoder) if "pyav" in decoders else None
+    report.say(f"decoders: {counts}{f'; PyAV for videos that {reason}' if reason else ''}")
     rejected, kept = summary.late
     if rejected or kept:
         report.warn(

@@ -11,7 +11,6 @@ from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.config.schema import SCRATCH, FinetuneRecipe
 from videomae_cli.data.dataset import FinetuneClips
 from videomae_cli.data.manifest import Manifest, Video
-from videomae_cli.engine import environment
 from videomae_cli.engine.optim import Group, parameter_groups
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import digest_of
@@ -27,7 +26,7 @@ from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, reso
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.objectives import Objective, make_targets
-from videomae_cli.tasks.train.resume import check_recipe, identity
+from videomae_cli.tasks.train.resume import check_recipe, identity, list_decoders
 from videomae_cli.tasks.train.start import freeze_encoder, inherit_origin, report_start
 from videomae_cli.tasks.train.task_check import require_validation_classes, resolve_task
 from videomae_cli.tasks.train.train import train
@@ -101,7 +100,7 @@ def build_job(recipe: FinetuneRecipe, manifest: Manifest, runtime: Runtime, repo
         identity=identity(
             recipe,
             data=manifest.digest,
-            decoders=environment.decoders(),
+            decoders=list_decoders(manifest),
             precision=runtime.precision,
             init=init,
         ),

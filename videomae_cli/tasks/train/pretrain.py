@@ -11,7 +11,6 @@ from videomae_cli.config.schema import SCRATCH, PretrainRecipe
 from videomae_cli.data.batches import PretrainBatch
 from videomae_cli.data.dataset import PretrainClips
 from videomae_cli.data.manifest import Manifest
-from videomae_cli.engine import environment
 from videomae_cli.engine.optim import parameter_groups
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.models.autoencoder import Autoencoder
@@ -28,7 +27,7 @@ from videomae_cli.tasks.train.job import (
     resolve_clip,
 )
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
-from videomae_cli.tasks.train.resume import check_recipe, identity
+from videomae_cli.tasks.train.resume import check_recipe, identity, list_decoders
 from videomae_cli.tasks.train.train import train
 
 
@@ -92,7 +91,7 @@ def build_job(recipe: PretrainRecipe, manifest: Manifest, runtime: Runtime, repo
         identity=identity(
             recipe,
             data=manifest.digest,
-            decoders=environment.decoders(),
+            decoders=list_decoders(manifest),
             precision=runtime.precision,
             init=init,
         ),

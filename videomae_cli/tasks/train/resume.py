@@ -18,6 +18,9 @@ from torch import Tensor
 from videomae_cli import atomic
 from videomae_cli.config.recipe_files import OLDER_VALUES, dump_recipe, load_recipe
 from videomae_cli.config.schema import Recipe
+from videomae_cli.data.decode import TORCHCODEC
+from videomae_cli.data.manifest import Manifest
+from videomae_cli.engine import environment
 from videomae_cli.engine.saving import store
 from videomae_cli.engine.saving.state import STATE, TrainingState, read_state, to_json
 from videomae_cli.engine.saving.writer import read_tensors
@@ -72,6 +75,14 @@ def identity(
         "precision": precision,
         "init": init,
     }
+
+
+def list_decoders(manifest: Manifest) -> str:
+    """Return the decoders that results depend on, with their versions: torchcodec if it is used."""
+    from videomae_cli.data.manifests.video_table import uses_decoder
+
+    extras = [TORCHCODEC] if uses_decoder(manifest.videos, TORCHCODEC) else []
+    return environment.decoders(*extras)
 
 
 def check_recipe(run_dir: RunDir, recipe: Recipe, report: Report) -> None:
