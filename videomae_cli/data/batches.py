@@ -53,7 +53,12 @@ def collate(samples: Sequence[Batch]) -> Batch:
 
 
 def concatenate(tensors: Sequence[Tensor]) -> Tensor:
-    """Concatenate along the first axis, keeping clips channels-last, which `torch.cat` does not."""
+    """Concatenate along the first axis, keeping clips channels-last, which `torch.cat` does not.
+
+    A single tensor is returned as it is.
+    """
+    if len(tensors) == 1:
+        return tensors[0]
     if tensors[0].ndim != 5:
         return torch.cat(list(tensors))
     return torch.cat([clip_RCTHW.permute(0, 2, 3, 4, 1) for clip_RCTHW in tensors]).permute(
