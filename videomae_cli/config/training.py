@@ -11,11 +11,11 @@ Resize = Annotated[
     Field(
         description="Resizing of the crops `multiscale` and `random-resized`. `pillow`: the pixels"
         " of the published runs to the bit, by Pillow for `multiscale` (antialiased), as float32"
-        " numbers for `random-resized`. `torch`: torch's code for 8-bit images, which is four to"
-        " five times as fast (about 2 ms of a CPU core per clip of 224 pixels instead of 6 to 11)"
-        " but rounds differently: in real clips 1 % (`multiscale`) or 13 % (`random-resized`) of"
-        " the values differ by 1 of 255, very few by 2. It needs a processor with AVX2; on others"
-        " it can be slower than Pillow."
+        " numbers for `random-resized`. `torch`: torch's code for 8-bit images, which is about four"
+        " times as fast (2 ms of a CPU core for a clip of 224 pixels instead of 6 to 9) but rounds"
+        " differently: in real clips about 1 % (`multiscale`) or 13 % (`random-resized`) of the"
+        " values differ by 1 of 255, very few by 2. It needs a processor with AVX2; on others it"
+        " can be slower than Pillow."
     ),
 ]
 
