@@ -5,9 +5,10 @@
 A clip has 16 frames, every fourth, and 224 x 224 pixels. Sides, each video by turns in one process:
 
 - ours: the code that training reads with (`k400-vitb`), with 1 and 4 clips of each decoded video
-  (`augment.repeats`, _x4); uint8, normalised later on the device. From the files as they come, and
-  from the forms of `videomae prepare`, which are written first, by its code, to a temporary folder:
-  transcoded (--transcode), intra (--all-intra), jpeg (--jpeg) and uint8 (--uint8);
+  (`augment.repeats`, _x4), and with both values of `augment.resize`: pillow, the recipe's, and
+  torch; uint8, normalised later on the device. From the files as they come, and from the forms of
+  `videomae prepare`, which are written first, by its code, to a temporary folder: transcoded
+  (--transcode), intra (--all-intra), jpeg (--jpeg) and uint8 (--uint8);
 - pil: a loader as VideoMAE describes it: decord with one thread, a multi-scale crop, Pillow's
   bilinear resize of each frame, then normalised floats;
 - hf: PyAV from the start of the file, as in the documentation of transformers, and its VideoMAE
@@ -19,7 +20,8 @@ All sides read the same frames in a round, except that four clips of a video hav
 
 CPU milliseconds per clip, so that other programs matter less than by the clock; medians over the
 rounds. Ratios are over pil, those "_vs_hf" over hf, of the geometric means of all videos: above 1,
-ours takes less. Videos with a short side of 720 pixels or more are kept apart ("_720p").
+ours takes less; `ratios` with Pillow's resize, `ratios_torch_resize` with torch's. Videos with a
+short side of 720 pixels or more are kept apart ("_720p").
 """
 
 import argparse
@@ -42,12 +44,14 @@ from PIL import Image
 
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.config.training import Resize
 from videomae_cli.data.dataset import PretrainClips
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.ingest.decoder_choice import choose_decoder
 from videomae_cli.data.ingest.probe import readable_video
 from videomae_cli.data.manifest import Video
+from videomae_cli.data.resize import Frames
 from videomae_cli.data.training_videos import CACHE_BYTES
 from videomae_cli.data.transcoding.forms import FORMS, H264, INTRA, JPEG, UINT8, Settings
 from videomae_cli.data.transcoding.pool import StoredVideo, Task, transcode_videos
@@ -55,6 +59,8 @@ from videomae_cli.data.transforms import POSITIONS, SAME_SIZE, SCALES, multiscal
 from videomae_cli.rng import stream
 
 SIZE, SHORT_SIDE = 224, 256
+RESIZES: dict[Resize, str] = {"pillow": "", "torch": " torch"}
+"""Each value of `augment.resize`, with the end of the names of its sides."""
 NAMES = {"transcoded": H264, "intra": INTRA, "jpeg": JPEG, "uint8": UINT8}
 LARGE = 720  # pixels of the short side
 SECONDS = 600.0
@@ -86,9 +92,10 @@ def store(path: Path, video: Video, folder: Path) -> dict[str, tuple[Path, Video
     return stored
 
 
-def ours(path: Path, video: Video, repeats: int) -> PretrainClips:
+def ours(path: Path, video: Video, repeats: int, resize: Resize = "pillow") -> PretrainClips:
     """Return our clips of one video."""
-    recipe = load_recipe("k400-vitb", [f"augment.repeats={repeats}"], "pretrain")
+    changes = [f"augment.repeats={repeats}", f"augment.resize={resize}"]
+    recipe = load_recipe("k400-vitb", changes, "pretrain")
     # listed so often that the frames of all do not fit into memory and nothing is kept
     listed = 1 + CACHE_BYTES // (3 * video.frames * video.width * video.height)
     return PretrainClips(
@@ -141,12 +148,12 @@ def hf(path: Path, sample: Sample) -> Make:
     return make
 
 
-def resize(path: Path, video: Video, sample: Sample, seed: int) -> Make:
+def crop(frames: Frames, sample: Sample, seed: int, resize: Resize) -> Make:
     """Return the crop and resize of our clips alone, of frames that are in memory."""
-    frames = read_frames(path, range(video.frames), decoder=video.decoder)
 
     def make(epoch: int) -> Any:
-        return multiscale_crop(frames[sample(epoch)], SIZE, SIZE, stream(seed, "sample", epoch, 0))
+        rng = stream(seed, "sample", epoch, 0)
+        return multiscale_crop(frames[sample(epoch)], SIZE, SIZE, rng, resize=resize)
 
     return make
 
@@ -167,15 +174,19 @@ def make_sides(path: Path, video: Video, folder: Path) -> dict[str, tuple[Make, 
 
     sides: dict[str, tuple[Make, int]] = {}
     for name, (file, row) in stored.items():
-        sides[name] = read(ours(file, row, 1)), 1
-        sides[f"{name}_x4"] = read(ours(file, row, 4)), 4
+        for resize, suffix in RESIZES.items():
+            sides[f"{name}{suffix}"] = read(ours(file, row, 1, resize)), 1
+            sides[f"{name}_x4{suffix}"] = read(ours(file, row, 4, resize)), 4
     sides["pil"], sides["hf"] = (pil(path, sample), 1), (hf(path, sample), 1)
     for decoder in ("decord", "pyav"):
         sides[f"bare {decoder}"] = decode(path, decoder), 1
     for name in NAMES:
         file, row = stored[name]
         sides[f"bare {name}"] = decode(file, row.decoder), 1
-    sides["bare resize"] = resize(*stored["uint8"], sample, first.seed), 1
+    file, row = stored["uint8"]
+    frames = read_frames(file, range(row.frames), decoder=row.decoder)
+    for resize, suffix in RESIZES.items():
+        sides[f"bare resize{suffix}"] = crop(frames, sample, first.seed, resize), 1
     return sides
 
 
@@ -195,16 +206,19 @@ def average(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.geometric_mean([row[name] for row in rows]) for name in rows[0]}
 
 
-def compare(small: list[dict[str, float]], large: list[dict[str, float]]) -> dict[str, float]:
+def compare(
+    small: list[dict[str, float]], large: list[dict[str, float]], resize: Resize
+) -> dict[str, float]:
     """Return how many times the peers take as long as ours."""
+    end = RESIZES[resize]
     ratios: dict[str, float] = {}
     for suffix, rows in (("", small), ("_720p", large)):
         if rows:
             mean = average(rows)
             for name in ("files", *NAMES):
                 for side in (name, f"{name}_x4"):
-                    ratios[f"{side}{suffix}"] = mean["pil"] / mean[side]
-                ratios[f"{name}_vs_hf{suffix}"] = mean["hf"] / mean[name]
+                    ratios[f"{side}{suffix}"] = mean["pil"] / mean[f"{side}{end}"]
+                ratios[f"{name}_vs_hf{suffix}"] = mean["hf"] / mean[f"{name}{end}"]
     return ratios
 
 
@@ -245,11 +259,11 @@ def main() -> None:
     means = {title: average(group) for title, group in (("mean", small), ("720p", large)) if group}
     show(f"CPU ms/clip, load {load:.1f}", {**rows, **means}, 1)
     show("MB on disk", sizes, 2)
-    ratios = compare(small, large)
-    for name, ratio in ratios.items():
-        print(f"{name} {ratio:.2f}", file=sys.stderr)
+    ratios = {resize: compare(small, large, resize) for resize in RESIZES}
+    show("times", ratios, 2)
     content = {
-        "ratios": ratios,
+        "ratios": ratios["pillow"],
+        "ratios_torch_resize": ratios["torch"],
         "milliseconds": rows,
         "megabytes": sizes,
         "load": load,

@@ -111,6 +111,7 @@ def test_one_process(
         "train.recompute=true",
         "train.ema=0.9",
         "train.precision=bf16",
+        "augment.resize=torch",
         pytest.param("train.compile=true", marks=pytest.mark.slow),
     ],
 )

@@ -4,7 +4,7 @@ Shapes: B clips, C channels, T frames, H height, W width, N tokens, t slices,
 K classes or values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -44,18 +44,27 @@ class FinetuneBatch(NamedTuple):
 
 Batch = TypeVar("Batch", PretrainBatch, FinetuneBatch)
 AnyBatch = PretrainBatch | FinetuneBatch
+Allocate = Callable[[Sequence[int], torch.dtype], Tensor]
+"""Returns an uninitialised contiguous tensor of a shape and type."""
 
 
-def collate(samples: Sequence[Batch]) -> Batch:
-    """Concatenate samples along their first axis."""
+def collate(samples: Sequence[Batch], allocate: Allocate | None = None) -> Batch:
+    """Concatenate samples along their first axis, into new memory or that of `allocate`."""
     fields = zip(*samples, strict=True)
-    return type(samples[0])(*(concatenate(tensors) for tensors in fields))
+    return type(samples[0])(*(concatenate(tensors, allocate) for tensors in fields))
 
 
-def concatenate(tensors: Sequence[Tensor]) -> Tensor:
-    """Concatenate along the first axis, keeping clips channels-last, which `torch.cat` does not."""
-    if tensors[0].ndim != 5:
-        return torch.cat(list(tensors))
-    return torch.cat([clip_RCTHW.permute(0, 2, 3, 4, 1) for clip_RCTHW in tensors]).permute(
-        0, 4, 1, 2, 3
-    )
+def concatenate(tensors: Sequence[Tensor], allocate: Allocate | None = None) -> Tensor:
+    """Concatenate along the first axis, keeping clips channels-last, which `torch.cat` does not.
+
+    A single tensor is returned as it is, if no memory is given.
+    """
+    if len(tensors) == 1 and allocate is None:
+        return tensors[0]
+    is_clip = tensors[0].ndim == 5
+    parts = [part.permute(0, 2, 3, 4, 1) for part in tensors] if is_clip else list(tensors)
+    out = None
+    if allocate is not None:
+        out = allocate((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    joined = torch.cat(parts, out=out)
+    return joined.permute(0, 4, 1, 2, 3) if is_clip else joined

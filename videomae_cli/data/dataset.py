@@ -71,7 +71,7 @@ class PretrainClips(TrainingVideos):
         # drawn first, so that the masks of a run do not depend on its augmentation
         noise = rng.random((1, 2, self.clip.grid().tokens), dtype=np.float32)
         spec = self.augment
-        frames_THWC = _crop(frames_THWC, spec.crop, self.clip, PRETRAIN_AREA, rng)
+        frames_THWC = _crop(frames_THWC, spec, self.clip, PRETRAIN_AREA, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
         return to_clip(frames_THWC), torch.from_numpy(noise)
@@ -132,7 +132,7 @@ class FinetuneClips(TrainingVideos):
             from videomae_cli.data.augmentation.steps import apply_steps
 
             take = partial(apply_steps, steps=draw_steps(self.policy, rng))
-        frames_THWC = _crop(frames_THWC, spec.crop, clip, spec.area, rng, take)
+        frames_THWC = _crop(frames_THWC, spec, clip, spec.area, rng, take)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
         box = (0, 0, 0, 0)  # nothing to erase
@@ -173,18 +173,19 @@ def _sample_clip(
 
 def _crop(
     frames_THWC: Frames,
-    kind: str,
+    spec: PretrainAugmentSpec | FinetuneAugmentSpec,
     clip: ClipSpec,
     area: tuple[float, float],
     rng: np.random.Generator,
     take: Callable[[Frames, Box], Frames] = cut,
 ) -> Frames:
-    if kind == "multiscale":
-        return transforms.multiscale_crop(frames_THWC, clip.height, clip.width, rng, take)
-    if kind == "random-resized":
-        return transforms.random_resized_crop(frames_THWC, clip.height, clip.width, rng, area, take)
+    height, width, resize = clip.height, clip.width, spec.resize
+    if spec.crop == "multiscale":
+        return transforms.multiscale_crop(frames_THWC, height, width, rng, take, resize)
+    if spec.crop == "random-resized":
+        return transforms.random_resized_crop(frames_THWC, height, width, rng, area, take, resize)
     frames_THWC = take(frames_THWC, whole_box(frames_THWC))
-    return center_crop(frames_THWC, clip.height, clip.width)
+    return center_crop(frames_THWC, height, width)
 
 
 def _label(video: Video, repeats: int) -> Tensor:

@@ -8,12 +8,11 @@ by starting at a step.
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from videomae_cli.data.batches import AnyBatch, collate
+from videomae_cli.data.batches import Allocate, AnyBatch, collate
 from videomae_cli.data.dataset import SampleKey
 from videomae_cli.data.workers import Clips, LoaderOptions, prefetch
 from videomae_cli.errors import DataError, VideoMAEError
@@ -105,7 +104,7 @@ def load_each(
 ) -> Generator[Any, None, None]:
     """Yield `dataset[key]` for each key (a number, or a `SampleKey`), in order; see `prefetch`."""
     options = LoaderOptions(workers, timeout_seconds, pin_memory=False)
-    with closing(prefetch(dataset, [[key] for key in keys], itemgetter(0), options)) as items:
+    with closing(prefetch(dataset, [[key] for key in keys], _only_sample, options)) as items:
         yield from items
 
 
@@ -120,6 +119,10 @@ class _MicroBatchKeys:
             yield from self.share.micro_batches(self.order.step_samples(step))
 
 
-def _collate_or_error(samples: list[Any]) -> Any:
+def _collate_or_error(samples: list[Any], allocate: Allocate | None = None) -> Any:
     errors = (sample for sample in samples if isinstance(sample, VideoMAEError))
-    return next(errors, None) or collate(samples)
+    return next(errors, None) or collate(samples, allocate)
+
+
+def _only_sample(samples: list[Any], _: Allocate | None = None) -> Any:
+    return samples[0]

@@ -27,9 +27,12 @@ from torch.utils.data import DataLoader
 from videomae_cli.errors import DataError, TrainingError, VideoMAEError
 
 if TYPE_CHECKING:
+    from videomae_cli.data.shared_memory.parcels import Collate
     from videomae_cli.data.watchdog.watchdog import Watchdog
 
 PREFETCH = 3  # lists of samples that each worker reads ahead
+BUFFERS = PREFETCH + 2  # most that are in use at once: two are in the main process
+MORE_SHARED_MEMORY = "enlarge /dev/shm (docker: --shm-size), or use fewer workers"
 _START_AGAIN = object()
 _SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGUSR1", None))))
 
@@ -70,16 +73,14 @@ def explain_worker_death() -> Iterator[None]:
         text = str(error).splitlines()[0]
         hint = "probably out of memory: use fewer workers (--set train.workers=1)"
         if "Bus error" in text:
-            hint = (
-                "out of shared memory: enlarge /dev/shm (docker: --shm-size), or use fewer workers"
-            )
+            hint = f"out of shared memory: {MORE_SHARED_MEMORY}"
         raise TrainingError(f"a process that decodes videos died: {text}", hint) from error
 
 
 def prefetch(
     dataset: Clips,
     keys: Iterable[list[Any]],
-    collate: Callable[[list[Any]], Any],
+    collate: "Collate",
     options: LoaderOptions,
 ) -> Generator[Any, None, None]:
     """Read lists of samples ahead and yield them in order; end the workers in any case.
@@ -92,16 +93,19 @@ def prefetch(
         DataError: A sample cannot be read, or takes longer than the time-out.
         TrainingError: A worker died.
     """
+    from videomae_cli.data.shared_memory.parcels import share_batches
+
     first: int | None = 0
-    while first is not None:
-        first = yield from _prefetch_from(first, dataset, keys, collate, options)
+    with share_batches(collate, BUFFERS if options.workers else 0) as send:
+        while first is not None:
+            first = yield from _prefetch_from(first, dataset, keys, send, options)
 
 
 def _prefetch_from(
     first: int,
     dataset: Clips,
     keys: Iterable[list[Any]],
-    collate: Callable[[list[Any]], Any],
+    send: Callable[[list[Any]], Any],
     options: LoaderOptions,
 ) -> Generator[Any, None, int | None]:
     """Yield batches; return the number of the one to start again with, None after the last."""
@@ -114,7 +118,7 @@ def _prefetch_from(
         with warnings.catch_warnings(), _defer_signals():
             # more workers than cores are the user's choice; "auto" never uses more
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            iterator = _start_loader(dataset, islice(keys, first, None), collate, options)
+            iterator = _start_loader(dataset, islice(keys, first, None), send, options)
             workers.extend(set(multiprocessing.active_children()) - children_before)
         for number, batch_keys in enumerate(islice(keys, first, None), start=first):
             batch = _next_batch(iterator, dataset, batch_keys, options)
@@ -167,7 +171,7 @@ class _ErrorsAsValues:
 def _start_loader(
     dataset: Clips,
     keys: Iterable[list[Any]],
-    collate: Callable[[list[Any]], Any],
+    send: Callable[[list[Any]], Any],
     options: LoaderOptions,
 ) -> Iterator[Any]:
     method = "fork" if sys.platform == "linux" else "spawn"
@@ -181,7 +185,7 @@ def _start_loader(
     loader: DataLoader[Any] = DataLoader(
         _ErrorsAsValues(dataset),  # type: ignore[arg-type]  # torch accepts any __getitem__
         batch_sampler=keys,
-        collate_fn=collate,
+        collate_fn=send,
         num_workers=options.workers,
         multiprocessing_context=method if options.workers else None,
         worker_init_fn=_start_worker,
@@ -203,11 +207,13 @@ def _start_worker(_: int) -> None:
 def _next_batch(
     iterator: Iterator[Any], dataset: Clips, keys: Sequence[Any], options: LoaderOptions
 ) -> Any:
+    from videomae_cli.data.shared_memory.parcels import open_parcel
+
     watchdog, deadline = _watchdog_of(dataset), time.monotonic() + options.timeout_seconds
     while True:
         try:
             with explain_worker_death():
-                return next(iterator)
+                return open_parcel(next(iterator))
         except RuntimeError as error:
             if not str(error).startswith("DataLoader timed out"):
                 raise

@@ -174,8 +174,8 @@ class Runtime:
             yield
 
     def to_device(self, batch: Batch) -> Batch:
-        """Move all tensors of a NamedTuple, without waiting where memory is pinned."""
-        return type(batch)(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
+        """Move all tensors of a NamedTuple; pinned ones, which no worker uses again, later."""
+        return type(batch)(*(x.to(self.device, non_blocking=x.is_pinned()) for x in batch))
 
     def worker_count(self, requested: int | Literal["auto"]) -> int:
         """Return the number of decoding processes per training process.

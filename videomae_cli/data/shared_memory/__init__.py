@@ -1,0 +1,1 @@
+"""Batches on their way from worker processes to the main process."""
