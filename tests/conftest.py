@@ -26,6 +26,11 @@ def shared() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the end-to-end tests first: they are long, and one worker then makes their data."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 _frozen_modules = 0
 
 
