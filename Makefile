@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+# kept bytecode: pytest's own of the tests, and that of the package for each process that they start
+TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 # the tested versions need Python >= 3.11; on 3.10 pip takes the newest that fit
 CONSTRAINTS = $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' * (sys.version_info >= (3, 11)))")
 

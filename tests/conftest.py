@@ -1,6 +1,8 @@
-"""Shared fixtures, and a hook: where the reference material is, and output that can be sent."""
+"""Shared fixtures, and hooks: reference material, short garbage collections, printable output."""
 
+import gc
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -22,6 +24,33 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside the checkout: reference outputs and real clips are away")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the end-to-end tests first: they are long, and one worker then makes their data."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+_frozen_modules = 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Leave imported modules out of garbage collections.
+
+    Every run collects garbage, some at each step; with torch, timm and 3,500 tests in memory, that
+    takes as long as a short training.
+    """
+    global _frozen_modules
+    if len(sys.modules) > _frozen_modules + 50:
+        gc.collect()
+        gc.freeze()
+        _frozen_modules = len(sys.modules)
+
+
+def pytest_unconfigure() -> None:
+    """Return them to the collector: libraries in C complain of what is left at the end."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,14 +24,32 @@ COMMANDS = (
 )
 LATIN, UNICODE = "caf\udce9.mp4", "é-東 \u00d7.mp4"  # the first is b"caf\xe9.mp4" on the disk
 ROOT = str(Path(__file__).parents[2])
+# runs command lines that stand between ";" in one process, which loads torch once; a NUL ends each
+SEVERAL = """
+import sys
+from itertools import groupby
+from videomae_cli.cli.app import run
+from videomae_cli.streams import restart_in_utf8_mode
+restart_in_utf8_mode()
+for is_end, line in groupby(sys.argv[1:], lambda word: word == ";"):
+    if not is_end:
+        code = run(list(line))
+        print(end="\\0", flush=True)
+        if code:
+            sys.exit(code)
+"""
 
 
 def videomae(
-    *arguments: str | Path, setting: dict[str, str], folder: Path, code: int = 0
+    *arguments: str | Path,
+    setting: dict[str, str],
+    folder: Path,
+    code: int = 0,
+    program: tuple[str, str] = ("-m", "videomae_cli"),
 ) -> subprocess.CompletedProcess[bytes]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "PYTHON"))}
     done = subprocess.run(
-        [sys.executable, "-m", "videomae_cli", *arguments],
+        [sys.executable, *program, *arguments],
         env={**inherited, "PYTHONPATH": ROOT, **setting},
         cwd=folder,
         capture_output=True,
@@ -98,27 +116,32 @@ def test_errors_name_paths_that_cannot_be_printed(tmp_path: Path) -> None:
         assert rb"error: /no/\xe9\x1b[1m/" + shown[name] + b" does not exist" in done.stderr
 
 
-@pytest.mark.slow  # a minute each: six commands, most of which load torch
+@pytest.mark.slow  # six commands, most of which load torch
 @pytest.mark.parametrize("name", ["C", "cp1252"])
 def test_the_whole_walk_in_directories_of_any_name(name: str, tmp_path: Path) -> None:
     source = make_videos(tmp_path, 8)
     write_recipes(tmp_path)
     data, run, tuned = (tmp_path / one for one in ("d\udce9ta", "ru\udce9n $_$", "t\udce9"))
 
-    def do(*arguments: str | Path) -> bytes:
-        return videomae(*arguments, setting=SETTINGS[name], folder=tmp_path).stdout
+    def do(*lines: tuple[str | Path, ...]) -> list[bytes]:
+        words = [word for line in lines for word in (*line, ";")]
+        program, setting = ("-c", SEVERAL), SETTINGS[name]
+        done = videomae(*words, setting=setting, folder=tmp_path, program=program)
+        return done.stdout.split(b"\0")[: len(lines)]
 
-    do("prepare", source, "--out", data)
+    videomae("prepare", source, "--out", data, setting=SETTINGS[name], folder=tmp_path)
     # as an earlier version wrote a class name that is no text
     (data / "classes.json").write_bytes(b'["cl\xc3\xa9", "pl\xe4in"]')
-    do("pretrain", "--recipe", "micro.yaml", "--data", data, "--out", run)
-    do("pretrain", "--resume", run)
-    line = ("--recipe", "micro-finetune.yaml", "--checkpoint", run, "--data", data, "--out", tuned)
-    do("finetune", *line)
-    result = json.loads(do("eval", "--checkpoint", tuned, "--data", data, "--json"))
-    picture = do("visualize-mask", source / "clé" / LATIN, "--checkpoint", run, "--json")
+    fine = ("--recipe", "micro-finetune.yaml", "--checkpoint", run, "--data", data, "--out", tuned)
+    *_, scores, picture = do(
+        ("pretrain", "--recipe", "micro.yaml", "--data", data, "--out", run),
+        ("pretrain", "--resume", run),
+        ("finetune", *fine),
+        ("eval", "--checkpoint", tuned, "--data", data, "--json"),
+        ("visualize-mask", source / "clé" / LATIN, "--checkpoint", run, "--json"),
+    )
 
-    assert result["videos"] > 0
+    assert json.loads(scores)["videos"] > 0
     config = json.loads((tuned / "final" / "model.json").read_bytes())
     assert config["classes"] == ["clé", r"pl\xe4in"]
     recipe = (tuned / "recipe.yaml").read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.data.decoding.odd_clips import write_size_change
 from tests.data.make_clips import write_clip
+from tests.e2e.warm import Warm
 from videomae_cli.cli import app
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.protocols import Protocol
@@ -18,7 +18,6 @@ from videomae_cli.data.manifest import read_manifest
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.errors import DataError
 
-ROOT = Path(__file__).resolve().parents[2]
 NOT_UTF8 = os.fsdecode(b"caf\xe9 clip.mkv")
 CUT, CHANGED = "cut clip.mkv", "changed clip.mkv"
 pytestmark = pytest.mark.skipif(
@@ -79,6 +78,7 @@ def test_training_and_evaluation_meet_them_name_them_and_end(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    warm: Warm,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     videos = make_videos(tmp_path / "videos")
@@ -88,16 +88,14 @@ def test_training_and_evaluation_meet_them_name_them_and_end(
     spoil(videos)
 
     # a process of its own: pytest-xdist cannot pass on a captured name that is not UTF-8
-    pretrain = ["pretrain", "--recipe", f"{recipes}/micro.yaml", "--data", "data", "--out", "run"]
-    done = subprocess.run(
-        (sys.executable, "-m", "videomae_cli", *pretrain),
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=True,
-    )
+    pretrain: list[str | Path] = ["pretrain", "--recipe", recipes / "micro.yaml"]
+    pretrain += ["--data", tmp_path / "data", "--out", tmp_path / "run"]
+    codes = warm.run(pretrain)
+    printed = warm.output.read_bytes().decode(errors="backslashreplace")
+    assert codes == [0], printed
 
     assert read_metrics(tmp_path / "run/metrics.jsonl")[-1]["step"] == 12
-    check_named(done.stderr.decode(errors="backslashreplace"))
+    check_named(printed)
 
     manifest = read_manifest(tmp_path / "data")
     clip = ClipSpec(frames=4, stride_frames=2, size=32, patch=8)

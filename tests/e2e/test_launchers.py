@@ -121,11 +121,12 @@ def test_every_launcher_makes_the_same_run(
 
 @pytest.mark.slow
 def test_a_job_whose_time_is_up_goes_on_after_it_was_requeued(
-    recipes: Path, prepared: Path, tmp_path: Path
+    recipes: Path, prepared: Path, tmp_path: Path, warm: Warm
 ) -> None:
-    output = tmp_path / "output.txt"
+    output = tmp_path / "srun.txt"
     words = words_for(recipes, prepared, "schedule.steps=150", "train.save_every_steps=60")
-    assert ends(srun(["pretrain", *words, "--out", tmp_path / "whole"], output)) == [0, 0]
+    whole = ["pretrain", *words, "--out", tmp_path / "whole"]
+    assert warm.run(whole, world=2) == [0, 0], warm.text()
 
     tasks = srun(["pretrain", *words, "--out", tmp_path / "parts"], output)
     while not (tmp_path / "parts/metrics.jsonl").is_file():

@@ -10,8 +10,6 @@ moment, another clip or another mask still shows.
 import json
 import os
 import re
-import subprocess
-import sys
 import tarfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,16 +18,11 @@ from typing import Any
 import pytest
 
 from tests.data.old_run import make
+from tests.e2e.warm import Warm
+from videomae_cli.cli import app
 
 TOLERANCE = 1e-5
 KINDS = ("pretrain", "finetune")
-
-
-def videomae(*words: str | Path) -> str:
-    command = [sys.executable, "-m", "videomae_cli", *map(str, words)]
-    done = subprocess.run(command, env=make.environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +30,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the same videos as then, prepared by this version."""
     folder = tmp_path_factory.mktemp("old")
     videos = make.write_videos(folder / "videos")
-    words = ("--decoder", "pyav", "--workers", "1")
-    videomae("prepare", videos, "--out", folder / "data", *words)
+    words = ["prepare", str(videos), "--out", str(folder / "data")]
+    assert app.run([*words, "--decoder", "pyav", "--workers", "1"]) == 0
     return folder / "data"
 
 
@@ -50,7 +43,7 @@ def expected() -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["pretrain", pytest.param("finetune", marks=pytest.mark.slow)])
 def test_a_run_saved_by_an_earlier_version_ends_as_it_does_there(
-    kind: str, data: Path, expected: dict[str, Any], tmp_path: Path
+    kind: str, data: Path, expected: dict[str, Any], tmp_path: Path, warm: Warm
 ) -> None:
     run = tmp_path / kind
     with tarfile.open(make.HERE / f"{kind}.tar.xz") as archive:
@@ -60,9 +53,9 @@ def test_a_run_saved_by_an_earlier_version_ends_as_it_does_there(
         run = tmp_path / "fork"  # a plain resume is refused with other decoders
         words += ["--fork", "--out", run]
 
-    told = videomae(*words)
+    assert warm.run(words) == [0], warm.text()
 
-    assert "step-000000003" in told
+    assert "step-000000003" in warm.text()
     ended, wanted = make.outcome(run), expected[kind]
     if make.machine() == expected["machine"]:
         assert ended["metrics"] == wanted["metrics"]

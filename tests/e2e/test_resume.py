@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.warm import Warm, left_of, wait
 from videomae_cli.cli import app
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
@@ -24,17 +26,10 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
     )
 
 
-def finish(*words: str | Path) -> str:
-    process = start(*words)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
-    return output
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, is_alive: Callable[[], bool], text: Callable[[], str]) -> None:
     deadline = time.monotonic() + 60
     while not path.exists():
-        assert process.poll() is None, process.communicate()[0]
+        assert is_alive(), text()
         assert time.monotonic() < deadline, f"{path} never came"
         time.sleep(0.01)
 
@@ -48,28 +43,21 @@ def assert_same_run(one: Path, other: Path) -> None:
         assert mine.read_bytes() == its.read_bytes(), name
 
 
-def children_of(group: int) -> list[str]:
-    """Return the processes of a process group that are still there (Linux)."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid=,stat=,args=", "--pgroup", str(group)], capture_output=True, text=True
-    ).stdout
-    return [line for line in listed.splitlines() if line.split()[1][0] != "Z"]
-
-
 @pytest.mark.slow  # test_kill_loop.py does it without the wait for imports
 def test_kill_9_then_resume_equals_a_run_that_was_never_touched(
-    prepared: Path, recipes: Path, tmp_path: Path
+    prepared: Path, recipes: Path, tmp_path: Path, warm: Warm
 ) -> None:
-    words = ["pretrain", "--recipe", recipes / "micro.yaml", "--data", prepared]
+    words: list[str | Path] = ["pretrain", "--recipe", recipes / "micro.yaml", "--data", prepared]
     words += ["--set", "schedule.steps=40", "--set", "train.workers=1", "--out"]
-    finish(*words, tmp_path / "whole")
+    assert warm.run([*words, tmp_path / "whole"]) == [0], warm.text()
 
     killed = start(*words, tmp_path / "killed")
-    wait_for(tmp_path / "killed/checkpoints/step-000000010", killed)
+    save = tmp_path / "killed/checkpoints/step-000000010"
+    wait_for(save, lambda: killed.poll() is None, lambda: killed.communicate()[0])
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
-    finish("pretrain", "--resume", tmp_path / "killed")
+    assert warm.run(["pretrain", "--resume", tmp_path / "killed"]) == [0], warm.text()
 
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
@@ -79,28 +67,20 @@ def test_kill_9_then_resume_equals_a_run_that_was_never_touched(
     [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 75, marks=pytest.mark.slow)],
 )
 def test_a_signal_saves_says_how_to_go_on_and_leaves_no_process(
-    prepared: Path, recipes: Path, tmp_path: Path, number: signal.Signals, code: int
+    prepared: Path, recipes: Path, tmp_path: Path, number: signal.Signals, code: int, warm: Warm
 ) -> None:
-    words = ["finetune", "--recipe", str(recipes / "micro-finetune.yaml"), "--data", str(prepared)]
-    words += ["--checkpoint", "scratch", "--set", "schedule.steps=4000"]
-    words += ["--out", str(tmp_path / "r")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "videomae_cli", *words],
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    wait_for(tmp_path / "r/metrics.jsonl", process)
+    words: list[str | Path] = ["finetune", "--recipe", recipes / "micro-finetune.yaml"]
+    words += ["--data", prepared, "--checkpoint", "scratch", "--set", "schedule.steps=4000"]
+    (process,) = warm.start([*words, "--out", tmp_path / "r"])
+    wait_for(tmp_path / "r/metrics.jsonl", process.is_alive, warm.text)
 
+    assert process.pid is not None
     os.killpg(process.pid, number)  # what Ctrl-C does: everyone in the group gets it
-    output, _ = process.communicate(timeout=60)
 
-    assert process.returncode == code, output
-    assert f"--resume {tmp_path / 'r'}" in output
+    assert wait(process) == code, warm.text()
+    assert f"--resume {tmp_path / 'r'}" in warm.text()
     assert list((tmp_path / "r/checkpoints").iterdir())
-    assert children_of(process.pid) == []
+    assert left_of(process) == []
 
 
 def test_a_start_that_is_refused_leaves_no_run_behind(
@@ -118,29 +98,31 @@ def test_a_start_that_is_refused_leaves_no_run_behind(
     assert app.run([*words, "scratch"]) == 2  # now there is a run, which is not written over
 
 
-@pytest.mark.slow
 def test_a_resume_that_would_be_another_run_is_refused(
-    prepared: Path, recipes: Path, tmp_path: Path
+    prepared: Path, recipes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["pretrain", "--recipe", recipes / "micro.yaml", "--data", prepared]
+    words = ["pretrain", "--recipe", str(recipes / "micro.yaml"), "--data", str(prepared)]
     words += ["--set", "schedule.steps=3"]
-    finish(*words, "--out", tmp_path / "run")
+    assert app.run([*words, "--out", str(tmp_path / "run")]) == 0
 
-    process = start(*words, "--set", "optim.base_lr=0.5", "--resume", tmp_path / "run")
-    output, _ = process.communicate(timeout=60)
+    code = app.run([*words, "--set", "optim.base_lr=0.5", "--resume", str(tmp_path / "run")])
 
-    assert process.returncode == 5
-    assert "optim.base_lr" in output
+    assert code == 5
+    assert "optim.base_lr" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_trains(prepared: Path, recipes: Path, tmp_path: Path) -> None:
-    words = ["pretrain", "--recipe", recipes / "micro.yaml", "--data", prepared]
+def test_two_processes_train_what_one_trains(
+    prepared: Path, recipes: Path, tmp_path: Path, warm: Warm
+) -> None:
+    words: list[str | Path] = ["pretrain", "--recipe", recipes / "micro.yaml", "--data", prepared]
     words += ["--set", "train.log_every_steps=1", "--set", "model.drop_path=0.0"]
-    finish(*words, "--out", tmp_path / "one")
+    assert warm.run([*words, "--out", tmp_path / "one"]) == [0], warm.text()
 
-    output = finish(*words, "--out", tmp_path / "two", "--devices", "2")
+    process = start(*words, "--out", tmp_path / "two", "--devices", "2")
+    output, _ = process.communicate(timeout=120)
 
+    assert process.returncode == 0, output
     from videomae_cli.engine.logging.metrics import read_metrics
 
     assert "2 processes" in output

@@ -1,10 +1,7 @@
 """Every masking strategy takes the whole walk, and survives being killed on the way."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.e2e.warm import Warm, wait
 from videomae_cli.cli import app
 
 # on the micro recipe: 2 slices of 4 x 4 tokens
@@ -24,7 +22,6 @@ STRATEGIES = {
     "frames": ["mask.strategy=motion", "mask.pool=0.5", "clip.oversample=2", "augment.repeats=2"],
 }
 DEFAULT = {"frames"}  # the others are marked slow
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
 
 
 @pytest.fixture(autouse=True)
@@ -47,27 +44,21 @@ def words_for(prepared: Path, recipes: Path, name: str, *more: str) -> list[str]
     "name", [n if n in DEFAULT else pytest.param(n, marks=pytest.mark.slow) for n in STRATEGIES]
 )
 def test_a_killed_run_goes_on_bit_for_bit(
-    name: str, prepared: Path, recipes: Path, tmp_path: Path
+    name: str, prepared: Path, recipes: Path, tmp_path: Path, warm: Warm
 ) -> None:
     words = words_for(prepared, recipes, name, "schedule.steps=40", "train.workers=1")
     assert app.run([*words, "--out", str(tmp_path / "whole")]) == 0
 
     killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "videomae_cli", *words, "--out", str(killed)],
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    (process,) = warm.start([*words, "--out", killed])
     deadline = time.monotonic() + 90
     while not (killed / "checkpoints/step-000000010").exists():
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.is_alive() and time.monotonic() < deadline, warm.text()
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    assert wait(process) == -signal.SIGKILL
     assert app.run(["pretrain", "--resume", str(killed)]) == 0
 
-    assert process.returncode == -signal.SIGKILL
     for file in ("metrics.jsonl", "final/model.safetensors"):
         assert (killed / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
 

@@ -14,6 +14,7 @@ from videomae_cli.data.transcoding.forms import FORMS
 from videomae_cli.engine.logging.metrics import read_metrics
 
 FLAGS = {"h264": "--transcode", "all-intra": "--all-intra", "jpeg": "--jpeg", "uint8": "--uint8"}
+DEFAULT = {"h264", "jpeg"}  # a video and an array; all forms are read in tests/data/transcoding
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,9 @@ def train(kind: str, recipe: Path, data: Path, run: Path, *more: str) -> list[fl
     return [line["loss"] for line in lines if "loss" in line]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form", [f if f in DEFAULT else pytest.param(f, marks=pytest.mark.slow) for f in FORMS]
+)
 def test_the_whole_walk_from_each_form(
     form: str, source: Path, recipes: Path, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ _SERVER.set_forkserver_preload(
         "videomae_cli.cli.app",
         "videomae_cli.tasks.train.pretrain",
         "videomae_cli.tasks.train.finetune",
+        "tests.e2e.frozen",
     ]
 )
 TIMEOUT_SECONDS = 300.0

@@ -115,10 +115,10 @@ def test_the_file_that_kills_every_worker_is_rejected_and_the_others_are_kept(
 CLIENT = """
 import sys
 from tests.data.executors.dask_cluster import wait_while_wanted
-from tests.notes import Notes
 from videomae_cli.data.executors.cluster import connect_cluster
+from videomae_cli.report import Silence
 tasks = [sys.argv[2]]
-with connect_cluster(sys.argv[1], Notes()) as connection:
+with connect_cluster(sys.argv[1], Silence()) as connection:
     for task, result in connection.run(wait_while_wanted, lambda: tasks.pop() if tasks else None):
         result()
 """

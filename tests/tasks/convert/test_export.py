@@ -2,6 +2,8 @@
 
 import json
 import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,12 @@ CONFIGS = {
     "encoder": ENCODER,
     "pooled": ENCODER.model_copy(update={"norm_of": "mean"}),
 }
+DEFAULT = ("classifier", "mae-st", "oversampling", "autoencoder", "pooled")  # the others are slow
+Exports = Callable[[str, str, bool], tuple[Path, Path, dict[str, Any]]]
+
+
+def slow(*values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def clips(batch: int, config: ModelConfig) -> Tensor:
@@ -75,11 +83,24 @@ def exported(
     **options: Any,
 ) -> export.Export:
     for package in EXPORT_FORMATS[to].packages:
-        pytest.importorskip(
-            package, reason=f"{package} is not installed: pip install 'videomae[onnx]'"
-        )
+        reason = f"{package} is not installed: pip install 'videomae[onnx]'"
+        pytest.importorskip(package, reason=reason)
     request = export.ExportRequest(to, features, batch)
     return export.run(source, out, report or Notes(), request=request, **options)
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
+    """Return what gives a model, its exported file and its metadata; each is exported once."""
+
+    @cache
+    def export_once(name: str, to: str, features: bool) -> tuple[Path, Path, dict[str, Any]]:
+        folder = tmp_path_factory.mktemp(name)
+        source = model(folder / "model", CONFIGS[name])
+        out = folder / f"a{EXPORT_FORMATS[to].suffix}"
+        return source, out, exported(source, to, out, features=features).metadata
+
+    return export_once
 
 
 def expected(source: Path, clip_BCTHW: Tensor, *, features: bool) -> Tensor:
@@ -99,26 +120,20 @@ def expected(source: Path, clip_BCTHW: Tensor, *, features: bool) -> Tensor:
         return logits
 
 
-@pytest.mark.parametrize(
-    "to",
-    [to if to == "onnx" else pytest.param(to, marks=pytest.mark.slow) for to in EXPORT_FORMATS],
-)
+@pytest.mark.parametrize("to", [to if to == "onnx" else slow(to) for to in EXPORT_FORMATS])
 @pytest.mark.parametrize(
     ("name", "features"),
     [
-        *((name, False) for name in CONFIGS if name != "attentive"),
-        pytest.param("attentive", False, marks=pytest.mark.slow),
+        *((name, False) for name in DEFAULT),
+        *(slow(name, False) for name in CONFIGS if name not in DEFAULT),
         ("classifier", True),
-        ("selecting", True),
+        slow("selecting", True),
     ],
 )
 def test_an_exported_model_gives_the_outputs_of_the_original_for_any_batch(
-    tmp_path: Path, to: str, name: str, features: bool
+    exports: Exports, to: str, name: str, features: bool
 ) -> None:
-    source = model(tmp_path / "model", CONFIGS[name])
-    out = tmp_path / f"program{EXPORT_FORMATS[to].suffix}"
-
-    metadata = exported(source, to, out, features=features).metadata
+    source, out, metadata = exports(name, to, features)
 
     running = EXPORT_FORMATS[to].open(out)
     torch.manual_seed(1)
@@ -131,11 +146,10 @@ def test_an_exported_model_gives_the_outputs_of_the_original_for_any_batch(
     assert metadata["parity"]["largest_difference"] < 1e-5
 
 
-@pytest.mark.parametrize("name", ["classifier", "mae-st", "oversampling", "autoencoder", "pooled"])
-def test_the_graph_has_few_axes_and_constant_weights(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", DEFAULT)
+def test_the_graph_has_few_axes_and_constant_weights(exports: Exports, name: str) -> None:
     """ncnn takes no tensor of more axes; quantisers look for constants."""
-    out = tmp_path / "a.onnx"
-    exported(model(tmp_path / "model", CONFIGS[name]), "onnx", out)
+    _, out, _ = exports(name, "onnx", False)
     graph = infer_graph(out)
 
     values = [*graph.input, *graph.output, *graph.value_info]
@@ -161,9 +175,8 @@ def infer_graph(path: Path) -> Any:
     return onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True).graph
 
 
-def test_a_quantiser_finds_every_weight(tmp_path: Path) -> None:
-    out, small = tmp_path / "a.onnx", tmp_path / "small.onnx"
-    exported(model(tmp_path / "model", CLASSIFIER), "onnx", out)
+def test_a_quantiser_finds_every_weight(exports: Exports, tmp_path: Path) -> None:
+    (_, out, _), small = exports("classifier", "onnx", False), tmp_path / "small.onnx"
     quantization = pytest.importorskip("onnxruntime.quantization")
 
     quantization.quantize_dynamic(out, small)
@@ -179,7 +192,7 @@ def test_a_quantiser_finds_every_weight(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "batch"),
-    [("classifier", 1), ("classifier", 5), ("oversampling", 2), ("autoencoder", 1)],
+    [("classifier", 1), ("oversampling", 2), slow("classifier", 5), slow("autoencoder", 1)],
 )
 def test_a_fixed_batch_is_fixed_everywhere_in_the_file(
     tmp_path: Path, name: str, batch: int
@@ -205,27 +218,23 @@ def test_a_fixed_batch_is_fixed_everywhere_in_the_file(
         running(clips(batch + 1, CONFIGS[name]))
 
 
-def test_a_file_contains_no_path_of_the_machine_that_wrote_it(tmp_path: Path) -> None:
-    source = model(tmp_path / "model", CLASSIFIER)
-    for to, name in (("onnx", "a.onnx"), ("torch-export", "a.pt2")):
-        exported(source, to, tmp_path / name)
+def test_a_file_contains_no_path_of_the_machine_that_wrote_it(exports: Exports) -> None:
+    graph, program = (exports("classifier", to, False)[1] for to in ("onnx", "torch-export"))
 
-    with zipfile.ZipFile(tmp_path / "a.pt2") as archive:
+    with zipfile.ZipFile(program) as archive:
         content = [archive.read(entry) for entry in archive.namelist()]
-    content.append((tmp_path / "a.onnx").read_bytes())
+    content.append(graph.read_bytes())
 
-    root = str(Path(export.__file__).parents[2]).encode()
-    assert [part for part in content if root in part or bytes(tmp_path) in part] == []
+    places = [bytes(Path(export.__file__).parents[2]), bytes(graph.parent), bytes(program.parent)]
+    assert [part for part in content if any(place in part for place in places)] == []
 
 
 def test_the_batch_of_a_pt2_is_fixed_too(tmp_path: Path) -> None:
     source = model(tmp_path / "model", CLASSIFIER)
     exported(source, "torch-export", tmp_path / "a.pt2", batch=2)
 
-    running, clip_BCTHW = (
-        EXPORT_FORMATS["torch-export"].open(tmp_path / "a.pt2"),
-        clips(2, CLASSIFIER),
-    )
+    running = EXPORT_FORMATS["torch-export"].open(tmp_path / "a.pt2")
+    clip_BCTHW = clips(2, CLASSIFIER)
 
     torch.testing.assert_close(running(clip_BCTHW), expected(source, clip_BCTHW, features=False))
     with pytest.raises(Exception, match=r"Guard failed|shape"):
@@ -259,7 +268,7 @@ def test_the_command_fixes_the_batch_of_exports_only(tmp_path: Path) -> None:
             CLASSIFIER.model_copy(update={"sampling": "segment"}),
             "4 frames, one from each equal part",
         ),
-        (OVERSAMPLING, "8 frames, 4 apart"),
+        slow(OVERSAMPLING, "8 frames, 4 apart"),
         (AUTOENCODER, "4 frames, 2 apart"),
     ],
     ids=["dense", "segment", "oversampling", "pretrained"],
@@ -301,21 +310,14 @@ def test_the_json_beside_it_states_the_preprocessing_and_the_licence(tmp_path: P
         "shape": ["batch", 3, 4, 32, 32],
     }
     assert metadata["output"]["name"] == "logits" and metadata["classes"] == ["left", "right", "up"]
-    assert (
-        preprocessing["frames"],
-        preprocessing["stride_frames"],
-        preprocessing["height"],
-        preprocessing["width"],
-    ) == (4, 3, 32, 32)
+    sizes = [preprocessing[name] for name in ("frames", "stride_frames", "height", "width")]
+    assert sizes == [4, 3, 32, 32]
     assert "shorter side has 32 pixels" in preprocessing["resize_rule"]
     assert preprocessing["crop_rule"].startswith(
         "32 x 32 pixels from round((longer side - 32) / 2)"
     )
-    assert preprocessing["normalise"]["inside"] and preprocessing["normalise"]["mean"] == [
-        0.485,
-        0.456,
-        0.406,
-    ]
+    assert preprocessing["normalise"]["inside"]
+    assert preprocessing["normalise"]["mean"] == [0.485, 0.456, 0.406]
     assert metadata["license"] == "CC0-1.0"
     assert metadata["derived_from"] == ["first.pth", "model/model.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt2", "a.pt2.json", "model"]
