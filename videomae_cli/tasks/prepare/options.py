@@ -7,7 +7,7 @@ from typing import NamedTuple, get_args
 from videomae_cli.config.model import Task
 from videomae_cli.data.decode import FILE_DECODERS
 from videomae_cli.data.executors.share import Share
-from videomae_cli.data.ingest.probe import AUTO
+from videomae_cli.data.ingest.probe import ANY, AUTO
 from videomae_cli.data.layouts.segments.times import UNITS
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
 from videomae_cli.data.shards.writer import check_location
@@ -72,9 +72,14 @@ class PrepareOptions(NamedTuple):
     """Address of the scheduler of a Dask cluster that decodes; None: this machine decodes."""
 
     @property
-    def probing_decoder(self) -> str:
+    def reading_decoder(self) -> str:
         """Return the decoder of the files: those that are written anew do not need decord."""
         return self.decoder if self.form is None else PYAV
+
+    @property
+    def probing_decoder(self) -> str:
+        """Return the decoder to probe files for; none for those that are only written anew."""
+        return self.decoder if self.form is None else ANY
 
     @property
     def processes(self) -> int:

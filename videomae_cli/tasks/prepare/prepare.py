@@ -81,7 +81,7 @@ def write_prepared(
         manifest = _write_set(out, listed, stored, videos, facts, options, report)
     write_health(health)
     found = rejected, tuple(remarks), count_notes(stored.results), health
-    return PrepareSummary(out, listed.layout, manifest, *found, options.probing_decoder)
+    return PrepareSummary(out, listed.layout, manifest, *found, options.reading_decoder)
 
 
 def _write_set(

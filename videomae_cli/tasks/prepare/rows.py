@@ -74,6 +74,6 @@ def describe_data(
         "rejected": rejected,
         "val_fraction": VAL_FRACTION if options.val_fraction is None else options.val_fraction,
         "seed": options.seed,
-        "decoder": options.probing_decoder,
+        "decoder": options.reading_decoder,
         "versions": {"videomae": __version__, **decoder_versions()},
     }
