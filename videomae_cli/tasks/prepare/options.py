@@ -67,9 +67,10 @@ class PrepareOptions(NamedTuple):
     is_check: bool = False
     """Whether only the health report is written, and no manifest."""
     share: Share = Share()
-    """The videos that this job probes, of several jobs."""
+    """The videos that this job probes, and writes if there is a form, of several jobs."""
     scheduler: str | None = None
-    """Address of the scheduler of a Dask cluster that decodes; None: this machine decodes."""
+    """Address of the scheduler of a Dask cluster that decodes and writes videos; None: this
+    machine does."""
 
     @property
     def reading_decoder(self) -> str:
