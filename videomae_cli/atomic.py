@@ -44,15 +44,20 @@ def write_json(path: Path, value: object) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, number: int | None = None) -> Iterator[Path]:
     """Yield a path to write to; it becomes `path` when the block ends without an exception.
 
     The suffix is kept, for writers that choose a format by it. Parents are created as needed.
 
+    Args:
+        path: The destination.
+        number: Of the hidden name; None: that of this process, which another machine may use too.
+
     Raises:
         OSError: The place cannot be written to, or the disk is full.
     """
-    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    number = os.getpid() if number is None else number
+    partial = path.with_name(f".{path.stem}.partial-{number}{path.suffix}")
     with _errors_name(path, partial):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
@@ -180,6 +185,16 @@ class LineLog:
         """Add a line, which other processes can read at once."""
         self._file.write(line + "\n")
         self._file.flush()
+
+
+def read_last_line(path: Path, longest: int) -> str:
+    """Return the last line of an ASCII file, if it has at most `longest` bytes; "" without one."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(file.seek(0, os.SEEK_END), 2 * longest), os.SEEK_END)
+            return file.read().decode("ascii", "replace").rstrip("\n").rpartition("\n")[2]
+    except OSError:
+        return ""
 
 
 def sync(path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.data.make_clips import moving_square, write_clip
 
 FEW, MANY = 3, 20
-RECORDS = ("probe-cache.jsonl",)  # its lines are in the order in which files were probed
+RECORDS = "probe-cache"  # their lines are in the order in which files were probed
 
 
 def start(source: Path, out: Path, *flags: str) -> subprocess.Popen[bytes]:
@@ -31,7 +31,7 @@ def contents(out: Path) -> dict[str, str]:
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name not in RECORDS
+        if path.is_file() and not path.name.startswith(RECORDS)
     }
 
 
@@ -69,6 +69,32 @@ def check_kills(source: Path, tmp_path: Path, flags: tuple[str, ...], kills: int
     assert all(name in expected for name in names)
 
 
+def check_shard_kills(source: Path, tmp_path: Path, flags: tuple[str, ...], kills: int) -> None:
+    """Kill two shards that run at the same time, and the run without `--shard`, and compare."""
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert start(source, out, *flags).wait() == 0
+    out.rename(whole)
+    expected = contents(whole)
+    total = sum(name.startswith("videos/") for name in expected)
+    rng, landed = random.Random(0), 0
+    for number in range(kills):
+        jobs = [start(source, out, *flags, "--shard", f"{share}/2") for share in range(2)]
+        limit = 1 + number * (total - 1) // kills + rng.randrange(2)
+        landed += kill_when_written(jobs[number % 2], out, limit)
+        jobs[1 - number % 2].kill()
+        for job in jobs:
+            job.wait()
+        assert not (out / "manifest.csv").exists()
+    assert landed >= kills // 2
+    if kills == MANY:
+        assert start(source, out, *flags, "--shard", "1/2").wait() == 0
+        kill_when_written(start(source, out, *flags), out, total - 1)
+
+    assert start(source, out, *flags).wait() == 0
+
+    assert contents(out) == expected
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
@@ -81,6 +107,16 @@ def source(tmp_path: Path) -> Path:
 
 def test_a_few_kills(source: Path, tmp_path: Path) -> None:
     check_kills(source, tmp_path, ("--transcode",), FEW)
+
+
+def test_a_few_kills_of_two_shards(source: Path, tmp_path: Path) -> None:
+    check_shard_kills(source, tmp_path, ("--jpeg",), FEW - 1)
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("form", ["--transcode", "--uint8"])
+def test_many_kills_of_two_shards(form: str, source: Path, tmp_path: Path) -> None:
+    check_shard_kills(source, tmp_path, (form,), MANY)
 
 
 @pytest.mark.grid

@@ -169,7 +169,7 @@ def prepare(
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Decode part I of N, from 0, as one of N jobs; then run it without --shard.",
+            help="Do part I of N, from 0, as one of N jobs; then run the command without --shard.",
             show_default="all",
         ),
     ] = None,

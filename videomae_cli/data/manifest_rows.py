@@ -15,10 +15,12 @@ Shapes: K classes or values.
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from videomae_cli.config.model import Task
 from videomae_cli.errors import DataError
+
+if TYPE_CHECKING:  # a process that reads one video needs no recipes
+    from videomae_cli.config.model import Task
 
 COLUMNS = ("path", "label", "split", "frames", "fps", "width", "height", "decoder")
 SEGMENT_COLUMNS = (*COLUMNS, "start", "end")
@@ -82,7 +84,7 @@ def check_names(videos: Iterable[Video]) -> None:
         seen.add(video.name)
 
 
-def format_row(video: Video, task: Task, *, has_segments: bool = False) -> tuple[object, ...]:
+def format_row(video: Video, task: "Task", *, has_segments: bool = False) -> tuple[object, ...]:
     """Return the cells of a video's row, with those of `SEGMENT_COLUMNS` if `has_segments`."""
     _, _, *others = video[: len(COLUMNS)]
     label: object = video.label
@@ -94,14 +96,14 @@ def format_row(video: Video, task: Task, *, has_segments: bool = False) -> tuple
     return (video.path, label, *others, *span)
 
 
-def _format_target(target_K: Sequence[float], task: Task) -> str:
+def _format_target(target_K: Sequence[float], task: "Task") -> str:
     if task == "regression":
         return SEPARATOR.join(repr(float(value)) for value in target_K)
     numbers = [str(number) for number, value in enumerate(target_K) if value]
     return SEPARATOR.join(numbers) or NO_CLASS
 
 
-def parse_row(row: Sequence[str], classes: Sequence[str] | None, task: Task, where: str) -> Video:
+def parse_row(row: Sequence[str], classes: Sequence[str] | None, task: "Task", where: str) -> Video:
     """Return the video of a row of `COLUMNS` or `SEGMENT_COLUMNS`.
 
     A DataError that begins with `where` if a cell is wrong.
@@ -120,7 +122,9 @@ def parse_row(row: Sequence[str], classes: Sequence[str] | None, task: Task, whe
     return video
 
 
-def _parse_label(text: str, count: int, task: Task) -> tuple[int | None, tuple[float, ...] | None]:
+def _parse_label(
+    text: str, count: int, task: "Task"
+) -> tuple[int | None, tuple[float, ...] | None]:
     """Return label and target of a cell; a ValueError says what is wrong with it."""
     if not text:
         return None, None

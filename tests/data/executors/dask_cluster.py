@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from videomae_cli import atomic
+from videomae_cli.data.executors import cluster_transcoding
 from videomae_cli.data.executors.cluster_commands import is_wanted
 from videomae_cli.data.executors.cluster_probing import Batch, Result, probe_batch
+from videomae_cli.data.executors.cluster_transcoding import Job, transcode_job
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCAL = ("--host", "127.0.0.1", "--no-dashboard")
@@ -110,3 +113,12 @@ def probe_or_die(batch: Batch) -> list[Result]:
     if any("poison" in file.path for file in batch.files):
         os._exit(1)
     return probe_batch(batch)
+
+
+def transcode_or_die(job: Job) -> cluster_transcoding.Result:
+    """Write a video; the worker dies in the middle of a file that is named after a poison."""
+    if "poison" in job.task.source.name:
+        with atomic.replacing(job.task.output, 7) as partial:
+            partial.write_bytes(b"half")
+            os._exit(1)
+    return transcode_job(job)

@@ -26,7 +26,7 @@ from videomae_cli.data.executors.cluster_probing import (
     probe_on_cluster,
 )
 from videomae_cli.data.ingest.pool import probe_videos
-from videomae_cli.data.ingest.probe import RejectedVideo
+from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
 from videomae_cli.errors import DataError, UsageError
 from videomae_cli.tasks.prepare.options import PrepareOptions
 from videomae_cli.tasks.prepare.prepare import run
@@ -213,6 +213,17 @@ def test_a_worker_that_sees_other_files_or_has_other_software_probes_nothing(
     with pytest.raises(DataError, match="this process has other versions") as caught:
         probe_batch(batch._replace(software="videomae 0"))
     assert "install the same packages" in caught.value.hint
+
+
+def test_frames_of_a_known_file_are_not_counted_again(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", 4)
+    (counted,) = (video for _, video in probe_videos([path], decoder="any", seconds=60, workers=1))
+    assert isinstance(counted, ReadableVideo)
+    known = {path: counted._replace(frames=3)}
+
+    (batch,) = plan_batches([path], "decord", 60.0, known)
+
+    assert probe_batch(batch) == [counted._replace(frames=3, decoder="decord")]
 
 
 def test_batches_are_limited_by_number_and_bytes(tmp_path: Path) -> None:

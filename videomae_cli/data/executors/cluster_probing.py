@@ -7,14 +7,16 @@ rejected.
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Generic, NamedTuple, TypeVar
 
 from videomae_cli import __version__
 from videomae_cli.data.executors.cluster import SAME, WorkerDied, connect_cluster
+from videomae_cli.data.executors.suspects import Queue
 from videomae_cli.data.ingest.cache import describe_software
+from videomae_cli.data.ingest.child_process import ChildProcess
 from videomae_cli.data.ingest.pool import COMMAND, ProbeProcess
 from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo, decoder_versions
 from videomae_cli.errors import DataError
@@ -23,6 +25,7 @@ from videomae_cli.report import Report
 BATCH_FILES, BATCH_BYTES = 32, 50_000_000  # seconds of work: little is lost with a worker
 IDLE_SECONDS = 30.0
 Result = ReadableVideo | RejectedVideo
+Child = TypeVar("Child", bound=ChildProcess)
 DEATH = "every worker of the cluster that decodes it dies"
 
 
@@ -32,6 +35,8 @@ class File(NamedTuple):
     path: str
     size: int
     """Bytes; 0 for a folder of frames."""
+    known: ReadableVideo | None = None
+    """Its properties, if only the decoder has to be chosen."""
 
 
 class Batch(NamedTuple):
@@ -46,6 +51,10 @@ class Batch(NamedTuple):
     is_alone: bool = False
     """Whether it is one file that runs while nothing else does."""
 
+    def divide(self) -> "list[Batch]":
+        """Return its files, each alone."""
+        return [self._replace(files=(file,), is_alone=True) for file in self.files]
+
 
 def probe_on_cluster(
     paths: Sequence[Path],
@@ -55,6 +64,7 @@ def probe_on_cluster(
     decoder: str,
     seconds: float,
     probe: "Callable[[Batch], list[Result]] | None" = None,
+    known: Mapping[Path, ReadableVideo] | None = None,
 ) -> Iterator[tuple[Path, Result]]:
     """Yield the result of each file when its batch is done, in no fixed order.
 
@@ -65,57 +75,36 @@ def probe_on_cluster(
         decoder: The decoder asked for.
         seconds: Time limit for one file.
         probe: Probes a batch; None: `probe_batch`.
+        known: Properties of files of which only the decoder has to be chosen.
 
     Raises:
         DataError: The cluster cannot go on, or a worker does not see the files that are seen here.
         UsageError: There is no such cluster.
     """
-    queue = _Queue(plan_batches(paths, decoder, seconds))
+    queue = Queue(plan_batches(paths, decoder, seconds, known or {}))
     with connect_cluster(address, report) as cluster:
         for batch, result in cluster.run(probe or probe_batch, queue.next):
             try:
                 results = result()
             except WorkerDied:
-                results = queue.blame(batch)
+                dead: list[Result] = [RejectedVideo(DEATH, is_lasting=False)]
+                results = dead if queue.blame(batch) else []
             queue.running -= 1
             for file, one in zip(batch.files, results, strict=bool(results)):
                 yield Path(file.path), one
 
 
-class _Queue:
-    """Batches, and then the files of batches whose workers died, each while nothing else runs.
-
-    A batch that waits on a worker while that one dies of another batch is blamed too.
-    """
-
-    def __init__(self, batches: Iterator[Batch]) -> None:
-        self._batches = batches
-        self._suspects: deque[Batch] = deque()
-        self.running = 0
-
-    def next(self) -> Batch | None:
-        """Return the next batch; None if there is none, or others must end before it."""
-        batch = next(self._batches, None)
-        if batch is None and self._suspects and not self.running:
-            batch = self._suspects.popleft()
-        self.running += batch is not None
-        return batch
-
-    def blame(self, batch: Batch) -> list[Result]:
-        """Return the results of a batch whose workers died; none if its files run again."""
-        if batch.is_alone:
-            return [RejectedVideo(DEATH, is_lasting=False)]
-        alone = (batch._replace(files=(file,), is_alone=True) for file in batch.files)
-        self._suspects.extend(alone)
-        return []
-
-
-def plan_batches(paths: Sequence[Path], decoder: str, seconds: float) -> Iterator[Batch]:
+def plan_batches(
+    paths: Sequence[Path],
+    decoder: str,
+    seconds: float,
+    known: Mapping[Path, ReadableVideo] = MappingProxyType({}),
+) -> Iterator[Batch]:
     """Yield batches of consecutive files."""
     software = _describe_software(decoder)
     files: list[File] = []
     for path in paths:
-        files.append(File(str(path), _size(path)))
+        files.append(File(str(path), find_size(path), known.get(path)))
         if len(files) == BATCH_FILES or sum(file.size for file in files) >= BATCH_BYTES:
             yield Batch(tuple(files), decoder, seconds, software)
             files = []
@@ -132,32 +121,33 @@ def probe_batch(batch: Batch) -> list[Result]:
     software = _describe_software(batch.decoder)
     if software != batch.software:
         raise DataError(
-            f"{_worker_name()} has other versions: {software}, and here {batch.software}", SAME
+            f"{worker_name()} has other versions: {software}, and here {batch.software}", SAME
         )
     for file in batch.files:
-        _check_same(file)
+        check_same(file)
     process = _IDLE.take(batch.decoder, batch.seconds)
     try:
-        return [process.probe(Path(file.path)) for file in batch.files]
+        return [process.probe(Path(file.path), file.known) for file in batch.files]
     finally:
         _IDLE.give_back(batch.decoder, batch.seconds, process)
 
 
-class IdleProcesses:
-    """Child processes that wait for the next batch; they end when none comes for a while."""
+class IdleChildren(Generic[Child]):
+    """Child processes that wait for the next task; they end when none comes for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Callable[[str, float], Child]) -> None:
         self._lock = threading.Lock()
-        self._idle: dict[tuple[str, float], list[ProbeProcess]] = {}
+        self._start = start
+        self._idle: dict[tuple[str, float], list[Child]] = {}
         self._timer: threading.Timer | None = None
 
-    def take(self, decoder: str, seconds: float) -> ProbeProcess:
+    def take(self, decoder: str, seconds: float) -> Child:
         """Return a process for one thread."""
         with self._lock:
             idle = self._idle.get((decoder, seconds))
-            return idle.pop() if idle else ProbeProcess((*COMMAND, decoder), seconds)
+            return idle.pop() if idle else self._start(decoder, seconds)
 
-    def give_back(self, decoder: str, seconds: float, process: ProbeProcess) -> None:
+    def give_back(self, decoder: str, seconds: float, process: Child) -> None:
         """Keep a process for the next batch."""
         with self._lock:
             self._idle.setdefault((decoder, seconds), []).append(process)
@@ -176,6 +166,13 @@ class IdleProcesses:
             process.close()
 
 
+class IdleProcesses(IdleChildren[ProbeProcess]):
+    """Child processes that probe files."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda decoder, seconds: ProbeProcess((*COMMAND, decoder), seconds))
+
+
 _IDLE = IdleProcesses()
 
 
@@ -183,29 +180,31 @@ def _describe_software(decoder: str) -> str:
     return f"videomae {__version__}, {describe_software(decoder, decoder_versions(decoder))}"
 
 
-def _check_same(file: File) -> None:
+def check_same(file: File) -> None:
     """Raise a DataError if this machine sees no such file, or another one."""
     path = Path(file.path)
     if not path.exists():
         found = "does not exist"
-    elif _size(path) != file.size:
-        found = f"has {_size(path):,} bytes, and {file.size:,} elsewhere"
+    elif find_size(path) != file.size:
+        found = f"has {find_size(path):,} bytes, and {file.size:,} elsewhere"
     else:
         return
     raise DataError(
-        f"{path} {found} on the machine of {_worker_name()}",
+        f"{path} {found} on the machine of {worker_name()}",
         "all workers must see the videos under the same paths: use a shared file system",
     )
 
 
-def _size(path: Path) -> int:
+def find_size(path: Path) -> int:
+    """Return the bytes of a file; 0 for a folder of frames, or if it cannot be read."""
     try:
         return path.stat().st_size if path.is_file() else 0
     except OSError:
         return 0
 
 
-def _worker_name() -> str:
+def worker_name() -> str:
+    """Return the name of the worker that runs this, for messages."""
     try:
         from distributed import get_worker
 

@@ -1,8 +1,9 @@
 """Results of earlier runs of `prepare`, so that only new and changed files are decoded.
 
 One JSON object per line, appended when a result is ready: an interrupted run keeps its results. A
-result is valid for the same path, size, modification time, decoder and decoder versions. For a
-folder of frames, names, sizes and modification times of all files must be the same.
+result is valid for the same path, size, modification time, decoder and versions of the packages
+that this decoder uses. For a folder of frames, names, sizes and modification times of all files
+must be the same. What was measured before the decoder was chosen is valid for every decoder.
 
 Jobs that share the work (`--shard`) may run on several machines, so each appends to a file of its
 own, `probe-cache-0-of-4.jsonl`; every job reads the files of all.
@@ -12,20 +13,31 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import PIL
 
-from videomae_cli.atomic import LineLog
+from videomae_cli.atomic import LineLog, read_last_line
+from videomae_cli.data.decode import FRAMES
 from videomae_cli.data.executors.share import Share
-from videomae_cli.data.ingest.probe import ReadableVideo, RejectedVideo
+from videomae_cli.data.ingest.probe import (
+    ANY,
+    AUTO,
+    LATE_NOTE,
+    PACKAGE,
+    ReadableVideo,
+    RejectedVideo,
+)
 
 FILE, FILES = "probe-cache.jsonl", "probe-cache*.jsonl"
 VERSION = 5  # to be increased when the result for the same file would change
 FINISHED = '{"finished": true}'  # the last line of a job that has probed its files
 ALONE = Share()
+NEED_DECORD = (AUTO, "decord")  # the decoders whose results depend on its version, too
+Lines = dict[str, dict[str, str]]
+"""The newest line of each path, by the decoder asked for; as text: a third of the memory."""
 
 
 class ProbeCache(LineLog):
@@ -49,29 +61,37 @@ class ProbeCache(LineLog):
         wanted: Collection[str] | None = None,
     ) -> None:
         super().__init__(_file_of(directory, share))
-        self._made_by = describe_software(decoder, versions)
+        self._decoder, self._versions = decoder, versions
         self._lines = _read_lines(directory, wanted)
 
     def get(self, path: Path) -> ReadableVideo | RejectedVideo | None:
         """Return the earlier result for a file that has not changed since."""
-        text = self._lines.get(str(path))
-        if text is None:
-            return None
-        line = json.loads(text)
-        if line["stamp"] != self._stamp(path):
-            return None
-        return (
-            ReadableVideo.from_json(line["probe"])
-            if "probe" in line
-            else RejectedVideo(line["reason"])
-        )
+        for line, decoder, is_same in self._find(path):
+            if "probe" not in line:
+                if is_same or decoder == ANY:  # no decoder reads what cannot be counted
+                    return RejectedVideo(line["reason"])
+                continue
+            video = ReadableVideo.from_json(line["probe"])
+            if is_same:
+                return video
+            if self._decoder == ANY or video.decoder == FRAMES:
+                return _without_choice(video)
+        return None
+
+    def get_counted(self, path: Path) -> ReadableVideo | None:
+        """Return the properties of a file of which only the decoder is not known."""
+        for line, _, _ in self._find(path):
+            if len(line.get("probe", ())) == len(ReadableVideo._fields):
+                return _without_choice(ReadableVideo.from_json(line["probe"]))
+        return None
 
     def put(self, path: Path, result: ReadableVideo | RejectedVideo) -> None:
         """Store a result, unless another attempt may end differently, or the file is gone."""
         if isinstance(result, RejectedVideo) and not result.is_lasting:
             return
         try:
-            line: dict[str, Any] = {"path": str(path), "stamp": self._stamp(path)}
+            made_by = describe_software(self._decoder, self._versions)
+            line: dict[str, Any] = {"path": str(path), "stamp": [*read_stamp(path), made_by]}
         except OSError:
             return
         if isinstance(result, RejectedVideo):
@@ -84,19 +104,47 @@ class ProbeCache(LineLog):
         """Note that this job has probed all its files; an OSError if the disk is full."""
         self.write(FINISHED)
 
-    def _stamp(self, path: Path) -> list[Any]:
-        return [*read_stamp(path), self._made_by]
+    def _find(self, path: Path) -> Iterator[tuple[dict[str, Any], str, bool]]:
+        """Yield the lines about a file that has not changed since, made with the same PyAV.
+
+        With each, the decoder asked for, and whether the result for the one of this run is the
+        same. Lines for that one come first.
+        """
+        decoders = sorted(self._lines, key=lambda decoder: (decoder != self._decoder, decoder))
+        texts = {each: self._lines[each].get(str(path)) for each in decoders}
+        stamp = read_stamp(path) if any(texts.values()) else []
+        for decoder, text in texts.items():
+            line = json.loads(text or "null")
+            if line is None or line["stamp"][:-1] != stamp:
+                continue
+            versions = json.loads(line["stamp"][-1].split(" ", 2)[2])
+            if _choose(versions, ANY) == _choose(self._versions, ANY):
+                is_equal = _choose(versions, decoder) == _choose(self._versions, decoder)
+                yield line, decoder, decoder == self._decoder and is_equal
 
 
 def describe_software(decoder: str, versions: dict[str, str]) -> str:
     """Return a text that is equal for runs that find the same of the same file."""
-    return f"{VERSION} {decoder} {json.dumps(versions, sort_keys=True)}"
+    return f"{VERSION} {decoder} {json.dumps(_choose(versions, decoder), sort_keys=True)}"
+
+
+def _choose(versions: dict[str, str], decoder: str) -> dict[str, str]:
+    """Return the versions that matter for a decoder: always that of PyAV, which counts frames."""
+    needs_all = decoder in NEED_DECORD
+    return {name: each for name, each in versions.items() if needs_all or name == PACKAGE}
+
+
+def _without_choice(video: ReadableVideo) -> ReadableVideo:
+    """Return the properties of a file as before its decoder was chosen."""
+    notes = tuple(note for note in video.notes if note != LATE_NOTE)
+    return video._replace(decoder=FRAMES if video.decoder == FRAMES else "pyav", notes=notes)
 
 
 def count_finished(directory: Path, jobs: int) -> int:
     """Return how many of the jobs that share the work have probed their files."""
     return sum(
-        _last_line(_file_of(directory, Share(number, jobs))) == FINISHED for number in range(jobs)
+        read_last_line(_file_of(directory, Share(number, jobs)), len(FINISHED)) == FINISHED
+        for number in range(jobs)
     )
 
 
@@ -104,9 +152,8 @@ def _file_of(directory: Path, share: Share) -> Path:
     return directory / (FILE if share == ALONE else f"probe-cache-{share.name}.jsonl")
 
 
-def _read_lines(directory: Path, wanted: Collection[str] | None) -> dict[str, str]:
-    """Return the newest line of each path, as text: it takes a third of the memory."""
-    lines: dict[str, str] = {}
+def _read_lines(directory: Path, wanted: Collection[str] | None) -> Lines:
+    lines: Lines = {}
     files = [path for path in directory.glob(FILES) if path.is_file()]
     for path in sorted(files, key=lambda path: path.stat().st_mtime_ns):
         with path.open(encoding="ascii", errors="replace") as file:
@@ -117,18 +164,10 @@ def _read_lines(directory: Path, wanted: Collection[str] | None) -> dict[str, st
                     continue  # blank, or cut off when a run was killed
                 if not (isinstance(line, dict) and {"path", "stamp"} < line.keys()):
                     continue
-                if wanted is None or line["path"] in wanted:
-                    lines[line["path"]] = text
+                version, decoder, *_ = f"{line['stamp'][-1]}  ".split(" ", 2)
+                if version == str(VERSION) and (wanted is None or line["path"] in wanted):
+                    lines.setdefault(decoder, {})[line["path"]] = text
     return lines
-
-
-def _last_line(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(-min(file.seek(0, os.SEEK_END), 2 * len(FINISHED)), os.SEEK_END)
-            return file.read().decode("ascii", "replace").rstrip("\n").rpartition("\n")[2]
-    except OSError:
-        return ""
 
 
 def read_stamp(path: Path) -> list[Any]:

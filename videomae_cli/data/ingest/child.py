@@ -1,9 +1,10 @@
 """The process that decodes untrusted files, with limited rights; `ingest/pool.py` starts it.
 
-Its argument is the decoder of files ("auto" or a name). It sends {"ready": true}, then
-reads one JSON object per line, {"path", "seconds"}. It answers each with {"counted": properties}
-when the whole video has been read and only the choice of the decoder remains, and finally with
-{"probe": properties} or {"reason": text}. It ends when its input ends.
+Its argument is the decoder of files (a name, "auto" or "any"). It sends {"ready": true}, then reads
+one JSON object per line, {"path", "seconds"}, and "counted" if the properties are known except for
+the decoder. It answers each with {"counted": properties} when the whole video has been read and
+only the choice of the decoder remains, and finally with {"probe": properties} or {"reason": text}.
+It ends when its input ends.
 
 Limits, on a POSIX system: address space, no files written, few files open, no core dumps, and for
 each file its processor time, and an alarm that ends the process even if its parent is gone.
@@ -19,7 +20,15 @@ from pathlib import Path
 
 from videomae_cli.data.decode import TORCHCODEC, reference_decoder
 from videomae_cli.data.decoding.readers.decord_reader import import_decord
-from videomae_cli.data.ingest.probe import AUTO, PYAV, count_frames, readable_video, select_decoder
+from videomae_cli.data.ingest.probe import (
+    ANY,
+    AUTO,
+    PYAV,
+    ReadableVideo,
+    count_frames,
+    readable_video,
+    select_decoder,
+)
 from videomae_cli.errors import DataError
 
 # Address space in addition to the loaded decoders, which take 0.2 GB, or 3.6 GB if they are builds
@@ -48,7 +57,8 @@ def main() -> None:
         limit_time(request["seconds"])
         path = Path(request["path"])
         try:
-            info = count_frames(path)
+            known = request.get("counted")
+            info = ReadableVideo.from_json(known).info if known else count_frames(path)
             if decoder == AUTO:
                 send(counted=readable_video(info, reference_decoder(path)))
             send(probe=readable_video(info, select_decoder(path, info, decoder)))
@@ -63,7 +73,7 @@ def load_decoder(decoder: str) -> None:
         from videomae_cli.data.decoding.readers.torchcodec_reader import import_torchcodec
 
         import_torchcodec()  # which imports torch
-    elif decoder != PYAV:
+    elif decoder not in (PYAV, ANY):
         import_decord()
 
 

@@ -26,9 +26,11 @@ from videomae_cli.errors import DataError
 
 MAX_STREAMS = 64
 AUTO, PYAV = "auto", "pyav"
+ANY = "any"  # for files that are read once, from the first frame to the last: none is chosen
 LATE = "(--timeout)"  # at the end of the reason of a file that ran into the time limit
 LATE_NOTE = "not read with decord, which ran into the time limit"
-DISTRIBUTIONS = ("av", "decord2", "decord", "eva-decord")
+PACKAGE = "av"
+DISTRIBUTIONS = (PACKAGE, "decord2", "decord", "eva-decord")
 
 
 class ReadableVideo(NamedTuple):
@@ -48,6 +50,8 @@ class ReadableVideo(NamedTuple):
     """Mean and mean square of the pixels of some frames, as `PixelMoments` returns them."""
     health: VideoHealth = UNKNOWN
     """For the health report."""
+    pyav_reason: str = ""
+    """Why decord must not read it; empty if decord may be tried."""
 
     @property
     def columns(self) -> tuple[int, float, int, int, str]:
@@ -60,6 +64,11 @@ class ReadableVideo(NamedTuple):
         values: list[Any] = [tuple(part) if isinstance(part, list) else part for part in fields]
         video = cls(*values)
         return video._replace(health=VideoHealth.from_json(video.health))
+
+    @property
+    def info(self) -> VideoInfo:
+        """Return what was measured before the decoder was chosen."""
+        return VideoInfo(*(getattr(self, name) for name in VideoInfo._fields))
 
 
 class RejectedVideo(NamedTuple):
@@ -90,7 +99,7 @@ def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
     Raises:
         DataError: decord or PyAV is asked for, and cannot read the file.
     """
-    if (reference := reference_decoder(path)) not in FILE_DECODERS:
+    if (reference := reference_decoder(path)) not in FILE_DECODERS or decoder == ANY:
         return reference
     if decoder == AUTO:
         return choose_decoder(path, info)
@@ -102,18 +111,7 @@ def select_decoder(path: Path, info: VideoInfo, decoder: str) -> str:
 
 def readable_video(info: VideoInfo, decoder: str) -> ReadableVideo:
     """Return the properties that the manifest stores."""
-    return ReadableVideo(
-        info.frames,
-        info.fps,
-        info.width,
-        info.height,
-        decoder,
-        info.notes,
-        info.times,
-        info.channels,
-        info.moments,
-        info.health,
-    )
+    return ReadableVideo(decoder=decoder, **info._asdict())
 
 
 def decoder_versions(decoder: str) -> dict[str, str]:

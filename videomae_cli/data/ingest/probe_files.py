@@ -1,7 +1,7 @@
 """Probe files on this machine or on a Dask cluster; the results are the same."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +23,14 @@ class ProbeOptions(NamedTuple):
 
 
 def probe_files(
-    paths: Sequence[Path], options: ProbeOptions, report: Report
+    paths: Sequence[Path],
+    options: ProbeOptions,
+    report: Report,
+    known: Mapping[Path, ReadableVideo] | None = None,
 ) -> Iterator[tuple[Path, ReadableVideo | RejectedVideo]]:
     """Yield the result of each file when it is ready, in no fixed order.
+
+    Of files that are `known`, only the decoder is chosen.
 
     Raises:
         DataError: The child processes do not start, or the cluster cannot go on.
@@ -37,6 +42,7 @@ def probe_files(
             decoder=options.decoder,
             seconds=options.seconds,
             workers=options.workers or _usable_cpus(),
+            known=known,
         )
     elif paths:
         from videomae_cli.data.executors.cluster_probing import probe_on_cluster
@@ -47,6 +53,7 @@ def probe_files(
             report,
             decoder=options.decoder,
             seconds=options.seconds,
+            known=known,
         )
 
 

@@ -93,6 +93,18 @@ def read_member(member: Member) -> bytes:
     return content
 
 
+def measure_shards(index: Path) -> tuple[str, int] | None:
+    """Return where the shards of an index are, and the bytes of their files; None without one."""
+    if not index.is_file():
+        return None
+    try:
+        connection, location = _open(os.getpid(), index)
+        (size,) = connection.execute("SELECT total(size) FROM files").fetchone()
+    except sqlite3.Error:
+        return None
+    return location, int(size)
+
+
 def read_stamp(path: Path) -> tuple[int, int]:
     """Return the size of a file in bytes and when it was changed, in nanoseconds.
 

@@ -6,6 +6,7 @@ is complete, with the modification time of its source.
 
 import hashlib
 import os
+import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -70,7 +71,7 @@ class TranscodeProcess(ChildProcess):
         }
         timer = self.ask(request, seconds)
         try:
-            with atomic.replacing(task.output) as partial:
+            with atomic.replacing(task.output, secrets.randbits(60)) as partial:
                 with partial.open("wb") as file:
                     stored = self._receive_file(file, _most_bytes(video), timer)
                 copy_time(task.source, partial)

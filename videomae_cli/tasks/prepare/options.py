@@ -7,7 +7,7 @@ from typing import NamedTuple, get_args
 from videomae_cli.config.model import Task
 from videomae_cli.data.decode import FILE_DECODERS, TORCHCODEC
 from videomae_cli.data.executors.share import Share
-from videomae_cli.data.ingest.probe import AUTO, PYAV
+from videomae_cli.data.ingest.probe import ANY, AUTO, PYAV
 from videomae_cli.data.layouts.segments.times import UNITS
 from videomae_cli.data.manifest import CLASSES, DATASET, MANIFEST
 from videomae_cli.data.shards.writer import check_location
@@ -66,14 +66,20 @@ class PrepareOptions(NamedTuple):
     is_check: bool = False
     """Whether only the health report is written, and no manifest."""
     share: Share = Share()
-    """The videos that this job probes, of several jobs."""
+    """The videos that this job probes, and writes if there is a form, of several jobs."""
     scheduler: str | None = None
-    """Address of the scheduler of a Dask cluster that decodes; None: this machine decodes."""
+    """Address of the scheduler of a Dask cluster that decodes and writes videos; None: this
+    machine does."""
+
+    @property
+    def reading_decoder(self) -> str:
+        """Return the decoder of the files: those that are written anew do not need decord."""
+        return self.decoder if self.form is None else PYAV
 
     @property
     def probing_decoder(self) -> str:
-        """Return the decoder of the files: those that are written anew do not need decord."""
-        return self.decoder if self.form is None else PYAV
+        """Return the decoder to probe files for; none for those that are only written anew."""
+        return self.decoder if self.form is None else ANY
 
     @property
     def processes(self) -> int:

@@ -25,6 +25,7 @@ from videomae_cli.tasks.prepare.rejected import check_budget, write_rejected
 from videomae_cli.tasks.prepare.rows import collect_times, describe_data, make_rows
 from videomae_cli.tasks.prepare.source import Source, read_source, warn_all
 from videomae_cli.tasks.prepare.storage import shards
+from videomae_cli.tasks.prepare.storage.older_outputs import show_older_outputs
 from videomae_cli.tasks.prepare.storage.side_tables import write_side_tables
 from videomae_cli.tasks.prepare.storage.transcoding import StoredSet, store_videos
 from videomae_cli.tasks.prepare.summary import PrepareSummary, count_notes, show_summary
@@ -79,9 +80,10 @@ def write_prepared(
         facts = describe_data(listed.layout, source, videos, rejected.total(), options)
         facts |= {**stored.facts, **pixels}
         manifest = _write_set(out, listed, stored, videos, facts, options, report)
+        show_older_outputs(out, manifest, options, report)
     write_health(health)
     found = rejected, tuple(remarks), count_notes(stored.results), health
-    return PrepareSummary(out, listed.layout, manifest, *found, options.probing_decoder)
+    return PrepareSummary(out, listed.layout, manifest, *found, options.reading_decoder)
 
 
 def _write_set(

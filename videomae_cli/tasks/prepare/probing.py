@@ -4,7 +4,7 @@ They are decoded by child processes of this one, or on a Dask cluster; several j
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -49,8 +49,11 @@ def probe_entries(
         total = len(set(paths))
         report.say(f"{len(results):,} of {total:,} files are unchanged since an earlier run")
     unknown = [path for path in files if path not in results]
+    counted = {path: video for path in unknown if (video := cache.get_counted(path))}
+    if counted:
+        report.say(f"of {len(counted):,} unchanged files only the decoder has to be chosen")
     if unknown or options.share.jobs > 1:
-        results.update(_probe(unknown, cache, options, report))
+        results.update(_probe(unknown, counted, cache, options, report))
     return [
         RejectedVideo(reason) if reason else results[path]
         for path, reason in zip(paths, reasons, strict=True)
@@ -76,7 +79,11 @@ def _find_problems(entries: Sequence[VideoEntry], root: Path, options: PrepareOp
 
 
 def _probe(
-    paths: Sequence[Path], cache: ProbeCache, options: PrepareOptions, report: Report
+    paths: Sequence[Path],
+    known: Mapping[Path, ReadableVideo],
+    cache: ProbeCache,
+    options: PrepareOptions,
+    report: Report,
 ) -> Results:
     """Probe files in child processes, and store each result immediately."""
     results: Results = {}
@@ -88,7 +95,7 @@ def _probe(
             how = ProbeOptions(
                 options.probing_decoder, options.seconds, options.processes, options.scheduler
             )
-            for path, result in probe_files(paths, how, report):
+            for path, result in probe_files(paths, how, report, known):
                 results[path] = result
                 with writing(cache.path):
                     cache.put(path, result)

@@ -82,6 +82,6 @@ def describe_data(
         "rejected": rejected,
         "val_fraction": VAL_FRACTION if options.val_fraction is None else options.val_fraction,
         "seed": options.seed,
-        "decoder": options.probing_decoder,
-        "versions": {"videomae": __version__, **decoder_versions(options.probing_decoder)},
+        "decoder": options.reading_decoder,
+        "versions": {"videomae": __version__, **decoder_versions(options.reading_decoder)},
     }

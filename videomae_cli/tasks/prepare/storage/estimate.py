@@ -9,6 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from videomae_cli.data.decode import read_frames
+from videomae_cli.data.executors.share import Share
 from videomae_cli.data.ingest.probe import RejectedVideo
 from videomae_cli.data.transcoding.forms import FORMS, Settings
 from videomae_cli.data.transcoding.geometry import find_frame_size
@@ -23,8 +24,18 @@ READS = 2  # of each clip; the faster one counts
 SPARE_SHARE = 0.05  # of the estimate: must be free as well
 
 
+class AllShards(NamedTuple):
+    """The disk that the shards of all jobs take together, if each is like this one."""
+
+    share: Share
+    """The job that was measured."""
+    out_bytes: float
+    written_bytes: int
+    """Of them, those on the disk by now."""
+
+
 class Estimate(NamedTuple):
-    """What all videos will cost and gain."""
+    """What all videos of a run will cost and gain."""
 
     videos: int
     measured: int
@@ -41,6 +52,8 @@ class Estimate(NamedTuple):
     processes: int
     clip_seconds: tuple[float, float] | None
     """Processor time of reading a clip from the source, and from what is written."""
+    shards: AllShards | None = None
+    """If this run is one of several jobs."""
 
 
 def choose_sample(tasks: Sequence[Task]) -> list[Task]:
@@ -87,10 +100,11 @@ def estimate(
 
 def show_estimate(expected: Estimate, report: Report) -> None:
     """Say what the rest of the run costs and gains."""
-    settings = expected.settings
+    settings, shards = expected.settings, expected.shards
     report.say(
-        f"transcoding {plural(expected.videos)}: {FORMS[settings.form].title}, short side at most "
-        f"{settings.short_side} pixels"
+        (f"shard {shards.share}: " if shards else "")
+        + f"transcoding {plural(expected.videos)}: {FORMS[settings.form].title}, short side at "
+        f"most {settings.short_side} pixels"
     )
     if not expected.measured:
         return
@@ -98,8 +112,11 @@ def show_estimate(expected: Estimate, report: Report) -> None:
     time_left = (
         f" and {_format_time(expected.seconds)} more with {plural(expected.processes, 'process')}"
     )
+    others = ""
+    if shards:
+        others = f", all {plural(shards.share.jobs, 'shard')} {si(shards.out_bytes)}B"
     report.say(
-        f"it will take about {si(expected.out_bytes)}B of disk (the files as they are: "
+        f"it will take about {si(expected.out_bytes)}B of disk{others} (the files as they are: "
         f"{si(expected.source_bytes)}B; free: {si(free)}B){time_left * (expected.seconds > 0)}, "
         f"as measured on {expected.measured:,} of them"
     )
@@ -117,12 +134,15 @@ def _format_time(time: float) -> str:
 
 def check_space(expected: Estimate, out: Path) -> None:
     """Raise a DataError if the disk is too small for all videos."""
-    missing = (1 + SPARE_SHARE) * expected.out_bytes - expected.written_bytes
-    if missing <= expected.free_bytes:
+    out_bytes, written_bytes, which = expected.out_bytes, expected.written_bytes, "videos"
+    if expected.shards is not None:
+        share, out_bytes, written_bytes = expected.shards
+        which = f"videos of all {share.jobs} shards"
+    if (1 + SPARE_SHARE) * out_bytes - written_bytes <= expected.free_bytes:
         return
     raise DataError(
-        f"{out}: the videos need about {si(expected.out_bytes)}B of disk, and "
-        f"{si(expected.free_bytes + expected.written_bytes)}B are free",
+        f"{out}: the {which} need about {si(out_bytes)}B of disk, and "
+        f"{si(expected.free_bytes + written_bytes)}B are free",
         "free some space, choose another --out, a smaller --short-side, or a smaller form: "
         "--transcode is the smallest, then --all-intra, --jpeg, --uint8",
     )

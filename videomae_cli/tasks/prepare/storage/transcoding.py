@@ -11,23 +11,27 @@ from videomae_cli.data.layouts.video_entry import VideoEntry
 from videomae_cli.data.manifest import Video
 from videomae_cli.data.transcoding.forms import FORMS, VERSION, Form, Settings, describe_file
 from videomae_cli.data.transcoding.output_names import find_output_name
-from videomae_cli.data.transcoding.pool import StoredVideo, Task, transcode_videos
-from videomae_cli.data.transcoding.record import TranscodeRecord
+from videomae_cli.data.transcoding.pool import StoredVideo, Task
+from videomae_cli.data.transcoding.record import TranscodeRecord, find_unfinished, sum_bytes
+from videomae_cli.data.transcoding.writer import WriteOptions, Writer, open_writer
 from videomae_cli.errors import DataError, Stopped
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import SHORT_SIDE, PrepareOptions
 from videomae_cli.tasks.prepare.output import writing
 from videomae_cli.tasks.prepare.storage.estimate import (
+    AllShards,
+    Estimate,
     check_space,
     choose_sample,
     estimate,
     show_estimate,
 )
-from videomae_cli.units import si
+from videomae_cli.tasks.prepare.storage.older_outputs import show_unused_videos
 
 Probed = ReadableVideo | RejectedVideo
 Times = Mapping[str, tuple[float, ...]]
 Outcomes = dict[Path, StoredVideo | RejectedVideo]
+SHOWN = 5  # names of jobs
 SQUARE_NOTE = "non-square pixels"  # of the source; what is written has square ones
 
 
@@ -65,17 +69,19 @@ def store_videos(
     """Write the readable videos below `out`, if the options ask for a form.
 
     A file that is listed several times is written once. Says first what it will cost and what it
-    gains, measured on some of the videos.
+    gains, measured on some of the videos. With a share of several jobs, `entries` are those of this
+    job, and its record stays beside those of the others.
 
     Raises:
-        DataError: The disk is too small; nothing is left written then.
+        DataError: The disk is too small; nothing is left written then. Or the cluster cannot go
+            on.
         UsageError: A file cannot be written.
         Stopped: Ctrl-C; the files so far are kept.
     """
     if options.form is None:
         return StoredSet(results, root)
-    form, out = FORMS[options.form], out.absolute()
-    settings = Settings(form.name, options.short_side or SHORT_SIDE)
+    out, settings = out.absolute(), choose_settings(options)
+    form = FORMS[settings.form]
     names = {entry.path: find_output_name(entry.path, root, form.suffix) for entry in entries}
     tasks = {
         entry.path: Task((root / entry.path).absolute(), out / names[entry.path], video, settings)
@@ -83,7 +89,7 @@ def store_videos(
         if isinstance(video, ReadableVideo)
     }
     by_output = {task.output: task for task in tasks.values()}
-    outcomes = _write_all(list(by_output.values()), out, options, report)
+    outcomes = _write_all(list(by_output.values()), settings, out, options, report)
     merged = [
         _merge(video, outcomes[tasks[entry.path].output], form)
         if isinstance(video, ReadableVideo)
@@ -92,6 +98,12 @@ def store_videos(
     ]
     facts = {"transcoded": {**settings._asdict(), "version": VERSION}}
     return StoredSet(merged, out, names, facts)
+
+
+def choose_settings(options: PrepareOptions) -> Settings:
+    """Return the settings of the videos that are written; the options ask for a form."""
+    assert options.form is not None, "the caller has checked it"
+    return Settings(options.form, options.short_side or SHORT_SIDE)
 
 
 def _merge(video: ReadableVideo, outcome: StoredVideo | RejectedVideo, form: Form) -> Probed:
@@ -104,56 +116,92 @@ def _merge(video: ReadableVideo, outcome: StoredVideo | RejectedVideo, form: For
 
 
 def _write_all(
-    tasks: Sequence[Task], out: Path, options: PrepareOptions, report: Report
+    tasks: Sequence[Task], settings: Settings, out: Path, options: PrepareOptions, report: Report
 ) -> Outcomes:
     """Write all videos that no earlier run has written; return what became of each output."""
-    record = TranscodeRecord(out)
+    is_shard = options.share.jobs > 1
+    record = TranscodeRecord(out, options.share)
     outcomes: Outcomes = {task.output: known for task in tasks if (known := record.get(task))}
     if outcomes:
         report.say(f"{len(outcomes):,} of {len(tasks):,} videos are written already and unchanged")
     pending = [task for task in tasks if task.output not in outcomes]
+    if pending and not is_shard:
+        _show_unfinished(len(pending), settings, out, report)
     with ExitStack() as stack:
         with writing(record.path):
             atomic.remove_partial_files({task.output for task in pending})
             stack.enter_context(record)
         if pending:
-            outcomes |= _write_measured(pending, record, options, report)
-    with writing(record.path):
-        record.tidy()
-    unused = record.find_unused({task.output for task in tasks})
-    if unused:
-        size = sum(path.stat().st_size for path in unused)
-        report.warn(
-            f"{len(unused):,} videos that an earlier run wrote ({si(size)}B) are not used any "
-            f"more, such as {unused[0]}; remove them if you do not need them"
-        )
+            known_bytes = sum(
+                one.bytes for one in outcomes.values() if isinstance(one, StoredVideo)
+            )
+            outcomes |= _write_measured(pending, known_bytes, record, options, report)
+        if is_shard:
+            with writing(record.path):
+                record.mark_finished(settings)
+    if not is_shard:
+        with writing(record.path):
+            record.tidy()
+        show_unused_videos(record, {task.output for task in tasks}, report)
     return outcomes
 
 
+def _show_unfinished(missing: int, settings: Settings, out: Path, report: Report) -> None:
+    """Say which jobs have not ended, if there are records of jobs."""
+    unfinished = find_unfinished(out, settings)
+    if unfinished:
+        names = ", ".join(map(str, unfinished[:SHOWN]))
+        more = f" and {len(unfinished) - SHOWN:,} more" if len(unfinished) > SHOWN else ""
+        report.warn(
+            f"not finished: shard {names}{more}; this run writes the {missing:,} videos that are "
+            "missing. Stop it if jobs are still running"
+        )
+
+
 def _write_measured(
-    pending: Sequence[Task], record: TranscodeRecord, options: PrepareOptions, report: Report
+    pending: Sequence[Task],
+    known_bytes: int,
+    record: TranscodeRecord,
+    options: PrepareOptions,
+    report: Report,
 ) -> Outcomes:
     """Write some videos, say what all will take, and write the others."""
     out = record.path.parent
     sample = choose_sample(pending)
-    outcomes = _write(sample, options, report, "measuring")
-    expected = estimate(pending, sample, outcomes, out, options.processes)
-    try:
-        show_estimate(expected, report)
-        check_space(expected, out)
-    except DataError:
-        for task in sample:
-            task.output.unlink(missing_ok=True)
-        raise
-    _record(sample, outcomes, record)
-    measured = set(sample)
-    remaining = [task for task in pending if task not in measured]
-    return outcomes | _write(remaining, options, report, "transcoding", record)
+    how = WriteOptions(options.seconds, options.processes, options.scheduler)
+    with ExitStack() as stack:
+        with writing(record.path):
+            writer = stack.enter_context(open_writer(how, record, report))
+        outcomes = _write(sample, writer, report, "measuring")
+        expected = estimate(pending, sample, outcomes, out, writer.processes)
+        if options.share.jobs > 1:
+            expected = _add_shards(expected, known_bytes, out, options)
+        try:
+            show_estimate(expected, report)
+            check_space(expected, out)
+        except DataError:
+            for task in sample:
+                task.output.unlink(missing_ok=True)
+            raise
+        _record(sample, outcomes, record)
+        measured = set(sample)
+        remaining = [task for task in pending if task not in measured]
+        return outcomes | _write(remaining, writer, report, "transcoding", record)
+
+
+def _add_shards(
+    expected: Estimate, known_bytes: int, out: Path, options: PrepareOptions
+) -> Estimate:
+    """Add what all jobs will write, and have written, to the estimate of one of them."""
+    jobs = options.share.jobs
+    total = jobs * (known_bytes + expected.out_bytes)
+    written = sum_bytes(out, expected.settings) + expected.written_bytes
+    return expected._replace(shards=AllShards(options.share, total, written))
 
 
 def _write(
     tasks: Sequence[Task],
-    options: PrepareOptions,
+    writer: Writer,
     report: Report,
     title: str,
     record: TranscodeRecord | None = None,
@@ -164,9 +212,7 @@ def _write(
     report.start(title, total=len(tasks), unit="video")
     try:
         with writing(Path("the transcoded videos")):
-            for task, outcome in transcode_videos(
-                tasks, seconds=options.seconds, workers=options.processes
-            ):
+            for task, outcome in writer.write(tasks):
                 outcomes[task.output] = outcome
                 if record is not None:
                     _record([task], outcomes, record)
