@@ -108,6 +108,21 @@ def test_the_same_source_gives_the_same_bytes(form: str, tmp_path: Path) -> None
     assert write_form(source, form)[0].read_bytes() == first
 
 
+def test_the_same_frames_give_the_same_bytes_whatever_was_in_memory_before() -> None:
+    frames, rng = moving_square(7, 32, 64, seed=2), np.random.default_rng(0)
+    remembered: list[bytes] = []
+    written = set()
+    for _ in range(400):  # without the limit of instructions, about 8 of them differed
+        file = BytesIO()
+        video_file.write(iter(frames), len(frames), Timing(25.0), 16, file)
+        written.add(file.getvalue())
+        remembered.append(rng.bytes(int(rng.integers(10, 200_000))))
+        if len(remembered) > 40:
+            remembered.pop(int(rng.integers(40)))
+
+    assert len(written) == 1
+
+
 @pytest.mark.parametrize("form", [H264, INTRA])
 def test_times_of_a_variable_rate_are_kept(form: str, tmp_path: Path) -> None:
     times = [0, 40, 90, 133, 400, 441, 443, 1000]
