@@ -120,8 +120,8 @@ def _limit_instructions() -> str:
     100 files had other bytes than the same file in another run (x264 in PyAV 18.1.0). Without the
     tree, or with the instructions of AVX2, none of 1,000 had.
     """
-    config: Any = np.show_config(mode="dicts")
-    extensions = config.get("SIMD Extensions", {})
+    configuration: Any = np.show_config(mode="dicts")  # numpy types its values as objects
+    extensions = configuration.get("SIMD Extensions", {})
     names = [name for group in ("baseline", "found") for name in extensions.get(group, ())]
     has_avx512 = any(name.startswith(("AVX512", "X86_V4")) for name in names)
     return ":asm=avx2" if has_avx512 else ""

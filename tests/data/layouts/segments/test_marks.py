@@ -49,7 +49,9 @@ def test_events_of_boris_without_the_label_are_counted(tmp_path: Path) -> None:
 def test_a_column_of_boris_without_any_label_is_refused(tmp_path: Path) -> None:
     source = write_events(tmp_path, event("run", 0.5, 2))
 
-    with pytest.raises(DataError, match=r"events\.csv: no event has a Behavioral category"):
+    with pytest.raises(
+        DataError, match=r"events\.csv: no row has a label in 'Behavioral category'"
+    ):
         read_source(source, "Behavioral category")
 
 

@@ -97,7 +97,9 @@ def read(paths: Sequence[Path], reading: Reading) -> Annotations:
     labelled = [row for row in rows if row.label]
     counts[f"state events without a {name} are not used"] += len(rows) - len(labelled)
     if rows and not labelled:
-        raise DataError(f"{paths[0]}: no event has a {name}", "choose another --label-column")
+        raise DataError(
+            f"{paths[0]}: no row has a label in {name!r}", "choose another --label-column"
+        )
     return Annotations(
         labelled,
         [f"each row is a state event with its {name} as the label", *count_problems(counts)],
