@@ -195,11 +195,11 @@ def test_more_repeats_leave_the_first_ones_as_they_were(root: Path) -> None:
 
 
 def test_a_repeated_video_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
+    calls, read = [], decode.DECODERS["decord"]
 
     def counting(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
         calls.append(path.name)
-        return decode.read_with_decord(path, indices)
+        return read(path, indices)
 
     monkeypatch.setitem(decode.DECODERS, "decord", counting)
 

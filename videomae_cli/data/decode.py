@@ -6,11 +6,9 @@ decord decode ahead without a limit (dmlc/decord#157). If decord cannot read a f
 Not covered: damage that decodes without an error (flipped bits).
 """
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,6 @@ FRAMES = "frames"  # the decoder of folders, which have no other
 Guard = Callable[[Path], AbstractContextManager[Any]]
 _guard: Guard = nullcontext
 _copies: dict[Path, Path] = {}  # of the files in shards that are open: the path of each copy
-logger = logging.getLogger("videomae")
 
 # text files that make FFmpeg open further files, and web pages saved under the name of a video
 TEXT_STARTS = (b"#EXTM3U", b"ffconcat", b"<", b"v=0", b"[playlist]")
@@ -169,16 +166,9 @@ def check_file(path: Path, decoder: str = "pyav") -> None:
 
 def read_with_decord(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     """Read frames (ascending, without duplicates) with decord, or with PyAV if decord cannot."""
-    from videomae_cli.data.decoding.readers.decord_reader import decord_frames
+    from videomae_cli.data.decoding.readers import decord_reader
 
-    try:
-        frames, length = decord_frames(path, indices)
-    except DataError as error:
-        frames = read_with_pyav(path, indices)
-        name = _describe(path)
-        _warn_once(name, error.message.replace(str(path), name))
-        return frames
-    return _check_length(path, frames, indices, length)
+    return decord_reader.read(path, indices)
 
 
 def read_with_pyav(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
@@ -190,16 +180,9 @@ def read_with_pyav(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
 
 def read_with_torchcodec(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     """Read frames (ascending, without duplicates) with torchcodec, which may not be installed."""
-    from videomae_cli.data.decoding.readers.torchcodec_reader import torchcodec_frames
+    from videomae_cli.data.decoding.readers import torchcodec_reader
 
-    try:
-        frames, length = torchcodec_frames(path, indices)
-    except DataError as error:
-        raise DataError(
-            f"{path}: torchcodec cannot decode it: {error.message}",
-            "the file is damaged or has changed; replace it, or run videomae prepare again",
-        ) from error
-    return _check_length(path, frames, indices, length)
+    return torchcodec_reader.read(path, indices)
 
 
 def read_frame_folder(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
@@ -241,24 +224,15 @@ DECODERS: dict[str, Callable[[Path, Sequence[int]], NDArray[np.uint8]]] = {
 }
 
 
-def _check_length(
-    path: Path, frames: NDArray[np.uint8], indices: Sequence[int], length: int
-) -> NDArray[np.uint8]:
-    """Return the frames; a DataError if there are none, because the video is too short."""
-    if not len(frames):
-        raise DataError(
-            f"{path}: frame {indices[-1]} is past the end: the video has {length} frames",
-            "the file is shorter than recorded in the manifest; run videomae prepare again",
-        )
-    return frames
+def past_end_error(path: Path, number: int, count: int) -> DataError:
+    """Return the error for a frame number that a video does not have."""
+    return DataError(
+        f"{path}: frame {number} is past the end: the video has {count} frames",
+        "the file is shorter than recorded in the manifest; run videomae prepare again",
+    )
 
 
-@lru_cache(maxsize=4096)
-def _warn_once(name: str, reason: str) -> None:
-    logger.warning("%s: read with PyAV, because decord cannot: %s", name, reason)
-
-
-def _describe(path: Path) -> str:
+def describe_source(path: Path) -> str:
     """Return the path of a file; for the copy of one in a shard, its name and the shard."""
     if path not in _copies:
         return str(path)

@@ -1,7 +1,8 @@
-"""Read frames with decord alone, imported without the libraries of CUDA."""
+"""Read frames with decord, imported without the libraries of CUDA."""
 
 import importlib
 import importlib.metadata
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -13,8 +14,28 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from videomae_cli.data.decode import first_line
+from videomae_cli.data.decode import describe_source, first_line, past_end_error, read_with_pyav
 from videomae_cli.errors import DataError
+
+logger = logging.getLogger("videomae")
+
+
+def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) with decord, or with PyAV if decord cannot.
+
+    Raises:
+        DataError: Neither can, or the last number is past the end.
+    """
+    try:
+        frames, length = decord_frames(path, indices)
+    except DataError as error:
+        frames = read_with_pyav(path, indices)
+        name = describe_source(path)
+        _warn_once(name, error.message.replace(str(path), name))
+        return frames
+    if not len(frames):
+        raise past_end_error(path, indices[-1], length)
+    return frames
 
 
 def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
@@ -39,6 +60,11 @@ def decord_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8]
         return frames, len(reader)
     except Exception as error:
         raise DataError(first_line(error)) from error
+
+
+@lru_cache(maxsize=4096)
+def _warn_once(name: str, reason: str) -> None:
+    logger.warning("%s: read with PyAV, because decord cannot: %s", name, reason)
 
 
 @lru_cache(maxsize=1)

@@ -16,13 +16,32 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from videomae_cli.data.decode import first_line
+from videomae_cli.data.decode import first_line, past_end_error
 from videomae_cli.errors import DataError, UsageError
 
 HINT = (
     "pip install 'videomae[torchcodec]' and install FFmpeg with its shared libraries (apt install "
     "ffmpeg, conda install ffmpeg), or prepare the videos with --decoder auto"
 )
+
+
+def read(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """Read frames (ascending, without duplicates) with torchcodec.
+
+    Raises:
+        DataError: torchcodec fails, or the last number is past the end.
+        UsageError: torchcodec or FFmpeg is missing.
+    """
+    try:
+        frames, length = torchcodec_frames(path, indices)
+    except DataError as error:
+        raise DataError(
+            f"{path}: torchcodec cannot decode it: {error.message}",
+            "the file is damaged or has changed; replace it, or run videomae prepare again",
+        ) from error
+    if not len(frames):
+        raise past_end_error(path, indices[-1], length)
+    return frames
 
 
 def torchcodec_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], int]:
