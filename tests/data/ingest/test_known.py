@@ -39,12 +39,12 @@ def test_real_clips_are_the_same_by_every_way(clips: list[Path], tmp_path: Path)
     }
     for first in DECODERS:
         (tmp_path / first).mkdir()
-        with ProbeCache(tmp_path / first, first, decoder_versions()) as cache:
+        with ProbeCache(tmp_path / first, first, decoder_versions(first)) as cache:
             assert isinstance(cache, ProbeCache)
             for path, result in results[first].items():
                 cache.put(path, result)
         for second in DECODERS:
-            known = ProbeCache(tmp_path / first, second, decoder_versions())
+            known = ProbeCache(tmp_path / first, second, decoder_versions(second))
             found = {path: one for path in clips if (one := known.get(path))}
             counted = {path: one for path in clips if (one := known.get_counted(path))}
             missing = [path for path in clips if path not in found and path in counted]
