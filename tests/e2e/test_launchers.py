@@ -93,7 +93,7 @@ def test_tasks_of_slurm_make_one_run(
     tasks = srun(["pretrain", *words_for(recipes, prepared), "--out", tmp_path / "run"], output)
 
     assert ends(tasks) == [0, 0], output.read_text()
-    assert "2 processes on cpu, 1 threads" in output.read_text()
+    assert "2 processes on cpu, 1 thread" in output.read_text()
     assert output.read_text().count("run directory") == 1, "rank 1 is silent"
     assert_same(tmp_path / "run", twin)
 
@@ -115,7 +115,7 @@ def test_every_launcher_makes_the_same_run(
         )
     assert ends([launched]) == [0], output.read_text()
 
-    assert "2 processes on cpu, 1 threads" in output.read_text()
+    assert "2 processes on cpu, 1 thread" in output.read_text()
     assert_same(tmp_path / "run", twin)
 
 

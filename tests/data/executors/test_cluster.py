@@ -160,7 +160,7 @@ def test_a_scheduler_that_dies_is_an_error_after_the_results_so_far(
 def test_a_cluster_without_workers_is_an_error(
     needs_dask: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 2.0)
+    monkeypatch.setattr(cluster_module, "WORKER_SECONDS", 2.0)
     with (
         start_cluster(tmp_path, 0) as processes,
         pytest.raises(UsageError, match="no worker is connected") as caught,

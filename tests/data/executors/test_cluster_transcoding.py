@@ -46,6 +46,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait longer for workers than users must: this machine may be busy."""
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 60.0)
+    monkeypatch.setattr(cluster_module, "WORKER_SECONDS", 60.0)
 
 
 @pytest.fixture

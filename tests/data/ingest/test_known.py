@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from videomae_cli.data.ingest.cache import ProbeCache
+from videomae_cli.data.ingest.cache import ProbeCache, read_stamp
 from videomae_cli.data.ingest.pool import probe_videos
 from videomae_cli.data.ingest.probe import (
     ANY,
@@ -109,3 +109,36 @@ def test_a_line_of_an_older_release_does_not_say_what_decord_may_read(tmp_path: 
     assert ProbeCache(tmp_path, ANY, versions).get(path) == COUNTED._replace(
         decoder="pyav", notes=("interlaced",)
     )
+
+
+def test_results_of_torchcodec_are_valid_for_its_version(tmp_path: Path) -> None:
+    path, video = tmp_path / "a.mp4", ReadableVideo(8, 25.0, 64, 64, "torchcodec")
+    path.write_bytes(b"1")
+    with ProbeCache(tmp_path, "torchcodec", {"av": "1", "torchcodec": "1"}) as cache:
+        cache.put(path, video)
+
+    for version, known in (("1", video), ("2", None)):
+        versions = {"av": "1", "torchcodec": version}
+        assert ProbeCache(tmp_path, "torchcodec", versions).get(path) == known
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".mjpeg"])
+def test_files_whose_rate_is_in_another_file_are_read_each_time(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"1")
+    with ProbeCache(tmp_path, "pyav", {"av": "1"}) as cache:
+        cache.put(path, ReadableVideo(8, 25.0, 64, 64, "pyav"))
+
+    assert ProbeCache(tmp_path, "pyav", {"av": "1"}).get(path) is None
+
+
+@pytest.mark.parametrize("ending", ["6 pyav", "6 pyav {", "6 pyav 3", 6])
+def test_a_damaged_line_is_no_result(tmp_path: Path, ending: str | int) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"1")
+    line = {"path": str(path), "stamp": [*read_stamp(path), ending], "reason": "x"}
+    (tmp_path / "probe-cache.jsonl").write_text(json.dumps(line) + "\n")
+
+    assert ProbeCache(tmp_path, "pyav", {"av": "1"}).get(path) is None

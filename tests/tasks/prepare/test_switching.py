@@ -97,4 +97,4 @@ def test_written_videos_that_are_listed_again_are_in_use(folders: Path, tmp_path
     prepared(listed, out, notes)
 
     assert sum("an earlier run wrote" in line for line in notes.warned) == 1
-    assert any(line.startswith("1 videos that an earlier run wrote") for line in notes.warned)
+    assert any(line.startswith("1 video that an earlier run wrote") for line in notes.warned)

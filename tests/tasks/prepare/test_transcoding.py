@@ -32,10 +32,10 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def moments(out: Path) -> dict[str, tuple[int, int]]:
-    """Return inode and time of each written video."""
+    """Return inode and time of change of each written video, which has the time of its source."""
     files = (path for path in (out / "videos").rglob("*") if path.is_file())
     return {
-        str(path.relative_to(out)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files
+        str(path.relative_to(out)): (path.stat().st_ino, path.stat().st_ctime_ns) for path in files
     }
 
 

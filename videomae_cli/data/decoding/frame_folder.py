@@ -23,6 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from videomae_cli.data.decoding.arrays import read_array
 from videomae_cli.data.decoding.frame_series import FolderFrames, find_frames, is_array
 from videomae_cli.data.decoding.pixel_moments import PixelMoments
+from videomae_cli.data.decoding.timing import UNKNOWN_RATE
 from videomae_cli.data.decoding.video_info import VideoInfo, check_size
 from videomae_cli.data.health.content import FrameContent
 from videomae_cli.data.health.facts import VideoHealth
@@ -34,7 +35,6 @@ WHITE = (255, 255, 255, 255)
 ORIENTATION = 0x0112  # key in EXIF; its values: EXIF 2.32, section 4.6.4
 ZEROS = bytes(16)
 END_OF_JPEG = b"\xff\xd9"
-UNKNOWN_RATE = "an unknown frame rate"
 DARKEST = 32  # 16-bit images (depth) without a brighter pixel are almost black
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -11,6 +11,22 @@ DRIFT_SHARE = 0.1  # of a frame interval: by so much may times computed from the
 # formats whose header states a duration; that of others is estimated from the size of the file
 WITH_DURATION = ("mov", "matroska", "avi", "flv", "asf")
 MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
+NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS of FFmpeg
+UNKNOWN_RATE = "an unknown frame rate"  # a note, as the next
+ASSUMED_RATE = "a frame rate that FFmpeg assumes, as the file states none"
+
+
+def has_timestamps(container: Any) -> bool:
+    """Return whether the format stores times; a stream without a container has none."""
+    return not container.format.flags & NO_TIMESTAMPS
+
+
+def find_raw_rate(stream: Any) -> float:
+    """Return the frame rate in the bit stream, or 0 if it states none, as Motion JPEG.
+
+    It is the rate of a stream without a container, for which FFmpeg states 25 in any case.
+    """
+    return float(stream.codec_context.framerate or 0)
 
 
 def find_rate(stream: Any, seconds: Sequence[float]) -> float:

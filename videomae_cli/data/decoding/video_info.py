@@ -145,8 +145,10 @@ class _FrameFacts:
         problem = problem or (self.grey.find_problem() if self.grey else "")
         if problem:
             raise DataError(f"{self.path}: {problem}")
-        is_complete = is_ordered and len(seconds) == self.frames
-        rate = timing.find_rate(stream, seconds)
+        is_raw = not timing.has_timestamps(container)
+        is_complete = is_ordered and len(seconds) == self.frames and not is_raw
+        rate = timing.find_raw_rate(stream) if is_raw else 0
+        rate = rate or timing.find_rate(stream, seconds)
         is_variable = is_complete and timing.is_variable(seconds)
         return VideoInfo(
             self.frames,
@@ -174,6 +176,8 @@ class _FrameFacts:
         yield from _describe_stream(container, stream, transposes=transposes)
         if is_variable:
             yield "variable frame rate"
+        if not (timing.has_timestamps(container) or timing.find_raw_rate(stream)):
+            yield timing.ASSUMED_RATE
         if self.is_interlaced:
             yield "interlaced"
         if self.is_transparent:

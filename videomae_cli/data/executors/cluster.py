@@ -24,6 +24,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://.+:\d+")
 CONNECT_SECONDS = 5.0
+WORKER_SECONDS = 30.0  # a worker may start when the scheduler does, and imports for seconds
 WORKER_SECONDS = 60.0  # how long no worker may be connected
 COUNT_SECONDS = 2.0  # how often workers are counted; some may join during a run
 TASKS_PER_THREAD = 2  # submitted at a time: one that runs and one that waits
@@ -180,7 +181,7 @@ def _connect(distributed: ModuleType, address: str) -> Any:
 
 
 def _wait_for_workers(cluster: Cluster) -> int:
-    deadline = time.monotonic() + CONNECT_SECONDS
+    deadline = time.monotonic() + WORKER_SECONDS
     while not (threads := cluster.count_threads()):
         if time.monotonic() > deadline:
             raise UsageError(

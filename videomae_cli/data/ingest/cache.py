@@ -3,7 +3,8 @@
 One JSON object per line, appended when a result is ready: an interrupted run keeps its results. A
 result is valid for the same path, size, modification time, decoder and versions of the packages
 that this decoder uses. For a folder of frames, names, sizes and modification times of all files
-must be the same. What was measured before the decoder was chosen is valid for every decoder.
+must be the same. What was measured before the decoder was chosen is valid for every decoder. Files
+of `prepare --jpeg` and `--uint8` are not kept: their rate is in the manifest beside them.
 
 Jobs that share the work (`--shard`) may run on several machines, so each appends to a file of its
 own, `probe-cache-0-of-4.jsonl`; every job reads the files of all.
@@ -20,7 +21,7 @@ from typing import Any
 import PIL
 
 from videomae_cli.atomic import LineLog, read_last_line
-from videomae_cli.data.decode import FRAMES
+from videomae_cli.data.decode import FRAMES, STORED_SUFFIXES
 from videomae_cli.data.executors.share import Share
 from videomae_cli.data.ingest.probe import (
     ANY,
@@ -32,7 +33,7 @@ from videomae_cli.data.ingest.probe import (
 )
 
 FILE, FILES = "probe-cache.jsonl", "probe-cache*.jsonl"
-VERSION = 5  # to be increased when the result for the same file would change
+VERSION = 6  # to be increased when the result for the same file would change
 FINISHED = '{"finished": true}'  # the last line of a job that has probed its files
 ALONE = Share()
 NEED_DECORD = (AUTO, "decord")  # the decoders whose results depend on its version, too
@@ -87,7 +88,8 @@ class ProbeCache(LineLog):
 
     def put(self, path: Path, result: ReadableVideo | RejectedVideo) -> None:
         """Store a result, unless another attempt may end differently, or the file is gone."""
-        if isinstance(result, RejectedVideo) and not result.is_lasting:
+        is_brief = isinstance(result, RejectedVideo) and not result.is_lasting
+        if is_brief or path.suffix in STORED_SUFFIXES:
             return
         try:
             made_by = describe_software(self._decoder, self._versions)
@@ -110,6 +112,8 @@ class ProbeCache(LineLog):
         With each, the decoder asked for, and whether the result for the one of this run is the
         same. Lines for that one come first.
         """
+        if path.suffix in STORED_SUFFIXES:
+            return
         decoders = sorted(self._lines, key=lambda decoder: (decoder != self._decoder, decoder))
         texts = {each: self._lines[each].get(str(path)) for each in decoders}
         stamp = read_stamp(path) if any(texts.values()) else []
@@ -117,7 +121,7 @@ class ProbeCache(LineLog):
             line = json.loads(text or "null")
             if line is None or line["stamp"][:-1] != stamp:
                 continue
-            versions = json.loads(line["stamp"][-1].split(" ", 2)[2])
+            versions = _parse_versions(line["stamp"][-1])
             if _choose(versions, ANY) == _choose(self._versions, ANY):
                 is_equal = _choose(versions, decoder) == _choose(self._versions, decoder)
                 yield line, decoder, decoder == self._decoder and is_equal
@@ -129,9 +133,20 @@ def describe_software(decoder: str, versions: dict[str, str]) -> str:
 
 
 def _choose(versions: dict[str, str], decoder: str) -> dict[str, str]:
-    """Return the versions that matter for a decoder: always that of PyAV, which counts frames."""
+    """Return the versions that matter for a decoder: its own, and PyAV's, which counts frames."""
     needs_all = decoder in NEED_DECORD
-    return {name: each for name, each in versions.items() if needs_all or name == PACKAGE}
+    return {
+        name: each for name, each in versions.items() if needs_all or name in (PACKAGE, decoder)
+    }
+
+
+def _parse_versions(made_by: str) -> dict[str, str]:
+    """Return the versions of a text of `describe_software`; {} if it is not one."""
+    try:
+        versions = json.loads(made_by.split(" ", 2)[2])
+    except (AttributeError, IndexError, json.JSONDecodeError):
+        return {}
+    return versions if isinstance(versions, dict) else {}
 
 
 def _without_choice(video: ReadableVideo) -> ReadableVideo:

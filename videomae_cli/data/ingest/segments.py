@@ -31,12 +31,14 @@ def place_segments(
     """Return the results, the frames of each entry, and remarks.
 
     An entry whose segment has no frame in the file gets a rejection as its result. A segment that
-    ends up to a second after its file is cut there.
+    ends up to a second after its file is cut there. Segments in seconds that are shorter than a
+    frame are named: the table may be in another unit.
     """
     placed = list(results)
     spans: list[Span] = []
     seen: dict[tuple[str, Span], VideoEntry] = {}
     late: list[str] = []
+    short: list[str] = []
     for number, (entry, result) in enumerate(zip(entries, results, strict=True)):
         span = Span(None, 0)
         if isinstance(result, ReadableVideo):
@@ -45,6 +47,7 @@ def place_segments(
                 try:
                     span, is_cut = place_segment(entry.segment, result)
                     late += [f"{entry.where}: {entry.path!r}"] if is_cut else []
+                    short += [_describe(entry)] if _is_short(entry.segment, result) else []
                     _check_new(entry, span, seen, root)
                 except DataError as error:
                     placed[number] = RejectedVideo(error.message)
@@ -53,7 +56,23 @@ def place_segments(
     if late:
         ends = "ends after its file, and is" if len(late) == 1 else "end after their file, and are"
         remarks.append(f"{plural(len(late), 'segment')} {ends} cut there ({late[0]})")
+    if short:
+        remarks.append(
+            f"{plural(len(short), 'segment')} shorter than a frame, such as {short[0]}: check the"
+            " unit of the times, and whether points are decimal"
+        )
     return placed, spans, remarks
+
+
+def _is_short(segment: Segment, video: ReadableVideo) -> bool:
+    if segment.unit == "frames" or segment.end is None:
+        return False
+    return (segment.end - segment.start) * video.fps < 1
+
+
+def _describe(entry: VideoEntry) -> str:
+    assert entry.segment is not None, "the caller has checked it"
+    return f"{entry.where}: {entry.path!r}, {entry.segment.start:g} to {entry.segment.end:g} s"
 
 
 def place_segment(segment: Segment, video: ReadableVideo) -> tuple[Span, bool]:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomae_cli.data.decode import check_file, refuse_any_failure
-from videomae_cli.data.decoding.frame_folder import UNKNOWN_RATE
 from videomae_cli.data.decoding.limits import check_length, check_size
 from videomae_cli.data.decoding.pixel_moments import PixelMoments
+from videomae_cli.data.decoding.timing import UNKNOWN_RATE
 from videomae_cli.data.decoding.video_info import VideoInfo
 from videomae_cli.data.health.content import FrameContent
 from videomae_cli.data.health.facts import VideoHealth

@@ -144,6 +144,8 @@ def _read_index(path: Path, file: IO[bytes]) -> _Index:
         raise damage_error(path, "has no index of frames at its end: it is cut off or damaged")
     _, count, checksum = FOOTER.unpack(tail[-FOOTER.size :])
     length = 8 * (count + 1) + 4 * count
+    if FOOTER.size + length > size:
+        raise damage_error(path, "its index of frames is damaged")
     if FOOTER.size + length > len(tail):
         tail = _read_tail(file, size, FOOTER.size + length)
     index = tail[-FOOTER.size - length : -FOOTER.size]

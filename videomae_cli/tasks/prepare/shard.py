@@ -85,6 +85,8 @@ def run(source: Path, out: Path, report: Report, options: PrepareOptions) -> Sha
         finished = len(find_finished(out, jobs, choose_settings(options)))
     else:
         finished = count_finished(out, jobs)
+    if jobs == 1:
+        finished = 1  # this one: a single job writes the records of a run without jobs
     rejected = _check_rejected(results, len(entries), options)
     readable = len(own) - rejected.total()
     summary = ShardSummary(out, options.share, len(entries), readable, rejected, finished)

@@ -9,7 +9,7 @@ from videomae_cli.data.shards.index import measure_shards
 from videomae_cli.data.transcoding.record import TranscodeRecord
 from videomae_cli.report import Report
 from videomae_cli.tasks.prepare.options import PrepareOptions
-from videomae_cli.units import si
+from videomae_cli.units import plural, si
 
 
 def show_older_outputs(
@@ -33,6 +33,7 @@ def show_unused_videos(record: TranscodeRecord, used: Collection[Path], report: 
     if unused:
         size = sum(path.stat().st_size for path in unused)
         report.warn(
-            f"{len(unused):,} videos that an earlier run wrote ({si(size)}B) are not used any "
-            f"more, such as {unused[0]}; remove them if you do not need them"
+            f"{plural(len(unused), 'video')} that an earlier run wrote ({si(size)}B)"
+            f" {'is' if len(unused) == 1 else 'are'} not used any more, such as {unused[0]}; remove"
+            " what you do not need"
         )

@@ -27,6 +27,7 @@ from videomae_cli.tasks.prepare.storage.estimate import (
     show_estimate,
 )
 from videomae_cli.tasks.prepare.storage.older_outputs import show_unused_videos
+from videomae_cli.units import plural
 
 Probed = ReadableVideo | RejectedVideo
 Times = Mapping[str, tuple[float, ...]]
@@ -153,8 +154,8 @@ def _show_unfinished(missing: int, settings: Settings, out: Path, report: Report
         names = ", ".join(map(str, unfinished[:SHOWN]))
         more = f" and {len(unfinished) - SHOWN:,} more" if len(unfinished) > SHOWN else ""
         report.warn(
-            f"not finished: shard {names}{more}; this run writes the {missing:,} videos that are "
-            "missing. Stop it if jobs are still running"
+            f"not finished: shard {names}{more}; this run writes what is missing "
+            f"({plural(missing, 'video')}). A job that still runs fails now: start it again"
         )
 
 
