@@ -102,7 +102,8 @@ def test_which_shapes_appear_is_learned_from_scratch(tmp_path: Path) -> None:
 def test_the_speed_of_a_disc_is_learned_from_scratch(tmp_path: Path) -> None:
     data = prepare(tmp_path, "regression", train=600, val=100)
 
-    assert finetune(tmp_path, "schedule.steps=1600", "schedule.warmup_steps=50") == 0
+    steps = ("schedule.steps=1600", "schedule.warmup_steps=50")
+    assert finetune(tmp_path, *steps, "optim.base_lr=0.008") == 0
 
     target_VK, value_VK = score_val(tmp_path / "run", data)
     r2 = r2_score(target_VK, value_VK)
