@@ -154,9 +154,9 @@ def _show_unfinished(missing: int, settings: Settings, out: Path, report: Report
         names = ", ".join(map(str, unfinished[:SHOWN]))
         more = f" and {len(unfinished) - SHOWN:,} more" if len(unfinished) > SHOWN else ""
         report.warn(
-            f"not finished: shard {names}{more}; this run writes the {plural(missing, 'video')} that"
-            f" {'is' if missing == 1 else 'are'} missing. A job that still runs fails now: start it"
-            " again"
+            f"not finished: shard {names}{more}; this run writes the {plural(missing, 'video')}"
+            f" that {'is' if missing == 1 else 'are'} missing. A job that still runs fails now:"
+            " start it again"
         )
 
 
