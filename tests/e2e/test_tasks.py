@@ -89,7 +89,8 @@ def score_val(run_dir: Path, data: Path) -> tuple[NDArray[np.float64], NDArray[n
 def test_which_shapes_appear_is_learned_from_scratch(tmp_path: Path) -> None:
     data = prepare(tmp_path, "multi-label", train=800, val=150)
 
-    assert finetune(tmp_path, "schedule.steps=1200", "schedule.warmup_steps=50") == 0
+    steps = ("schedule.steps=2000", "schedule.warmup_steps=50")
+    assert finetune(tmp_path, *steps, "optim.base_lr=0.008") == 0
 
     target_VK, score_VK = score_val(tmp_path / "run", data)
     mean_precision = average_precision_score(target_VK, score_VK, average="macro")

@@ -150,4 +150,4 @@ def test_ctrl_c_ends_a_stream_with_its_results_written(tmp_path: Path) -> None:
     shown = 1 + rest.count(" s  ")
     rows = [json.loads(row) for row in (tmp_path / "x.jsonl").read_text().splitlines()]
     assert len(rows) >= shown and rows[0]["start"] == 0
-    assert f"stopped after {len(rows)} windows" in errors
+    assert f"stopped after {len(rows)} window{'s' * (len(rows) > 1)}\n" in errors
