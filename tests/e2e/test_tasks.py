@@ -104,7 +104,8 @@ def test_the_speed_of_a_disc_is_learned_from_scratch(tmp_path: Path) -> None:
     data = prepare(tmp_path, "regression", train=600, val=100)
 
     steps = ("schedule.steps=1600", "schedule.warmup_steps=50")
-    assert finetune(tmp_path, *steps, "optim.base_lr=0.008") == 0
+    batch = ("train.batch=64", "train.micro_batch=64", "optim.base_lr=0.004")
+    assert finetune(tmp_path, *steps, *batch) == 0
 
     target_VK, value_VK = score_val(tmp_path / "run", data)
     r2 = r2_score(target_VK, value_VK)
