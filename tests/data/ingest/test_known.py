@@ -122,16 +122,20 @@ def test_results_of_torchcodec_are_valid_for_its_version(tmp_path: Path) -> None
         assert ProbeCache(tmp_path, "torchcodec", versions).get(path) == known
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".mjpeg"])
+@pytest.mark.parametrize(("decoder", "suffix"), [("uint8", ".npy"), ("jpeg", ".mjpeg")])
 def test_files_whose_rate_is_in_another_file_are_read_each_time(
-    tmp_path: Path, suffix: str
+    tmp_path: Path, decoder: str, suffix: str
 ) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"1")
     with ProbeCache(tmp_path, "pyav", {"av": "1"}) as cache:
-        cache.put(path, ReadableVideo(8, 25.0, 64, 64, "pyav"))
+        cache.put(path, ReadableVideo(8, 25.0, 64, 64, decoder))
 
     assert ProbeCache(tmp_path, "pyav", {"av": "1"}).get(path) is None
+    ordinary = ReadableVideo(8, 25.0, 64, 64, "pyav")  # such as Motion JPEG of a camera
+    with ProbeCache(tmp_path, "pyav", {"av": "1"}) as cache:
+        cache.put(path, ordinary)
+    assert ProbeCache(tmp_path, "pyav", {"av": "1"}).get(path) == ordinary
 
 
 @pytest.mark.parametrize("ending", ["6 pyav", "6 pyav {", "6 pyav 3", 6])

@@ -21,7 +21,7 @@ from typing import Any
 import PIL
 
 from videomae_cli.atomic import LineLog, read_last_line
-from videomae_cli.data.decode import FRAMES, STORED_SUFFIXES
+from videomae_cli.data.decode import FILE_DECODERS, FRAMES, TORCHCODEC
 from videomae_cli.data.executors.share import Share
 from videomae_cli.data.ingest.probe import (
     ANY,
@@ -88,8 +88,8 @@ class ProbeCache(LineLog):
 
     def put(self, path: Path, result: ReadableVideo | RejectedVideo) -> None:
         """Store a result, unless another attempt may end differently, or the file is gone."""
-        is_brief = isinstance(result, RejectedVideo) and not result.is_lasting
-        if is_brief or path.suffix in STORED_SUFFIXES:
+        is_kept = result.is_lasting if isinstance(result, RejectedVideo) else _is_kept(result)
+        if not is_kept:
             return
         try:
             made_by = describe_software(self._decoder, self._versions)
@@ -112,8 +112,6 @@ class ProbeCache(LineLog):
         With each, the decoder asked for, and whether the result for the one of this run is the
         same. Lines for that one come first.
         """
-        if path.suffix in STORED_SUFFIXES:
-            return
         decoders = sorted(self._lines, key=lambda decoder: (decoder != self._decoder, decoder))
         texts = {each: self._lines[each].get(str(path)) for each in decoders}
         stamp = read_stamp(path) if any(texts.values()) else []
@@ -147,6 +145,11 @@ def _parse_versions(made_by: str) -> dict[str, str]:
     except (AttributeError, IndexError, json.JSONDecodeError):
         return {}
     return versions if isinstance(versions, dict) else {}
+
+
+def _is_kept(video: ReadableVideo) -> bool:
+    """Return whether all that is known of a file depends on the file alone."""
+    return video.decoder in (*FILE_DECODERS, TORCHCODEC, FRAMES)
 
 
 def _without_choice(video: ReadableVideo) -> ReadableVideo:
