@@ -61,3 +61,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if encodable(str(report.longrepr)) != str(report.longrepr):
         report.longrepr = encodable(str(report.longrepr))
     return report
+
+
+@pytest.fixture(scope="session")
+def _torchcodec() -> None:
+    """Skip a test where torchcodec, or the FFmpeg that it needs, is not installed."""
+    from videomae_cli.data.decoding.readers.torchcodec_reader import import_torchcodec
+    from videomae_cli.errors import UsageError
+
+    try:
+        import_torchcodec()
+    except UsageError as error:
+        pytest.skip(f"needs torchcodec and the shared libraries of FFmpeg: {error.message}")

@@ -29,15 +29,6 @@ ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = PrepareOptions(decoder=TORCHCODEC, workers=1)
 
 
-@pytest.fixture(scope="module")
-def _torchcodec() -> None:
-    """Skip a test where torchcodec, or the FFmpeg that it needs, is not installed."""
-    try:
-        import_torchcodec()
-    except UsageError as error:
-        pytest.skip(f"needs torchcodec and the shared libraries of FFmpeg: {error.message}")
-
-
 @pytest.fixture
 def _missing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make the import of torchcodec fail, as where it is not installed."""

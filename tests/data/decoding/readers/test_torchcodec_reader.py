@@ -12,25 +12,15 @@ from tests.data.decoding.odd_clips import set_matrix, write_video
 from tests.data.make_clips import moving_square, write_clip
 from videomae_cli.data.decode import TORCHCODEC, read_frames, read_video
 from videomae_cli.data.decoding.readers.torchcodec_reader import (
-    import_torchcodec,
     torchcodec_frames,
 )
 from videomae_cli.data.decoding.video_info import probe_video
 from videomae_cli.data.ingest.decoder_choice import torchcodec_is_right
 from videomae_cli.data.manifest import Video
-from videomae_cli.errors import DataError, UsageError
+from videomae_cli.errors import DataError
 
 ORDERS = [[0], [29], [3, 4, 5], [1, 9, 17, 25], [20, 21, 29], [25, 3, 3, 14, 0]]
 PIXELS = "yuv420p"
-
-
-@pytest.fixture(scope="module")
-def _torchcodec() -> None:
-    """Skip a test where torchcodec, or the FFmpeg that it needs, is not installed."""
-    try:
-        import_torchcodec()
-    except UsageError as error:
-        pytest.skip(f"needs torchcodec and the shared libraries of FFmpeg: {error.message}")
 
 
 @pytest.mark.usefixtures("_torchcodec")
