@@ -156,8 +156,9 @@ class TrainSpec(Spec):
     ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     """Decay of an exponential moving average of the weights. The averaged weights are validated and
     written to `final/`; null: no average."""
-    recompute: bool = False
-    """Activation checkpointing: less memory, about a third more computation, identical losses."""
+    recompute: bool | Literal["selective"] = False
+    """Activation checkpointing, with identical losses: true stores the input of each block alone,
+    for about a third more computation; `selective` stores some more and repeats less."""
     compile: bool = False
     """Use torch.compile: the first step is slow, the others are faster. Its kernels differ, so the
     last digits of losses differ too."""

@@ -13,7 +13,7 @@ Shapes: B batch, N tokens, D embedding dimension, h heads, d embedding dimension
 from torch import Tensor, nn
 
 from videomae_cli.models.init import new_embedding
-from videomae_cli.models.layers import attend
+from videomae_cli.models.transformer.attention import attend
 
 
 class AttentivePooler(nn.Module):

@@ -9,7 +9,7 @@ Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, M
 embedding dimension, P values in a tubelet, or in those of its frames that are predicted.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
@@ -20,14 +20,16 @@ from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking import Masker
 from videomae_cli.masking.clip_content import Content
-from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.encoder import Encoder, cut_clips
 from videomae_cli.models.init import init_autoencoder
-from videomae_cli.models.layers import NORM_EPS, build_blocks
 from videomae_cli.models.positions import build_positions, prepend_class_token
 from videomae_cli.models.target_frames import TargetFrameSelector
 from videomae_cli.models.targets import NORMALIZERS, patchify
+from videomae_cli.models.transformer.layers import NORM_EPS, build_blocks
+
+if TYPE_CHECKING:
+    from videomae_cli.masking.frame_selection import FrameChoice
 
 
 class AutoencoderOutput(NamedTuple):
@@ -85,7 +87,7 @@ class Autoencoder(nn.Module):
         decoder_config: TransformerConfig,
         masker: Masker,
         normalize: Normalize = "patch",
-        frame_choice: FrameChoice | None = None,
+        frame_choice: "FrameChoice | None" = None,
         *,
         frame_tu: Tensor | None = None,
         rules: InitRules = "videomae",

@@ -14,13 +14,13 @@ from videomae_cli.config.model import InitRules, MotionSource
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.errors import CheckpointError
 from videomae_cli.masking import masker_for, selector_for
-from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.encoder import Encoder
-from videomae_cli.models.layers import NORM_EPS
 from videomae_cli.models.target_frames import FRAMES
+from videomae_cli.models.transformer.layers import NORM_EPS
 
 if TYPE_CHECKING:
+    from videomae_cli.masking.frame_selection import FrameChoice
     from videomae_cli.models.classifier import Classifier
 
 _WITH_ARTICLE = {
@@ -110,10 +110,12 @@ def expected_shapes(config: ModelConfig) -> dict[str, torch.Size]:
 
 def _frame_choice(
     config: ModelConfig, pool: float | None, source: MotionSource | None
-) -> FrameChoice | None:
+) -> "FrameChoice | None":
     if config.oversample == 1 or pool is None:
         return None
     candidates = config.clip().candidates().grid()
+    from videomae_cli.masking.frame_selection import FrameChoice  # few models select frames
+
     return FrameChoice(candidates, config.grid.t, pool, source or "online")
 
 

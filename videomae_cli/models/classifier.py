@@ -5,18 +5,20 @@ dimension, K classes, c candidate slices.
 """
 
 from contextlib import nullcontext
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 from videomae_cli.masking import Selector
 from videomae_cli.masking.clip_content import Content
-from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.models.attentive import AttentivePooler
 from videomae_cli.models.encoder import Encoder, cut_clips
 from videomae_cli.models.init import init_normal
-from videomae_cli.models.layers import NORM_EPS
+from videomae_cli.models.transformer.layers import NORM_EPS
+
+if TYPE_CHECKING:
+    from videomae_cli.masking.frame_selection import FrameChoice
 
 
 class Classifier(nn.Module):
@@ -38,7 +40,7 @@ class Classifier(nn.Module):
         pooling: Literal["mean", "first", "attentive"] = "mean",
         pooler_heads: int | None = None,
         selector: Selector | None = None,
-        frame_choice: FrameChoice | None = None,
+        frame_choice: "FrameChoice | None" = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder

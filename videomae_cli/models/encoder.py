@@ -4,6 +4,8 @@ Shapes: B batch, C channels, T frames, H W pixels, N tokens, V visible tokens, D
 dimension, P values in a tubelet, c candidate slices.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -11,12 +13,14 @@ from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
 from videomae_cli.masking.clip_content import Content
-from videomae_cli.masking.frame_selection import FrameChoice
 from videomae_cli.masking.mask import select
 from videomae_cli.models.init import new_embedding
-from videomae_cli.models.layers import NORM_EPS, TubeletEmbed, build_blocks
 from videomae_cli.models.positions import build_positions, prepend_class_token
 from videomae_cli.models.targets import patchify
+from videomae_cli.models.transformer.layers import NORM_EPS, TubeletEmbed, build_blocks
+
+if TYPE_CHECKING:
+    from videomae_cli.masking.frame_selection import FrameChoice
 
 Channels = tuple[float, ...]
 
@@ -104,7 +108,7 @@ class Encoder(nn.Module):
 def cut_clips(
     clip_BCTHW: Tensor,
     encoder: Encoder,
-    frame_choice: FrameChoice | None,
+    frame_choice: "FrameChoice | None",
     noise_Bc: Tensor | None = None,
 ) -> Tensor:
     """Cut clips into the encoder's tubelets_BNP.

@@ -19,7 +19,7 @@ from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.build import BUILDERS, Backbone
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.models.encoder import Encoder
-from videomae_cli.models.layers import TubeletEmbed
+from videomae_cli.models.transformer.layers import TubeletEmbed
 from videomae_cli.tasks.convert.export_formats import ModelFunction
 from videomae_cli.tasks.load_model import load_weights
 

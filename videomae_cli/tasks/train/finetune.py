@@ -19,11 +19,9 @@ from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import classifier_probe
-from videomae_cli.tasks.diagnose.report import diagnose_at_end
 from videomae_cli.tasks.load_model import init_from_pretrained, read_checkpoint
 from videomae_cli.tasks.run_dir import RunDir
 from videomae_cli.tasks.train.job import Job, open_manifest, plan_training, resolve_clip
-from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.mixup import MixedBatches, require_pairs
 from videomae_cli.tasks.train.objectives import Objective, make_targets
 from videomae_cli.tasks.train.resume import check_recipe, identity, list_decoders
@@ -49,13 +47,18 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
             written; the directory is in use.
         Stopped: A signal asked to stop; everything is saved.
     """
+    from videomae_cli.tasks.diagnose.report import diagnose_at_end
+
     manifest = open_manifest(recipe)
     recipe = resolve_task(recipe, manifest)  # refuses before anything is written
     recipe = resolve_clip(recipe, manifest, report)
     require_validation_classes(manifest)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
-        recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
+        if recipe.train.micro_batch == "auto":
+            from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
+
+            recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
         runtime.run_on_rank0(lambda: check_recipe(run_dir, recipe, report))
         job = build_job(recipe, manifest, runtime, report)
         report.say(f"run directory {run_dir.path}")

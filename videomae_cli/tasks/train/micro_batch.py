@@ -93,9 +93,9 @@ def _take_two_steps(job: Job, runtime: Runtime) -> None:
     recipe: Recipe = job.recipe
     objective = job.objective.to(runtime.device).train()
     if recipe.train.recompute:
-        from videomae_cli.models.activation_checkpointing import checkpoint_activations
+        from videomae_cli.models.transformer.activation_checkpointing import checkpoint_activations
 
-        checkpoint_activations(objective)
+        checkpoint_activations(objective, recipe.train.recompute)
     optimizer = adamw(job.groups, betas=recipe.optim.betas, eps=recipe.optim.eps)
     # for evaluation: in the run's precision, without exchanging gradients
     model = runtime.accelerator.prepare_model(objective, evaluation_mode=True)

@@ -18,7 +18,6 @@ from videomae_cli.models.build import build_autoencoder
 from videomae_cli.report import Report, Silence
 from videomae_cli.rng import stream_seed
 from videomae_cli.tasks.diagnose.probe_batch import autoencoder_probe
-from videomae_cli.tasks.diagnose.report import diagnose_at_end
 from videomae_cli.tasks.run_dir import RunDir
 from videomae_cli.tasks.train.job import (
     Job,
@@ -26,7 +25,6 @@ from videomae_cli.tasks.train.job import (
     plan_training,
     resolve_clip,
 )
-from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 from videomae_cli.tasks.train.resume import check_recipe, identity, list_decoders
 from videomae_cli.tasks.train.train import train
 
@@ -45,11 +43,16 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
             written; the directory is in use.
         Stopped: A signal asked to stop; everything is saved.
     """
+    from videomae_cli.tasks.diagnose.report import diagnose_at_end
+
     manifest = open_manifest(recipe)
     recipe = resolve_clip(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
-        recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
+        if recipe.train.micro_batch == "auto":
+            from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
+
+            recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
         runtime.run_on_rank0(lambda: check_recipe(run_dir, recipe, report))
         job = build_job(recipe, manifest, runtime, report)
         report.say(f"run directory {run_dir.path}")

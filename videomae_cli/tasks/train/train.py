@@ -15,7 +15,7 @@ from videomae_cli.engine.saving.state import TrainingState, read_state, restore_
 from videomae_cli.engine.saving.store import Retention
 from videomae_cli.engine.step import FitInputs
 from videomae_cli.errors import RecipeError, TrainingError
-from videomae_cli.models.layers import Block
+from videomae_cli.models.transformer.layers import Block
 from videomae_cli.report import Report
 from videomae_cli.tasks.diagnose.probe_batch import CLIPS, ProbeBatch, read_clips
 from videomae_cli.tasks.run_dir import QUARANTINE, RECIPE, RunDir
@@ -74,9 +74,9 @@ def _prepare(job: Job, runtime: Runtime, report: Report) -> FitInputs:
         require_installed(recipe.train.track)
     objective = job.objective.to(runtime.device)
     if recipe.train.recompute:
-        from videomae_cli.models.activation_checkpointing import checkpoint_activations
+        from videomae_cli.models.transformer.activation_checkpointing import checkpoint_activations
 
-        checkpoint_activations(objective)
+        checkpoint_activations(objective, recipe.train.recompute)
     if recipe.train.compile:
         objective.compile()
     groups = _shard(job, runtime, report) if recipe.train.shard else job.groups

@@ -1,24 +1,24 @@
-"""The layers of the models: tubelet embedding, attention, pre-norm transformer block.
+"""The layers of the models: tubelet embedding, MLP, pre-norm transformer block.
 
-Shapes: B batch, N tokens, V visible tokens, D embedding dimension, P values in a tubelet, h heads,
-d embedding dimension of a head.
+Shapes: B batch, N tokens, V visible tokens, D embedding dimension, P values in a tubelet.
 
 The MLP and stochastic depth have the parameter names and arithmetic of timm's, which takes as long
 to import as torch.
 """
 
-import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from videomae_cli.config.model import Biases
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
+from videomae_cli.models.transformer.attention import Attention
 
 NORM_EPS = 1e-6
-STORED_WEIGHTS = 2**25  # attention weights kept for the backward pass: 64 MiB per block
 
 
 class TubeletEmbed(nn.Module):
@@ -41,50 +41,6 @@ class TubeletEmbed(nn.Module):
     def make_matrix(self) -> Tensor:
         """Return the weights for tubelets, which are channel-last: weight_DP."""
         return self.proj.weight.permute(0, 2, 3, 4, 1).flatten(1)
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention over all tokens.
-
-    Keys have a bias only with `biases` "all": it changes no output, because the softmax cancels it,
-    but the weights of MAE-ST contain one.
-    """
-
-    def __init__(self, dim: int, heads: int, biases: Biases = "qv") -> None:
-        super().__init__()
-        assert dim % heads == 0, f"dimension {dim} is not a multiple of {heads} heads"
-        self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.q_bias = nn.Parameter(torch.zeros(dim))
-        self.k_bias = nn.Parameter(torch.zeros(dim)) if biases == "all" else None
-        self.v_bias = nn.Parameter(torch.zeros(dim))
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x_BND: Tensor) -> Tensor:
-        """Apply self-attention: x_BND."""
-        k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
-        bias = torch.cat((self.q_bias, k_bias, self.v_bias))
-        qkv = F.linear(x_BND, self.qkv.weight, bias)
-        qkv_BN3hd = qkv.reshape(*x_BND.shape[:2], 3, self.heads, -1)
-        q_BhNd, k_BhNd, v_BhNd = qkv_BN3hd.transpose(1, 3).unbind(2)
-        mixed_BhNd = attend(q_BhNd, k_BhNd, v_BhNd)
-        mixed_BND: Tensor = self.proj(mixed_BhNd.transpose(1, 2).flatten(2))
-        return mixed_BND
-
-
-def attend(q_BhNd: Tensor, k_BhNd: Tensor, v_BhNd: Tensor) -> Tensor:
-    """Return scaled dot-product attention: softmax(q k^T / sqrt(d)) v.
-
-    Uses the fused kernel of torch, except for bfloat16 on a CPU if there are few enough weights to
-    store them: there the fused kernel takes two to four times as long, forward and backward
-    (measured on AVX512-bf16).
-    """
-    # evaluate numel() last: in an exported model it would fix the batch size
-    is_slow = q_BhNd.device.type == "cpu" and q_BhNd.dtype == torch.bfloat16
-    if not is_slow or q_BhNd.shape[:-1].numel() * k_BhNd.shape[-2] > STORED_WEIGHTS:
-        return F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
-    logits_BhNN = (q_BhNd / math.sqrt(q_BhNd.shape[-1])) @ k_BhNd.transpose(-1, -2)
-    return logits_BhNN.softmax(dim=-1) @ v_BhNd
 
 
 class Mlp(nn.Module):
@@ -125,7 +81,8 @@ class Block(nn.Module):
     """Pre-norm transformer block: attention, then MLP, each with a residual connection.
 
     Under autocast the residual stream keeps its dtype; `drop_path` is the drop probability of each
-    residual branch.
+    residual branch. A block that `recomputes` stores three tensors for its backward pass: the
+    inputs of both norms and of the last projection of attention.
     """
 
     def __init__(
@@ -137,12 +94,48 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=NORM_EPS)
         self.mlp = Mlp(dim, mlp_dim)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self.recomputes = False
 
     def forward(self, x_BND: Tensor) -> Tensor:
         """Apply the block: x_BND."""
-        x_BND = x_BND + self.drop_path(self.attn(self.norm1(x_BND)))
-        out_BND: Tensor = x_BND + self.drop_path(self.mlp(self.norm2(x_BND)))
+        x_BND = x_BND + self.drop_path(self.attn.proj(self._mix(x_BND)))
+        out_BND: Tensor = x_BND + self.drop_path(self._transform(x_BND))
         return out_BND
+
+    def _mix(self, x_BND: Tensor) -> Tensor:
+        """Apply norm and attention, without its last projection."""
+        if stores_little(x_BND):
+            from videomae_cli.models.transformer.branches import attention_branch
+
+            return attention_branch(x_BND, self.norm1, self.attn, recompute=self.recomputes)
+        return self._maybe_checkpoint(lambda x: self.attn.mix(self.norm1(x)), x_BND)
+
+    def _transform(self, x_BND: Tensor) -> Tensor:
+        """Apply norm and MLP."""
+        if stores_little(x_BND):
+            from videomae_cli.models.transformer.branches import mlp_branch
+
+            fc1, fc2 = self.mlp.fc1, self.mlp.fc2
+            return mlp_branch(x_BND, self.norm2, fc1, fc2, recompute=self.recomputes)
+        return self._maybe_checkpoint(lambda x: self.mlp(self.norm2(x)), x_BND)
+
+    def _maybe_checkpoint(self, branch: Callable[[Tensor], Tensor], x_BND: Tensor) -> Tensor:
+        if not self.recomputes:
+            return branch(x_BND)
+        out_BND: Tensor = checkpoint(branch, x_BND, use_reentrant=False)
+        return out_BND
+
+
+def stores_little(x_BND: Tensor) -> bool:
+    """Whether the branches of a block run as the functions of `branches.py`."""
+    return (
+        x_BND.device.type == "cpu"
+        and x_BND.dtype == torch.float32
+        and torch.is_grad_enabled()
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        and not torch.compiler.is_compiling()
+    )
 
 
 def build_blocks(config: TransformerConfig, drop_path: float = 0.0) -> nn.ModuleList:

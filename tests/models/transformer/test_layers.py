@@ -1,22 +1,17 @@
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 from videomae_cli.config.transformer import TransformerConfig
 from videomae_cli.grid import TokenGrid
-from videomae_cli.models import layers
-from videomae_cli.models.layers import (
-    Attention,
+from videomae_cli.models.targets import patchify
+from videomae_cli.models.transformer.layers import (
     Block,
     DropPath,
     Mlp,
     TubeletEmbed,
-    attend,
     build_blocks,
 )
-from videomae_cli.models.targets import patchify
 
 
 def test_the_embedding_is_a_strided_convolution():
@@ -56,39 +51,6 @@ def test_stochastic_depth_is_that_of_timm_bit_for_bit(drop_prob: float):
         assert torch.equal(ours.train(is_training)(x), expected)
     dropped = ours.train()(x).flatten(1).eq(0).all(dim=1)
     assert dropped.any() and (drop_prob == 1) == bool(dropped.all())
-
-
-def test_attention_has_biases_on_queries_and_values_and_none_on_keys():
-    attention = Attention(12, 3)
-    for parameter in attention.parameters():
-        torch.nn.init.normal_(parameter)
-    x = torch.randn(2, 5, 12)
-    q, k, v = (x @ w.T for w in attention.qkv.weight.chunk(3))
-    q, v = q + attention.q_bias, v + attention.v_bias
-    mixed = torch.zeros(2, 5, 12)
-    for head in range(3):
-        at = slice(4 * head, 4 * head + 4)
-        weights = (q[..., at] @ k[..., at].transpose(1, 2) / math.sqrt(4)).softmax(dim=-1)
-        mixed[..., at] = weights @ v[..., at]
-
-    torch.testing.assert_close(attention(x), attention.proj(mixed), atol=1e-5, rtol=1e-5)
-    assert {name for name, _ in attention.named_parameters()} == {
-        "qkv.weight", "q_bias", "v_bias", "proj.weight", "proj.bias",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("limit", [0, 2**25])
-def test_both_implementations_of_attention_in_bfloat16_agree_with_float32(
-    limit: int, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(layers, "STORED_WEIGHTS", limit)
-    q, k, v = (torch.randn(2, 3, 40, 16) for _ in range(3))
-    expected = F.scaled_dot_product_attention(q, k, v)
-
-    mixed = attend(*(x.bfloat16() for x in (q, k, v)))
-
-    assert mixed.dtype == torch.bfloat16
-    torch.testing.assert_close(mixed.float(), expected, atol=0.03, rtol=0.02)
 
 
 def test_the_residual_stream_stays_float32_under_autocast():

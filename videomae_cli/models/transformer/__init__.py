@@ -1,0 +1,1 @@
+"""The transformer block: attention, MLP, and what of them is stored for the backward pass."""
