@@ -12,7 +12,6 @@ embedding dimension, P values in a tubelet, or in those of its frames that are p
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
 from videomae_cli.config.model import InitRules, Normalize
@@ -23,6 +22,7 @@ from videomae_cli.masking.clip_content import Content
 from videomae_cli.masking.mask import Mask
 from videomae_cli.models.encoder import Encoder, cut_clips
 from videomae_cli.models.init import init_autoencoder
+from videomae_cli.models.pixel_loss import pixel_loss
 from videomae_cli.models.positions import build_positions, prepend_class_token
 from videomae_cli.models.target_frames import TargetFrameSelector
 from videomae_cli.models.targets import NORMALIZERS, patchify
@@ -118,9 +118,9 @@ class Autoencoder(nn.Module):
         mask = self.masker(noise_B2N[:, :, : self.grid.tokens], content)
         latents_BVD = self.encoder.encode(tubelets_BNP, mask.visible_BV)
         prediction_BMP = self.decode(latents_BVD, mask)
-        return AutoencoderOutput(
-            self._loss(prediction_BMP, self._target(tubelets_BNP, mask), mask), prediction_BMP, mask
-        )
+        pixels_BMP = self.target_frames(tubelets_BNP, mask.target_BM)
+        loss = pixel_loss(prediction_BMP, pixels_BMP, mask.counted_BM, self._make_targets)
+        return AutoencoderOutput(loss, prediction_BMP, mask)
 
     def cut(self, clip_BCTHW: Tensor, noise_BN: Tensor) -> Tensor:
         """Cut clips into tubelets_BNP; from longer clips only the selected slices are used."""
@@ -145,11 +145,12 @@ class Autoencoder(nn.Module):
 
         Clips are uint8; for `joint` targets, normalised floats are accepted too.
         """
-        return self._target(patchify(clip_BCTHW, self.grid), mask)
+        pixels_BMP = self.target_frames(patchify(clip_BCTHW, self.grid), mask.target_BM)
+        with torch.no_grad():
+            return self._make_targets(pixels_BMP)
 
-    @torch.no_grad()
-    def _target(self, tubelets_BNP: Tensor, mask: Mask) -> Tensor:
-        values_BMP = self.scale_pixels(self.target_frames(tubelets_BNP, mask.target_BM))
+    def _make_targets(self, pixels_BMP: Tensor) -> Tensor:
+        values_BMP = self.scale_pixels(pixels_BMP)
         if self.normalize == "none":
             return values_BMP
         return NORMALIZERS[self.normalize](values_BMP, self.grid.channels)[0]
@@ -168,7 +169,3 @@ class Autoencoder(nn.Module):
     def unscale_pixels(self, values_BMP: Tensor) -> Tensor:
         """Undo `scale_pixels`: pixels_BMP, 0..1."""
         return self.encoder.denormalize(values_BMP) if self.normalize == "joint" else values_BMP
-
-    def _loss(self, prediction_BMP: Tensor, target_BMP: Tensor, mask: Mask) -> Tensor:
-        error_BM = F.mse_loss(prediction_BMP.float(), target_BMP, reduction="none").mean(dim=-1)
-        return (error_BM * mask.counted_BM).sum() / mask.counted_BM.sum()
