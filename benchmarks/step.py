@@ -27,7 +27,7 @@ to reach.
 import argparse
 import gc
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from measuring.products import Product, flop_per_clip, make_loop, rate_sides, record_products
@@ -49,15 +49,15 @@ BATCH = 4
 """The batch whose ratios have no batch in their names."""
 PRETRAIN: dict[str, Make] = {"videomae": ours, "transformers": theirs}
 FINETUNE: dict[str, Make] = {"videomae": ours_finetune, "transformers": theirs_finetune}
-OURS, LOOP = "videomae bf16", "products alone bf16"
+OURS, LOOP = "videomae, bf16", "products alone, bf16"
 
 
 def make_steps(chosen: argparse.Namespace, size: str, batch: int, device: str) -> dict[str, Step]:
-    """Return the steps of a size by their names, such as `videomae bf16`."""
+    """Return the steps of a size by their names, such as `videomae, bf16`."""
     clip = [f"clip.size={chosen.clip_size}"]
     kinds = {"": clip} | ({" compiled": [*clip, "train.compile=true"]} if chosen.compile else {})
     return {
-        f"{name} {precision}{kind}": make(size, batch, precision, device, *more)
+        f"{name}, {precision}{kind}": make(size, batch, precision, device, *more)
         for precision in (["bf16"] if chosen.finetune else chosen.precision)
         for kind, more in kinds.items()
         for name, make in (FINETUNE if chosen.finetune else PRETRAIN).items()
@@ -69,24 +69,21 @@ def measure(result: Result, chosen: argparse.Namespace, size: str, batch: int) -
     device, title = result.device, size if batch == BATCH else f"{size} batch {batch}"
     key = title.replace(" batch ", "_batch")
     steps = make_steps(chosen, size, batch, device)
+    sides: dict[str, Side] = {n: partial(timed, step, device) for n, step in steps.items()}
     products, rates = list[Product](), dict[str, Side]()
     if OURS in steps and not chosen.finetune:
         products = record_products(steps[OURS])
-        rates = rate_sides(products, device, chosen.squares) | {LOOP: make_loop(products, device)}
-    sides = {name: partial(timed, step, device) for name, step in steps.items()}
+        sides[LOOP] = make_loop(products, device)
+        rates = rate_sides(products, device, chosen.squares)
     rounds = run_rounds(sides | rates, chosen.rounds)
-    for name, values in rounds.items():
-        if name in rates and name != LOOP:
-            result.add_side(f"{title} {name}", [value / 1e9 for value in values], "GFLOP/s")
-        else:
-            result.add_side(f"{title} {name}", values)
+    result.add_sides({f"{title} {name}": rounds[name] for name in sides})
+    for name in rates:
+        result.add_side(f"{title} {name}", [rate / 1e9 for rate in rounds[name]], "GFLOP/s")
     add_ratios(result, key, rounds, is_finetune=chosen.finetune)
     if products:
         flop = flop_per_clip(pretrain_recipe(size, f"clip.size={chosen.clip_size}"))
         ran = sum(product.flop for product in products)
-        add_roof(
-            result, key, rounds, [name for name in rates if name != LOOP], flop.counted * batch, ran
-        )
+        add_roof(result, key, rounds, list(rates), flop=flop.counted * batch, ran=ran)
         result.content["flop_per_clip"][key] = {**flop._asdict(), "ran": ran // batch}
 
 
@@ -94,21 +91,24 @@ def add_ratios(result: Result, key: str, rounds: Rounds, *, is_finetune: bool) -
     """Add transformers' time over ours."""
     auto = resolve_precision("auto", result.device.split(":")[0])
     pairs = {
-        f"{key}_default": ("transformers fp32", f"videomae {auto}"),
-        f"{key}_bf16": ("transformers bf16", "videomae bf16"),
-        f"{key}_fp32": ("transformers fp32", "videomae fp32"),
-        f"{key}_bf16_compiled": ("transformers bf16 compiled", "videomae bf16 compiled"),
-        f"{key}_fp32_compiled": ("transformers fp32 compiled", "videomae fp32 compiled"),
+        f"{key}_default": ("transformers, fp32", f"videomae, {auto}"),
+        f"{key}_bf16": ("transformers, bf16", "videomae, bf16"),
+        f"{key}_fp32": ("transformers, fp32", "videomae, fp32"),
+        f"{key}_bf16_compiled": ("transformers, bf16 compiled", "videomae, bf16 compiled"),
+        f"{key}_fp32_compiled": ("transformers, fp32 compiled", "videomae, fp32 compiled"),
     }
     if is_finetune:
-        pairs = {f"{key}_finetune": ("transformers bf16", "videomae bf16")}
+        pairs = {
+            f"{key}_finetune{end}": (f"transformers, bf16{kind}", f"videomae, bf16{kind}")
+            for end, kind in (("", ""), ("_compiled", " compiled"))
+        }
     for name, (peer, own) in pairs.items():
         if peer in rounds and own in rounds:
             result.add_ratio(name, quotients(rounds[peer], rounds[own]))
 
 
 def add_roof(
-    result: Result, key: str, rounds: Rounds, rates: list[str], flop: int, ran: int
+    result: Result, key: str, rounds: Rounds, rates: list[str], *, flop: int, ran: int
 ) -> None:
     """Add the share of the matrix rate that our step reaches, and the bound beside it.
 
@@ -136,8 +136,8 @@ def add_roof(
     }
 
 
-def main() -> None:
-    """Measure and print."""
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = make_parser(__doc__)
     parser.add_argument("--size", nargs="+", default=["vits", "vitb"], choices=list(SIZES))
     parser.add_argument("--batch", nargs="+", type=int, default=[BATCH])
@@ -148,15 +148,25 @@ def main() -> None:
     parser.add_argument("--finetune", action="store_true", help="the fine-tuning step, in bf16")
     parser.add_argument("--squares", nargs="+", type=int, help="widths, for the matrix rate")
     parser.add_argument("--clip-size", type=int, default=224, help="pixels; smaller only to try")
-    chosen = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Measure all sizes and batches, and print."""
     result = Result("step", chosen, "torch", "transformers")
     result.content |= {"flop_per_clip": {}, "bound": {}}
-    keep_freed_memory()
     for size in chosen.size:
         for batch in chosen.batch:
             measure(result, chosen, size, batch)
             gc.collect()  # of models that refer to themselves
     result.finish()
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = parse()
+    keep_freed_memory()
+    run(chosen)
 
 
 if __name__ == "__main__":

@@ -112,10 +112,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run an operation and record its products."""
-        name = func.overloadpacket.__name__
+        name = func.overloadpacket.__name__.rstrip("_")  # in place or not
         if name in ("mm", "bmm"):
             self.products.append(Product(Layout.of(args[0]), Layout.of(args[1])))
-        elif name in ("addmm", "baddbmm"):
+        elif name in ("addmm", "baddbmm", "_addmm_activation"):
             self.products.append(Product(Layout.of(args[1]), Layout.of(args[2])))
         elif "scaled_dot_product" in name:
             self.products += _attention_products(*args[:4], is_backward="backward" in name)

@@ -5,7 +5,8 @@ turn, so that a machine that gets slower is slower for all of them; a first roun
 is compared are ratios: the median of the ratios of each round.
 
 A busy machine is refused with exit code 75 (EX_TEMPFAIL of sysexits.h: try again later), unless
-`--busy-ok` is given; how busy it was is recorded in both cases. With `--json` one object is printed
+`--busy-ok` is given; how busy it was is recorded in both cases. Benchmarks that measure CPU time
+alone only note it. With `--json` one object is printed
 to stdout, and the table to stderr; with `--json FILE` the object is written to the file:
 
     benchmark, date, machine, versions, load, settings
@@ -23,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from measuring.machine import LoadWatch, describe_machine, installed_versions, now
 
@@ -68,20 +69,20 @@ class Result:
         benchmark: Name of the benchmark.
         chosen: The parsed flags of `make_parser`; they are the settings in the JSON.
         packages: Installed packages whose versions matter.
+        refuses: False for a benchmark of CPU time, which other programs disturb less.
     """
 
-    def __init__(self, benchmark: str, chosen: argparse.Namespace, *packages: str) -> None:
+    def __init__(
+        self, benchmark: str, chosen: argparse.Namespace, *packages: str, refuses: bool = True
+    ) -> None:
         self._watch = LoadWatch()
-        if (reason := self._watch.busy_reason()) and not chosen.busy_ok:
-            sys.stderr.write(
-                f"{benchmark}: this machine is busy: {reason}. Times would mean little; wait until"
-                " nothing else runs, or give --busy-ok.\n"
-            )
-            raise SystemExit(BUSY)
+        reason = self._watch.busy_reason()
+        if reason and refuses and not chosen.busy_ok:
+            refuse(benchmark, reason)
         self._json: str | None = chosen.json
         self.device, threads = prepare_torch(chosen) if "device" in chosen else ("cpu", None)
         hidden = ("json", "busy_ok")
-        settings = {name: value for name, value in vars(chosen).items() if name not in hidden}
+        settings = {n: _nameable(value) for n, value in vars(chosen).items() if n not in hidden}
         self.content: dict[str, Any] = {
             "benchmark": benchmark,
             "date": now(),
@@ -90,7 +91,7 @@ class Result:
             "load": {},
             "settings": settings | ({"device": self.device} if "device" in chosen else {}),
             **{name: {} for name in ("sides", "ratios", "better", "spread")},
-            "notes": [],
+            "notes": [f"The machine was busy: {reason}."] if reason else [],
         }
 
     def add_side(self, name: str, values: Sequence[float], unit: str = "s") -> None:
@@ -125,11 +126,20 @@ class Result:
         """Print the table, and write or print the JSON."""
         self.content["load"] = self._watch.as_json()
         print(describe(self.content), file=sys.stderr if self._json == "-" else sys.stdout)
-        text = json.dumps(self.content, indent=1, default=str) + "\n"
+        text = json.dumps(self.content, indent=1) + "\n"
         if self._json == "-":
             print(text, end="")
         elif self._json:
             Path(self._json).write_text(text, encoding="utf-8")
+
+
+def refuse(benchmark: str, reason: str) -> NoReturn:
+    """End the program, because the machine is busy."""
+    sys.stderr.write(
+        f"{benchmark}: this machine is busy: {reason}. Times would mean little; wait until nothing"
+        " else runs, or give --busy-ok.\n"
+    )
+    raise SystemExit(BUSY)
 
 
 def run_rounds(
@@ -199,6 +209,13 @@ def _quartiles(values: Sequence[float]) -> list[float]:
 
 def _short(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+def _nameable(value: object) -> object:
+    """Return a setting as plain data; of paths the name alone, since folders are private."""
+    if isinstance(value, list):
+        return [_nameable(part) for part in value]
+    return value.name if isinstance(value, Path) else value
 
 
 def _positive(text: str) -> int:

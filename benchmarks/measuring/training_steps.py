@@ -92,6 +92,8 @@ def ours_finetune(size: str, batch: int, precision: str, device: str, *more: str
     recipe = load_recipe("k400-vitb-finetune", changes, "finetune")
     config = classifier_config(recipe, [str(number) for number in range(CLASSES)])
     model = build_classifier(config).to(device)
+    if recipe.train.compile:
+        model.compile()
     groups = parameter_groups(
         model, weight_decay=0.05, layer_decay=recipe.optim.layer_decay, depth=config.encoder.depth
     )
@@ -114,6 +116,8 @@ def theirs_finetune(size: str, batch: int, precision: str, device: str, *more: s
     config = transformers.VideoMAEConfig(**options)
     model: Any = transformers.VideoMAEForVideoClassification(config)
     model.to(device).train()
+    if recipe.train.compile:
+        model.compile()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
     clip, _ = inputs(batch, device, recipe)
     labels = torch.arange(batch, device=device)
