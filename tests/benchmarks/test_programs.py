@@ -1,6 +1,8 @@
 """Every benchmark has help; the step's keys, FLOP and products are right, on a tiny model."""
 
 import json
+import shutil
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -80,3 +82,18 @@ def test_a_layout_makes_tensors_of_its_shape_and_strides() -> None:
     made = layout.of(transposed_T).make("cpu")
 
     assert (made.shape, made.stride()) == (transposed_T.shape, transposed_T.stride())
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="gpu.sh needs bash")
+def test_the_gpu_script_needs_a_folder_and_knows_its_benchmarks(
+    benchmarks: Path, tmp_path: Path
+) -> None:
+    def gpu(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", benchmarks / "gpu.sh", *words]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    without, unknown = gpu("--dry-run"), gpu("--dry-run", str(tmp_path), "nonsense")
+
+    assert (without.returncode, unknown.returncode) == (2, 1)
+    assert "benchmarks/gpu.sh FOLDER" in without.stderr
+    assert "no benchmark is called nonsense" in unknown.stderr
