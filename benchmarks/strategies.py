@@ -17,9 +17,9 @@ from collections.abc import Callable
 from functools import partial
 
 from measuring.commands import run_apart
+from measuring.growth import measure_growth
 from measuring.runner import Result, make_parser, quotients, run_rounds, timed
 from measuring.training_steps import Step, ours, ours_finetune
-from memory import measure_growth
 
 from videomae_cli.config.transformer import SIZES
 from videomae_cli.engine.runtime import keep_freed_memory, resolve_precision

@@ -26,7 +26,7 @@ from videomae_cli.masking import masker_for
 from videomae_cli.masking.clip_content import make_black_content
 
 SQUARES = {"cpu": (1024, 2048, 4096), "cuda": (4096, 8192, 16384)}
-LARGEST = 3  # this many of the model's own shapes, by FLOP
+LARGEST = 5  # this many of the model's own shapes, by FLOP
 RATE_SECONDS = 0.1
 
 

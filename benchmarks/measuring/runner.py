@@ -75,6 +75,7 @@ class Result:
     def __init__(
         self, benchmark: str, chosen: argparse.Namespace, *packages: str, refuses: bool = True
     ) -> None:
+        _prepare_file(chosen.json)
         self._watch = LoadWatch()
         reason = self._watch.busy_reason()
         if reason and refuses and not chosen.busy_ok:
@@ -184,11 +185,13 @@ def prepare_torch(chosen: argparse.Namespace) -> tuple[str, int]:
 def describe(content: Mapping[str, Any]) -> str:
     """Return the figures as lines for people."""
     machine, load = content["machine"], content["load"]
+    share = load["other_cpu_during"]
+    others = "an unknown share" if share is None else f"{share:.0%}"
     versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     lines = [
         f"{content['benchmark']}, {content['date']}, {machine.get('gpu') or machine['processor']}, "
-        f"{machine['threads'] or machine['cores']} threads; {versions}; others used "
-        f"{load['other_cpu_during']} of the machine, load {load['average_before']}"
+        f"{machine['threads'] or machine['cores']} threads; {versions}; other programs used "
+        f"{others} of the machine, load averages before {load['average_before']}"
     ]
     for name, side in content["sides"].items():
         low, high = side["spread"]
@@ -209,6 +212,21 @@ def _quartiles(values: Sequence[float]) -> list[float]:
 
 def _short(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+def _prepare_file(name: str | None) -> None:
+    """Make the folder of the JSON file, and fail now if it cannot be written, not at the end."""
+    if name in (None, "-"):
+        return
+    path = Path(name or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        path.open("a").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise SystemExit(f"--json {path}: cannot be written: {error}") from error
 
 
 def _nameable(value: object) -> object:

@@ -38,6 +38,7 @@ def pretrain_recipe(size: str, *more: str) -> PretrainRecipe:
 def ours(size: str, batch: int, precision: str, device: str, *more: str) -> Step:
     """Return a step of our autoencoder, as `videomae pretrain` takes it."""
     recipe = pretrain_recipe(size, *more)
+    torch.manual_seed(0)
     model = build_autoencoder(autoencoder_config(recipe)).to(device)
     if recipe.train.recompute:
         from videomae_cli.models.activation_checkpointing import checkpoint_activations
@@ -67,6 +68,7 @@ def theirs(size: str, batch: int, precision: str, device: str, *more: str) -> St
         decoder_intermediate_size=decoder.mlp_dim,
         decoder_num_hidden_layers=decoder.depth,
     )
+    torch.manual_seed(0)
     model: Any = transformers.VideoMAEForPreTraining(config)
     model.to(device).train()
     if recipe.train.compile:
@@ -91,6 +93,7 @@ def ours_finetune(size: str, batch: int, precision: str, device: str, *more: str
     changes = [f"model.size={size}", "model.drop_path=0", *more]
     recipe = load_recipe("k400-vitb-finetune", changes, "finetune")
     config = classifier_config(recipe, [str(number) for number in range(CLASSES)])
+    torch.manual_seed(0)
     model = build_classifier(config).to(device)
     if recipe.train.compile:
         model.compile()
@@ -114,6 +117,7 @@ def theirs_finetune(size: str, batch: int, precision: str, device: str, *more: s
     recipe = load_recipe("k400-vitb-finetune", [f"model.size={size}", *more], "finetune")
     options = _encoder_options(size, recipe.clip.size) | {"num_labels": CLASSES}
     config = transformers.VideoMAEConfig(**options)
+    torch.manual_seed(0)
     model: Any = transformers.VideoMAEForVideoClassification(config)
     model.to(device).train()
     if recipe.train.compile:

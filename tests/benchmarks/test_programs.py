@@ -52,6 +52,17 @@ def test_both_sides_train_the_same_model_on_the_same_clips_and_masks() -> None:
     assert losses[0] == pytest.approx(losses[1], abs=0.2)
 
 
+def test_every_value_of_recompute_that_a_recipe_may_have_can_be_measured() -> None:
+    modes = import_module("memory").recompute_modes()
+    ours = import_module("measuring.training_steps").ours
+    common = "micro", 2, "fp32", "cpu", "clip.size=32"
+
+    losses = [ours(*common, f"train.recompute={value}")() for value in modes.values()]
+
+    assert "true" in modes.values()
+    assert losses == [ours(*common)()] * len(modes)
+
+
 def test_flop_are_those_that_torch_counted_on_the_plain_model() -> None:
     products = import_module("measuring.products")
     recipe = import_module("measuring.training_steps").pretrain_recipe
