@@ -16,7 +16,7 @@ help:
 	@echo "make slow      run the tests that take long"
 	@echo "make grid      run every way to stop and resume a run, and the kill tests; make slow runs half"
 	@echo "make check     format, lint, types, generated files"
-	@echo "make generate  write generated files anew: recipes/, completions/, docs/architecture.md"
+	@echo "make generate  write generated files anew: recipes/, completions/, docs/, benchmarks/"
 	@echo "make wheel     build the wheel into dist/"
 
 demo: $(INSTALLED)
@@ -38,11 +38,13 @@ check: $(INSTALLED)
 	$(BIN)/python recipes/generate.py --check
 	$(BIN)/python completions/generate.py --check
 	$(BIN)/python docs/file_map.py --check
+	$(BIN)/python benchmarks/write_tables.py --check
 
 generate: $(INSTALLED)
 	$(BIN)/python recipes/generate.py
 	$(BIN)/python completions/generate.py
 	$(BIN)/python docs/file_map.py
+	$(BIN)/python benchmarks/write_tables.py
 
 wheel: $(INSTALLED)
 	$(BIN)/python -m build --wheel

@@ -19,19 +19,18 @@ CPU milliseconds per clip, so that other programs matter less than by the clock.
 clip matters: ratios are those of the means and of the medians over the clips.
 """
 
-import argparse
-import json
-import os
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from measuring.runner import Result, make_parser, run_rounds
 from PIL import Image
 from timm.data.auto_augment import rand_augment_transform
 from torch import Tensor
@@ -126,13 +125,20 @@ def measure(work: Callable[[], Any]) -> float:
 
 def compare_clips(frames: Frames, clips: int) -> dict[str, list[float]]:
     """Return milliseconds of each clip on each side; the first clip is left out."""
-    sides = {"ours": ours, "timm": timm, "floats": floats}
-    spent: dict[str, list[float]] = {name: [] for name in sides}
     for seed in range(clips + 1):
-        for name, augment in sides.items():
-            spent[name].append(measure(partial(augment, frames, seed)))
         assert (ours(frames, seed) == timm(frames, seed)).all(), seed
-    return {name: times[1:] for name, times in spent.items()}
+    sides = {"ours": ours, "timm": timm, "floats": floats}
+    return run_rounds(
+        {name: partial(measure_next, augment, frames, count()) for name, augment in sides.items()},
+        clips,
+    )
+
+
+def measure_next(
+    augment: Callable[[Frames, int], Any], frames: Frames, seeds: Iterator[int]
+) -> float:
+    """Return CPU milliseconds of a clip with the next seed."""
+    return measure(partial(augment, frames, next(seeds)))
 
 
 def compare_operations(frames: Frames, rounds: int) -> dict[str, dict[str, float]]:
@@ -150,50 +156,38 @@ def compare_operations(frames: Frames, rounds: int) -> dict[str, dict[str, float
             return np.stack([np.asarray(image) for image in images])
 
         assert (apply_steps(frames, None, steps) == by_pillow()).all()
-        sides = {
+        sides: dict[str, Callable[[], Any]] = {
             "ours": partial(apply_steps, frames, None, steps),
             "ours_half": partial(apply_steps, frames, half, steps),
             "timm": by_pillow,
         }
-        spent: dict[str, list[float]] = {name: [] for name in sides}
-        for _ in range(rounds):
-            for name, work in sides.items():
-                spent[name].append(measure(work))
+        works = {name: partial(measure, work) for name, work in sides.items()}
+        spent = run_rounds(works, rounds, warm_up=False)
         rows[op.name] = {name: statistics.median(times) for name, times in spent.items()}
     return rows
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__, has_device=False)
     parser.add_argument("video", nargs="?", type=Path)
-    parser.add_argument("--clips", type=int, default=80)
-    parser.add_argument("--rounds", type=int, default=7, help="of each operation alone")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--clips", type=int, default=80, help="rounds are of each operation alone")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    load = os.getloadavg()[0]
+    result = Result("augment", chosen, "torch", "timm", "pillow", refuses=False)
     frames = read_clip(chosen.video)
     clips = compare_clips(frames, chosen.clips)
-    mean = {name: statistics.mean(times) for name, times in clips.items()}
-    median = {name: statistics.median(times) for name, times in clips.items()}
-    operations = compare_operations(frames, chosen.rounds)
-    ratios = {}
+    result.add_sides(clips, "ms")
     for name in ("timm", "floats"):
-        ratios[f"{name}_mean"] = mean[name] / mean["ours"]
-        ratios[f"{name}_median"] = median[name] / median["ours"]
-    print(f"ms of CPU per clip; load {load:.2f} at the start")
-    for name in clips:
-        print(f"{name:22s} mean {mean[name]:7.1f}  median {median[name]:7.1f}")
-    print(", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()))
+        for average in (statistics.mean, statistics.median):
+            ratio = average(clips[name]) / average(clips["ours"])
+            result.add_ratio(f"{name}_{average.__name__}", ratio)
+    operations = compare_operations(frames, chosen.rounds)
+    result.content["mean_ms"] = {name: statistics.mean(times) for name, times in clips.items()}
+    result.content["operations"] = operations
     for name, row in operations.items():
-        print(f"{name:22s} " + "  ".join(f"{side} {ms:6.1f}" for side, ms in row.items()))
-    if chosen.json:
-        content = {"ratios": ratios, "mean_ms": mean, "median_ms": median, "operations": operations}
-        content |= {"load": load, "clips": chosen.clips, "rounds": chosen.rounds}
-        chosen.json.write_text(json.dumps(content, indent=2) + "\n")
+        result.note(f"{name:22s} " + "  ".join(f"{side} {ms:6.1f}" for side, ms in row.items()))
+    result.finish()
 
 
 if __name__ == "__main__":

@@ -10,16 +10,14 @@
    one process. Without VIDEO a clip of 340 x 256 pixels and 300 frames is written from noise.
 """
 
-import argparse
-import json
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
+from measuring.runner import Result, make_parser, quotients, run_rounds, timed
 
 from videomae_cli.config.protocols import Protocol
 from videomae_cli.data.decoding.video_info import probe_video
@@ -70,36 +68,24 @@ def read_all_per_view(views: EvalViews) -> None:
         assert not single[0].error
 
 
-def measure(work: Callable[[], object]) -> float:
-    """Return the seconds that a function takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def compare_reading(views: EvalViews, rounds: int) -> dict[str, float]:
-    """Return median seconds of reading the views of one video in each way, and ratios."""
+def compare_reading(result: Result, views: EvalViews, rounds: int) -> None:
+    """Add seconds of reading the views of one video in each way, and ratios."""
     assert torch.equal(views[0].views, read_per_view(views))
     ways: dict[str, Callable[[], object]] = {
         "decode_once": lambda: views[0],
         "clip_per_view": lambda: read_per_view(views),
         "video_per_view": lambda: read_all_per_view(views),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, work in ways.items():
-            seconds[name].append(measure(work))
-    result = {f"{name}_seconds": statistics.median(times) for name, times in seconds.items()}
+    seconds = run_rounds({name: partial(timed, work) for name, work in ways.items()}, rounds)
+    result.add_sides(seconds)
     for name in ("clip_per_view", "video_per_view"):
-        pairs = zip(seconds["decode_once"], seconds[name], strict=True)
-        result[f"{name}_ratio"] = statistics.median([slow / fast for fast, slow in pairs])
-    return result
+        result.add_ratio(name, quotients(seconds[name], seconds["decode_once"]))
 
 
 def compare_rates(
-    views: EvalViews, encoder: LoadedEncoder, runtime: Runtime, *, workers: int, rounds: int
-) -> dict[str, float]:
-    """Return median views per second of features, and of the model alone."""
+    result: Result, views: EvalViews, encoder: LoadedEncoder, runtime: Runtime, workers: int
+) -> None:
+    """Add views per second of features, and of the model alone; the ratio is `features`."""
     model = FeatureModel(encoder.model).to(runtime.device)
     items = Items(views, "video")
     total = sum(items.count_views())
@@ -113,23 +99,19 @@ def compare_rates(
         for clip_views in stored:
             compute_views(model, clip_views, runtime)
 
-    forward()  # the first pass allocates memory
-    whole, alone = [], []
-    for _ in range(rounds):
-        whole.append(measure(extract))
-        alone.append(measure(forward))
-    return {
-        "features_views_per_second": total / statistics.median(whole),
-        "model_views_per_second": total / statistics.median(alone),
-        "ratio": statistics.median([b / a for a, b in zip(whole, alone, strict=True)]),
-    }
+    sides = {"features": extract, "model alone": forward}
+    rounds: int = result.content["settings"]["rounds"]
+    seconds = run_rounds({name: partial(timed, work) for name, work in sides.items()}, rounds)
+    for name, times in seconds.items():
+        result.add_side(name, [total / time for time in times], "views/s")
+    result.add_ratio("features", quotients(seconds["model alone"], seconds["features"]))
 
 
 class FixedWorkers(Runtime):
     """A runtime with a number of reading processes that is given."""
 
-    def __init__(self, workers: int) -> None:
-        super().__init__()
+    def __init__(self, workers: int, *, cpu: bool) -> None:
+        super().__init__(cpu=cpu)
         self._workers = workers
 
     def worker_count(self, requested: int | Literal["auto"]) -> int:
@@ -146,37 +128,24 @@ def write_noise(folder: Path) -> Path:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("video", nargs="?", type=Path)
     parser.add_argument("--checkpoint", default="random:k400-vitb")
     parser.add_argument("--videos", type=int, default=8, help="copies of the video in part 2")
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2, help="processes that read, in part 2")
     parser.add_argument("--skip-model", action="store_true", help="part 1 only")
-    parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, FixedWorkers(chosen.workers) as runtime:
+    result = Result("evaluate", chosen, "torch", "decord2")
+    runtime = FixedWorkers(chosen.workers, cpu=result.device == "cpu")
+    with tempfile.TemporaryDirectory() as name, runtime:
         path = chosen.video or write_noise(Path(name))
         encoder = load_encoder(chosen.checkpoint)
-        workers = chosen.workers
-        result: dict[str, object] = {
-            "video": path.name,
-            "checkpoint": chosen.checkpoint,
-            "runtime": runtime.summary(),
-            "workers": workers,
-            "reading": compare_reading(make_views(path, encoder, 1), chosen.rounds),
-        }
+        result.content["runtime"] = runtime.summary()
+        compare_reading(result, make_views(path, encoder, 1), chosen.rounds)
         if not chosen.skip_model:
             views = make_views(path, encoder, chosen.videos)
-            rates = compare_rates(views, encoder, runtime, workers=workers, rounds=chosen.rounds)
-            result["features"] = rates
-    if chosen.json:
-        print(json.dumps(result, indent=1))
-        return
-    for part, values in result.items():
-        print(f"{part}: {json.dumps(values)}")
+            compare_rates(result, views, encoder, runtime, chosen.workers)
+    result.finish()
 
 
 if __name__ == "__main__":

@@ -24,15 +24,14 @@ ours takes less; `ratios` with Pillow's resize, `ratios_torch_resize` with torch
 short side of 720 pixels or more are kept apart ("_720p").
 """
 
-import argparse
-import json
-import os
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,7 @@ import av
 import numpy as np
 import torch
 from decord import VideoReader, cpu
+from measuring.runner import Result, make_parser, run_rounds
 from PIL import Image
 
 from videomae_cli.config.clip import IMAGENET_MEAN, IMAGENET_STD
@@ -190,15 +190,12 @@ def make_sides(path: Path, video: Video, folder: Path) -> dict[str, tuple[Make, 
     return sides
 
 
-def measure(sides: dict[str, tuple[Make, int]], rounds: int) -> dict[str, float]:
-    """Return CPU milliseconds per clip of each side; the first round is left out."""
-    spent: dict[str, list[float]] = {name: [] for name in sides}
-    for epoch in range(rounds + 1):
-        for name, (make, clips) in sides.items():
-            began = time.process_time()
-            make(epoch)
-            spent[name].append(1e3 * (time.process_time() - began) / clips)
-    return {name: statistics.median(times[1:]) for name, times in spent.items()}
+def measure(make: Make, clips: int, epochs: Iterator[int]) -> float:
+    """Return CPU milliseconds per clip of a round."""
+    epoch = next(epochs)
+    began = time.process_time()
+    make(epoch)
+    return 1e3 * (time.process_time() - began) / clips
 
 
 def average(rows: list[dict[str, float]]) -> dict[str, float]:
@@ -232,22 +229,26 @@ def show(title: str, columns: dict[str, dict[str, float]], digits: int) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__, rounds=9, has_device=False)
     parser.add_argument("videos", nargs="+", type=Path)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="- or none: stdout")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    load = os.getloadavg()[0]
+    result = Result(
+        "loader", chosen, "torch", "decord2", "av", "pillow", "transformers", refuses=False
+    )
     rows: dict[str, dict[str, float]] = {}
     sizes: dict[str, dict[str, float]] = {}
     is_large: dict[str, bool] = {}
     for path in chosen.videos:
         with tempfile.TemporaryDirectory() as name:
             video, folder = describe(path), Path(name)
-            rows[path.name] = measure(make_sides(path, video, folder), chosen.rounds)
+            sides = {
+                side: partial(measure, make, clips, count())
+                for side, (make, clips) in make_sides(path, video, folder).items()
+            }
+            rounds = run_rounds(sides, chosen.rounds)
+            result.add_sides({f"{side}, {path.name}": x for side, x in rounds.items()}, "ms")
+            rows[path.name] = {side: statistics.median(x) for side, x in rounds.items()}
             forms = {
                 form: folder / form / f"{path.name}{FORMS[NAMES[form]].suffix}" for form in NAMES
             }
@@ -257,23 +258,15 @@ def main() -> None:
     small = [row for name, row in rows.items() if not is_large[name]]
     large = [row for name, row in rows.items() if is_large[name]]
     means = {title: average(group) for title, group in (("mean", small), ("720p", large)) if group}
-    show(f"CPU ms/clip, load {load:.1f}", {**rows, **means}, 1)
+    show("CPU ms per clip", {**rows, **means}, 1)
     show("MB on disk", sizes, 2)
     ratios = {resize: compare(small, large, resize) for resize in RESIZES}
     show("times", ratios, 2)
-    content = {
-        "ratios": ratios["pillow"],
-        "ratios_torch_resize": ratios["torch"],
-        "milliseconds": rows,
-        "megabytes": sizes,
-        "load": load,
-        "rounds": chosen.rounds,
-    }
-    text = json.dumps(content, indent=2) + "\n"
-    if chosen.json == "-":
-        print(text, end="")
-    elif chosen.json:
-        Path(chosen.json).write_text(text)
+    for key, ratio in ratios["pillow"].items():
+        result.add_ratio(key, ratio)
+    result.content |= {"ratios_torch_resize": ratios["torch"], "milliseconds": rows}
+    result.content["megabytes"] = sizes
+    result.finish()
 
 
 if __name__ == "__main__":

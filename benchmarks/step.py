@@ -1,158 +1,172 @@
-"""Time one optimizer step of VideoMAE pretraining, ours against transformers'.
+"""Time one optimizer step, ours against transformers', and how near it is to the machine's limit.
 
-    python benchmarks/step.py --size vitb --batch 2 --rounds 5
+    python benchmarks/step.py --json step.json
+    python benchmarks/step.py --precision bf16 --batch 2 8 --json step_batches.json
+    python benchmarks/step.py --finetune --size vits --json step_finetune.json
 
-Both take the same uint8 clips, the same masks and AdamW; transformers gets normalised floats, as
-its users give it. Both run in one process: every round runs each side once, in turn; medians and
-the ratios round by round are printed. Compare ratios, not seconds: a shared machine drifts.
+A pretraining step of VideoMAE: 16 x 224 x 224, tube masks of 0.9, decoder of 4 blocks. Both sides
+take the same uint8 clips, the same masks and AdamW; transformers gets normalised floats, as its
+users give it. With --finetune a step of a classifier of 400 classes that sees all tokens, without
+stochastic depth and Mixup, which transformers lacks; in bf16.
+
+Ratios are transformers' time over ours at batch 4; at another batch the name ends in it
+(`vits_bf16_batch8`):
+
+- SIZE_default: transformers' default, fp32, over ours, `train.precision: auto`;
+- SIZE_bf16, SIZE_fp32: both in this precision; SIZE_bf16_compiled: with torch.compile;
+- SIZE_finetune: the fine-tuning step;
+- SIZE_roof: share of the rate of bf16 matrix products that our bf16 step reaches: the FLOP of the
+  step (measuring/products.py says how they are counted) per second, over the best of the rates of
+  large squares and of the step's own largest products, measured in the same rounds.
+
+`bound` in the JSON: the products of our step alone, in a loop. No step can be faster that computes
+the same products in the same way, so the share of the rate that the loop reaches is what is left
+to reach.
 """
 
 import argparse
+import gc
 import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
 
-import torch
-from torch import Tensor
+from measuring.products import Product, flop_per_clip, make_loop, rate_sides, record_products
+from measuring.runner import Result, Rounds, Side, make_parser, quotients, run_rounds, timed
+from measuring.training_steps import (
+    Step,
+    ours,
+    ours_finetune,
+    pretrain_recipe,
+    theirs,
+    theirs_finetune,
+)
 
-from videomae_cli.config.model_config import autoencoder_config
-from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.transformer import SIZES
-from videomae_cli.engine.optim import adamw, parameter_groups
-from videomae_cli.engine.runtime import keep_freed_memory
-from videomae_cli.masking import masker_for
-from videomae_cli.masking.clip_content import make_black_content
-from videomae_cli.models.build import build_autoencoder
-from videomae_cli.models.encoder import normalize_clip
+from videomae_cli.engine.runtime import keep_freed_memory, resolve_precision
 
-Step = Callable[[], float]
+Make = Callable[..., Step]
+BATCH = 4
+"""The batch whose ratios have no batch in their names."""
+PRETRAIN: dict[str, Make] = {"videomae": ours, "transformers": theirs}
+FINETUNE: dict[str, Make] = {"videomae": ours_finetune, "transformers": theirs_finetune}
+OURS, LOOP = "videomae, bf16", "products alone, bf16"
 
 
-def ours(size: str, batch: int, precision: str, device: str, *more: str) -> Step:
-    """Return a step of our autoencoder, as `videomae pretrain` takes it; `more` as in --set."""
-    dim = SIZES[size].dim
-    changes = [
-        f"model.size={size}",
-        f"model.decoder.dim={dim // 2}",
-        f"model.decoder.heads={dim // 128}",
-        *more,
-    ]
-    recipe = load_recipe("k400-vitb", changes, "pretrain")
-    model = build_autoencoder(autoencoder_config(recipe)).to(device)
-    optimizer = adamw(
-        parameter_groups(model, weight_decay=0.05), betas=(0.9, 0.95), eps=1e-8, lr=1e-4
+def make_steps(chosen: argparse.Namespace, size: str, batch: int, device: str) -> dict[str, Step]:
+    """Return the steps of a size by their names, such as `videomae, bf16`."""
+    clip = [f"clip.size={chosen.clip_size}"]
+    kinds = {"": clip} | ({" compiled": [*clip, "train.compile=true"]} if chosen.compile else {})
+    return {
+        f"{name}, {precision}{kind}": make(size, batch, precision, device, *more)
+        for precision in (["bf16"] if chosen.finetune else chosen.precision)
+        for kind, more in kinds.items()
+        for name, make in (FINETUNE if chosen.finetune else PRETRAIN).items()
+    }
+
+
+def measure(result: Result, chosen: argparse.Namespace, size: str, batch: int) -> None:
+    """Measure one size and batch, and add sides and ratios."""
+    device, title = result.device, size if batch == BATCH else f"{size} batch {batch}"
+    key = title.replace(" batch ", "_batch")
+    steps = make_steps(chosen, size, batch, device)
+    sides: dict[str, Side] = {n: partial(timed, step, device) for n, step in steps.items()}
+    products, rates = list[Product](), dict[str, Side]()
+    if OURS in steps and not chosen.finetune:
+        products = record_products(steps[OURS])
+        sides[LOOP] = make_loop(products, device)
+        rates = rate_sides(products, device, chosen.squares)
+    rounds = run_rounds(sides | rates, chosen.rounds)
+    result.add_sides({f"{title} {name}": rounds[name] for name in sides})
+    for name in rates:
+        result.add_side(f"{title} {name}", [rate / 1e9 for rate in rounds[name]], "GFLOP/s")
+    add_ratios(result, key, rounds, is_finetune=chosen.finetune)
+    if products:
+        flop = flop_per_clip(pretrain_recipe(size, f"clip.size={chosen.clip_size}"))
+        ran = sum(product.flop for product in products)
+        add_roof(result, key, rounds, list(rates), flop=flop.counted * batch, ran=ran)
+        result.content["flop_per_clip"][key] = {**flop._asdict(), "ran": ran // batch}
+
+
+def add_ratios(result: Result, key: str, rounds: Rounds, *, is_finetune: bool) -> None:
+    """Add transformers' time over ours."""
+    auto = resolve_precision("auto", result.device.split(":")[0])
+    pairs = {
+        f"{key}_default": ("transformers, fp32", f"videomae, {auto}"),
+        f"{key}_bf16": ("transformers, bf16", "videomae, bf16"),
+        f"{key}_fp32": ("transformers, fp32", "videomae, fp32"),
+        f"{key}_bf16_compiled": ("transformers, bf16 compiled", "videomae, bf16 compiled"),
+        f"{key}_fp32_compiled": ("transformers, fp32 compiled", "videomae, fp32 compiled"),
+    }
+    if is_finetune:
+        pairs = {
+            f"{key}_finetune{end}": (f"transformers, bf16{kind}", f"videomae, bf16{kind}")
+            for end, kind in (("", ""), ("_compiled", " compiled"))
+        }
+    for name, (peer, own) in pairs.items():
+        if peer in rounds and own in rounds:
+            result.add_ratio(name, quotients(rounds[peer], rounds[own]))
+
+
+def add_roof(
+    result: Result, key: str, rounds: Rounds, rates: list[str], *, flop: int, ran: int
+) -> None:
+    """Add the share of the matrix rate that our step reaches, and the bound beside it.
+
+    Args:
+        result: To add to.
+        key: Size, and batch.
+        rounds: Of the steps, of the products alone, and of the rates.
+        rates: Names of the sides that are rates.
+        flop: FLOP of the plain arithmetic of a step.
+        ran: FLOP of the products that our step ran.
+    """
+    best = max(rates, key=lambda name: statistics.median(rounds[name]))
+    reached = [flop / seconds for seconds in rounds[OURS]]
+    result.add_ratio(f"{key}_roof", quotients(reached, rounds[best]))
+    loop, own = statistics.median(rounds[LOOP]), statistics.median(rounds[OURS])
+    rate = statistics.median(rounds[best])
+    result.content["bound"][key] = {
+        "rate_of": best,
+        "rate_gflops": rate / 1e9,
+        "products_alone_seconds": loop,
+        "products_alone_share_of_rate": ran / loop / rate,
+        "step_share_of_rate_of_what_ran": ran / own / rate,
+        "products_alone_share_of_step": loop / own,
+        "highest_roof": flop / loop / rate,
+    }
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--size", nargs="+", default=["vits", "vitb"], choices=list(SIZES))
+    parser.add_argument("--batch", nargs="+", type=int, default=[BATCH])
+    parser.add_argument(
+        "--precision", nargs="+", default=["fp32", "bf16"], choices=["fp32", "bf16"]
     )
-    clip, noise = inputs(batch, device)
-
-    def step() -> float:
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            loss = model(clip, noise).loss
-        loss.backward()
-        torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])
-        optimizer.step()
-        optimizer.zero_grad()
-        return float(loss.detach())
-
-    return step
+    parser.add_argument("--compile", action="store_true", help="also both with torch.compile")
+    parser.add_argument("--finetune", action="store_true", help="the fine-tuning step, in bf16")
+    parser.add_argument("--squares", nargs="+", type=int, help="widths, for the matrix rate")
+    parser.add_argument("--clip-size", type=int, default=224, help="pixels; smaller only to try")
+    return parser.parse_args(words)
 
 
-def theirs(size: str, batch: int, precision: str, device: str) -> Step:
-    """Return a step of transformers' VideoMAEForPreTraining with its defaults and torch's AdamW."""
-    import transformers
-
-    stack = SIZES[size]
-    config = transformers.VideoMAEConfig(
-        hidden_size=stack.dim,
-        num_hidden_layers=stack.depth,
-        num_attention_heads=stack.heads,
-        intermediate_size=stack.mlp_dim,
-        decoder_hidden_size=stack.dim // 2,
-        decoder_num_attention_heads=stack.dim // 128,
-        decoder_intermediate_size=2 * stack.dim,
-        decoder_num_hidden_layers=4,
-    )
-    model = transformers.VideoMAEForPreTraining(config).to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.05)
-    clip, noise = inputs(batch, device)
-    spec = load_recipe("k400-vitb", [], "pretrain")
-    mask = masker_for(spec.mask, spec.clip.grid())(noise, make_black_content(1568))
-    hidden = torch.ones(batch, 1568, dtype=torch.bool, device=device).scatter_(
-        1, mask.visible_BV, False
-    )
-
-    def step() -> float:
-        pixels = normalize_clip(clip).transpose(1, 2).contiguous()
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            loss = model(pixel_values=pixels, bool_masked_pos=hidden).loss
-        loss.backward()
-        torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
-        optimizer.step()
-        optimizer.zero_grad()
-        return float(loss.detach())
-
-    return step
-
-
-def inputs(batch: int, device: str) -> tuple[Tensor, Tensor]:
-    """Return the same clips and noise every time."""
-    torch.manual_seed(0)
-    clip = torch.randint(0, 256, (batch, 3, 16, 224, 224), dtype=torch.uint8)
-    return clip.to(device), torch.rand(batch, 2, 1568).to(device)
-
-
-def timed(step: Step, device: str) -> float:
-    """Return the seconds of one step."""
-    start = time.perf_counter()
-    step()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def processor(device: str) -> str:
-    """Name what computes; of a CPU Linux tells the name."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    name = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
-    return f"{name}, {torch.get_num_threads()} threads"
+def run(chosen: argparse.Namespace) -> None:
+    """Measure all sizes and batches, and print."""
+    result = Result("step", chosen, "torch", "transformers")
+    result.content |= {"flop_per_clip": {}, "bound": {}}
+    for size in chosen.size:
+        for batch in chosen.batch:
+            measure(result, chosen, size, batch)
+            gc.collect()  # of models that refer to themselves
+    result.finish()
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--size", default="vits", choices=["vits", "vitb", "vitl"])
-    parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    chosen = parser.parse_args()
-    import transformers
-
+    chosen = parse()
     keep_freed_memory()
-    sides = {
-        f"{name} {precision}": make(chosen.size, chosen.batch, precision, chosen.device)
-        for name, make in (("videomae", ours), ("transformers", theirs))
-        for precision in ("fp32", "bf16")
-    }
-    for step in sides.values():
-        step()
-    rounds = [
-        {name: timed(step, chosen.device) for name, step in sides.items()}
-        for _ in range(chosen.rounds)
-    ]
-    print(
-        f"{chosen.size}, batch {chosen.batch}, 16 x 224 x 224, {chosen.device} "
-        f"({processor(chosen.device)}), torch {torch.__version__}, "
-        f"transformers {transformers.__version__}"
-    )
-    best = "videomae bf16"
-    for name in sides:
-        seconds = statistics.median(one[name] for one in rounds)
-        ratio = statistics.median(one[name] / one[best] for one in rounds)
-        print(f"{name:20s} median {seconds:8.4f} s   {ratio:5.2f} x {best}")
+    run(chosen)
 
 
 if __name__ == "__main__":

@@ -1,86 +1,83 @@
 """Time and memory of one pretraining step under each masking strategy, relative to tube masking.
 
-    python benchmarks/strategies.py --size vitb --batch 2 --rounds 5
+    python benchmarks/strategies.py --json strategies.json
 
 Same model, same clips, AdamW, in the precision that training takes here (bf16 where the device
-computes it). Times: all strategies in one process, every round runs each once, in turn; medians,
-and ratios round by round. Memory: the most that a process of its own holds while it takes three
-steps, and how much of that came after model and optimizer were there; on a GPU, what torch
-allocates there.
+computes it); and a fine-tuning step that encodes 0.6 of the tokens by their motion, relative to one
+that encodes all. Times: all strategies by turns in one process. Memory: the most that a process of
+its own holds in three steps, and how much more that is than before them, when model and optimizer
+exist (benchmarks/memory.py says how); on a GPU, what torch allocates there.
+
+Ratios are the time over that of tube: random, dual (VideoMAE V2), motion (EVEREST); finetune_motion
+over fine-tuning on all tokens.
 """
 
 import argparse
-import multiprocessing
-import statistics
+from collections.abc import Callable
+from functools import partial
 
-import torch
-from step import ours, processor, timed
+from measuring.commands import run_apart
+from measuring.growth import measure_growth
+from measuring.runner import Result, make_parser, quotients, run_rounds, timed
+from measuring.training_steps import Step, ours, ours_finetune
 
-from videomae_cli.engine.logging.throughput import peak_bytes
+from videomae_cli.config.transformer import SIZES
 from videomae_cli.engine.runtime import keep_freed_memory, resolve_precision
 
+TUBE, ALL = "tube", "fine-tuning, all tokens"
 STRATEGIES = {
-    "tube": [],
+    TUBE: [],
+    "random": ["mask.strategy=random"],
     "dual": ["mask.targets=running-cell", "mask.targets_ratio=0.5"],
     "motion": ["mask.strategy=motion", "mask.pool=0.3"],
-    "random": ["mask.strategy=random"],
 }
+SELECTIONS = {
+    ALL: [],
+    "fine-tuning, motion": ["select.strategy=motion", "select.pool=0.6", "select.source=online"],
+}
+RATIOS = {
+    **{name: (name, TUBE) for name in STRATEGIES if name != TUBE},
+    "finetune_motion": ("fine-tuning, motion", ALL),
+}
+"""Name of a ratio -> the sides whose times are divided."""
 
 
-def memory(
-    size: str, batch: int, precision: str, device: str, more: list[str]
-) -> tuple[float, float]:
-    """Return the peak of this process, and its growth in the steps after the first, in MiB."""
-    step = ours(size, batch, precision, device, *more)
-    before = peak(device)
-    for _ in range(3):
-        step()
-    return peak(device), peak(device) - before
-
-
-def peak(device: str) -> float:
-    """Return the most memory this process has held on the device, MiB."""
-    most = peak_bytes(torch.device(device))
-    assert most is not None, "this system does not tell"
-    return most / 2**20
+def make_sides(chosen: argparse.Namespace, device: str) -> dict[str, Callable[[], Step]]:
+    """Return the makers of the steps, which can be sent to another process."""
+    precision = resolve_precision(chosen.precision, device.split(":")[0])
+    common = chosen.size, chosen.batch, precision, device, f"clip.size={chosen.clip_size}"
+    return {
+        **{name: partial(ours, *common, *more) for name, more in STRATEGIES.items()},
+        **{name: partial(ours_finetune, *common, *more) for name, more in SELECTIONS.items()},
+    }
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--size", default="vitb", choices=["vits", "vitb", "vitl"])
+    parser = make_parser(__doc__)
+    parser.add_argument("--size", default="vitb", choices=list(SIZES))
     parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--no-memory", action="store_true", help="times only")
+    parser.add_argument("--clip-size", type=int, default=224, help="pixels; smaller only to try")
     chosen = parser.parse_args()
-    size, batch, device = chosen.size, chosen.batch, chosen.device
-    precision = resolve_precision(chosen.precision, device)
+    result = Result("strategies", chosen, "torch")
+    device = result.device
+    makers = make_sides(chosen, device)
+    if not chosen.no_memory:
+        for name, make in makers.items():
+            memory = run_apart(measure_growth, make, device, False, chosen.threads)
+            result.add_side(f"{name}, peak", [memory.peak], "MiB")
+            result.add_side(f"{name}, growth", [memory.growth], "MiB")
     keep_freed_memory()
-    held = {}
-    for name, more in STRATEGIES.items():
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            held[name] = pool.apply(memory, (size, batch, precision, device, more))
-    steps = {n: ours(size, batch, precision, device, *more) for n, more in STRATEGIES.items()}
-    for step in steps.values():
-        step()
-    rounds = [
-        {name: timed(step, device) for name, step in steps.items()} for _ in range(chosen.rounds)
-    ]
-    print(
-        f"{size}, batch {batch}, 16 x 224 x 224, {precision}, {device} ({processor(device)}), "
-        f"torch {torch.__version__}"
+    steps = {name: make() for name, make in makers.items()}
+    rounds = run_rounds(
+        {name: partial(timed, step, device) for name, step in steps.items()}, chosen.rounds
     )
-    for name in STRATEGIES:
-        seconds = statistics.median(one[name] for one in rounds)
-        ratio = statistics.median(one[name] / one["tube"] for one in rounds)
-        total, growth = held[name]
-        print(
-            f"{name:8s} median {seconds:8.4f} s  {ratio:5.2f} x tube   "
-            f"peak {total:6.0f} MiB, {growth:6.0f} in the steps"
-        )
+    result.add_sides({f"{name}, time": seconds for name, seconds in rounds.items()})
+    for ratio, (name, base) in RATIOS.items():
+        result.add_ratio(ratio, quotients(rounds[name], rounds[base]), "lower")
+    result.finish()
 
 
 if __name__ == "__main__":
