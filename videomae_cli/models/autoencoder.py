@@ -119,6 +119,7 @@ class Autoencoder(nn.Module):
         latents_BVD = self.encoder.encode(tubelets_BNP, mask.visible_BV)
         prediction_BMP = self.decode(latents_BVD, mask)
         pixels_BMP = self.target_frames(tubelets_BNP, mask.target_BM)
+        del tubelets_BNP, content  # the loss is where most memory is in use
         loss = pixel_loss(prediction_BMP, pixels_BMP, mask.counted_BM, self._make_targets)
         return AutoencoderOutput(loss, prediction_BMP, mask)
 

@@ -114,6 +114,7 @@ def attention_gradient(qkv_3mNd: Tensor, grad_mNd: Tensor, kept: Sequence[Tensor
         torch._softmax_backward_data(grad_mNN, weights_mNN, -1, dtype, grad_input=grad_mNN)
         torch.bmm(grad_mNN, k, out=grad_q_mNd[block])
         torch.bmm(grad_mNN.transpose(1, 2), q, out=grad_k_mNd[block])
+        del weights_mNN, grad_mNN  # before those of the next block are made
     grad_3mNd[:2].div_(math.sqrt(q_mNd.shape[-1]))
     return grad_3mNd
 
