@@ -61,6 +61,11 @@ class Estimate(NamedTuple):
     step_seconds: float
     """Seconds of an optimizer step, including waiting for data."""
     measured_steps: int
+    """Steps over which they are averaged, after a warm-up."""
+    measured_accumulation: int
+    """Micro-batches of each of these steps; fewer than those of the plan if they take long."""
+    step_error: float
+    """Standard error of this mean, as a share of it."""
     data_wait: float
     """Share of a step spent waiting for data."""
     data: Decoding | None
@@ -105,6 +110,8 @@ class Estimate(NamedTuple):
             "processes": self.plan.world,
             "machine": self.machine,
             "step_seconds": self.step_seconds,
+            "step_seconds_error": self.step_seconds * self.step_error,
+            "measured_steps": self.measured_steps,
             "clips_per_s": clips / self.step_seconds,
             "data_wait": self.data_wait if self.data else None,
             "decoding": self.data._asdict() if self.data else None,
@@ -137,6 +144,7 @@ class Estimate(NamedTuple):
         clips = plan.batch * plan.repeats / self.step_seconds
         wait = f", {self.data_wait:.0%} of it waiting for data" if self.data else ""
         yield "a step", f"{seconds(self.step_seconds)}, {clips:.3g} clips/s{wait}"
+        yield "measured on", self._format_measured()
         yield "decoding", self._format_decoding()
         if self.peak_bytes is not None:
             yield "peak memory", f"{self.peak_bytes / 1e9:.2f} GB in each training process"
@@ -181,6 +189,13 @@ class Estimate(NamedTuple):
         all_, visible, targets = self.tokens
         asked = "" if targets is None else f", {targets:,} targets"
         return f"{all_:,}, {visible:,} visible{asked}"
+
+    def _format_measured(self) -> str:
+        steps = plural(self.measured_steps, "step")
+        if self.measured_accumulation < self.plan.accumulation:
+            steps += f" of {self.measured_accumulation} instead of {self.plan.accumulation}"
+            steps += " micro-batches"
+        return f"{steps} after a warm-up; standard error of the mean {self.step_error:.1%}"
 
     def _format_decoding(self) -> str:
         if self.data is None:

@@ -1,5 +1,6 @@
 """Train a job: what pretraining and fine-tuning share."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
@@ -28,12 +29,17 @@ from videomae_cli.tasks.train.resume import (
 
 
 def train(
-    job: Job, run_dir: RunDir, runtime: Runtime, report: Report, *, limit: int | None = None
+    job: Job,
+    run_dir: RunDir,
+    runtime: Runtime,
+    report: Report,
+    *,
+    is_enough: Callable[[], bool] | None = None,
 ) -> TrainingState:
     """Train a job from where its run stands to the end; called by all processes.
 
-    Afterwards `job.model` has the weights to keep: those of the last step, or their average. With a
-    `limit`, training stops after that step, while data are read ahead as if it went on.
+    Afterwards `job.model` has the weights to keep: those of the last step, or their average.
+    `is_enough` may end the training earlier, see `Intervals`; data are read ahead as if it went on.
 
     Raises:
         RecipeError: A tracker is not installed, or fp16 is to be sharded.
@@ -45,21 +51,22 @@ def train(
     is_finished = state.step == job.plan.steps  # then no data are read, and the recipe is kept
     if not (is_finished and (run_dir.path / RECIPE).is_file()):
         runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
-    plan = job.plan if limit is None else job.plan._replace(steps=limit)
+    plan = job.plan
     clips = _watch(job, run_dir)
     batches = load_train_batches(
         clips,
         job.order,
         Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
         start_step=state.step,
-        stop_step=job.plan.steps,
+        stop_step=plan.steps,
         workers=runtime.worker_count(job.recipe.train.workers),
         pin_memory=runtime.device.type == "cuda",
     )
     with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
         probe = None if is_finished else _probe(job, clips, runtime)
         inputs = inputs._replace(batches=batches, probe=probe, track=track)
-        fit(inputs, plan, _intervals(job), state, runtime, report, run_dir.path, job.recipe.seed)
+        every = _intervals(job)._replace(is_enough=is_enough)
+        fit(inputs, plan, every, state, runtime, report, run_dir.path, job.recipe.seed)
     if inputs.ema is not None:
         inputs.ema.copy_to(runtime.unwrap(inputs.model))
     return state
