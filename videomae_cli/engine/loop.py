@@ -22,6 +22,8 @@ from videomae_cli.engine.step import FitInputs, Stepper, StepResult
 from videomae_cli.errors import Stopped
 from videomae_cli.report import Report
 
+IsEnough = Callable[[], bool] | None
+
 
 class Intervals(NamedTuple):
     """Steps between recurring actions, and which checkpoints are kept."""
@@ -33,7 +35,7 @@ class Intervals(NamedTuple):
     retention: Retention
     nonfinite_budget: int = 0
     """Number of steps without a finite loss or gradient that are skipped before the run stops."""
-    is_enough: Callable[[], bool] | None = None
+    is_enough: IsEnough = None
     """Asked after every step, on all processes, which must agree; after the first True the training
     ends, as after the last step of the plan."""
 

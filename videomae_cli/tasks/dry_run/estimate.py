@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from videomae_cli.engine.plan import TrainingPlan
+from videomae_cli.tasks.dry_run.steadiness import MeasuredSteps
 from videomae_cli.units import duration, plural, seconds, si
 
 DECODE_BOUND = 0.1  # share of a step spent waiting for data above which decoding is the limit
@@ -60,12 +61,7 @@ class Estimate(NamedTuple):
     machine: str
     step_seconds: float
     """Seconds of an optimizer step, including waiting for data."""
-    measured_steps: int
-    """Steps over which they are averaged, after a warm-up."""
-    measured_accumulation: int
-    """Micro-batches of each of these steps; fewer than those of the plan if they take long."""
-    step_error: float
-    """Standard error of this mean, as a share of it."""
+    measured: MeasuredSteps
     data_wait: float
     """Share of a step spent waiting for data."""
     data: Decoding | None
@@ -110,8 +106,8 @@ class Estimate(NamedTuple):
             "processes": self.plan.world,
             "machine": self.machine,
             "step_seconds": self.step_seconds,
-            "step_seconds_error": self.step_seconds * self.step_error,
-            "measured_steps": self.measured_steps,
+            "step_seconds_error": self.step_seconds * self.measured.error,
+            "measured_steps": self.measured.steps,
             "clips_per_s": clips / self.step_seconds,
             "data_wait": self.data_wait if self.data else None,
             "decoding": self.data._asdict() if self.data else None,
@@ -191,11 +187,11 @@ class Estimate(NamedTuple):
         return f"{all_:,}, {visible:,} visible{asked}"
 
     def _format_measured(self) -> str:
-        steps = plural(self.measured_steps, "step")
-        if self.measured_accumulation < self.plan.accumulation:
-            steps += f" of {self.measured_accumulation} instead of {self.plan.accumulation}"
-            steps += " micro-batches"
-        return f"{steps} after a warm-up; standard error of the mean {self.step_error:.1%}"
+        count, accumulation, error = self.measured
+        steps = plural(count, "step")
+        if accumulation < self.plan.accumulation:
+            steps += f" of {accumulation} instead of {self.plan.accumulation} micro-batches"
+        return f"{steps} after a warm-up; standard error of the mean {error:.1%}"
 
     def _format_decoding(self) -> str:
         if self.data is None:

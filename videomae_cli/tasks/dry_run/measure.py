@@ -19,6 +19,7 @@ from videomae_cli.report import ProgressOnly, Report
 from videomae_cli.tasks.dry_run.steadiness import (
     MAX_STEPS,
     MAX_WARM_UP_STEPS,
+    MeasuredSteps,
     count_warm_up,
     has_enough_steps,
     relative_error,
@@ -40,12 +41,8 @@ class Measurement(NamedTuple):
     """Seconds per micro-batch, including its share of the update and of waiting for data."""
     data_wait: float
     """Share of the time spent waiting for data."""
-    steps: int
-    """Steps after the warm-up, over which the times are averaged."""
-    accumulation: int
-    """Micro-batches of each of them."""
-    error: float
-    """Standard error of their mean time, as a share of it."""
+    steps: MeasuredSteps
+    """The times are averaged over these."""
     peak_bytes: int | None
     save_seconds: float
     validation_seconds: float
@@ -124,9 +121,7 @@ def _read(folder: Path, ended: float, validation_seconds: float, plan: TrainingP
     return Measurement(
         mean(times) / plan.accumulation,
         sum(waits) / sum(times),
-        len(times),
-        plan.accumulation,
-        relative_error(times),
+        MeasuredSteps(len(times), plan.accumulation, relative_error(times)),
         None if peak is None else round(1e9 * peak),
         max(0.0, ended - speed.stat().st_mtime - validation_seconds),
         validation_seconds,

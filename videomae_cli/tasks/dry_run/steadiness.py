@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import mean, stdev
+from typing import NamedTuple
 
 STEADY = 0.02  # standard error of the mean, as a share of it, at which the mean is steady
 WARM_UP_SECONDS, MAX_WARM_UP_STEPS = 2.0, 20  # at least one step is left out
@@ -16,6 +17,17 @@ LONG_SECONDS = 10.0  # ... but two are enough if they take this long: each avera
 MAX_SECONDS, MAX_STEPS = 25.0, 40  # of measured steps; then it is not steady and ends nevertheless
 MIN_DECODE_SECONDS, MAX_DECODE_SECONDS = 1.0, 5.0
 MIN_DECODE_ROUNDS, STEADY_DECODING = 8, 0.05
+
+
+class MeasuredSteps(NamedTuple):
+    """The steps on which an estimate stands."""
+
+    steps: int
+    """After the warm-up."""
+    accumulation: int
+    """Micro-batches of each; fewer than in the run if they take long."""
+    error: float
+    """Standard error of the mean time of a step, as a share of it."""
 
 
 def count_warm_up(times: Sequence[float]) -> int:

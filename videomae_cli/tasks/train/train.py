@@ -1,6 +1,5 @@
 """Train a job: what pretraining and fine-tuning share."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from videomae_cli.data.workers import Clips, explain_worker_death
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import shard
 from videomae_cli.engine.logging.metrics import MetricsCallback
-from videomae_cli.engine.loop import Intervals, fit
+from videomae_cli.engine.loop import Intervals, IsEnough, fit
 from videomae_cli.engine.optim import Group, adamw
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import TrainingState, read_state, restore_tensors
@@ -29,12 +28,7 @@ from videomae_cli.tasks.train.resume import (
 
 
 def train(
-    job: Job,
-    run_dir: RunDir,
-    runtime: Runtime,
-    report: Report,
-    *,
-    is_enough: Callable[[], bool] | None = None,
+    job: Job, run_dir: RunDir, runtime: Runtime, report: Report, *, is_enough: IsEnough = None
 ) -> TrainingState:
     """Train a job from where its run stands to the end; called by all processes.
 
@@ -51,8 +45,7 @@ def train(
     is_finished = state.step == job.plan.steps  # then no data are read, and the recipe is kept
     if not (is_finished and (run_dir.path / RECIPE).is_file()):
         runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
-    plan = job.plan
-    clips = _watch(job, run_dir)
+    plan, clips = job.plan, _watch(job, run_dir)
     batches = load_train_batches(
         clips,
         job.order,
@@ -65,8 +58,8 @@ def train(
     with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
         probe = None if is_finished else _probe(job, clips, runtime)
         inputs = inputs._replace(batches=batches, probe=probe, track=track)
-        every = _intervals(job)._replace(is_enough=is_enough)
-        fit(inputs, plan, every, state, runtime, report, run_dir.path, job.recipe.seed)
+        times = _intervals(job)._replace(is_enough=is_enough)
+        fit(inputs, plan, times, state, runtime, report, run_dir.path, job.recipe.seed)
     if inputs.ema is not None:
         inputs.ema.copy_to(runtime.unwrap(inputs.model))
     return state
