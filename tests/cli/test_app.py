@@ -82,6 +82,17 @@ def test_training_imports_neither_timm_nor_what_shards_a_model() -> None:
     assert in_a_process(code) == "[]"
 
 
+def test_only_what_was_imported_is_kept_from_the_garbage_collector() -> None:
+    code = (
+        "import gc; from videomae_cli.cli.training import recipe_options as options;"
+        "options.exempt_imports_from_collection(); first = gc.get_freeze_count();"
+        "later = [[] for _ in range(100)]; options.exempt_imports_from_collection();"
+        "print(first > 1000, gc.get_freeze_count() <= first)"
+    )
+
+    assert in_a_process(code) == "True True"
+
+
 @pytest.mark.parametrize(
     ("line", "allowed"),
     [
