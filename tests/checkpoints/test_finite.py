@@ -42,6 +42,8 @@ def test_tensors_and_values_are_counted_whatever_their_type() -> None:
         "eight": torch.tensor([1.0, float("nan")]).to(torch.float8_e4m3fn),
         "complex": torch.tensor([complex(0, float("-inf"))]),
         "largest": torch.full((2, 2), torch.finfo(torch.float32).max),
+        "largest half": torch.full((3,), torch.finfo(torch.float16).max, dtype=torch.float16),
+        "opposite": torch.tensor([float("inf"), float("-inf"), 1.0]),
         "whole": torch.arange(3),
         "empty": torch.zeros(0),
         "elsewhere": torch.empty(4, device="meta"),
@@ -50,10 +52,10 @@ def test_tensors_and_values_are_counted_whatever_their_type() -> None:
     sentence = describe_nonfinite(weights, {"half": "their name"})
 
     assert sentence == (
-        "3 of 7 tensors hold values that are not finite:"
-        " complex (1 of 1), eight (1 of 2), their name (1 of 2)"
+        "4 of 9 tensors hold values that are not finite:"
+        " complex (1 of 1), eight (1 of 2), their name (1 of 2), opposite (2 of 3)"
     )
-    assert describe_nonfinite({"largest": weights["largest"]}) == ""
+    assert describe_nonfinite({name: weights[name] for name in ("largest", "largest half")}) == ""
 
 
 def test_only_the_first_tensors_are_named() -> None:

@@ -82,12 +82,24 @@ def test_training_imports_neither_timm_nor_what_shards_a_model() -> None:
     assert in_a_process(code) == "[]"
 
 
+def test_only_what_was_imported_is_kept_from_the_garbage_collector() -> None:
+    code = (
+        "import gc; from videomae_cli.cli.training import recipe_options as options;"
+        "options.exempt_imports_from_collection(); first = gc.get_freeze_count();"
+        "later = [[] for _ in range(100)]; options.exempt_imports_from_collection();"
+        "print(first > 1000, gc.get_freeze_count() <= first)"
+    )
+
+    assert in_a_process(code) == "True True"
+
+
 @pytest.mark.parametrize(
     ("line", "allowed"),
     [
         (["--help"], []),
         (["--version"], []),
-        (["pretrain", "--help"], ["pydantic"]),  # typer parses a command's values with it
+        (["pretrain", "--help"], []),
+        (["recipes", "ls", "--help"], ["pydantic"]),  # typer parses a group's values with it
     ],
 )
 def test_help_imports_no_heavy_library(line: list[str], allowed: list[str]) -> None:
@@ -98,6 +110,21 @@ def test_help_imports_no_heavy_library(line: list[str], allowed: list[str]) -> N
     )
 
     assert in_a_process(code) == "0 []"
+
+
+def test_the_help_of_a_command_alone_is_that_within_the_program(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    different = []
+    for name in ("pretrain", "eval", "visualize-mask", "convert", "prepare", "demo"):
+        assert run([name, "-h"]) == 0
+        alone = capsys.readouterr().out
+        with pytest.raises(SystemExit):
+            app(args=[name, "-h"], prog_name="videomae")
+        if not alone or alone != capsys.readouterr().out:
+            different.append(name)
+
+    assert different == []
 
 
 def test_help_takes_little_more_time_than_its_library() -> None:

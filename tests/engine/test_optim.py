@@ -1,3 +1,7 @@
+import copy
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -171,6 +175,56 @@ def test_adamw_follows_its_published_formula():
     torch.testing.assert_close(weight.detach(), expected, atol=1e-6, rtol=0)
     assert optimizer.param_groups[0]["lr_scale"] == 1.0
     assert optimizer.defaults["fused"] is True
+
+
+def test_steps_and_state_are_those_of_torch_to_the_bit():
+    torch.manual_seed(0)
+    mine = Net(2)
+    theirs = copy.deepcopy(mine)
+    settings = {"lr": 0.1, "betas": (0.9, 0.95), "eps": 1e-8, "fused": True}
+    reference = torch.optim.AdamW(parameter_groups(theirs, weight_decay=0.1), **settings)
+    groups = parameter_groups(mine, weight_decay=0.1)
+    saved = adamw(groups, betas=(0.9, 0.95), eps=1e-8, lr=0.1).state_dict()
+    for _ in range(3):  # each with an optimizer that is restored from the one before
+        optimizer = adamw(groups, betas=(0.9, 0.95), eps=1e-8, lr=0.1)
+        optimizer.load_state_dict(saved)
+        for one, other in zip(mine.parameters(), theirs.parameters(), strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        optimizer.step()
+        reference.step()
+        saved = copy.deepcopy(optimizer.state_dict())
+        optimizer.zero_grad()
+
+    expected = reference.state_dict()
+    assert saved["param_groups"] == expected["param_groups"]
+    for number, state in expected["state"].items():
+        assert saved["state"][number].keys() == state.keys()
+        assert all(torch.equal(saved["state"][number][key], state[key]) for key in state)
+    pairs = zip(mine.parameters(), theirs.parameters(), strict=True)
+    assert all(torch.equal(one, other) and one.grad is None for one, other in pairs)
+
+
+STEP = """
+import sys, torch
+from videomae_cli.engine.optim import adamw
+from videomae_cli.engine.runtime import Runtime
+with Runtime("bf16", cpu=True) as runtime:
+    groups = [{"params": [*(layer := torch.nn.Linear(2, 2)).parameters()], "name": "all"}]
+    model, optimizer = runtime.prepare(layer, adamw(groups, betas=(0.9, 0.95), eps=1e-8))
+    runtime.accelerator.backward(model(torch.ones(1, 2)).sum())
+    optimizer.step()
+    optimizer.zero_grad()
+    assert runtime.unwrap(model) is layer
+    optimizer.load_state_dict(optimizer.state_dict())
+print([name for name in ("torch._dynamo", "torch.distributed.tensor") if name in sys.modules])
+"""
+
+
+def test_a_step_imports_neither_the_compiler_nor_the_sharding_of_torch():
+    done = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]", "either takes about as long as torch itself"
 
 
 def test_parameters_on_meta_are_accepted():

@@ -17,7 +17,7 @@ from videomae_cli.checkpoints.keymap import Weights, find_missing, list_names, t
 from videomae_cli.checkpoints.known_defects import find_defects, find_digest_mismatch
 from videomae_cli.checkpoints.load_report import LoadReport, describe_casts
 from videomae_cli.checkpoints.native import FOREIGN_CONFIG_KEY, parse_model_config
-from videomae_cli.checkpoints.reading.files import copy_weights, read_contents
+from videomae_cli.checkpoints.reading.files import Contents, copy_weights, read_contents
 from videomae_cli.checkpoints.reading.locate import locate_weights, read_header_config
 from videomae_cli.checkpoints.reading.unwrap import (
     SavedWeights,
@@ -52,7 +52,12 @@ class Checkpoint(NamedTuple):
 
 
 def load_any_format(
-    path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, read_values: bool = True
+    path: Path,
+    hints: Hints = NO_HINTS,
+    *,
+    ema: bool = False,
+    read_values: bool = True,
+    contents: Contents | None = None,
 ) -> Checkpoint:
     """Read a checkpoint of any known format, as float32 weights under native names.
 
@@ -62,14 +67,14 @@ def load_any_format(
         path: A file of weights, a directory of any format, or a finished run.
         hints: Facts that the user knows and the file does not state.
         ema: Read the moving average that a training script stored beside the weights.
-        read_values: False leaves the values in the file, in their stored type: enough to describe
-            them.
+        read_values: False leaves the values in the file, in their stored type, to describe them.
+        contents: Those of the file, if they have been read already.
 
     Raises:
         CheckpointError: Missing, damaged, unsafe, of an unknown format, or a hint is needed.
     """
     location = locate_weights(path)
-    contents = read_contents(location.file, read_values=read_values)
+    contents = contents or read_contents(location.file, read_values=read_values)
     folder_json = read_folder_json(location.file.parent) if location.is_foreign else {}
     config = location.config or read_header_config(contents.metadata, location.file)
     try:
@@ -77,17 +82,12 @@ def load_any_format(
         casts = describe_casts(saved.weights)
         weights = copy_weights(saved.weights, contents.size, read_values=read_values)
         if config is not None:
-            report = LoadReport(matched=tuple(sorted(weights)))
-            warning = _describe_license(config)
-            return _note_nonfinite(
-                Checkpoint(weights, config, report, location.file, "native", warning)
-            )
+            return _note_nonfinite(_describe_native(weights, config, location.file))
         config_json = contents.metadata.get(FOREIGN_CONFIG_KEY, saved.config_json)
         saved = saved._replace(weights=weights, config_json=config_json)
         digests = [_compute_digest(file) for file in contents.files] if read_values else []
-        return _note_nonfinite(
-            _load_foreign(contents.files, saved, hints, folder_json, casts, digests)
-        )
+        loaded = _load_foreign(contents.files, saved, hints, folder_json, casts, digests)
+        return _note_nonfinite(loaded)
     except CheckpointError as error:
         raise CheckpointError(f"{location.file}: {error.message}", error.hint) from error
 
@@ -121,6 +121,11 @@ def _note_nonfinite(loaded: Checkpoint) -> Checkpoint:
         return loaded
     defects = (*loaded.report.defects, sentence)
     return loaded._replace(report=loaded.report._replace(defects=defects))
+
+
+def _describe_native(weights: dict[str, Tensor], config: ModelConfig, file: Path) -> Checkpoint:
+    report = LoadReport(matched=tuple(sorted(weights)))
+    return Checkpoint(weights, config, report, file, "native", _describe_license(config))
 
 
 def _load_foreign(

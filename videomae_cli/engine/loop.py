@@ -6,6 +6,7 @@ checkpoint first does what was still to be done after that step, and repeats not
 """
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from videomae_cli.engine.step import FitInputs, Stepper, StepResult
 from videomae_cli.errors import Stopped
 from videomae_cli.report import Report
 
+IsEnough = Callable[[], bool] | None
+
 
 class Intervals(NamedTuple):
     """Steps between recurring actions, and which checkpoints are kept."""
@@ -32,6 +35,9 @@ class Intervals(NamedTuple):
     retention: Retention
     nonfinite_budget: int = 0
     """Number of steps without a finite loss or gradient that are skipped before the run stops."""
+    is_enough: IsEnough = None
+    """Asked after every step, on all processes, which must agree; after the first True the training
+    ends, as after the last step of the plan."""
 
 
 def fit(
@@ -92,6 +98,7 @@ class _Loop:
         self.metrics.truncate(self.state.step, lines=self.state.lines)
         speed.truncate(self.state.step)
         self._saved_step = self.state.step
+        self._is_ended = False
 
     def before_step(self) -> bool:
         """Validate and save if due; return whether there is another step to take."""
@@ -100,7 +107,7 @@ class _Loop:
             is_best = self._validate()
             # a checkpoint of this step that exists already lacks this validation
             self._saved_step = min(self._saved_step, state.step - 1)
-        is_last = state.step == self.plan.steps
+        is_last = self._is_ended or state.step == self.plan.steps
         if is_last or is_best or state.step % self.intervals.checkpoint == 0:
             self.save_if_newer()
         self.throughput.restart_timer()
@@ -120,7 +127,8 @@ class _Loop:
                 f"skipped, {state.skipped} of {self.intervals.nonfinite_budget} allowed"
             )
         self.report.advance(figures=f"loss {result.loss:.4f}  {self.throughput.figures}")
-        is_due = is_last or bool(interval and state.step % interval == 0)
+        self._is_ended = self.intervals.is_enough is not None and self.intervals.is_enough()
+        is_due = is_last or self._is_ended or bool(interval and state.step % interval == 0)
         state.is_due = self.inputs.validate is not None and is_due
 
     def save_if_newer(self) -> None:

@@ -1,7 +1,8 @@
 """Parameter groups, with weight decay and layer-wise learning rate decay, and AdamW."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -52,9 +53,29 @@ def parameter_groups(
     return [groups[key] for key in sorted(groups)]
 
 
-def adamw(
-    groups: Iterable[Group], *, betas: Sequence[float], eps: float, lr: float = 0.0
-) -> torch.optim.AdamW:
+_step: Callable[..., float | None] = unwrap(torch.optim.AdamW.step)
+
+
+class AdamW(torch.optim.AdamW):
+    """torch's AdamW without its compiler, whose import takes half as long again as that of torch.
+
+    torch wraps the methods below, so that `torch.compile` leaves them out of what it compiles, and
+    imports the compiler at the first call of any. Training compiles models, never an optimizer, so
+    the functions inside the wrappers are enough; where torch has no wrappers, they are its methods.
+    """
+
+    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
+    state_dict = unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
+    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
+
+    @torch.no_grad()  # as the wrapper of torch
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update the parameters by their gradients."""
+        return _step(self, closure)
+
+
+def adamw(groups: Iterable[Group], *, betas: Sequence[float], eps: float, lr: float = 0.0) -> AdamW:
     """Build AdamW over parameter groups, as one fused kernel where torch has one.
 
     Training sets the learning rate before every step, as schedule times `lr_scale`; `lr` is only
@@ -62,7 +83,7 @@ def adamw(
     """
     groups = list(groups)
     devices = {parameter.device.type for group in groups for parameter in group["params"]}
-    return torch.optim.AdamW(
+    return AdamW(
         groups, lr=lr, betas=(betas[0], betas[1]), eps=eps, fused=devices <= _FUSED_DEVICES
     )
 

@@ -20,6 +20,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from videomae_cli.engine.distributed.fsdp import set_gradient_sync
 from videomae_cli.engine.distributed.signals import SignalHandler
@@ -133,19 +134,17 @@ class Runtime:
     def prepare(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, *, is_sharded: bool = False
     ) -> tuple[nn.Module, AcceleratedOptimizer]:
-        """Wrap a model for mixed precision and, unless it is sharded, for data parallelism."""
-        if is_sharded:
-            wrapped: nn.Module = self.accelerator.prepare_model(model, evaluation_mode=True)
-            return wrapped, self.accelerator.prepare_optimizer(optimizer)
-        prepared: tuple[nn.Module, AcceleratedOptimizer] = self.accelerator.prepare(
-            model, optimizer
+        """Wrap a model on its device for mixed precision and, unless sharded, data parallelism."""
+        # before Accelerate places a model, it imports torch's sharding to ask whether it is sharded
+        wrapped: nn.Module = self.accelerator.prepare_model(
+            model, device_placement=False, evaluation_mode=is_sharded
         )
-        return prepared
+        return wrapped, self.accelerator.prepare_optimizer(optimizer)
 
     def unwrap(self, model: nn.Module) -> nn.Module:
         """Return the wrapped module; it keeps its mixed-precision casts."""
-        module: nn.Module = self.accelerator.unwrap_model(model)
-        return module
+        # Accelerate's `unwrap_model` imports torch's compiler to ask whether it has wrapped it
+        return model.module if isinstance(model, DistributedDataParallel) else model
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return a context in which a model computes in the precision of the run."""

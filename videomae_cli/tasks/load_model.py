@@ -11,7 +11,7 @@ from videomae_cli.checkpoints.hints import NO_HINTS, Hints
 from videomae_cli.checkpoints.load_report import LoadReport, match_tensors
 from videomae_cli.checkpoints.loading import Checkpoint, load_any_format
 from videomae_cli.checkpoints.native import WEIGHTS_FILE
-from videomae_cli.checkpoints.reading.files import read_weights
+from videomae_cli.checkpoints.reading.files import Contents, read_weights
 from videomae_cli.checkpoints.transfer import (
     drop_other_head,
     encoder_weights_for_classifier,
@@ -33,13 +33,18 @@ from videomae_cli.tasks.run_dir import CHECKPOINTS, RECIPE, is_finished
 
 
 def read_checkpoint(
-    path: Path, hints: Hints = NO_HINTS, *, ema: bool = False, read_values: bool = True
+    path: Path,
+    hints: Hints = NO_HINTS,
+    *,
+    ema: bool = False,
+    read_values: bool = True,
+    contents: Contents | None = None,
 ) -> Checkpoint:
     """Read a checkpoint with `load_any_format`; check that it has exactly the tensors of its model.
 
     Raises a `CheckpointError` if tensors are missing, unknown or of another shape.
     """
-    loaded = load_any_format(path, hints, ema=ema, read_values=read_values)
+    loaded = load_any_format(path, hints, ema=ema, read_values=read_values, contents=contents)
     try:
         expected = expected_shapes(loaded.config)
         weights, _ = match_tensors(loaded.weights, expected, origins=loaded.origins)

@@ -4,6 +4,7 @@ import pytest
 
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.tasks.dry_run.estimate import Decoding, Disk, Estimate, Tokens
+from videomae_cli.tasks.dry_run.steadiness import MeasuredSteps
 from videomae_cli.units import duration, si
 
 PLAN = TrainingPlan(1000, 10, 100, 64, 1, 16, 4, 1e-3, 0.0, 0.0, None)
@@ -17,7 +18,7 @@ FOUND = Estimate(
     plan=PLAN,
     machine="1 process on cpu",
     step_seconds=3.6,
-    measured_steps=10,
+    measured=MeasuredSteps(steps=10, accumulation=4, error=0.012),
     data_wait=0.01,
     data=FAST,
     peak_bytes=4_200_000_000,
@@ -37,6 +38,16 @@ def test_hours_count_steps_saves_and_validations() -> None:
     assert validated.hours == pytest.approx(1.3)
     assert ("cost", "2.20 at 2 per hour") in FOUND.rows()
     assert FOUND._replace(steps_left=None).hours is None
+
+
+def test_the_text_says_on_how_many_steps_it_stands() -> None:
+    rows = dict(FOUND.rows())
+    shorter = dict(FOUND._replace(measured=MeasuredSteps(1, 1, 0.0)).rows())
+
+    assert rows["measured on"] == "10 steps after a warm-up; standard error of the mean 1.2%"
+    assert shorter["measured on"].startswith("1 step of 1 instead of 4 micro-batches after a ")
+    assert FOUND.as_json()["measured_steps"] == 10
+    assert FOUND.as_json()["step_seconds_error"] == pytest.approx(0.0432)
 
 
 def test_a_probe_shows_how_many_parameters_are_trained() -> None:

@@ -75,6 +75,7 @@ def pretrain(
     from videomae_cli.engine.distributed.launch import relaunch  # imports torch, as does the next
     from videomae_cli.tasks.train import pretrain as task
 
+    recipe_options.exempt_imports_from_collection()
     if (code := relaunch(devices)) is not None:
         raise typer.Exit(code)
     if dry_run:

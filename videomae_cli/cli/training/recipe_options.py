@@ -1,5 +1,6 @@
 """Load the recipe that the options of a training command choose, and show its dry run."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
@@ -54,6 +55,16 @@ def require_start(recipe: PretrainRecipe | FinetuneRecipe, resume: Path | None) 
 
     if resume is None and recipe.start not in (None, SCRATCH):
         require_path(Path(str(recipe.start)))
+
+
+def exempt_imports_from_collection() -> None:
+    """Keep the garbage collector away from all objects so far, once; call it after the imports.
+
+    They live as long as the process. The collections before the processes that decode are started
+    would otherwise visit the quarter of a million objects of torch.
+    """
+    if not gc.get_freeze_count():  # in a program that runs several commands, objects come and go
+        gc.freeze()
 
 
 def require_dry_run(price_per_hour: float | None, *, dry_run: bool) -> None:

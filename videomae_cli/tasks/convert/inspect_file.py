@@ -77,7 +77,7 @@ def run(source: Path, report: Report, *, hints: Hints = NO_HINTS, ema: bool = Fa
     saved = unwrap(contents.saved, ema=ema)
     loaded, refusal = None, None
     try:
-        loaded = read_checkpoint(source, hints, ema=ema, read_values=False)
+        loaded = read_checkpoint(source, hints, ema=ema, read_values=False, contents=contents)
     except CheckpointError as error:
         refusal = error
     inspection = Inspection(file, contents, saved, loaded, refusal)

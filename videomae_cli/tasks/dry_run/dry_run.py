@@ -31,13 +31,13 @@ from videomae_cli.report import ProgressOnly, Report
 from videomae_cli.tasks.diagnose.probe_batch import read_clips
 from videomae_cli.tasks.dry_run.estimate import Decoding, Disk, Estimate, Tokens
 from videomae_cli.tasks.dry_run.measure import Measurement, measure_steps
+from videomae_cli.tasks.dry_run.steadiness import has_enough_clips
 from videomae_cli.tasks.dry_run.synthetic_clips import SyntheticClips, synthetic_manifest
 from videomae_cli.tasks.run_dir import newest_complete_checkpoint
 from videomae_cli.tasks.train import finetune, pretrain
 from videomae_cli.tasks.train.job import Job, open_manifest, resolve_clip
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 
-DECODE_SECONDS = 5.0
 VALIDATION_VIDEOS = 8
 TRAINING_COST = 3  # a forward and a backward pass, in forward passes
 PROBE_COST = 1  # the same with a frozen encoder
@@ -141,7 +141,7 @@ def _estimate(
         plan=plan,
         machine=runtime.summary(),
         step_seconds=measured.micro_seconds * plan.accumulation,
-        measured_steps=measured.steps,
+        measured=measured.steps,
         data_wait=measured.data_wait,
         data=decoding,
         peak_bytes=measured.peak_bytes,
@@ -202,7 +202,7 @@ def _measure_decoding(job: Job, videos: Manifest, runtime: Runtime) -> Decoding:
     samples = job.order.step_samples(0) + job.order.step_samples(1)
     for _ in load_each(job.clips, samples, workers=workers):
         times.append(time.perf_counter())
-        if times[-1] - times[0] > DECODE_SECONDS and len(times) > 2 * ahead:
+        if has_enough_clips(times, ahead):
             break
     first = max(0, min(ahead, len(times) - 1) - 1)
     rate = (len(times) - 1 - first) / max(1e-9, times[-1] - times[first])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from videomae_cli.engine.plan import TrainingPlan
+from videomae_cli.tasks.dry_run.steadiness import MeasuredSteps
 from videomae_cli.units import duration, plural, seconds, si
 
 DECODE_BOUND = 0.1  # share of a step spent waiting for data above which decoding is the limit
@@ -60,7 +61,7 @@ class Estimate(NamedTuple):
     machine: str
     step_seconds: float
     """Seconds of an optimizer step, including waiting for data."""
-    measured_steps: int
+    measured: MeasuredSteps
     data_wait: float
     """Share of a step spent waiting for data."""
     data: Decoding | None
@@ -105,6 +106,8 @@ class Estimate(NamedTuple):
             "processes": self.plan.world,
             "machine": self.machine,
             "step_seconds": self.step_seconds,
+            "step_seconds_error": self.step_seconds * self.measured.error,
+            "measured_steps": self.measured.steps,
             "clips_per_s": clips / self.step_seconds,
             "data_wait": self.data_wait if self.data else None,
             "decoding": self.data._asdict() if self.data else None,
@@ -137,6 +140,7 @@ class Estimate(NamedTuple):
         clips = plan.batch * plan.repeats / self.step_seconds
         wait = f", {self.data_wait:.0%} of it waiting for data" if self.data else ""
         yield "a step", f"{seconds(self.step_seconds)}, {clips:.3g} clips/s{wait}"
+        yield "measured on", self._format_measured()
         yield "decoding", self._format_decoding()
         if self.peak_bytes is not None:
             yield "peak memory", f"{self.peak_bytes / 1e9:.2f} GB in each training process"
@@ -181,6 +185,13 @@ class Estimate(NamedTuple):
         all_, visible, targets = self.tokens
         asked = "" if targets is None else f", {targets:,} targets"
         return f"{all_:,}, {visible:,} visible{asked}"
+
+    def _format_measured(self) -> str:
+        count, accumulation, error = self.measured
+        steps = plural(count, "step")
+        if accumulation < self.plan.accumulation:
+            steps += f" of {accumulation} instead of {self.plan.accumulation} micro-batches"
+        return f"{steps} after a warm-up; standard error of the mean {error:.1%}"
 
     def _format_decoding(self) -> str:
         if self.data is None:

@@ -12,16 +12,24 @@ from typing import NamedTuple
 from videomae_cli.config.schema import with_train
 from videomae_cli.data.loader import Order
 from videomae_cli.engine.logging.metrics import read_metrics
+from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.errors import Stopped
-from videomae_cli.report import Report
+from videomae_cli.report import ProgressOnly, Report
+from videomae_cli.tasks.dry_run.steadiness import (
+    MAX_STEPS,
+    MAX_WARM_UP_STEPS,
+    MeasuredSteps,
+    count_warm_up,
+    has_enough_steps,
+    relative_error,
+)
 from videomae_cli.tasks.run_dir import RunDir
 from videomae_cli.tasks.train.job import Job
 from videomae_cli.tasks.train.train import train
 
-SECONDS = 25.0  # of measured steps, about
-MIN_STEPS, MAX_STEPS = 3, 40  # measured steps
-WARM_UP_STEPS = 2  # steps before them, at least; a quarter of the measured ones if that is more
+STEP_SECONDS = 5.0  # of a step, about, where a whole one takes longer
+SPEED = "speed.jsonl"
 Validation = Callable[[int], dict[str, float]]
 ENDLESS = 10**9  # steps: the data must not run out during the measurement
 
@@ -33,7 +41,8 @@ class Measurement(NamedTuple):
     """Seconds per micro-batch, including its share of the update and of waiting for data."""
     data_wait: float
     """Share of the time spent waiting for data."""
-    steps: int
+    steps: MeasuredSteps
+    """The times are averaged over these."""
     peak_bytes: int | None
     save_seconds: float
     validation_seconds: float
@@ -45,26 +54,37 @@ class Measurement(NamedTuple):
 def measure_steps(
     job: Job, runtime: Runtime, report: Report, *, beside: Path, expected: float
 ) -> Measurement:
-    """Train a few steps, with fewer micro-batches than a whole step if that takes too long.
+    """Train until the time of a step is steady, with fewer micro-batches if it takes too long.
 
     Temporary files are written into `beside`, on the disk of the run. `expected` is the expected
     number of seconds per micro-batch.
     """
-    affordable = runtime.broadcast(max(MIN_STEPS, min(MAX_STEPS, round(SECONDS / expected))))
-    accumulation = max(1, min(job.plan.accumulation, affordable // MIN_STEPS))
-    measured = max(MIN_STEPS, affordable // accumulation)
-    warm_up = max(WARM_UP_STEPS, measured // 4)
+    affordable = runtime.broadcast(max(1, round(STEP_SECONDS / expected)))
+    accumulation = min(job.plan.accumulation, affordable)
     validation_seconds = [0.0]
     job = _shortened(job, accumulation)
     if job.validate is not None:
         job = job._replace(validate=_timed(job.validate, validation_seconds))
     with _temporary_run(beside, runtime) as run_dir:
-        train(job, run_dir, runtime, report, limit=warm_up + measured)
+
+        def is_enough() -> bool:
+            return runtime.run_on_rank0(
+                lambda: has_enough_steps(_read_times(run_dir.path / SPEED, job.plan.batch))
+            )
+
+        train(job, run_dir, runtime, _Measuring(report), is_enough=is_enough)
         ended = time.time()
-        shared = runtime.run_on_rank0(
-            lambda: _read(run_dir.path, ended, validation_seconds[-1], job.plan.batch, measured)
+        return runtime.run_on_rank0(
+            lambda: _read(run_dir.path, ended, validation_seconds[-1], job.plan)
         )
-    return shared._replace(micro_seconds=shared.micro_seconds / accumulation)
+
+
+class _Measuring(ProgressOnly):
+    """Shows the progress of a training without end as that of its measurement."""
+
+    def start(self, title: str, *, total: int, done: int = 0, unit: str = "step") -> None:
+        """Show the largest number of steps."""
+        super().start("measuring, at most", total=MAX_WARM_UP_STEPS + MAX_STEPS, unit=unit)
 
 
 def _shortened(job: Job, accumulation: int) -> Job:
@@ -83,21 +103,25 @@ def _shortened(job: Job, accumulation: int) -> Job:
     )
 
 
-def _read(
-    folder: Path, ended: float, validation_seconds: float, batch: int, measured: int
-) -> Measurement:
-    """Read the last steps from a run directory; times are per step, not yet per micro-batch."""
-    speed = folder / "speed.jsonl"
-    lines = read_metrics(speed)[-measured:]
-    times = [batch / line["clips_per_s"] for line in lines]
+def _read_times(speed: Path, batch: int) -> list[float]:
+    """Return the seconds of every step so far."""
+    return [batch / line["clips_per_s"] for line in read_metrics(speed)]
+
+
+def _read(folder: Path, ended: float, validation_seconds: float, plan: TrainingPlan) -> Measurement:
+    """Read the steps from a run directory."""
+    speed = folder / SPEED
+    every_time = _read_times(speed, plan.batch)
+    warm_up = count_warm_up(every_time)
+    times, lines = every_time[warm_up:], read_metrics(speed)[warm_up:]
     waits = [line["data_wait"] * took for line, took in zip(lines, times, strict=True)]
     peak = lines[-1].get("peak_gb")
     checkpoint = next((folder / "checkpoints").iterdir())
     files = {path.name: path.stat().st_size for path in checkpoint.iterdir()}
     return Measurement(
-        mean(times),
+        mean(times) / plan.accumulation,
         sum(waits) / sum(times),
-        len(times),
+        MeasuredSteps(len(times), plan.accumulation, relative_error(times)),
         None if peak is None else round(1e9 * peak),
         max(0.0, ended - speed.stat().st_mtime - validation_seconds),
         validation_seconds,

@@ -98,7 +98,9 @@ def _take_two_steps(job: Job, runtime: Runtime) -> None:
         checkpoint_activations(objective, recipe.train.recompute)
     optimizer = adamw(job.groups, betas=recipe.optim.betas, eps=recipe.optim.eps)
     # for evaluation: in the run's precision, without exchanging gradients
-    model = runtime.accelerator.prepare_model(objective, evaluation_mode=True)
+    model = runtime.accelerator.prepare_model(
+        objective, device_placement=False, evaluation_mode=True
+    )
     ema = None
     if recipe.train.ema:
         from videomae_cli.engine.ema import EMA

@@ -8,7 +8,7 @@ from videomae_cli.data.workers import Clips, explain_worker_death
 from videomae_cli.engine import environment
 from videomae_cli.engine.distributed.fsdp import shard
 from videomae_cli.engine.logging.metrics import MetricsCallback
-from videomae_cli.engine.loop import Intervals, fit
+from videomae_cli.engine.loop import Intervals, IsEnough, fit
 from videomae_cli.engine.optim import Group, adamw
 from videomae_cli.engine.runtime import Runtime
 from videomae_cli.engine.saving.state import TrainingState, read_state, restore_tensors
@@ -28,12 +28,12 @@ from videomae_cli.tasks.train.resume import (
 
 
 def train(
-    job: Job, run_dir: RunDir, runtime: Runtime, report: Report, *, limit: int | None = None
+    job: Job, run_dir: RunDir, runtime: Runtime, report: Report, *, is_enough: IsEnough = None
 ) -> TrainingState:
     """Train a job from where its run stands to the end; called by all processes.
 
-    Afterwards `job.model` has the weights to keep: those of the last step, or their average. With a
-    `limit`, training stops after that step, while data are read ahead as if it went on.
+    Afterwards `job.model` has the weights to keep: those of the last step, or their average.
+    `is_enough` may end the training earlier, see `Intervals`; data are read ahead as if it went on.
 
     Raises:
         RecipeError: A tracker is not installed, or fp16 is to be sharded.
@@ -45,21 +45,21 @@ def train(
     is_finished = state.step == job.plan.steps  # then no data are read, and the recipe is kept
     if not (is_finished and (run_dir.path / RECIPE).is_file()):
         runtime.run_on_rank0(lambda: run_dir.write_recipe(job.recipe))
-    plan = job.plan if limit is None else job.plan._replace(steps=limit)
-    clips = _watch(job, run_dir)
+    plan, clips = job.plan, _watch(job, run_dir)
     batches = load_train_batches(
         clips,
         job.order,
         Share(plan.micro_batch, plan.accumulation, runtime.rank, runtime.world),
         start_step=state.step,
-        stop_step=job.plan.steps,
+        stop_step=plan.steps,
         workers=runtime.worker_count(job.recipe.train.workers),
         pin_memory=runtime.device.type == "cuda",
     )
     with closing(batches), explain_worker_death(), _trackers(job, run_dir, runtime, state) as track:
         probe = None if is_finished else _probe(job, clips, runtime)
         inputs = inputs._replace(batches=batches, probe=probe, track=track)
-        fit(inputs, plan, _intervals(job), state, runtime, report, run_dir.path, job.recipe.seed)
+        times = _intervals(job)._replace(is_enough=is_enough)
+        fit(inputs, plan, times, state, runtime, report, run_dir.path, job.recipe.seed)
     if inputs.ema is not None:
         inputs.ema.copy_to(runtime.unwrap(inputs.model))
     return state
