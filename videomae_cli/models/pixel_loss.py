@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 SLICE = 2**19
 """Values that are computed at a time: 2 MiB in float32."""
@@ -47,12 +48,14 @@ class _TokenErrors(Function):
         error = torch.empty(len(prediction))
         for rows in _slices(prediction):
             part = prediction[rows].float() - make_targets(pixels[rows])
-            difference[rows] = part
+            if ctx.needs_input_grad[0]:
+                difference[rows] = part
             torch.mean(part.square_(), dim=-1, out=error[rows])
         ctx.save_for_backward(difference.view(prediction_BMP.shape))
         return error.view(prediction_BMP.shape[:2])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (difference_BMP,) = ctx.saved_tensors
         factor_BM1 = (grads[0] / difference_BMP.shape[-1]).mul_(2).unsqueeze(-1)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch._dynamo
 
 from tests.notes import AUTOENCODER
 from videomae_cli.models.build import build_autoencoder
@@ -7,6 +8,7 @@ from videomae_cli.models.transformer.activation_checkpointing import (
     Recompute,
     checkpoint_activations,
 )
+from videomae_cli.models.transformer.layers import Block
 
 
 def one_step(
@@ -65,3 +67,15 @@ def test_parameter_names_do_not_change(recompute: Recompute) -> None:
     checkpoint_activations(model, recompute)
 
     assert list(model.state_dict()) == before
+
+
+@pytest.mark.parametrize("recompute", [False, True, "selective"])
+def test_the_compiler_takes_blocks_in_bfloat16_whole(recompute: Recompute) -> None:
+    torch._dynamo.reset()
+    blocks = torch.nn.Sequential(Block(16, 2, 32), Block(16, 2, 32))
+    checkpoint_activations(blocks, recompute)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        explained = torch._dynamo.explain(blocks)(torch.randn(2, 5, 16))
+
+    assert (explained.graph_count, explained.graph_break_count) == (1, 0)

@@ -81,7 +81,8 @@ def is_fused_fast(q_BhNd: Tensor) -> bool:
     In bfloat16 on a CPU without AMX it takes two to four times as long (measured with AVX-512).
     """
     is_cpu_bf16 = q_BhNd.device.type == "cpu" and q_BhNd.dtype == torch.bfloat16
-    return not is_cpu_bf16 or torch.cpu._is_amx_tile_supported() or torch.compiler.is_compiling()
+    # the compiler comes first: it cannot look into the question after it
+    return not is_cpu_bf16 or torch.compiler.is_compiling() or torch.cpu._is_amx_tile_supported()
 
 
 def attend_in_blocks(

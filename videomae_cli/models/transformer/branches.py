@@ -2,8 +2,9 @@
 
 Autograd stores the input of every operation. These store the input of a branch and the outputs of
 its products; norm, GELU, bfloat16 copies of parameters and, from some size on, attention weights
-are computed again in the backward pass, by the same kernels from the same values. With `recompute`,
-only the input is stored.
+are computed again in the backward pass from the same values, by the same kernels; with AMX the
+forward pass of large batches is torch's fused attention, whose weights differ by their rounding.
+With `recompute`, only the input is stored.
 
 Used where they were measured to cost no time: for training in bfloat16 on a CPU.
 
@@ -17,6 +18,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from videomae_cli.models.transformer.attention import (
     Attention,
@@ -80,6 +82,7 @@ class _AttentionBranch(Function):
         return merge_heads(mixed_BhNd)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
         """Return the gradients of the inputs, given that of mixed_BND."""
         x_BND, norm_weight, norm_bias, weight, bias, *stored = ctx.saved_tensors
@@ -115,6 +118,7 @@ class _MlpBranch(Function):
         return _linear(F.gelu(hidden_BNH), weight_DH, bias_D)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
         """Return the gradients of the inputs, given that of out_BND."""
         x_BND, norm_weight, norm_bias, weight_HD, bias_H, weight_DH, *hidden = ctx.saved_tensors
