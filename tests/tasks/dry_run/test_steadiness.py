@@ -54,6 +54,15 @@ def test_waits_that_come_with_every_fourth_step_are_averaged_over_many() -> None
     assert total == 41
 
 
+def test_calm_steps_are_measured_until_no_clip_was_decoded_ahead() -> None:
+    calm = [2.0, *[0.5] * 30]
+
+    enough = [n for n in range(len(calm)) if has_enough_steps(calm[:n], queued=12)]
+
+    assert enough[0] == 1 + 12
+    assert has_enough_steps([9.0, 13.0, 13.0], queued=12), "it takes too long"
+
+
 def test_it_ends_when_it_takes_too_long_and_is_not_steady() -> None:
     total, measured = count_steps(endless([9.0], 3.0, 9.0))
 

@@ -1,5 +1,6 @@
 """Take the first steps of a run in a temporary directory, and measure them."""
 
+import math
 import shutil
 import tempfile
 import time
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from videomae_cli.config.schema import with_train
 from videomae_cli.data.loader import Order
+from videomae_cli.data.workers import PREFETCH
 from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.engine.plan import TrainingPlan
 from videomae_cli.engine.runtime import Runtime
@@ -65,11 +67,14 @@ def measure_steps(
     job = _shortened(job, accumulation)
     if job.validate is not None:
         job = job._replace(validate=_timed(job.validate, validation_seconds))
+    # what the workers decode ahead, and one round of them
+    clips_ahead = (PREFETCH + 1) * runtime.worker_count(job.recipe.train.workers)
+    queued = math.ceil(clips_ahead / accumulation)
     with _temporary_run(beside, runtime) as run_dir:
 
         def is_enough() -> bool:
             return runtime.run_on_rank0(
-                lambda: has_enough_steps(_read_times(run_dir.path / SPEED, job.plan.batch))
+                lambda: has_enough_steps(_read_times(run_dir.path / SPEED, job.plan.batch), queued)
             )
 
         train(job, run_dir, runtime, _Measuring(report), is_enough=is_enough)

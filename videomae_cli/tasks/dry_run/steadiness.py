@@ -50,15 +50,19 @@ def relative_error(times: Sequence[float]) -> float:
     return stdev(times) / math.sqrt(len(times)) / mean(times)
 
 
-def has_enough_steps(times: Sequence[float]) -> bool:
-    """Return whether the steps so far, with these seconds each, suffice; the first is a warm-up."""
+def has_enough_steps(times: Sequence[float], queued: int = 0) -> bool:
+    """Return whether the steps so far, with these seconds each, suffice; the first is a warm-up.
+
+    Fewer than `queued` steps are enough only if they take long: their clips may have been decoded
+    while others were waited for, so they do not show how fast clips are decoded.
+    """
     measured = times[count_warm_up(times) :]
     count, seconds = len(measured), sum(measured)
     if count < 2:
         return False
     if count >= MAX_STEPS or seconds >= MAX_SECONDS:
         return True
-    if count < MIN_STEPS and seconds < LONG_SECONDS:
+    if count < queued or (count < MIN_STEPS and seconds < LONG_SECONDS):
         return False
     return relative_error(measured) <= STEADY
 
