@@ -58,6 +58,14 @@ def test_tensors_and_values_are_counted_whatever_their_type() -> None:
     assert describe_nonfinite({name: weights[name] for name in ("largest", "largest half")}) == ""
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
+def test_complex_numbers_of_half_precision_are_looked_at_too() -> None:
+    half = torch.tensor([complex(1, 2), complex(3, float("nan"))]).to(torch.complex32)
+
+    assert describe_nonfinite({"w": half[:1]}) == ""
+    assert "w (1 of 1)" in describe_nonfinite({"w": half[1:]})
+
+
 def test_only_the_first_tensors_are_named() -> None:
     weights = {f"{k:02}": torch.tensor([float("nan")]) for k in range(20)}
 

@@ -51,5 +51,6 @@ def _count_nonfinite(tensor: Tensor) -> int:
     if tensor.is_meta or not (tensor.is_floating_point() or tensor.is_complex()):
         return 0
     values = tensor.float() if tensor.element_size() == 1 else tensor  # float8 has no isfinite
+    numbers = torch.view_as_real(values) if values.is_complex() else values  # complex32 has no sum
     # a sum is finite only if all values are, and ten times as fast to compute as looking at each
-    return 0 if bool(values.sum().isfinite()) else int((~torch.isfinite(values)).sum())
+    return 0 if bool(numbers.sum().isfinite()) else int((~torch.isfinite(values)).sum())
