@@ -122,6 +122,9 @@ class ScheduleSpec(Spec):
         return self
 
 
+Recompute = bool | Literal["selective"]
+
+
 class TrainSpec(Spec):
     """How training is executed: batch, precision, checkpoints, logs."""
 
@@ -156,7 +159,7 @@ class TrainSpec(Spec):
     ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     """Decay of an exponential moving average of the weights. The averaged weights are validated and
     written to `final/`; null: no average."""
-    recompute: bool | Literal["selective"] = False
+    recompute: Recompute = False
     """Activation checkpointing, with identical losses: true stores the input of each block alone,
     for about a third more computation; `selective` stores some more and repeats less."""
     compile: bool = False

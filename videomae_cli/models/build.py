@@ -113,9 +113,9 @@ def _frame_choice(
 ) -> "FrameChoice | None":
     if config.oversample == 1 or pool is None:
         return None
-    candidates = config.clip().candidates().grid()
     from videomae_cli.masking.frame_selection import FrameChoice  # few models select frames
 
+    candidates = config.clip().candidates().grid()
     return FrameChoice(candidates, config.grid.t, pool, source or "online")
 
 

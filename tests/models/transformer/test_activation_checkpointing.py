@@ -3,11 +3,9 @@ import torch
 import torch._dynamo
 
 from tests.notes import AUTOENCODER
+from videomae_cli.config.training import Recompute
 from videomae_cli.models.build import build_autoencoder
-from videomae_cli.models.transformer.activation_checkpointing import (
-    Recompute,
-    checkpoint_activations,
-)
+from videomae_cli.models.transformer.activation_checkpointing import checkpoint_activations
 from videomae_cli.models.transformer.layers import Block
 
 

@@ -28,7 +28,7 @@ def test_attention_has_biases_on_queries_and_values_and_none_on_keys():
         weights = (q[..., at] @ k[..., at].transpose(1, 2) / math.sqrt(4)).softmax(dim=-1)
         mixed[..., at] = weights @ v[..., at]
 
-    torch.testing.assert_close(layer(x), layer.proj(mixed), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(layer.proj(layer.mix(x)), layer.proj(mixed), atol=1e-5, rtol=1e-5)
     assert {name for name, _ in layer.named_parameters()} == {
         "qkv.weight", "q_bias", "v_bias", "proj.weight", "proj.bias",
     }  # fmt: skip

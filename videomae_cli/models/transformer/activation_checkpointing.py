@@ -5,15 +5,12 @@ bit-identical.
 """
 
 from functools import partial
-from typing import Literal
 
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from videomae_cli.config.training import Recompute
 from videomae_cli.models.transformer.layers import Block
-
-Recompute = bool | Literal["selective"]
-"""What a block computes again: nothing, everything, or what is much to store and little to do."""
 
 
 def checkpoint_activations(model: nn.Module, recompute: Recompute) -> None:

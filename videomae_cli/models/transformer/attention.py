@@ -18,7 +18,7 @@ BLOCK = 2**24
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over all tokens.
+    """Multi-head self-attention over all tokens: `proj(mix(x_BND))`.
 
     Keys have a bias only with `biases` "all": it changes no output, because the softmax cancels it,
     but the weights of MAE-ST contain one.
@@ -33,11 +33,6 @@ class Attention(nn.Module):
         self.k_bias = nn.Parameter(torch.zeros(dim)) if biases == "all" else None
         self.v_bias = nn.Parameter(torch.zeros(dim))
         self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x_BND: Tensor) -> Tensor:
-        """Apply self-attention: x_BND."""
-        out_BND: Tensor = self.proj(self.mix(x_BND))
-        return out_BND
 
     def mix(self, x_BND: Tensor) -> Tensor:
         """Return the heads' weighted means of values, before the last projection: mixed_BND."""

@@ -54,10 +54,10 @@ def run(recipe: FinetuneRecipe, path: Path, report: Report, fork_of: Path | None
     recipe = resolve_clip(recipe, manifest, report)
     require_validation_classes(manifest)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
-        build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         if recipe.train.micro_batch == "auto":
             from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 
+            build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
             recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
         runtime.run_on_rank0(lambda: check_recipe(run_dir, recipe, report))
         job = build_job(recipe, manifest, runtime, report)

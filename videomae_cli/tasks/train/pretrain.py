@@ -48,10 +48,10 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
     manifest = open_manifest(recipe)
     recipe = resolve_clip(recipe, manifest, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
-        build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
         if recipe.train.micro_batch == "auto":
             from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 
+            build = partial(build_from_scratch, manifest=manifest, runtime=runtime)
             recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
         runtime.run_on_rank0(lambda: check_recipe(run_dir, recipe, report))
         job = build_job(recipe, manifest, runtime, report)
