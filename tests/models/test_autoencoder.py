@@ -151,3 +151,14 @@ def test_initial_weights_follow_the_rules():
         0.95 / math.sqrt(48) < weights["encoder_to_decoder.weight"].abs().max() <= 1 / math.sqrt(48)
     )
     assert all((weights[k] == 1).all() for k in weights if "norm" in k and k.endswith("weight"))
+
+
+def test_the_last_block_of_the_decoder_computes_the_targets_alone():
+    model, (pixels, noise) = autoencoder(), batch()
+    tokens: list[int] = []
+    for block in model.decoder.blocks:
+        block.mlp.register_forward_hook(lambda layer, x, out: tokens.append(out.shape[1]))
+
+    mask = model(pixels, noise).mask
+
+    assert tokens == [GRID.tokens, mask.target_BM.shape[1]]

@@ -57,19 +57,25 @@ class Decoder(nn.Module):
 
     def forward(self, latents_BVD: Tensor, token_11D: Tensor, mask: Mask) -> Tensor:
         """Predict the targets from latents in the decoder's dimension: prediction_BMP."""
-        x_BND = self.run_blocks(latents_BVD, token_11D, mask)
-        prediction_BMP: Tensor = self.head(self.norm(x_BND[:, -mask.target_BM.shape[1] :]))
+        x_BMD = self.run_blocks(latents_BVD, token_11D, mask, mask.target_BM.shape[1])
+        prediction_BMP: Tensor = self.head(self.norm(x_BMD))
         return prediction_BMP
 
-    def run_blocks(self, latents_BVD: Tensor, token_11D: Tensor, mask: Mask) -> Tensor:
-        """Pass class token, latents and mask tokens, in this order, through the blocks."""
+    def run_blocks(
+        self, latents_BVD: Tensor, token_11D: Tensor, mask: Mask, outputs: int | None = None
+    ) -> Tensor:
+        """Pass class token, latents and mask tokens, in this order, through the blocks.
+
+        With `outputs`, the last block computes so many last tokens: x_BMD.
+        """
         positions_ND = self.positions()
         visible_BVD = latents_BVD + positions_ND[mask.visible_BV]
         target_BMD = token_11D + positions_ND[mask.target_BM]
         x_BND = torch.cat((visible_BVD, target_BMD), dim=1)
         x_BND = prepend_class_token(x_BND, self.class_token, self.positions)
-        for block in self.blocks:
-            x_BND = block(x_BND)
+        last = len(self.blocks) - 1
+        for number, block in enumerate(self.blocks):
+            x_BND = block(x_BND, outputs if number == last else None)
         return x_BND
 
 

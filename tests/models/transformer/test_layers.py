@@ -83,3 +83,20 @@ def test_a_dropped_path_does_not_change_a_clip_and_a_kept_one_is_scaled():
     is_dropped = (moved == 0).flatten(1).all(dim=1)
     assert 0 < is_dropped.sum() < 64
     torch.testing.assert_close(moved[~is_dropped], 2 * whole[~is_dropped], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_the_last_tokens_alone_are_those_of_all(recompute: bool):
+    block = Block(32, 2, 80, biases="all")
+    block.recomputes = recompute
+    x = torch.randn(3, 20, 32, requires_grad=True)
+    gradient = torch.randn(3, 13, 32)
+    whole = block(x)[:, -13:]
+    parameters = [x, *block.parameters()]
+    expected = torch.autograd.grad(whole, parameters, gradient)
+
+    last = block(x, 13)
+
+    torch.testing.assert_close(last, whole)
+    for found, right in zip(torch.autograd.grad(last, parameters, gradient), expected, strict=True):
+        torch.testing.assert_close(found, right, atol=1e-5, rtol=1e-5)

@@ -9,8 +9,8 @@ With `recompute`, only the input is stored.
 Used for training in bfloat16 on a CPU. Norm and GELU take 3 to 5 % of a step of ViT-S once more; at
 ViT-B's size that is won back, because torch's fused attention has a slow backward pass.
 
-Shapes: B batch, N tokens, D embedding dimension, I inputs, O outputs, H hidden units, h heads, d
-embedding dimension of a head, m matrices, one for each clip and head.
+Shapes: B batch, N tokens, M of them that are queries, D embedding dimension, I inputs, O outputs, H
+hidden units, h heads, d embedding dimension of a head, m matrices, one for each clip and head.
 """
 
 from typing import Any
@@ -37,14 +37,17 @@ Gradients = tuple[Tensor, Tensor, Tensor]
 
 
 def attention_branch(
-    x_BND: Tensor, norm: nn.LayerNorm, attention: Attention, *, recompute: bool
+    x_BND: Tensor, norm: nn.LayerNorm, attention: Attention, queries: int, *, recompute: bool
 ) -> Tensor:
-    """Apply layer norm and attention, without its last projection: mixed_BND, bfloat16."""
+    """Apply layer norm and attention, without its last projection: mixed_BMD, bfloat16.
+
+    `queries` is the number of last tokens that are queries.
+    """
     linear = (attention.qkv.weight, attention.make_bias())
-    mixed_BND: Tensor = _AttentionBranch.apply(
-        x_BND, norm.weight, norm.bias, norm.eps, *linear, attention.heads, recompute
+    mixed_BMD: Tensor = _AttentionBranch.apply(
+        x_BND, norm.weight, norm.bias, norm.eps, *linear, attention.heads, queries, recompute
     )
-    return mixed_BND
+    return mixed_BMD
 
 
 def mlp_branch(
@@ -61,41 +64,42 @@ class _AttentionBranch(Function):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Tensor:
-        """Return mixed_BND.
+        """Return mixed_BMD.
 
         The inputs are x_BND; weight, bias and epsilon of the norm; weight and bias of the
-        projection; the number of heads; `recompute`.
+        projection; the numbers of heads and of queries; `recompute`.
         """
-        x_BND, norm_weight, norm_bias, ctx.eps, weight, bias, ctx.heads, recompute = inputs
+        x_BND, norm_weight, norm_bias, ctx.eps, weight, bias, ctx.heads, queries, recompute = inputs
         normed_BND, _, _ = _norm(x_BND, norm_weight, norm_bias, ctx.eps)
         qkv_3BhNd = _project(normed_BND, weight, bias, ctx.heads)
         kept: list[Tensor] = []
-        weights = qkv_3BhNd[0, ..., 0].numel() * qkv_3BhNd.shape[-2]
-        if weights > STORED_WEIGHTS and is_fused_fast(qkv_3BhNd):
-            mixed_BhNd = F.scaled_dot_product_attention(*qkv_3BhNd)
+        q_BhMd, k_BhNd, v_BhNd = qkv_3BhNd[0, :, :, -queries:], *qkv_3BhNd[1:]
+        weights = q_BhMd[..., 0].numel() * k_BhNd.shape[-2]
+        if weights > STORED_WEIGHTS and is_fused_fast(q_BhMd):
+            mixed_BhMd = F.scaled_dot_product_attention(q_BhMd, k_BhNd, v_BhNd)
         else:
             is_kept = weights <= STORED_WEIGHTS and not recompute
-            q_mNd, k_mNd, v_mNd = qkv_3BhNd.flatten(1, 2)
-            mixed_mNd = attend_in_blocks(q_mNd, k_mNd, v_mNd, kept if is_kept else None)
-            mixed_BhNd = mixed_mNd.view(qkv_3BhNd.shape[1:])
+            q_mMd, k_mNd, v_mNd = (x.flatten(0, 1) for x in (q_BhMd, k_BhNd, v_BhNd))
+            mixed_mMd = attend_in_blocks(q_mMd, k_mNd, v_mNd, kept if is_kept else None)
+            mixed_BhMd = mixed_mMd.view(q_BhMd.shape)
         qkv = [] if recompute else [qkv_3BhNd]
         ctx.save_for_backward(x_BND, norm_weight, norm_bias, weight, bias, *qkv, *kept)
-        return merge_heads(mixed_BhNd)
+        return merge_heads(mixed_BhMd)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        """Return the gradients of the inputs, given that of mixed_BND."""
+        """Return the gradients of the inputs, given that of mixed_BMD."""
         x_BND, norm_weight, norm_bias, weight, bias, *stored = ctx.saved_tensors
         normed_BND, mean, rstd = _norm(x_BND, norm_weight, norm_bias, ctx.eps)
         qkv_3BhNd = stored[0] if stored else _project(normed_BND, weight, bias, ctx.heads)
-        grad_BNhd = grads[0].reshape(*x_BND.shape[:2], ctx.heads, -1)
-        grad_mNd = grad_BNhd.transpose(1, 2).flatten(0, 1)
-        grad_3mNd = attention_gradient(qkv_3BhNd.flatten(1, 2), grad_mNd, stored[1:])
+        grad_BMhd = grads[0].reshape(*grads[0].shape[:2], ctx.heads, -1)
+        grad_mMd = grad_BMhd.transpose(1, 2).flatten(0, 1)
+        grad_3mNd = attention_gradient(qkv_3BhNd.flatten(1, 2), grad_mMd, stored[1:])
         grad_BN3hd = grad_3mNd.view(qkv_3BhNd.shape).permute(1, 3, 0, 2, 4)
         grad, grad_weight, grad_bias = _linear_gradients(grad_BN3hd.flatten(2), normed_BND, weight)
         norm = _norm_gradients(grad, x_BND, mean, rstd, norm_weight, norm_bias)
-        return *norm, None, grad_weight, grad_bias, None, None
+        return *norm, None, grad_weight, grad_bias, None, None, None
 
 
 class _MlpBranch(Function):

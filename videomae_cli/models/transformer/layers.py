@@ -1,6 +1,7 @@
 """The layers of the models: tubelet embedding, MLP, pre-norm transformer block.
 
-Shapes: B batch, N tokens, V visible tokens, D embedding dimension, P values in a tubelet.
+Shapes: B batch, N tokens, M of them that are queries, V visible tokens, D embedding dimension, P
+values in a tubelet.
 
 The MLP and stochastic depth have the parameter names and arithmetic of timm's, which takes as long
 to import as torch.
@@ -96,28 +97,34 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.recomputes = False
 
-    def forward(self, x_BND: Tensor) -> Tensor:
-        """Apply the block: x_BND."""
-        x_BND = x_BND + self.drop_path(self.attn.proj(self._mix(x_BND)))
-        out_BND: Tensor = x_BND + self.drop_path(self._transform(x_BND))
-        return out_BND
+    def forward(self, x_BND: Tensor, queries: int | None = None) -> Tensor:
+        """Apply the block: x_BMD.
 
-    def _mix(self, x_BND: Tensor) -> Tensor:
+        With `queries`, the output is that of so many last tokens, which attend to all.
+        """
+        x_BMD = x_BND if queries is None else x_BND[:, -queries:]
+        x_BMD = x_BMD + self.drop_path(self.attn.proj(self._mix(x_BND, queries)))
+        out_BMD: Tensor = x_BMD + self.drop_path(self._transform(x_BMD))
+        return out_BMD
+
+    def _mix(self, x_BND: Tensor, queries: int | None) -> Tensor:
         """Apply norm and attention, without its last projection."""
         if stores_little(x_BND):
             from videomae_cli.models.transformer.branches import attention_branch
 
-            return attention_branch(x_BND, self.norm1, self.attn, recompute=self.recomputes)
-        return self._maybe_checkpoint(lambda x: self.attn.mix(self.norm1(x)), x_BND)
+            return attention_branch(
+                x_BND, self.norm1, self.attn, queries or x_BND.shape[1], recompute=self.recomputes
+            )
+        return self._maybe_checkpoint(lambda x: self.attn.mix(self.norm1(x), queries), x_BND)
 
-    def _transform(self, x_BND: Tensor) -> Tensor:
+    def _transform(self, x_BMD: Tensor) -> Tensor:
         """Apply norm and MLP."""
-        if stores_little(x_BND):
+        if stores_little(x_BMD):
             from videomae_cli.models.transformer.branches import mlp_branch
 
             fc1, fc2 = self.mlp.fc1, self.mlp.fc2
-            return mlp_branch(x_BND, self.norm2, fc1, fc2, recompute=self.recomputes)
-        return self._maybe_checkpoint(lambda x: self.mlp(self.norm2(x)), x_BND)
+            return mlp_branch(x_BMD, self.norm2, fc1, fc2, recompute=self.recomputes)
+        return self._maybe_checkpoint(lambda x: self.mlp(self.norm2(x)), x_BMD)
 
     def _maybe_checkpoint(self, branch: Callable[[Tensor], Tensor], x_BND: Tensor) -> Tensor:
         if not self.recomputes:
