@@ -13,7 +13,7 @@ is the most that it holds during steps, minus what it held before, MiB:
 On Linux these are VmHWM, which is reset in between, and VmRSS of the process; on a GPU, what torch
 allocates there. Ours is measured once more as training runs on a CPU, where glibc keeps freed
 memory (`freed memory kept`), and with each value of `train.recompute`. Then steps of all sides are
-timed, by turns in one process.
+timed by turns, each in a process of its own; ours keep freed memory there, as in training.
 
 Ratios, SIZE_bf16_...: growth (ours over transformers', with optimizer state), growth_of_step; the
 same with `_recompute` and `_selective`; time (transformers' over ours), and time_recompute and
@@ -21,17 +21,16 @@ time_selective (ours with it over ours without).
 """
 
 import argparse
-import gc
 from collections.abc import Callable
 from functools import partial
 
+from measuring.apart import open_sides
 from measuring.commands import run_apart
 from measuring.growth import measure_growth
-from measuring.runner import Result, make_parser, quotients, run_rounds, timed
+from measuring.runner import Result, make_parser, quotients, run_rounds
 from measuring.training_steps import Step, ours, pretrain_recipe, theirs
 
 from videomae_cli.config.transformer import SIZES
-from videomae_cli.engine.runtime import keep_freed_memory
 from videomae_cli.errors import RecipeError
 
 PEER, OURS, KEPT = "transformers", "videomae", "videomae, freed memory kept"
@@ -88,10 +87,10 @@ def add_growth(result: Result, chosen: argparse.Namespace, size: str) -> None:
 def add_times(result: Result, chosen: argparse.Namespace, size: str) -> None:
     """Time the steps, and add sides and ratios."""
     device = result.device
-    steps = {name: make() for name, make in make_sides(chosen, size, device).items()}
-    rounds = run_rounds(
-        {name: partial(timed, x, device) for name, x in steps.items()}, chosen.rounds
-    )
+    makers = make_sides(chosen, size, device)
+    keeps = makers.keys() - {PEER}
+    with open_sides(makers, device, chosen.threads, keeps) as sides:
+        rounds = run_rounds(sides, chosen.rounds)
     result.add_sides({f"{size} {name}, time of a step": x for name, x in rounds.items()})
     key = f"{size}_{chosen.precision}_time"
     result.add_ratio(key, quotients(rounds[PEER], rounds[OURS]))
@@ -114,10 +113,8 @@ def main() -> None:
         result.note(f"this version has no train.recompute: {', '.join(sorted(missing))}")
     for size in chosen.size:
         add_growth(result, chosen, size)
-    keep_freed_memory()
     for size in chosen.size if not chosen.no_times else ():
         add_times(result, chosen, size)
-        gc.collect()
     result.finish()
 
 

@@ -9,6 +9,10 @@ take the same uint8 clips, the same masks and AdamW; transformers gets normalise
 users give it. With --finetune a step of a classifier of 400 classes that sees all tokens, without
 stochastic depth and Mixup, which transformers lacks; in bf16.
 
+Each side steps in a process of its own, set up as its users have it: ours keeps freed memory, as
+`videomae pretrain` does on a CPU, transformers' has the allocator's defaults. With
+--peer-keeps-freed both keep it: what is left is the difference of the steps alone.
+
 Ratios are transformers' time over ours at batch 4; at another batch the name ends in it
 (`vits_bf16_batch8`):
 
@@ -30,8 +34,9 @@ import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from measuring.apart import open_sides
 from measuring.products import Product, flop_per_clip, make_loop, rate_sides, record_products
-from measuring.runner import Result, Rounds, Side, make_parser, quotients, run_rounds, timed
+from measuring.runner import Result, Rounds, Side, make_parser, quotients, run_rounds
 from measuring.training_steps import (
     Step,
     ours,
@@ -52,12 +57,14 @@ FINETUNE: dict[str, Make] = {"videomae": ours_finetune, "transformers": theirs_f
 OURS, LOOP = "videomae, bf16", "products alone, bf16"
 
 
-def make_steps(chosen: argparse.Namespace, size: str, batch: int, device: str) -> dict[str, Step]:
-    """Return the steps of a size by their names, such as `videomae, bf16`."""
+def step_makers(
+    chosen: argparse.Namespace, size: str, batch: int, device: str
+) -> dict[str, Callable[[], Step]]:
+    """Return what makes the steps of a size, by their names, such as `videomae, bf16`."""
     clip = [f"clip.size={chosen.clip_size}"]
     kinds = {"": clip} | ({" compiled": [*clip, "train.compile=true"]} if chosen.compile else {})
     return {
-        f"{name}, {precision}{kind}": make(size, batch, precision, device, *more)
+        f"{name}, {precision}{kind}": partial(make, size, batch, precision, device, *more)
         for precision in (["bf16"] if chosen.finetune else chosen.precision)
         for kind, more in kinds.items()
         for name, make in (FINETUNE if chosen.finetune else PRETRAIN).items()
@@ -68,15 +75,17 @@ def measure(result: Result, chosen: argparse.Namespace, size: str, batch: int) -
     """Measure one size and batch, and add sides and ratios."""
     device, title = result.device, size if batch == BATCH else f"{size} batch {batch}"
     key = title.replace(" batch ", "_batch")
-    steps = make_steps(chosen, size, batch, device)
-    sides: dict[str, Side] = {n: partial(timed, step, device) for n, step in steps.items()}
-    products, rates = list[Product](), dict[str, Side]()
-    if OURS in steps and not chosen.finetune:
-        products = record_products(steps[OURS])
-        sides[LOOP] = make_loop(products, device)
+    makers = step_makers(chosen, size, batch, device)
+    products, rates, loop = list[Product](), dict[str, Side](), dict[str, Side]()
+    if OURS in makers and not chosen.finetune:
+        products = record_products(makers[OURS]())
+        gc.collect()  # of a model that refers to itself
+        loop[LOOP] = make_loop(products, device)
         rates = rate_sides(products, device, chosen.squares)
-    rounds = run_rounds(sides | rates, chosen.rounds)
-    result.add_sides({f"{title} {name}": rounds[name] for name in sides})
+    keeps = [name for name in makers if chosen.peer_keeps_freed or name.startswith("videomae")]
+    with open_sides(makers, device, chosen.threads, keeps) as sides:
+        rounds = run_rounds(sides | loop | rates, chosen.rounds)
+    result.add_sides({f"{title} {name}": rounds[name] for name in (*sides, *loop)})
     for name in rates:
         result.add_side(f"{title} {name}", [rate / 1e9 for rate in rounds[name]], "GFLOP/s")
     add_ratios(result, key, rounds, is_finetune=chosen.finetune)
@@ -146,6 +155,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--compile", action="store_true", help="also both with torch.compile")
     parser.add_argument("--finetune", action="store_true", help="the fine-tuning step, in bf16")
+    parser.add_argument(
+        "--peer-keeps-freed", action="store_true", help="transformers' process keeps freed memory"
+    )
     parser.add_argument("--squares", nargs="+", type=int, help="widths, for the matrix rate")
     parser.add_argument("--clip-size", type=int, default=224, help="pixels; smaller only to try")
     return parser.parse_args(words)
@@ -158,7 +170,6 @@ def run(chosen: argparse.Namespace) -> None:
     for size in chosen.size:
         for batch in chosen.batch:
             measure(result, chosen, size, batch)
-            gc.collect()  # of models that refer to themselves
     result.finish()
 
 

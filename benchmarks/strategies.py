@@ -4,7 +4,7 @@
 
 Same model, same clips, AdamW, in the precision that training takes here (bf16 where the device
 computes it); and a fine-tuning step that encodes 0.6 of the tokens by their motion, relative to one
-that encodes all. Times: all strategies by turns in one process. Memory: the most that a process of
+that encodes all. Times: by turns, each in a process of its own. Memory: the most that a process of
 its own holds in three steps, and how much more that is than before them, when model and optimizer
 exist (benchmarks/memory.py says how); on a GPU, what torch allocates there.
 
@@ -16,13 +16,14 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
+from measuring.apart import open_sides
 from measuring.commands import run_apart
 from measuring.growth import measure_growth
-from measuring.runner import Result, make_parser, quotients, run_rounds, timed
+from measuring.runner import Result, make_parser, quotients, run_rounds
 from measuring.training_steps import Step, ours, ours_finetune
 
 from videomae_cli.config.transformer import SIZES
-from videomae_cli.engine.runtime import keep_freed_memory, resolve_precision
+from videomae_cli.engine.runtime import resolve_precision
 
 TUBE, ALL = "tube", "fine-tuning, all tokens"
 STRATEGIES = {
@@ -69,11 +70,8 @@ def main() -> None:
             memory = run_apart(measure_growth, make, device, False, chosen.threads)
             result.add_side(f"{name}, peak", [memory.peak], "MiB")
             result.add_side(f"{name}, growth", [memory.growth], "MiB")
-    keep_freed_memory()
-    steps = {name: make() for name, make in makers.items()}
-    rounds = run_rounds(
-        {name: partial(timed, step, device) for name, step in steps.items()}, chosen.rounds
-    )
+    with open_sides(makers, device, chosen.threads, makers) as sides:
+        rounds = run_rounds(sides, chosen.rounds)
     result.add_sides({f"{name}, time": seconds for name, seconds in rounds.items()})
     for ratio, (name, base) in RATIOS.items():
         result.add_ratio(ratio, quotients(rounds[name], rounds[base]), "lower")
