@@ -9,6 +9,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Literal, NamedTuple
 
+from videomae_cli.tasks.diagnose.loss_spike import find_spike
 from videomae_cli.tasks.diagnose.training_curve import TrainingCurve
 
 Word = Literal["normal", "suspicious", "diverged"]
@@ -62,22 +63,14 @@ def _rising_loss(curve: TrainingCurve) -> Finding | None:
 
 
 def _loss_spike(curve: TrainingCurve) -> Finding | None:
-    lines = [line for line in curve.lines if "loss_max" in line]
-    if len(lines) < MIN_LINES:
+    spike = find_spike(curve)
+    if spike is None:
         return None
-    trivial = curve.last("trivial_loss") or 0.0
-    spikes = []
-    for number in range(1, len(lines)):
-        before = max(line["loss"] for line in lines[max(0, number - 3) : number])
-        peak = lines[number]["loss_max"]
-        if peak > 2 * before and peak - before > 0.25 * trivial:
-            spikes.append((peak, before, lines[number]["step"]))
-    if not spikes:
-        return None
-    peak, before, step = max(spikes)
+    trivial = curve.last("trivial_loss")
     return Finding(
-        f"the loss jumped from {before:.3g} to {peak:.3g} by step {step:,.0f}: {_lr_advice(curve)}",
-        "diverged" if trivial and peak > 5 * trivial else "suspicious",
+        f"the loss jumped from {spike.before:.3g} to {spike.peak:.3g} by step {spike.step:,.0f}: "
+        f"{_lr_advice(curve)}",
+        "diverged" if trivial and spike.peak > 5 * trivial else "suspicious",
     )
 
 

@@ -67,14 +67,21 @@ class TrainingCurve(NamedTuple):
     @property
     def end_loss(self) -> float:
         """Median loss of the last tenth of the lines, and of at least three."""
-        losses = self.column("loss")
-        return median(losses[-max(3, len(losses) // 10) :])
+        return median(self.column("loss")[-self._end_lines :])
 
     @property
     def best_loss(self) -> float:
-        """Lowest median loss of three consecutive lines."""
-        losses = self.column("loss")
-        return min(median(losses[first : first + 3]) for first in range(max(1, len(losses) - 2)))
+        """Lowest median loss of as many consecutive lines as `end_loss` is the median of.
+
+        The median of fewer lines would be lower by chance alone where small batches scatter.
+        """
+        losses, count = self.column("loss"), self._end_lines
+        starts = range(0, max(1, len(losses) - count + 1), max(1, count // 10))
+        return min(median(losses[first : first + count]) for first in starts)
+
+    @property
+    def _end_lines(self) -> int:
+        return max(3, len(self.column("loss")) // 10)
 
     @property
     def is_flat(self) -> bool:
