@@ -316,6 +316,7 @@ def test_augmentation_of_fine_tuning_is_the_published_one() -> None:
             "randaugment": "rand-m7-mstd0.5-inc1"
             if family == "MAE-ST"
             else "rand-m7-n4-mstd0.5-inc1",
+            "color_mix": 0.0,
             "erasing": 0.25,
             "mixup": 0.0 if family == "EVEREST" else 0.8,
             "cutmix": 0.0 if family == "EVEREST" else 1.0,
@@ -331,9 +332,17 @@ def test_augmentation_mask_ratio_and_optimizer_of_pretraining_are_the_published_
         recipe = recipe_of(name)
         assert recipe.kind == "pretrain"
         crop = ("random-resized", True) if name.endswith("-maest") else ("multiscale", False)
-        published[name] = (*crop, "pillow", 0.75 if name in FEW_VIDEOS else 0.9, 0.05, (0.9, 0.95))
+        published[name] = (
+            *crop,
+            "pillow",
+            0.0,
+            0.75 if name in FEW_VIDEOS else 0.9,
+            0.05,
+            (0.9, 0.95),
+        )
         actual[name] = (
             *(recipe.augment.crop, recipe.augment.flip, recipe.augment.resize),
+            recipe.augment.color_mix,
             *(recipe.mask.ratio, recipe.optim.weight_decay, recipe.optim.betas),
         )
 

@@ -67,6 +67,39 @@ def test_impossible_clips_are_refused_with_the_key_and_the_reason(
         clip(*overrides)
 
 
+@pytest.mark.parametrize("name", ["small-data-vits", "small-data-vits-finetune"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_channel_mixing_is_refused_for_other_channels_than_rgb(name: str, channels: int) -> None:
+    values = [f"clip.channels={channels}", "clip.mean=measured", "clip.std=measured"]
+    if name.endswith("finetune"):
+        values.append("augment.randaugment=null")
+    message = rf"color_mix mixes red, green and blue, but clips have {channels} channels"
+
+    assert load_recipe(name, values).augment.color_mix == 0
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(name, [*values, "augment.color_mix=0.5"])
+
+
+@pytest.mark.parametrize("name", ["small-data-vits", "small-data-vits-finetune"])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("1.01", "expected at most 1, got 1.01"),
+        ("-0.1", "expected at least 0, got -0.1"),
+        (".nan", "expected a number, got "),
+        (".inf", "expected a number, got "),
+        ("strong", "expected a number, got 'strong'"),
+        ("null", "expected a number, got null"),
+    ],
+)
+def test_a_strength_of_channel_mixing_that_is_no_fraction_is_refused_with_its_key(
+    name: str, value: str, words: str
+) -> None:
+    with pytest.raises(RecipeError, match=words) as caught:
+        load_recipe(name, [f"augment.color_mix={value}"])
+    assert "augment.color_mix" in caught.value.message
+
+
 def test_randaugment_is_refused_for_other_channels_than_rgb_and_grey() -> None:
     values = ["clip.channels=2", "clip.mean=measured", "clip.std=measured"]
 

@@ -112,6 +112,7 @@ def test_one_process(
         "train.ema=0.9",
         "train.precision=bf16",
         "augment.resize=torch",
+        "augment.color_mix=0.5",
         pytest.param("train.compile=true", marks=pytest.mark.slow),
     ],
 )

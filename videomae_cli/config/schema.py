@@ -68,6 +68,11 @@ class PretrainRecipe(_Recipe):
             raise ValueError("clip.oversample above 1 needs mask.strategy motion")
         return self
 
+    @model_validator(mode="after")
+    def _check_color_mix(self) -> "PretrainRecipe":
+        _require_rgb(self.augment.color_mix, self.clip.channels)
+        return self
+
 
 class FinetuneRecipe(_Recipe):
     """A fine-tuning run."""
@@ -103,12 +108,13 @@ class FinetuneRecipe(_Recipe):
         return self
 
     @model_validator(mode="after")
-    def _check_randaugment(self) -> "FinetuneRecipe":
+    def _check_augment_channels(self) -> "FinetuneRecipe":
         if self.augment.randaugment is not None and self.clip.channels not in (1, 3):
             raise ValueError(
                 f"augment.randaugment works on RGB and grey frames, not on {self.clip.channels}"
                 " channels: set it to null"
             )
+        _require_rgb(self.augment.color_mix, self.clip.channels)
         return self
 
     @model_validator(mode="after")
@@ -116,6 +122,14 @@ class FinetuneRecipe(_Recipe):
         if problem := find_task_problem(self, self.task):
             raise ValueError(problem)
         return self
+
+
+def _require_rgb(color_mix: float, channels: int) -> None:
+    if color_mix and channels != 3:
+        raise ValueError(
+            f"augment.color_mix mixes red, green and blue, but clips have {channels} channels"
+            " (clip.channels): set it to 0"
+        )
 
 
 def find_task_problem(recipe: FinetuneRecipe, task: Task | None) -> str:

@@ -19,6 +19,17 @@ Resize = Annotated[
     ),
 ]
 
+ColorMix = Annotated[
+    Fraction,
+    Field(
+        description="Channel mixing: strength, 0 to 1; 0: none. The RGB values of all pixels of a"
+        " clip are multiplied by one random matrix, I + strength x (U - mean of U) with nine"
+        " numbers U uniform in [-1, 1], then rounded and cut off at 0 and 255. A grey pixel gets a"
+        " tint and keeps its mean over the channels. Use it (0.5, for example) where a model would"
+        " memorise few training videos by their colours, unless colours distinguish classes."
+    ),
+]
+
 
 class PretrainAugmentSpec(Spec):
     """Augmentation of unlabelled clips; all frames of a clip are augmented in the same way."""
@@ -29,6 +40,7 @@ class PretrainAugmentSpec(Spec):
     resize: Resize = "pillow"
     flip: bool
     """Mirror a clip left to right with probability 0.5."""
+    color_mix: ColorMix = 0.0
     repeats: Positive = 1
     """Clips from each decoded video; each has its own frames, crop and mask (repeated sampling)."""
 
@@ -48,6 +60,7 @@ class FinetuneAugmentSpec(Spec):
     distinguish classes."""
     randaugment: str | None = None
     """RandAugment policy in timm's notation, such as `rand-m7-n4-mstd0.5-inc1`; null: none."""
+    color_mix: ColorMix = 0.0
     erasing: Fraction = 0.0
     """Probability that a rectangle of the clip is replaced by noise (random erasing)."""
     repeats: Positive = 1

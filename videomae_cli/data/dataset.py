@@ -2,7 +2,8 @@
 
 A sample depends on its seed, epoch and index only: frames are drawn from
 `stream(seed, "frames", epoch, index)`, augmentation from `stream(seed, "sample", epoch, index,
-repeat)`. Clips are uint8; they are normalised on the device.
+repeat)`, colour matrices from `stream(seed, "color", epoch, index, repeat)`. Clips are uint8; they
+are normalised on the device.
 
 Shapes: R repeats (first axis of all tensors), C channels, T frames, t slices, H W pixels, N tokens.
 """
@@ -55,8 +56,7 @@ class PretrainClips(TrainingVideos):
         repeats, length = self.augment.repeats, self.clip.frames
         augmented = [
             self._augment(
-                frames_LHWC[repeat * length : (repeat + 1) * length],
-                stream(self.seed, "sample", epoch, index, repeat),
+                frames_LHWC[repeat * length : (repeat + 1) * length], (epoch, index, repeat)
             )
             for repeat in range(repeats)
         ]
@@ -67,13 +67,15 @@ class PretrainClips(TrainingVideos):
             failed=torch.tensor([failed] + [0] * (repeats - 1)),
         )
 
-    def _augment(self, frames_THWC: Frames, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _augment(self, frames_THWC: Frames, key: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        rng = stream(self.seed, "sample", *key)
         # drawn first, so that the masks of a run do not depend on its augmentation
         noise = rng.random((1, 2, self.clip.grid().tokens), dtype=np.float32)
         spec = self.augment
         frames_THWC = _crop(frames_THWC, spec, self.clip, PRETRAIN_AREA, rng)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
+        frames_THWC = _mix_channels(frames_THWC, spec.color_mix, self.seed, key)
         return to_clip(frames_THWC), torch.from_numpy(noise)
 
 
@@ -108,8 +110,7 @@ class FinetuneClips(TrainingVideos):
         frames_THWC, video, failed = self.read(epoch, index)
         repeats = self.augment.repeats
         augmented = [
-            self._augment(frames_THWC, stream(self.seed, "sample", epoch, index, repeat))
-            for repeat in range(repeats)
+            self._augment(frames_THWC, (epoch, index, repeat)) for repeat in range(repeats)
         ]
         rng = stream(self.seed, "slices", epoch, index)
         noise = rng.random((repeats, self.clip.grid().t), dtype=np.float32)
@@ -123,9 +124,9 @@ class FinetuneClips(TrainingVideos):
         )
 
     def _augment(
-        self, frames_THWC: Frames, rng: np.random.Generator
+        self, frames_THWC: Frames, key: tuple[int, int, int]
     ) -> tuple[Tensor, tuple[int, ...]]:
-        spec, clip = self.augment, self.clip
+        spec, clip, rng = self.augment, self.clip, stream(self.seed, "sample", *key)
         take = cut
         if self.policy is not None:
             from videomae_cli.data.augmentation.randaugment import draw_steps
@@ -135,6 +136,7 @@ class FinetuneClips(TrainingVideos):
         frames_THWC = _crop(frames_THWC, spec, clip, spec.area, rng, take)
         if spec.flip and rng.random() < 0.5:
             frames_THWC = transforms.flip(frames_THWC)
+        frames_THWC = _mix_channels(frames_THWC, spec.color_mix, self.seed, key)
         box = (0, 0, 0, 0)  # nothing to erase
         if rng.random() < spec.erasing:
             from videomae_cli.data.erasing import draw_erase_box  # pretraining never needs it
@@ -186,6 +188,20 @@ def _crop(
         return transforms.random_resized_crop(frames_THWC, height, width, rng, area, take, resize)
     frames_THWC = take(frames_THWC, whole_box(frames_THWC))
     return center_crop(frames_THWC, height, width)
+
+
+def _mix_channels(
+    frames_THWC: Frames, strength: float, seed: int, key: tuple[int, int, int]
+) -> Frames:
+    """Mix the channels by a matrix drawn from a stream of its own: other draws stay as they are."""
+    if not strength:
+        return frames_THWC
+    from videomae_cli.data.augmentation.color_mix import (
+        draw_matrix,
+        mix_channels,
+    )  # few recipes need it
+
+    return mix_channels(frames_THWC, draw_matrix(stream(seed, "color", *key), strength))
 
 
 def _label(video: Video, repeats: int) -> Tensor:

@@ -1,1 +1,1 @@
-"""RandAugment for whole clips, with the pixels of timm on Pillow."""
+"""RandAugment for whole clips, with the pixels of timm on Pillow, and channel mixing."""
