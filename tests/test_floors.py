@@ -39,6 +39,7 @@ SHARED_ROOMS = {"run_dir", "load_model"}
 ROOMS: dict[str, set[str]] = {
     "run_dir": set(),
     "load_model": {"run_dir"},
+    "starting_point": set(),
     "evaluate": {*SHARED_ROOMS, "prepare"},  # a list of videos is prepared before it is evaluated
     "predict": {*SHARED_ROOMS, "evaluate"},
     "probe": {*SHARED_ROOMS, "evaluate", "features"},
@@ -47,10 +48,10 @@ ROOMS: dict[str, set[str]] = {
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},
     "features": {*SHARED_ROOMS, "evaluate"},
     "demo": {*SHARED_ROOMS, "evaluate", "diagnose", "train", "prepare", "visualize"},
-    "prepare": {"load_model"},
+    "prepare": {"load_model", "starting_point"},
     "convert": {"load_model"},
     "visualize": {"load_model"},
-    "recipes": {"load_model"},
+    "recipes": {"load_model", "starting_point"},
 }
 # library -> the floors that may import it
 LIBRARIES: dict[str, set[str]] = {

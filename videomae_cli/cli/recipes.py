@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from videomae_cli.cli.options import JsonOption, SetOption, complete_recipe
+from videomae_cli.cli.options import DataOption, JsonOption, SetOption, complete_recipe
 
 app = typer.Typer(no_args_is_help=True)
 RecipeArgument = Annotated[
@@ -121,23 +121,29 @@ def check(
             autocompletion=complete_recipe,
         ),
     ] = None,
+    data: DataOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Check recipes, and build their models without allocating memory.
 
-    Prints parameters, tokens and steps of each recipe. All problems are reported at once.
+    Prints parameters, tokens and steps of each recipe. All problems are reported at once. With
+    --data the steps are for these videos, and the last lines say where to start with so many on
+    this machine: from published weights, or with pretraining.
 
     Examples:
 
       videomae recipes check
 
       videomae recipes check mine.yaml
+
+      videomae recipes check small-data-vits --data data/mine
     """
     from videomae_cli.cli import console
     from videomae_cli.errors import RecipeError
     from videomae_cli.tasks.recipes import check as task
 
-    result = task.check_recipes(recipes or [], console.make_report(json_output=json_output))
+    report = console.make_report(json_output=json_output)
+    result = task.check_recipes(recipes or [], report, data=data)
     if json_output:
         console.print_json(result.as_json())
     if result.problems:

@@ -61,7 +61,12 @@ def test_class_folders_become_a_manifest_with_a_random_split(folders: Path, tmp_
     assert notes.has("class-folders: 2 folders of videos (run, sit)")
     assert notes.has("Clips cut from the same recording may be in both splits")
     assert notes.has("6 of 6 videos are shorter than 64 frames (16 x 4")
-    assert notes.has(f"next: videomae pretrain --recipe small-data-vits --data {tmp_path / 'out'}")
+    assert notes.has(
+        "next: start from published weights: with Kinetics-400's weights ViT-B reaches"
+    )
+    data = f"--data {tmp_path / 'out'}"
+    command = f"videomae finetune --recipe small-data-vits-finetune {data} --checkpoint WEIGHTS"
+    assert notes.has(command)
     assert rejected(tmp_path / "out") == {}
 
 

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.make_clips import write_clip
 from tests.notes import Notes
+from videomae_cli.cli.app import run
 from videomae_cli.config import recipe_paths
 from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.data.manifest import read_manifest
 from videomae_cli.errors import RecipeError
 from videomae_cli.tasks.recipes.check import check_recipe, check_recipes
 
@@ -68,3 +71,18 @@ def test_all_problems_are_reported_with_the_valid_recipes(tmp_path: Path) -> Non
 def test_an_unknown_randaugment_policy_is_found_before_a_run() -> None:
     with pytest.raises(RecipeError, match="rand-x7"):
         check_recipe("x", load_recipe("k400-vits-finetune", ["augment.randaugment=rand-x7"]))
+
+
+def test_with_data_steps_are_for_its_training_videos(tmp_path: Path) -> None:
+    for number in range(6):
+        write_clip(tmp_path / "videos" / ("run", "sit")[number % 2] / f"{number}.mp4", 8)
+    assert run(["prepare", str(tmp_path / "videos"), "--out", str(tmp_path / "data")]) == 0
+    count = len(read_manifest(tmp_path / "data").split("train"))
+
+    result = check_recipes(["small-data-vits"], Notes(), data=tmp_path / "data")
+
+    assert result.checked[0].steps == 800 * count / 32
+    assert result.start is not None and not result.start.pretrains
+    assert f"--data {tmp_path / 'data'} --checkpoint WEIGHTS" in result.start.command
+    assert result.as_json()["start"]["command"] == result.start.command
+    assert "start" not in check_recipes(["demo"], Notes()).as_json()

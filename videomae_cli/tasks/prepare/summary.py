@@ -19,6 +19,7 @@ from videomae_cli.data.manifest import SPLITS, Manifest, Video
 from videomae_cli.report import Report, shell_word
 from videomae_cli.tasks.prepare import label_summary
 from videomae_cli.tasks.prepare.health.finding import Health
+from videomae_cli.tasks.starting_point import StartingPoint, choose_starting_point
 from videomae_cli.units import plural
 
 SHORT_FRAMES = 16 * 4  # the usual clip: 16 frames with a stride of 4
@@ -66,9 +67,14 @@ class PrepareSummary(NamedTuple):
         return rejected, self.notes[LATE_NOTE]
 
     @property
-    def next_command(self) -> str:
-        """Return a command that trains on the data."""
-        return f"videomae pretrain --recipe small-data-vits --data {shell_word(str(self.out))}"
+    def start(self) -> StartingPoint:
+        """Where to start with these data; whether there is a GPU is not looked up here."""
+        return choose_starting_point(
+            len(self.manifest.split("train")),
+            shell_word(str(self.out)),
+            has_labels=self.manifest.classes is not None,
+            has_gpu=None,
+        )
 
     def as_json(self) -> dict[str, object]:
         """Return the summary for a program."""
@@ -89,7 +95,8 @@ class PrepareSummary(NamedTuple):
             "findings": {one.name: one.number for one in self.health.findings},
             "remarks": list(self.remarks),
             "digest": self.manifest.digest,
-            "next": self.next_command,
+            "start": self.start.advice,
+            "next": self.start.command,
         }
 
 
@@ -125,7 +132,8 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
     if summary.rejected:
         _show_rejected(summary, report)
     report.say(summary.health.summary())
-    report.say(f"next: {summary.next_command}")
+    report.say(f"next: {summary.start.advice} (docs/small-data.md)")
+    report.say(f"  {summary.start.command}")
 
 
 def count_notes(results: Sequence[ReadableVideo | RejectedVideo]) -> Counter[str]:

@@ -1,10 +1,11 @@
 """`videomae recipes check`: check recipes and build their models without allocating memory.
 
-Models are built on torch's `meta` device, where ViT-g takes one second and no memory. Not checked:
-the data, the devices, and whether the settings train well.
+Models are built on torch's `meta` device, where ViT-g takes one second and no memory. Of data only
+the number of training videos is used. Not checked: whether the settings train well.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,13 +16,17 @@ from videomae_cli.config.recipe_files import load_recipe
 from videomae_cli.config.recipe_paths import list_names
 from videomae_cli.config.schema import FinetuneRecipe, PretrainRecipe, Recipe
 from videomae_cli.data.augmentation.randaugment import randaugment_policy
+from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.engine.plan import REFERENCE_BATCH
+from videomae_cli.engine.runtime import detect_device_type
 from videomae_cli.errors import RecipeError, VideoMAEError
 from videomae_cli.masking.clip_content import make_black_content
 from videomae_cli.models import build
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
-from videomae_cli.report import Report
+from videomae_cli.report import Report, shell_word
+from videomae_cli.tasks.starting_point import StartingPoint, choose_starting_point
+from videomae_cli.units import plural
 
 COLUMNS = ("recipe", "parameters", "tokens", "visible", "targets", "steps")
 
@@ -42,7 +47,8 @@ class RecipeFigures(NamedTuple):
     """Clips per optimizer step, repeats included."""
     peak_lr: float
     steps: float
-    """Optimizer steps: per 1,000 training videos, or in all if the recipe counts steps."""
+    """Optimizer steps: for the data, without data per 1,000 training videos, or in all if the
+    recipe counts steps."""
     in_all: bool
 
     def cells(self) -> tuple[str, ...]:
@@ -58,19 +64,34 @@ class RecipeFigures(NamedTuple):
 
 
 class CheckResult(NamedTuple):
-    """Figures of the valid recipes, and the problems of the others."""
+    """Figures of the valid recipes, the problems of the others, and where to start."""
 
     checked: list[RecipeFigures]
     problems: list[str]
     """One for each recipe that cannot be loaded or whose model cannot be built."""
+    start: StartingPoint | None = None
+    """With data only."""
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain data."""
-        return {"recipes": [one._asdict() for one in self.checked], "problems": self.problems}
+        start = {} if self.start is None else {"start": self.start._asdict()}
+        recipes = [one._asdict() for one in self.checked]
+        return {"recipes": recipes, "problems": self.problems, **start}
 
 
-def check_recipes(names: Sequence[str], report: Report) -> CheckResult:
-    """Load recipes (by default all built-in ones) and build their models, despite problems."""
+def check_recipes(names: Sequence[str], report: Report, *, data: Path | None = None) -> CheckResult:
+    """Load recipes (by default all built-in ones) and build their models, despite problems.
+
+    Args:
+        names: Names and files of recipes.
+        report: Gets the figures.
+        data: A prepared directory, to count steps for and to say where to start with.
+
+    Raises:
+        DataError: `data` is not a prepared directory.
+    """
+    manifest = None if data is None else read_manifest(data)
+    videos = 1000 if manifest is None else len(manifest.split("train"))
     checked: list[RecipeFigures] = []
     problems: list[str] = []
     for name in names or list_names():
@@ -80,17 +101,31 @@ def check_recipes(names: Sequence[str], report: Report) -> CheckResult:
             problems.append(_format_error(error))
             continue
         try:
-            checked.append(check_recipe(name, recipe))
+            checked.append(check_recipe(name, recipe, videos))
         except VideoMAEError as error:
             problems.append(f"{name}: {_format_error(error)}")
     if checked:
         count = f"{len(checked)} valid recipe{'s' if len(checked) > 1 else ''}"
-        title = f"{count}; steps are per 1,000 training videos"
+        title = f"{count}; steps are {'per' if data is None else 'for'} {videos:,} training videos"
         report.table(title, COLUMNS, [one.cells() for one in checked])
-    return CheckResult(checked, problems)
+    start = None if manifest is None else _start(manifest, videos, report)
+    return CheckResult(checked, problems, start)
 
 
-def check_recipe(name: str, recipe: Recipe) -> RecipeFigures:
+def _start(manifest: Manifest, videos: int, report: Report) -> StartingPoint:
+    """Return and report where to start with prepared data on this machine."""
+    start = choose_starting_point(
+        videos,
+        shell_word(str(manifest.folder)),
+        has_labels=manifest.classes is not None,
+        has_gpu=detect_device_type() != "cpu",
+    )
+    report.say(f"{plural(videos, 'training video')}: {start.advice} (docs/small-data.md)")
+    report.say(f"  {start.command}")
+    return start
+
+
+def check_recipe(name: str, recipe: Recipe, videos: int = 1000) -> RecipeFigures:
     """Build a recipe's model and count; a RecipeError if mask or RandAugment are impossible."""
     if isinstance(recipe, FinetuneRecipe) and recipe.augment.randaugment is not None:
         randaugment_policy(recipe.augment.randaugment)
@@ -116,7 +151,7 @@ def check_recipe(name: str, recipe: Recipe) -> RecipeFigures:
         counted=counted,
         clips=batch * recipe.augment.repeats,
         peak_lr=recipe.optim.base_lr * batch / REFERENCE_BATCH,
-        steps=steps or (epochs or 0) * 1000 / batch,
+        steps=steps or (epochs or 0) * videos / batch,
         in_all=steps is not None,
     )
 

@@ -1,0 +1,42 @@
+"""The walk of docs/small-data.md, from published weights to an evaluation, as printed.
+
+The weights are a stand-in: a ViT-S with random values in the format of VideoMAE's files. So the
+walk is tested, not what published weights are good for.
+"""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.data.make_clips import write_clip
+from tests.e2e.test_published_lines import SHORT, lines_of
+from videomae_cli.checkpoints.native import write_native
+from videomae_cli.cli import app
+from videomae_cli.config.model_config import autoencoder_config
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.models.build import build_autoencoder
+
+
+@pytest.mark.slow
+def test_the_walk_from_published_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(16):
+        kind = ("jump", "run")[number % 2]
+        write_clip(tmp_path / "my-videos" / kind / f"{number}.mp4", 40, height=48, width=64)
+    config = autoencoder_config(load_recipe("small-data-vits"))
+    write_native(tmp_path / "stand-in", build_autoencoder(config).state_dict(), config)
+    assert app.run(["convert", "stand-in", "checkpoint.pth", "--to", "v1"]) == 0
+    lines = lines_of("docs/small-data.md")
+
+    for line in lines:
+        words = shlex.split(f"{line} {SHORT}" if "finetune" in line else line)[1:]
+        assert app.run(words) == 0, line
+
+    assert len(lines) == 5
+    assert "published weights" in capsys.readouterr().out
+    probe = json.loads((tmp_path / "runs/probe/final/model.json").read_text())
+    assert probe["classes"] == ["jump", "run"]
