@@ -11,8 +11,8 @@ FEW, MANY = 10_000, 42_000
 FEW_REASON = (
     "with Kinetics-400's weights ViT-B reaches 73.3 % on HMDB51 (3,570 training videos) and 96.1 %"
     " on UCF101 (9,537), pretrained on their own videos 62.6 and 91.3 % after thousands of epochs"
-    " on GPUs, without pretraining 18.0 and 51.4 %; pretrained on 162 videos on 2 CPU cores, ViT-S did"
-    " worse than naming the larger class"
+    " on GPUs, without pretraining 18.0 and 51.4 %; pretrained on 162 videos on 2 CPU cores, ViT-S"
+    " did worse than naming the larger class"
 )
 NO_GPU_REASON = (
     "no GPU was found, and pretraining on UCF101's 9,537 videos took 30 hours on 8 of them"
