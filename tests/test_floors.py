@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "predict": {*SHARED_ROOMS, "evaluate"},
     "probe": {*SHARED_ROOMS, "evaluate", "features"},
     "diagnose": SHARED_ROOMS,
-    "train": {*SHARED_ROOMS, "evaluate", "diagnose"},
+    "train": {*SHARED_ROOMS, "evaluate", "diagnose", "probe"},  # a pretraining may be probed
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},
     "features": {*SHARED_ROOMS, "evaluate"},
     "demo": {*SHARED_ROOMS, "evaluate", "diagnose", "train", "prepare", "visualize"},

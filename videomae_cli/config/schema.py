@@ -22,6 +22,7 @@ from videomae_cli.config.training import (
     FinetuneAugmentSpec,
     OptimSpec,
     PretrainAugmentSpec,
+    PretrainEvalSpec,
     ScheduleSpec,
     TrainSpec,
 )
@@ -61,6 +62,8 @@ class PretrainRecipe(_Recipe):
     """Prediction target."""
     augment: PretrainAugmentSpec
     """Augmentation."""
+    eval: PretrainEvalSpec = PretrainEvalSpec()
+    """Probes of the features during training."""
 
     @model_validator(mode="after")
     def _check_oversample(self) -> "PretrainRecipe":

@@ -6,6 +6,7 @@ checkpoint first does what was still to be done after that step, and repeats not
 """
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -105,8 +106,8 @@ class _Loop:
         state, is_best = self.state, False
         if state.is_due and self.inputs.validate is not None:  # a fork may lack validation data
             is_best = self._validate()
-            # a checkpoint of this step that exists already lacks this validation
-            self._saved_step = min(self._saved_step, state.step - 1)
+            # a checkpoint of this step that exists already lacks this validation; step 0 has none
+            self._saved_step = min(self._saved_step, max(state.step - 1, 0))
         is_last = self._is_ended or state.step == self.plan.steps
         if is_last or is_best or state.step % self.intervals.checkpoint == 0:
             self.save_if_newer()
@@ -151,17 +152,24 @@ class _Loop:
         self._saved_step = state.step
 
     def _validate(self) -> bool:
-        """Validate and log; return whether the result is the best so far."""
+        """Validate or probe, and log; return whether the result is the best so far."""
         state, metric, ema = self.state, self.inputs.metric, self.inputs.ema
-        assert self.inputs.validate is not None and metric is not None
+        assert self.inputs.validate is not None
         model = self.runtime.unwrap(self.inputs.model)
+        began = time.perf_counter()
         with ema.applied_to(model) if ema is not None else nullcontext():
             figures = self.inputs.validate(state.step)
+        state.is_due = False
+        if metric is None:
+            if figures:
+                probed = {f"probe_{name}": value for name, value in figures.items()}
+                self.metrics.write(state.step, probed)
+            self.throughput.write_probe(state.step, time.perf_counter() - began)
+            return False
         is_best = metric.is_at_least_as_good(figures[metric.name], state.best.get(metric.name))
         if is_best:
             state.best = {"step": float(state.step), metric.name: figures[metric.name]}
         self.metrics.write(state.step, {f"val_{name}": value for name, value in figures.items()})
-        state.is_due = False
         return is_best
 
     def _log(self, result: StepResult, *, is_logged: bool) -> None:

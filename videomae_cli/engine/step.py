@@ -54,9 +54,10 @@ class FitInputs(NamedTuple):
     """For each step, from the current one on: the micro-batches of this rank."""
     prepare: PrepareInputs
     validate: Callable[[int], dict[str, float]] | None
-    """Called with the step; returns what to log, or raises `Stopped` on all processes."""
+    """Called with the step; returns what to log, or raises `Stopped` on all processes. The names
+    get the prefix `val_`, those of probes `probe_`."""
     metric: Metric | None = None
-    """Decides which validation is the best; needed where there is a validation."""
+    """Decides which validation is the best; None: they decide nothing, they are probes."""
     ema: "EMA | None" = None
     """Moving average of the weights; it is what `validate` then sees."""
     sample_name: Callable[[int], str] = str

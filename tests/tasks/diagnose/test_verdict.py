@@ -53,6 +53,29 @@ def test_a_falling_loss_is_normal_and_the_reason_says_how_far_it_fell() -> None:
     assert "predicting the mean gives 0.99" in verdict.headline()
 
 
+@pytest.mark.parametrize(
+    ("probes", "words"),
+    [
+        (
+            [{"probe_top1": 0.25}, {"probe_top1": 0.5}, {"probe_top1": 0.613}],
+            "top-1 25.0% to 61.3%",
+        ),
+        ([{"probe_map": 0.25}], "mAP 25.0%,"),
+        ([{"probe_r2": -0.1}, {"probe_r2": math.nan}, {"probe_r2": 0.2}], "R2 -0.100 to 0.200"),
+    ],
+)
+def test_the_reason_names_the_first_and_the_last_probe_of_the_features(
+    probes: list[Line], words: str
+) -> None:
+    lines = [{"step": 0.0, **probes[0]}, *curve(FALLING).lines]
+    lines += [{"step": 10.0 * len(FALLING), **probe} for probe in probes[1:]]
+
+    verdict = diagnose(curve(FALLING)._replace(lines=lines))
+
+    assert verdict.word == "normal"
+    assert f"probe {words}" in verdict.headline()
+
+
 def test_a_loss_that_falls_from_a_high_start_is_no_jump() -> None:
     assert diagnose(curve([40.0, 12.0, 4.0, 1.5, *FALLING])).word == "normal"
 

@@ -64,6 +64,10 @@ class Throughput:
         self._training = self._waiting = 0.0
         self._steps = 0
 
+    def write_probe(self, step: int, seconds: float) -> None:
+        """Log how long a probe of the features took."""
+        self.log.write(step, {"probe_seconds": round(seconds, 3)})
+
     def summary(self) -> str:
         """Return one line about all steps so far, for people; empty if there are none."""
         steps, seconds = self._total["steps"], self._total["training"]

@@ -1,4 +1,4 @@
-"""Plot the curves of a run: loss, learning rate, gradient norm."""
+"""Plot the curves of a run: loss, learning rate, gradient norm, probes of the features."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,16 +11,23 @@ from videomae_cli.report import printable
 from videomae_cli.tasks.diagnose.training_curve import Line
 
 BLUE, GREY, ORANGE, SLATE = "#2563eb", "#9aa3b2", "#d97706", "#475569"
+PROBES = {"probe_top1": "probe top-1", "probe_map": "probe mAP", "probe_r2": "probe R²"}
 
 
 def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str) -> None:
     """Plot loss, learning rate and gradient norm over the steps, as a PNG with three panels.
 
-    `baseline` names the prediction whose loss is `trivial_loss`, a dashed line.
+    Probes of the features have a fourth one. `baseline` names the prediction whose loss is
+    `trivial_loss`, a dashed line.
     """
-    figure = Figure(figsize=(8, 7.5), layout="constrained")
-    loss, lr, norm = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1.4])
+    probed = [name for name in PROBES if any(name in line for line in lines)]
+    figure = Figure(figsize=(8, 9 if probed else 7.5), layout="constrained")
+    ratios = [3, *([1.4] if probed else []), 1, 1.4]
+    loss, *probe, lr, norm = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     _plot_losses(loss, lines, baseline)
+    for axes in probe:
+        _plot(axes, lines, probed[0], BLUE)
+        axes.set_ylabel(PROBES[probed[0]])
     _plot(lr, lines, "lr", SLATE)
     lr.set_ylabel("learning rate")
     _plot(norm, lines, "grad_norm", SLATE, label="mean")
@@ -28,9 +35,9 @@ def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str)
     if any(line.get("grad_norm", 0.0) > 0 for line in lines):
         norm.set_yscale("log")
     norm.set_ylabel("gradient norm")
-    norm.legend(frameon=False, fontsize=9)
+    _add_legend(norm)
     norm.set_xlabel("step")
-    for axes in (loss, lr, norm):
+    for axes in (loss, *probe, lr, norm):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e5e7eb", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -51,7 +58,13 @@ def _plot_losses(axes: Axes, lines: Sequence[Line], baseline: str) -> None:
     if losses and min(losses) > 0 and max(losses) > 10 * min(losses):
         axes.set_yscale("log")
     axes.set_ylabel("loss")
-    axes.legend(frameon=False, fontsize=9)
+    _add_legend(axes)
+
+
+def _add_legend(axes: Axes) -> None:
+    """Add a legend, unless nothing has been plotted: a run may have no line but a probe's yet."""
+    if axes.lines:
+        axes.legend(frameon=False, fontsize=9)
 
 
 def _plot(

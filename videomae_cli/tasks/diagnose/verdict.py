@@ -4,6 +4,7 @@ The diagnosis is a pure function of the lines of `metrics.jsonl`. A normal run m
 learned little that is useful; only an evaluation shows that.
 """
 
+import math
 from typing import NamedTuple
 
 from videomae_cli.tasks.diagnose.rules import MIN_STEPS, RULES, Word
@@ -41,6 +42,21 @@ def _judge(curve: TrainingCurve) -> Verdict:
     return Verdict("normal", (_summarize(curve),))
 
 
+PROBED = {"probe_top1": "top-1", "probe_map": "mAP", "probe_r2": "R2"}
+
+
+def _summarize_probes(curve: TrainingCurve) -> list[str]:
+    """Return the first and the last probe of the features, if there are any."""
+    parts = []
+    for column, name in PROBED.items():
+        values = [value for value in curve.column(column) if math.isfinite(value)]
+        if values:
+            form = ".3f" if column == "probe_r2" else ".1%"
+            between = [format(value, form) for value in (values[0], values[-1])]
+            parts.append(f"probe {name} {' to '.join(between[: len(values)])}")
+    return parts
+
+
 def _summarize(curve: TrainingCurve) -> str:
     """Summarise the metrics of a run without faults."""
     losses, trivial, rank = curve.column("loss"), curve.last("trivial_loss"), curve.last("rank")
@@ -55,6 +71,7 @@ def _summarize(curve: TrainingCurve) -> str:
         r2 = curve.last("val_r2")
         parts.append(f"validation mean absolute error {error:.3g}")
         parts += [f"validation R2 {r2:.3f}"] * (r2 is not None)
+    parts += _summarize_probes(curve)
     parts.append(f"gradient norm {curve.column('grad_norm')[-1]:.3g}")
     if rank is not None:
         parts.append(f"effective rank of the features {rank:.1f}")

@@ -33,12 +33,17 @@ from videomae_cli.tasks.dry_run.estimate import Decoding, Disk, Estimate, Tokens
 from videomae_cli.tasks.dry_run.measure import Measurement, measure_steps
 from videomae_cli.tasks.dry_run.steadiness import has_enough_clips
 from videomae_cli.tasks.dry_run.synthetic_clips import SyntheticClips, synthetic_manifest
+from videomae_cli.tasks.dry_run.validations import (
+    VALIDATION_VIDEOS,
+    add_feature_probe,
+    count_validations,
+    validation_factor,
+)
 from videomae_cli.tasks.run_dir import newest_complete_checkpoint
 from videomae_cli.tasks.train import finetune, pretrain
 from videomae_cli.tasks.train.job import Job, open_manifest, resolve_clip
 from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
 
-VALIDATION_VIDEOS = 8
 TRAINING_COST = 3  # a forward and a backward pass, in forward passes
 PROBE_COST = 1  # the same with a frozen encoder
 
@@ -60,11 +65,14 @@ def run(
     require_installed(recipe.train.track)
     with Runtime(recipe.train.precision) as runtime:
         job, videos = _build(recipe, resume, runtime, report, without_data=without_data)
+        job, factor = add_feature_probe(job, runtime, report)
         checkpoint = None if resume is None else newest_complete_checkpoint(resume, report)
         steps_done = 0 if checkpoint is None else read_state(checkpoint).step
         estimate = _estimate(
             job, videos, runtime, ProgressOnly(report), run_dir, steps_done, price_per_hour
         )
+        more = validation_factor(videos) if factor is None else factor
+        estimate = estimate._replace(validation_seconds=more * estimate.validation_seconds)
     report.table(f"dry run of {recipe.kind}", ("what", "measured"), list(estimate.rows()))
     for note in estimate.notes():
         report.warn(note)
@@ -148,8 +156,8 @@ def _estimate(
         steps_left=left,
         save_seconds=measured.save_seconds,
         saves=math.ceil((left or 0) / recipe.train.save_every_steps),
-        validation_seconds=measured.validation_seconds * _validation_factor(videos),
-        validations=_validations(job, left or 0) if measured.validation_seconds else 0,
+        validation_seconds=measured.validation_seconds,
+        validations=count_validations(job, left or 0, steps_done),
         disk=_disk(job, measured, shutil.disk_usage(beside).free),
         price_per_hour=price_per_hour,
         trained_parameters=sum(p.numel() for group in job.groups for p in group["params"]),
@@ -220,13 +228,3 @@ def _disk(job: Job, measured: Measurement, free: int) -> Disk:
     best = int(job.metric is not None)
     kept = min(math.ceil(steps / train.save_every_steps), train.keep + permanent + best)
     return Disk(measured.checkpoint_bytes, kept, measured.final_bytes, free)
-
-
-def _validation_factor(videos: Manifest | None) -> float:
-    """Return how many times more videos a validation has than were measured."""
-    return max(1.0, len(videos.split("val")) / VALIDATION_VIDEOS) if videos else 1.0
-
-
-def _validations(job: Job, steps_left: int) -> int:
-    every = job.validate_every_epochs
-    return math.ceil(steps_left / max(1, round(every * job.plan.steps_per_epoch))) if every else 1

@@ -80,7 +80,7 @@ class Estimate(NamedTuple):
 
     @property
     def hours(self) -> float | None:
-        """Hours to the end of the run: steps, checkpoints, validations."""
+        """Hours to the end of the run: steps, checkpoints, validations or probes."""
         if self.steps_left is None:
             return None
         seconds = self.steps_left * self.step_seconds + self.saves * self.save_seconds
@@ -205,5 +205,6 @@ class Estimate(NamedTuple):
             return "unknown without prepared videos: the schedule counts epochs"
         extras = f"{plural(self.saves, 'checkpoint')} of {seconds(self.save_seconds)}"
         if self.validations:
-            extras += f", {self.validations:,} validations of {seconds(self.validation_seconds)}"
+            name = "validations" if self.tokens.targets is None else "probes"
+            extras += f", {self.validations:,} {name} of {seconds(self.validation_seconds)}"
         return f"{duration(self.hours)}: {plural(self.steps_left, 'step')}, {extras}"

@@ -65,6 +65,8 @@ def measure_steps(
     accumulation = min(job.plan.accumulation, affordable)
     validation_seconds = [0.0]
     job = _shortened(job, accumulation)
+    if job.is_probed:  # between the steps, it would disturb their times
+        job = job._replace(validate_every_epochs=None)
     if job.validate is not None:
         job = job._replace(validate=_timed(job.validate, validation_seconds))
     # what the workers decode ahead, and one round of them
@@ -110,7 +112,7 @@ def _shortened(job: Job, accumulation: int) -> Job:
 
 def _read_times(speed: Path, batch: int) -> list[float]:
     """Return the seconds of every step so far."""
-    return [batch / line["clips_per_s"] for line in read_metrics(speed)]
+    return [batch / line["clips_per_s"] for line in read_metrics(speed) if "clips_per_s" in line]
 
 
 def _read(folder: Path, ended: float, validation_seconds: float, plan: TrainingPlan) -> Measurement:
@@ -118,7 +120,11 @@ def _read(folder: Path, ended: float, validation_seconds: float, plan: TrainingP
     speed = folder / SPEED
     every_time = _read_times(speed, plan.batch)
     warm_up = count_warm_up(every_time)
-    times, lines = every_time[warm_up:], read_metrics(speed)[warm_up:]
+    every_line = read_metrics(speed)
+    lines = [line for line in every_line if "clips_per_s" in line][warm_up:]
+    times = every_time[warm_up:]
+    # a probe writes a line after it, a validation does not
+    since_line = validation_seconds if "clips_per_s" in every_line[-1] else 0.0
     waits = [line["data_wait"] * took for line, took in zip(lines, times, strict=True)]
     peak = lines[-1].get("peak_gb")
     checkpoint = next((folder / "checkpoints").iterdir())
@@ -128,7 +134,7 @@ def _read(folder: Path, ended: float, validation_seconds: float, plan: TrainingP
         sum(waits) / sum(times),
         MeasuredSteps(len(times), plan.accumulation, relative_error(times)),
         None if peak is None else round(1e9 * peak),
-        max(0.0, ended - speed.stat().st_mtime - validation_seconds),
+        max(0.0, ended - speed.stat().st_mtime - since_line),
         validation_seconds,
         sum(files.values()),
         files["model.safetensors"],

@@ -47,11 +47,16 @@ class Job(NamedTuple):
     validate: Callable[[int], dict[str, float]] | None = None
     """Returns validation figures by name."""
     metric: Metric | None = None
-    """The validation figure that decides which checkpoint is the best."""
+    """The validation figure that decides which checkpoint is the best; None: see `is_probed`."""
     validate_every_epochs: float | None = None
     """None: only after the last step."""
     trivial_loss: float | None = None
     """Loss of a guess that has seen no clip; None where `probe` returns the targets."""
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether validations are probes of the features, which are only logged."""
+        return self.validate is not None and self.metric is None
 
 
 def open_manifest(recipe: Recipe) -> Manifest:

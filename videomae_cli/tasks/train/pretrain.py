@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -28,6 +29,9 @@ from videomae_cli.tasks.train.job import (
 from videomae_cli.tasks.train.resume import check_recipe, identity, list_decoders
 from videomae_cli.tasks.train.train import train
 
+if TYPE_CHECKING:  # few runs are probed
+    from videomae_cli.tasks.probe.samples import LabelledVideos
+
 
 def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None = None) -> Path:
     """Pretrain, or resume: a run in `path` continues from its newest complete checkpoint.
@@ -37,7 +41,8 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
 
     Raises:
         CheckpointError: The pretrained weights do not fit.
-        DataError: There are no prepared data where the recipe says, or `clip.short` refuses them.
+        DataError: There are no prepared data where the recipe says, or `clip.short` refuses them;
+            features cannot be probed on `eval.probe_data`.
         RecipeError: The batch does not divide, or is larger than the data.
         TrainingError: The loss is not finite; a resume would change numbers; a file could not be
             written; the directory is in use.
@@ -47,6 +52,7 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
 
     manifest = open_manifest(recipe)
     recipe = resolve_clip(recipe, manifest, report)
+    labelled = open_probe_data(recipe, report)
     with Runtime(recipe.train.precision) as runtime, RunDir(path, runtime, fork_of) as run_dir:
         if recipe.train.micro_batch == "auto":
             from videomae_cli.tasks.train.micro_batch import resolve_micro_batch
@@ -55,6 +61,7 @@ def run(recipe: PretrainRecipe, path: Path, report: Report, fork_of: Path | None
             recipe = resolve_micro_batch(recipe, run_dir.path, runtime, report, build)
         runtime.run_on_rank0(lambda: check_recipe(run_dir, recipe, report))
         job = build_job(recipe, manifest, runtime, report)
+        job = add_feature_probe(job, labelled, runtime, report)
         report.say(f"run directory {run_dir.path}")
         report.say(f"{runtime.summary()}; {job.plan.summary()}")
         with diagnose_at_end(run_dir.path, recipe, runtime, report):
@@ -105,6 +112,37 @@ def build_from_scratch(recipe: PretrainRecipe, manifest: Manifest, runtime: Runt
     """Build the job without pretrained weights: as large, and as slow."""
     fresh = recipe.model_copy(update={"start": None})
     return build_job(fresh, manifest, runtime, report=Silence())
+
+
+def open_probe_data(recipe: PretrainRecipe, report: Report) -> "LabelledVideos | None":
+    """Return the labelled videos of the probes; None if the recipe has no probes.
+
+    Raises a `DataError` if features cannot be probed on them.
+    """
+    if not recipe.eval.probe_every_epochs:
+        return None
+    from videomae_cli.tasks.probe.pretraining import open_labelled
+
+    return open_labelled(recipe.eval, recipe.clip, report)
+
+
+def add_feature_probe(
+    job: Job, labelled: "LabelledVideos | None", runtime: Runtime, report: Report
+) -> Job:
+    """Return the job with probes of its features, if there are labelled videos for them."""
+    if labelled is None:
+        return job
+    from videomae_cli.tasks.probe.pretraining import FeatureProbe
+
+    assert isinstance(job.recipe, PretrainRecipe) and isinstance(job.model, Autoencoder)
+    spec = job.recipe.eval
+    probe = FeatureProbe(
+        *(job.model, job.recipe.clip, labelled),
+        kind=spec.probe_kind,
+        runtime=runtime,
+        report=report,
+    )
+    return job._replace(validate=probe, validate_every_epochs=spec.probe_every_epochs)
 
 
 def _autoencoder(recipe: PretrainRecipe, report: Report) -> tuple[Autoencoder, ModelConfig, str]:

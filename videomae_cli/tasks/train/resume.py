@@ -45,6 +45,7 @@ FREE = (
     "train.save_every_steps",
     "train.keep",
     "train.keep_every_steps",
+    *(f"eval.probe_{name}" for name in ("every_epochs", "data", "kind", "videos")),
 )
 _HINT = "a resumed run keeps its recipe and data; to change them: --resume RUN --fork --out NEW"
 
@@ -243,4 +244,6 @@ def _fixed_values(recipe: Recipe) -> dict[str, Any]:
         for name in sections:
             section = section.get(name, {})
         section.pop(last, None)
+    if not values.get("eval", True):  # of a pretraining, as before it had this section
+        del values["eval"]
     return values
