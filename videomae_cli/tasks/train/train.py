@@ -60,7 +60,7 @@ def train(
         inputs = inputs._replace(batches=batches, probe=probe, track=track)
         times = _intervals(job)._replace(is_enough=is_enough)
         if job.is_probed and state.step == 0:
-            state.is_due = True  # the features of untrained weights are what to compare with
+            state.is_due = True  # later probes are compared with that of the first weights
         fit(inputs, plan, times, state, runtime, report, run_dir.path, job.recipe.seed)
     if inputs.ema is not None:
         inputs.ema.copy_to(runtime.unwrap(inputs.model))
