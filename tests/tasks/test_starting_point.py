@@ -25,7 +25,7 @@ def test_the_number_of_videos_and_the_machine_decide(
 
     assert start.pretrains == pretrains
     assert figure in start.reason
-    assert start.advice.startswith("pretrain on them" if pretrains else "start from published")
+    assert start.way.startswith("pretrain" if pretrains else "start from published weights")
     assert start.command.endswith("--data data/x" + ("" if pretrains else " --checkpoint WEIGHTS"))
 
 

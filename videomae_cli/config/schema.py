@@ -16,19 +16,46 @@ from videomae_cli.config.model import (
     TargetSpec,
     Task,
 )
-from videomae_cli.config.spec import Count, FilePath, PathText, Spec
+from videomae_cli.config.spec import Count, FilePath, NonNegative, PathText, Positive, Spec
 from videomae_cli.config.training import (
     EvalSpec,
     FinetuneAugmentSpec,
     OptimSpec,
     PretrainAugmentSpec,
-    PretrainEvalSpec,
     ScheduleSpec,
     TrainSpec,
 )
 
 ClassWeights = Literal["balanced"] | tuple[Annotated[float, Field(gt=0.0)], ...]
 SCRATCH = "scratch"  # the `start` of a run without pretrained weights
+
+
+class PretrainEvalSpec(Spec):
+    """Probes of the features in a pretraining run. They change nothing of the training."""
+
+    probe_every_epochs: NonNegative = 0.0
+    """Epochs between two probes: a simple model is fitted to the features of labelled videos, and
+    its accuracy is logged beside the loss, also before the first step and after the last. 0: no
+    probes."""
+    probe_data: FilePath | None = None
+    """Labelled videos of the probes, with the splits `train` and `val`: a prepared dataset, or a
+    list or folder that `videomae prepare` reads."""
+    probe_kind: Literal["knn", "linear"] = "knn"
+    """`knn`: weighted vote of the 20 nearest videos; `linear`: logistic regression, or ridge
+    regression for values, which takes seconds to a minute on a CPU core."""
+    probe_videos: Positive = 1000
+    """About the largest number of videos of each split. A larger split is reduced to the same part
+    in every run, with the class frequencies of the split and at least one video of each class."""
+
+    @model_validator(mode="after")
+    def _check_probe(self) -> "PretrainEvalSpec":
+        if self.probe_every_epochs and self.probe_data is None:
+            raise ValueError(
+                f"probe_every_epochs {self.probe_every_epochs:g} needs probe_data: labelled videos"
+                " with the splits train and val, such as a folder that `videomae prepare` has"
+                " written (--set eval.probe_data=DIR)"
+            )
+        return self
 
 
 class _Recipe(Spec):

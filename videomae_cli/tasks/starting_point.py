@@ -6,6 +6,8 @@ benchmarks/RESULTS.md describes.
 
 from typing import NamedTuple
 
+from videomae_cli.report import Report
+
 FEW, MANY = 10_000, 42_000
 """Training videos: published weights were better for 3,570 and 9,537, about as good for 42,000."""
 FEW_REASON = (
@@ -40,10 +42,15 @@ class StartingPoint(NamedTuple):
     """What to run; `WEIGHTS` stands for the path of published weights."""
 
     @property
-    def advice(self) -> str:
+    def way(self) -> str:
         """The advice in words."""
-        way = "pretrain on them" if self.pretrains else "start from published weights"
-        return f"{way}: {self.reason}"
+        return "pretrain on these videos" if self.pretrains else "start from published weights"
+
+    def show(self, report: Report, introduction: str) -> None:
+        """Report what to do, the command, and why."""
+        report.say(f"{introduction}: {self.way}")
+        report.say(f"  {self.command}")
+        report.say(f"  why: {self.reason} (docs/small-data.md)")
 
 
 def choose_starting_point(

@@ -61,9 +61,8 @@ def test_class_folders_become_a_manifest_with_a_random_split(folders: Path, tmp_
     assert notes.has("class-folders: 2 folders of videos (run, sit)")
     assert notes.has("Clips cut from the same recording may be in both splits")
     assert notes.has("6 of 6 videos are shorter than 64 frames (16 x 4")
-    assert notes.has(
-        "next: start from published weights: with Kinetics-400's weights ViT-B reaches"
-    )
+    assert notes.has("next: start from published weights")
+    assert notes.has("why: with Kinetics-400's weights ViT-B reaches 73.3 % on HMDB51")
     data = f"--data {tmp_path / 'out'}"
     command = f"videomae finetune --recipe small-data-vits-finetune {data} --checkpoint WEIGHTS"
     assert notes.has(command)

@@ -95,7 +95,7 @@ class PrepareSummary(NamedTuple):
             "findings": {one.name: one.number for one in self.health.findings},
             "remarks": list(self.remarks),
             "digest": self.manifest.digest,
-            "start": self.start.advice,
+            "start": self.start._asdict(),
             "next": self.start.command,
         }
 
@@ -132,8 +132,7 @@ def show_summary(summary: PrepareSummary, report: Report) -> None:
     if summary.rejected:
         _show_rejected(summary, report)
     report.say(summary.health.summary())
-    report.say(f"next: {summary.start.advice} (docs/small-data.md)")
-    report.say(f"  {summary.start.command}")
+    summary.start.show(report, "next")
 
 
 def count_notes(results: Sequence[ReadableVideo | RejectedVideo]) -> Counter[str]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from videomae_cli.config.clip import ClipSpec
 from videomae_cli.config.protocols import Protocol
-from videomae_cli.config.training import PretrainEvalSpec
+from videomae_cli.config.schema import PretrainEvalSpec
 from videomae_cli.data.evaluation.views import EvalViews
 from videomae_cli.data.manifest import Manifest, read_manifest
 from videomae_cli.data.short_videos import report_short_videos

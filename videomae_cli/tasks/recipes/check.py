@@ -120,8 +120,7 @@ def _start(manifest: Manifest, videos: int, report: Report) -> StartingPoint:
         has_labels=manifest.classes is not None,
         has_gpu=detect_device_type() != "cpu",
     )
-    report.say(f"{plural(videos, 'training video')}: {start.advice} (docs/small-data.md)")
-    report.say(f"  {start.command}")
+    start.show(report, plural(videos, "training video"))
     return start
 
 
