@@ -62,11 +62,9 @@ def start_cluster(
         address = json.loads(file.read_text())["address"]
         words = ["--nthreads", "1", "--local-directory", str(folder)]
         words.append("--nanny" if nanny else "--no-nanny")
-        yield Processes(
-            address,
-            scheduler,
-            [start("dask_worker", address, *words) for _ in range(workers)],
-        )
+        running = [start("dask_worker", address, *words) for _ in range(workers)]
+        _wait_for_workers(address, workers)
+        yield Processes(address, scheduler, running)
     finally:
         for process in reversed(started):
             process.terminate()
@@ -76,6 +74,14 @@ def start_cluster(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _wait_for_workers(address: str, count: int) -> None:
+    """Wait until all workers have joined: a command counts those that are there when it starts."""
+    from distributed import Client  # an extra
+
+    with Client(address, set_as_default=False) as client:
+        wait_until(lambda: len(client.nthreads()) == count)
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = SECONDS) -> None:
