@@ -26,7 +26,9 @@ def test_the_number_of_videos_and_the_machine_decide(
     assert start.pretrains == pretrains
     assert figure in start.reason
     assert start.way.startswith("pretrain" if pretrains else "start from published weights")
-    assert start.command.endswith("--data data/x" + ("" if pretrains else " --checkpoint WEIGHTS"))
+    finetune = "videomae finetune --recipe small-data-vits-finetune --data data/x"
+    pretrain = "videomae pretrain --recipe k400-vitb --data data/x"
+    assert start.command == (pretrain if pretrains else f"{finetune} --checkpoint WEIGHTS")
 
 
 def test_without_labels_pretraining_goes_on_from_the_weights():

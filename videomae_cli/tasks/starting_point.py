@@ -1,7 +1,7 @@
 """Which way to go with so many videos on such a machine: published weights, or pretraining.
 
-Figures: top-1 of ViT-B in VideoMAE's paper, arXiv 2203.12602, and runs of `small-data-vits` that
-benchmarks/RESULTS.md describes.
+Figures: top-1 of ViT-B in VideoMAE's paper, arXiv 2203.12602, but the 30 hours, which are from
+issue 48 of its repository; runs of `small-data-vits` in benchmarks/RESULTS.md.
 """
 
 from typing import NamedTuple
@@ -67,7 +67,9 @@ def choose_starting_point(
     pretrain = f"videomae pretrain --recipe small-data-vits --data {data}"
     finetune = f"videomae finetune --recipe small-data-vits-finetune --data {data}"
     if videos >= MANY and has_gpu is not False:
-        return StartingPoint(True, MANY_REASON, pretrain)
+        return StartingPoint(
+            True, MANY_REASON, f"videomae pretrain --recipe k400-vitb --data {data}"
+        )
     reason = BETWEEN_REASON if has_gpu is not False else NO_GPU_REASON
     use_weights = f"{finetune if has_labels else pretrain} --checkpoint WEIGHTS"
     return StartingPoint(False, FEW_REASON if videos <= FEW else reason, use_weights)

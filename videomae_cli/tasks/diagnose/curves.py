@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from videomae_cli.report import printable
-from videomae_cli.tasks.diagnose.training_curve import Line
+from videomae_cli.tasks.diagnose.training_curve import PROBES, Line
 
 BLUE, GREY, ORANGE, SLATE = "#2563eb", "#9aa3b2", "#d97706", "#475569"
-PROBES = {"probe_top1": "probe top-1", "probe_map": "probe mAP", "probe_r2": "probe R²"}
 
 
 def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str) -> None:
@@ -27,7 +26,7 @@ def plot_curves(lines: Sequence[Line], title: str, path: Path, *, baseline: str)
     _plot_losses(loss, lines, baseline)
     for axes in probe:
         _plot(axes, lines, probed[0], BLUE)
-        axes.set_ylabel(PROBES[probed[0]])
+        axes.set_ylabel(f"probe {PROBES[probed[0]]}")
     _plot(lr, lines, "lr", SLATE)
     lr.set_ylabel("learning rate")
     _plot(norm, lines, "grad_norm", SLATE, label="mean")

@@ -17,6 +17,8 @@ BASELINES = {
     "regression": "predicting the mean",
 }
 """The prediction whose loss is logged as `trivial_loss`; it ignores the input clip."""
+PROBES = {"probe_top1": "top-1", "probe_map": "mAP", "probe_r2": "R2"}
+"""Column of a probe of the features -> name of its measure."""
 
 
 class Chance(NamedTuple):

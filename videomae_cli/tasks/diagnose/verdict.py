@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 from videomae_cli.tasks.diagnose.rules import MIN_STEPS, RULES, Word
-from videomae_cli.tasks.diagnose.training_curve import TrainingCurve
+from videomae_cli.tasks.diagnose.training_curve import PROBES, TrainingCurve
 
 
 class Verdict(NamedTuple):
@@ -42,13 +42,10 @@ def _judge(curve: TrainingCurve) -> Verdict:
     return Verdict("normal", (_summarize(curve),))
 
 
-PROBED = {"probe_top1": "top-1", "probe_map": "mAP", "probe_r2": "R2"}
-
-
 def _summarize_probes(curve: TrainingCurve) -> list[str]:
     """Return the first and the last probe of the features, if there are any."""
     parts = []
-    for column, name in PROBED.items():
+    for column, name in PROBES.items():
         values = [value for value in curve.column(column) if math.isfinite(value)]
         if values:
             form = ".3f" if column == "probe_r2" else ".1%"

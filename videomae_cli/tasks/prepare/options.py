@@ -119,7 +119,7 @@ def check_options(source: Path, out: Path, options: PrepareOptions) -> None:
     if (source / DATASET).exists():
         raise DataError(
             f"{source} is a prepared data set already",
-            f"give it to --data of pretrain or finetune: videomae recipes check --data {source}",
+            f"where to start with it: videomae recipes check --data {source}",
         )
     if out.exists() and source.exists() and out.samefile(source):
         raise UsageError(f"--out {out} is the source itself", "give another directory")
