@@ -8,6 +8,7 @@ seconds by the clock:
 - python, import torch: a program that does nothing, and one that only imports torch;
 - help, completion, completion of recipes, recipes ls: `videomae --help`, what the shell asks for
   after `videomae pre` and after `videomae pretrain --recipe k400`, `videomae recipes ls`;
+- typer alone, completion: the same request to a typer program of two empty commands;
 - refusal: `videomae pretrain --recipe k400-vitb` where there are no data, to its error;
 - inspect .pth, inspect native: `convert --inspect` of ViT-L's autoencoder, 1.3 GB;
 - first step: `videomae pretrain --recipe demo` on 64 small videos, until the metrics of the first
@@ -40,11 +41,20 @@ from measuring.commands import (
 )
 from measuring.runner import Result, make_parser, quotients, run_rounds
 
-PYTHON, BASE = "python", "import torch"
+PYTHON, BASE, TYPER = "python", "import torch", "typer alone, completion"
 NO_DATA = 3  # exit code
 BASH = {"_VIDEOMAE_COMPLETE": "complete_bash"}
 COMMAND = BASH | {"COMP_WORDS": "videomae pre", "COMP_CWORD": "1"}
 RECIPE = BASH | {"COMP_WORDS": "videomae pretrain --recipe k400", "COMP_CWORD": "3"}
+EMPTY_PROGRAM = """
+import typer
+app = typer.Typer(name="videomae", rich_markup_mode=None)
+@app.command()
+def prepare() -> None: ...
+@app.command()
+def pretrain() -> None: ...
+app()
+"""
 VIDEOS = 64
 POLL_SECONDS = 0.01
 GIVE_UP_SECONDS = 300.0
@@ -107,6 +117,7 @@ def make_sides(folder: Path, size: str) -> dict[str, Callable[[], Usage]]:
     write(folder / "large.pth", size, "v1")
     write(folder / "large", size, "native")
     run_apart(write_videos, folder, VIDEOS)
+    (folder / "videomae").write_text(EMPTY_PROGRAM)  # typer asks for completion by this name
     run = partial(run_command, cwd=folder)
 
     def videomae(*words: str, **options: object) -> Callable[[], Usage]:
@@ -118,6 +129,7 @@ def make_sides(folder: Path, size: str) -> dict[str, Callable[[], Usage]]:
         "help": videomae("--help"),
         "completion": videomae(variables=COMMAND),
         "completion of recipes": videomae(variables=RECIPE),
+        TYPER: partial(run, [sys.executable, "videomae"], variables=COMMAND),
         "recipes ls": videomae("recipes", "ls"),
         "refusal": videomae("pretrain", "--recipe", "k400-vitb", code=NO_DATA),
         "inspect .pth": videomae("convert", "large.pth", "--inspect"),
@@ -137,7 +149,7 @@ def main() -> None:
     for side, usages in rounds.items():
         result.add_side(f"{side}, CPU", [usage.cpu for usage in usages])
         result.add_side(f"{side}, wall", [usage.wall for usage in usages])
-        if side not in (PYTHON, BASE):
+        if side not in (PYTHON, BASE, TYPER):
             key = side.replace(" .", "_").replace(" ", "_")
             spent = [usage.cpu for usage in usages]
             result.add_ratio(key, quotients(spent, [usage.cpu for usage in rounds[BASE]]), "lower")

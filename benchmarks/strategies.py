@@ -57,7 +57,7 @@ def main() -> None:
     """Measure and print."""
     parser = make_parser(__doc__)
     parser.add_argument("--size", default="vitb", choices=list(SIZES))
-    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--no-memory", action="store_true", help="times only")
     parser.add_argument("--clip-size", type=int, default=224, help="pixels; smaller only to try")
