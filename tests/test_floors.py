@@ -47,7 +47,7 @@ ROOMS: dict[str, set[str]] = {
     "train": {*SHARED_ROOMS, "evaluate", "diagnose", "probe"},  # a pretraining may be probed
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},
     "features": {*SHARED_ROOMS, "evaluate"},
-    "demo": {*SHARED_ROOMS, "evaluate", "diagnose", "train", "prepare", "visualize"},
+    "demo": {*SHARED_ROOMS, "evaluate", "diagnose", "probe", "train", "prepare", "visualize"},
     "prepare": {"load_model", "starting_point"},
     "convert": {"load_model"},
     "visualize": {"load_model"},

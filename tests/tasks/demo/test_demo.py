@@ -1,5 +1,6 @@
 """A very small demonstration, through all stages; its accuracies mean nothing."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -15,6 +16,8 @@ from videomae_cli.errors import UsageError
 from videomae_cli.tasks.demo import demo, plan
 from videomae_cli.tasks.demo.results import DemoResults, DemoScore, read_score
 from videomae_cli.tasks.evaluate.result import EvalResult
+from videomae_cli.tasks.probe.curve import CurvePoint, LabelCurve
+from videomae_cli.tasks.probe.measures import Interval, Measure
 
 # smaller than --quick, with one decoding process: tests run in parallel
 SMALL = plan.DemoPlan(
@@ -30,6 +33,12 @@ SMALL = plan.DemoPlan(
         "finetune",
     ),
     seed=0,
+)
+
+EMPTY_CURVE = LabelCurve(
+    *("single-label", "test", ("pretrained", "scratch"), ("", ""), (32, 800), ()),
+    constant=Measure("single-label", Interval(0.125, 0.1, 0.15), 800),
+    remarks=(),
 )
 
 
@@ -64,8 +73,8 @@ def test_pretraining_uses_no_label_and_no_labelled_video(
 ) -> None:
     run_dir, _, _ = finished
 
-    labelled = {path.read_bytes() for path in (run_dir / "videos" / "natural").glob("*.mp4")}
-    unlabelled = {path.read_bytes() for path in (run_dir / "videos" / "unlabelled").glob("*.mp4")}
+    labelled = {path.read_bytes() for path in (run_dir / "videos" / "natural").glob("*.npy")}
+    unlabelled = {path.read_bytes() for path in (run_dir / "videos" / "unlabelled").glob("*.npy")}
 
     assert len(labelled) == 16 + 16
     assert len(unlabelled) == 32
@@ -84,9 +93,9 @@ def test_the_page_is_self_contained_and_shows_all_results(
     links = re.findall(r"(?:src|href)=.{6}", page)
     assert {link.split("=")[1] for link in links} == {'"data:'}
     assert page.count("data:image/png;base64,") >= 6
-    for row in results.rows():
+    for row in (*results.frozen_rows(), *results.rows()):
         for cell in row:
-            assert cell in page
+            assert html.escape(cell) in page
     assert f"{100 * results.controls[0].top1:.1f} %" in page
     assert f"{100 * results.controls[1].pair:.1f} %" in page
     assert notes.warned == []
@@ -99,7 +108,11 @@ def test_the_results_are_written_as_json(finished: tuple[Path, DemoResults, Note
     written = json.loads((run_dir / "results.json").read_text())
 
     assert written == json.loads(json.dumps(results.as_json()))
-    assert set(written["gain_points"]) == {"8", "16"}
+    assert written["budgets"] == [8, 16]
+    assert written["gains"] == [100 * results.gain(labels).value for labels in (8, 16)]
+    curve = json.loads((run_dir / "label-curve" / "label_curve.json").read_text())
+    assert [point["labels"] for point in curve["points"]] == [[8] * 5, [16] * 5]
+    assert written["frozen_gains"] == [100 * point["gain"]["value"] for point in curve["points"]]
     assert set(written["seconds"]) == {"videos", "training"}
 
 
@@ -157,46 +170,65 @@ def test_the_pair_accuracy_compares_only_the_two_opposite_classes(tmp_path: Path
     score = read_score(result, "shuffled", "pretrained", 8)
 
     assert score.pair == pytest.approx((1 + 0 + 0.5) / 3)
+    assert score.right == (False, False, True)
     assert (score.top1, score.videos) == (1 / 3, 3)
 
 
-def test_the_gain_is_in_points_of_top1() -> None:
+def make_results(*accuracies: tuple[float, float]) -> DemoResults:
+    """Return results with these accuracies of both starts, at 16, 32, ... labels."""
     scores = [
-        DemoScore("natural", "pretrained", 16, 0.75, 0.9, 800),
-        DemoScore("natural", "scratch", 16, 0.25, 0.6, 800),
+        DemoScore("natural", start, 16 * 2**n, _right(top1), 0.5)
+        for n, pair in enumerate(accuracies)
+        for start, top1 in zip(("pretrained", "scratch"), pair, strict=True)
     ]
+    points = [
+        CurvePoint("linear", 50.0, (16 * 2**n,), *(Interval(v, v - 0.05, v + 0.05) for v in three))
+        for n, (first, second) in enumerate(accuracies)
+        for three in [(first, second, first - second)]
+    ]
+    return DemoResults(EMPTY_CURVE._replace(points=tuple(points)), tuple(scores), (), {})
 
-    results = DemoResults(tuple(scores), (), {})
 
-    assert results.gain(16) == pytest.approx(50.0)
-    assert results.rows() == [("16", "75.0 %", "25.0 %", "+50.0 points")]
+def _right(top1: float) -> tuple[bool, ...]:
+    return (True,) * round(800 * top1) + (False,) * round(800 * (1 - top1))
+
+
+def test_the_gain_is_in_points_of_top1_over_the_same_videos() -> None:
+    results = make_results((0.75, 0.25))
+
+    gain = results.gain(16)
+
+    assert gain.value == pytest.approx(0.5)
+    # 400 of 800 videos are right after pretraining alone: 1.96 standard errors are 3.46 points
+    assert gain.low == pytest.approx(0.5 - 0.0346, abs=0.004)
+    assert gain.high == pytest.approx(0.5 + 0.0346, abs=0.004)
+    assert results.rows()[0][0] == "16"
+    assert results.rows()[0][3].startswith("+50.0 points [46")
+    assert results.frozen_rows()[0][3] == "+50.0 points [45.0, 55.0]"
 
 
 @pytest.mark.parametrize(
     ("few", "many", "conclusion"),
     [
+        ((0.6, 0.2), (0.8, 0.7), "is better than training from scratch with every number of"),
+        ((0.6, 0.2), (0.7, 0.7), "is better than training from scratch with 1 of 2 numbers of"),
         (
             (0.6, 0.2),
-            (0.8, 0.7),
-            "by +10.0 with 64, after the same number of fine-tuning steps: "
-            "it helps most where labels are few",
+            (0.7, 0.9),
+            "is better than training from scratch with 1 of 2 numbers of labels and worse with 1: ",
         ),
-        ((0.6, 0.2), (0.7, 0.9), "with 64 labels, training from scratch has caught up"),
-        ((0.6, 0.2), (0.7, 0.7), "with 64 labels, training from scratch has caught up"),
-        ((0.4, 0.1), (0.5, 0.1), "up to 64 labels, more labels do not replace it"),
-        ((0.1, 0.2), (0.5, 0.1), "it does not help here"),
+        ((0.4, 0.4), (0.5, 0.5), "is not shown to be better than training from scratch: "),
+        (
+            (0.1, 0.2),
+            (0.5, 0.5),
+            "is not shown to be better than training from scratch and worse with 1: -10.0 points",
+        ),
     ],
 )
-def test_the_conclusion_follows_from_the_accuracies(
+def test_the_conclusion_says_what_the_intervals_show(
     few: tuple[float, float], many: tuple[float, float], conclusion: str
 ) -> None:
-    scores = [
-        DemoScore("natural", start, labels, top1, 0.5, 800)
-        for labels, pair in ((16, few), (64, many))
-        for start, top1 in zip(("pretrained", "scratch"), pair, strict=True)
-    ]
-
-    assert DemoResults(tuple(scores), (), {}).conclusion().endswith(conclusion)
+    assert conclusion in make_results(few, many).finetuning_conclusion()
 
 
 @pytest.mark.slow
@@ -204,5 +236,6 @@ def test_the_command_runs_all_stages(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert app.run(["demo", "--quick", "--out", str(tmp_path / "run"), "--json"]) == 0
 
     printed = json.loads(capsys.readouterr().out)
-    assert len(printed["contests"]) == 4
+    assert len(printed["finetuned"]) == 4
     assert len(printed["controls"]) == 2
+    assert len(printed["gains"]) == len(printed["frozen_gains"]) == 2

@@ -7,11 +7,11 @@ import pytest
 
 from videomae_cli.data.decode import read_frames
 from videomae_cli.data.decoding.video_info import probe_video
-from videomae_cli.data.ingest.decoder_choice import decord_is_right
 from videomae_cli.rng import stream
 from videomae_cli.tasks.demo import videos as demo_videos
 from videomae_cli.tasks.demo.results import opposite_motion
 from videomae_cli.tasks.demo.videos import (
+    DECODER,
     FRAMES,
     MOTIONS,
     SIDE,
@@ -20,7 +20,6 @@ from videomae_cli.tasks.demo.videos import (
     render_clip,
     reorder_frames,
     video_name,
-    write_video,
     write_videos,
 )
 
@@ -38,21 +37,18 @@ def test_opposite_classes_of_a_scene_are_the_same_frames_in_reverse(motion: int)
     assert not np.array_equal(forward, backward)
 
 
-@pytest.mark.parametrize("motion", range(0, len(MOTIONS), 2))
-def test_files_of_opposite_classes_are_as_large_and_decode_to_reversed_frames(
-    motion: int, tmp_path: Path
-) -> None:
-    paths = [tmp_path / video_name(number) for number in (motion, motion + 1)]
+def test_the_class_is_at_least_four_times_as_strong_as_any_other_motion() -> None:
+    strengths = np.stack([draw_parameters(stream(n, "leak")).leak_4 for n in range(400)])
 
-    for path, number in zip(paths, (motion, motion + 1), strict=True):
-        write_video(path, render_clip(PARAMETERS, number))
+    assert np.abs(strengths).max() <= 0.25
+    assert np.abs(strengths).mean() == pytest.approx(0.125, rel=0.05)
+    assert np.abs(strengths.mean(axis=0)).max() < 0.03  # in both directions alike
 
-    forward, backward = (read_frames(path, range(FRAMES)) for path in paths)
-    assert np.array_equal(forward, backward[::-1])
-    # H.264 numbers key frames 0, 1, 0, 1 ... in codes of 1 and 3 bits: a byte a frame at most
-    assert abs(paths[0].stat().st_size - paths[1].stat().st_size) <= FRAMES
-    one, other = (probe_video(path) for path in paths)
-    assert one == other._replace(health=one.health)  # which has the size and hashes of frames
+
+def test_clips_of_one_scene_differ_between_all_classes() -> None:
+    clips = [render_clip(PARAMETERS, motion).tobytes() for motion in range(len(MOTIONS))]
+
+    assert len(set(clips)) == len(MOTIONS)
 
 
 def test_shifts_have_the_direction_of_their_name() -> None:
@@ -60,7 +56,7 @@ def test_shifts_have_the_direction_of_their_name() -> None:
         """Return whether frame 5 is closer to frame 4 shifted this way than the other way."""
         before, after = render_clip(PARAMETERS, MOTIONS.index(motion))[4:6].astype(float)
         ways = [np.roll(before, (s * down, s * right), (0, 1)) for s in (1, -1)]
-        inner = slice(8, -8)
+        inner = slice(4, -4)
         with_it, against = (np.abs(way - after)[inner, inner].mean() for way in ways)
         return bool(with_it < against)
 
@@ -79,14 +75,14 @@ def test_shifts_have_the_direction_of_their_name() -> None:
 def test_zooms_and_rotations_have_the_direction_of_their_name(
     motion: str, down: int, right: int
 ) -> None:
-    part = slice(24, 40), slice(44, 56)
+    part = slice(SIDE * 3 // 8, SIDE * 5 // 8), slice(SIDE * 11 // 16, SIDE * 7 // 8)
     votes = 0
 
     for number in range(8):
         frames = render_clip(draw_parameters(stream(number, "turn")), MOTIONS.index(motion)).astype(
             float
         )
-        ways = [np.roll(frames[3], (s * down, s * right), (0, 1))[part] for s in (2, -2)]
+        ways = [np.roll(frames[3], (s * down, s * right), (0, 1))[part] for s in (1, -1)]
         with_it, against = (np.abs(way - frames[4][part]).mean() for way in ways)
         votes += with_it < against
 
@@ -143,24 +139,22 @@ def test_videos_depend_only_on_seed_and_number(tmp_path: Path) -> None:
     assert {motion_index(number) for number in range(8)} == set(range(8))
 
 
-def test_decord_reads_the_files_like_pyav(tmp_path: Path) -> None:
-    path = tmp_path / "0.mp4"
-    write_video(path, render_clip(PARAMETERS, 2))
+def test_files_hold_the_rendered_frames_and_have_one_size(tmp_path: Path) -> None:
+    list(write_videos(tmp_path, range(8), seed=3, order="natural", workers=1))
 
-    info = probe_video(path)
+    paths = [tmp_path / video_name(number) for number in range(8)]
 
+    assert len({path.stat().st_size for path in paths}) == 1
+    info = probe_video(paths[2])
     assert (info.frames, info.width, info.height) == (FRAMES, SIDE, SIDE)
-    assert decord_is_right(path, info)
-    assert (
-        np.abs(read_frames(path, range(FRAMES)).astype(float) - render_clip(PARAMETERS, 2)).mean()
-        < 6
-    )
+    expected = render_clip(draw_parameters(stream(3, "scene", 2)), motion_index(2))
+    assert np.array_equal(read_frames(paths[2], range(FRAMES), decoder=DECODER), expected)
 
 
 def test_the_loss_of_the_mean_colour_is_the_variance_inside_frames(tmp_path: Path) -> None:
-    path = tmp_path / "0.mp4"
-    write_video(path, render_clip(PARAMETERS, 2))
-    frames = read_frames(path, range(FRAMES)).astype(float) / 255
+    list(write_videos(tmp_path, [2], seed=3, order="natural", workers=1))
+    path = tmp_path / video_name(2)
+    frames = read_frames(path, range(FRAMES), decoder=DECODER).astype(float) / 255
 
     expected = np.mean([frame[..., c].var() for frame in frames for c in range(3)])
 

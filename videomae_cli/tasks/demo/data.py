@@ -2,10 +2,10 @@
 
 Below the run directory:
 
-videos/unlabelled/000000.mp4 ...            for pretraining
+videos/unlabelled/000000.npy ...            for pretraining: frames as an array, uncompressed
 videos/natural/  still/  shuffled/          labelled: the same clips with frames in three orders
 data/unlabelled/                            the prepared pretraining videos
-data/natural-48/  natural-160/  ...         the first 48, 160, ... training videos and all of test
+data/natural-16/  natural-48/  ...          the first 16, 48, ... training videos and all of test
 """
 
 import os
@@ -29,8 +29,6 @@ from videomae_cli.tasks.prepare.options import PrepareOptions
 
 LIST_FILE = "list.csv"
 FIRST_TEST = 1_000_000  # number of the first test video, far above those for training
-# the decoders need not be compared on videos that this program has just encoded
-PREPARE_OPTIONS = PrepareOptions(decoder="decord")
 
 
 class VideoCounts(NamedTuple):
@@ -61,8 +59,10 @@ def make_unlabelled(run_dir: Path, counts: VideoCounts, *, seed: int, report: Re
     """Generate and prepare the pretraining videos, unless they exist."""
     folder = run_dir / "videos" / "unlabelled"
     seed = stream_seed(seed, "unlabelled")
-    _write_missing(folder, range(counts.unlabelled), seed=seed, order="natural", report=report)
-    _prepare_missing(folder, unlabelled_dir(run_dir), report)
+    numbers = range(counts.unlabelled)
+    _write_missing(folder, numbers, seed=seed, order="natural", report=report)
+    _write_list(folder, "path,split", [f"{video_name(n)},train" for n in numbers])
+    _prepare_missing(folder / LIST_FILE, unlabelled_dir(run_dir), report)
 
 
 def make_labelled(
@@ -77,8 +77,12 @@ def make_labelled(
     train, test = range(max(budgets)), range(FIRST_TEST, FIRST_TEST + tests)
     seed = stream_seed(seed, "labelled")
     _write_missing(folder, [*train, *test], seed=seed, order=order, report=report)
-    if not (folder / LIST_FILE).is_file():
-        _write_list(folder / LIST_FILE, train, test)
+    lines = [
+        f"{video_name(n)},{MOTIONS[motion_index(n)]},{split}"
+        for split, numbers in (("train", train), ("test", test))
+        for n in numbers
+    ]
+    _write_list(folder, "path,label,split", lines)
     _prepare_missing(folder / LIST_FILE, prepared, report)
     manifest = read_manifest(prepared)
     for labels in budgets:
@@ -100,14 +104,12 @@ def _write_missing(
 
 def _prepare_missing(source: Path, prepared: Path, report: Report) -> None:
     if not _is_prepared(prepared):
-        prepare.run(source, prepared, report, PREPARE_OPTIONS)
+        prepare.run(source, prepared, report, PrepareOptions())
 
 
-def _write_list(path: Path, train: Sequence[int], test: Sequence[int]) -> None:
-    lines = ["path,label,split"]
-    for split, numbers in (("train", train), ("test", test)):
-        lines += [f"{video_name(n)},{MOTIONS[motion_index(n)]},{split}" for n in numbers]
-    atomic.write_text(path, "\n".join(lines) + "\n")
+def _write_list(folder: Path, header: str, lines: Sequence[str]) -> None:
+    if not (folder / LIST_FILE).is_file():
+        atomic.write_text(folder / LIST_FILE, "\n".join([header, *lines]) + "\n")
 
 
 def _write_subset(manifest: Manifest, directory: Path, labels: int) -> None:

@@ -1,7 +1,8 @@
 """`videomae demo`: measure on this machine how much pretraining helps where labels are few.
 
-The pretrained encoder, and an identical one from scratch, are fine-tuned on few labels for the same
-number of steps, and compared on videos that neither has seen. Two controls check that only motion
+A linear probe is fitted to frozen features of the pretrained encoder and of an identical one with
+random weights; then both are fine-tuned for the same number of steps. All is compared with few
+labels, more and more of them, on videos that neither has seen. Two controls check that only motion
 can be learned: on single frames, top-1 must be at chance; on shuffled frames, the accuracy within
 each pair of opposite classes must be 50 %. Every stage uses the code of the command of its name.
 """
@@ -9,11 +10,11 @@ each pair of opposite classes must be 50 %. Every stage uses the code of the com
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from videomae_cli import atomic
 from videomae_cli.config.schema import SCRATCH, FinetuneRecipe, PretrainRecipe
@@ -31,13 +32,17 @@ from videomae_cli.tasks.demo.report import write_report
 from videomae_cli.tasks.demo.results import DemoResults, DemoScore, read_score
 from videomae_cli.tasks.demo.videos import FrameOrder
 from videomae_cli.tasks.evaluate import evaluate
+from videomae_cli.tasks.evaluate.options import EvalOptions
+from videomae_cli.tasks.probe.curve import LabelCurve
+from videomae_cli.tasks.probe.evaluate_with_probes import CurveOptions, measure_label_curve
 from videomae_cli.tasks.run_dir import is_finished
 from videomae_cli.tasks.train import finetune, pretrain
 
 RESULTS = "results.json"
 PRETRAIN = "pretrain"
 MAX_PARALLEL_TASKS = 2
-COLUMNS = ("labelled videos", "pretrained", "from scratch", "gain")
+FROZEN = "label curve"
+PROBE = "linear"
 
 
 def run(run_dir: Path, report: Report, plan: DemoPlan) -> DemoResults:
@@ -56,34 +61,49 @@ def run(run_dir: Path, report: Report, plan: DemoPlan) -> DemoResults:
         make_unlabelled(run_dir, plan.counts, seed=plan.seed, report=progress)
     report.say(plan.describe())
     with timer.measure("training"):
-        scores = _train_all(run_dir, plan, report)
+        done = train(run_dir, plan, plan.classifiers(), report)
+    scores = [done[classifier.name] for classifier in plan.classifiers()]
     comparisons = tuple(score for score in scores if score.order == "natural")
     controls = tuple(score for score in scores if score.order != "natural")
-    results = DemoResults(comparisons, controls, timer.seconds)
+    results = DemoResults(done[FROZEN], comparisons, controls, timer.seconds)
     atomic.write_json(run_dir / RESULTS, results.as_json())
     page = write_report(run_dir, results, plan.counts, run_dir / PRETRAIN / "final", plan.seed)
     title = f"top-1 on {comparisons[0].videos:,} test videos, 8 classes, chance 12.5 %"
-    report.table(title, COLUMNS, results.rows())
+    columns = ("labelled videos", "pretrained", "random", "gain")
+    report.table(f"linear probe on frozen features: {title}", columns, results.frozen_rows())
+    columns = ("labelled videos", "pretrained", "from scratch", "gain")
+    report.table(f"fine-tuned: {title}", columns, results.rows())
     for line in (*results.summary(), f"wrote {page}"):
         report.say(line)
     return results
 
 
-def _train_all(run_dir: Path, plan: DemoPlan, report: Report) -> list[DemoScore]:
-    """Run all tasks; return the scores in the order of `DemoPlan.classifiers`."""
+def train(
+    run_dir: Path, plan: DemoPlan, classifiers: Sequence[DemoClassifier], report: Report
+) -> dict[str, Any]:
+    """Pretrain, fit probes, and train these classifiers; what is finished is not done again.
+
+    Returns:
+        The label curve under `FROZEN`, and a `DemoScore` under the name of each classifier.
+
+    Raises:
+        Stopped: A signal asked to stop.
+    """
     workers = min(MAX_PARALLEL_TASKS, os.cpu_count() or 1)
     try:
-        done = run_in_parallel(_tasks(run_dir, plan), report, workers=workers, title="demo")
+        tasks = _tasks(run_dir, plan, classifiers)
+        return run_in_parallel(tasks, report, workers=workers, title="demo")
     except Stopped as error:
         raise Stopped(
             f"finished tasks are kept in {run_dir}",
             f"to continue, run it again with the same options and --out {run_dir}",
             exit_code=error.exit_code,
         ) from None
-    return [done[classifier.name] for classifier in plan.classifiers()]
 
 
-def _tasks(run_dir: Path, plan: DemoPlan) -> list[ParallelTask]:
+def _tasks(
+    run_dir: Path, plan: DemoPlan, classifiers: Sequence[DemoClassifier]
+) -> list[ParallelTask]:
     """Return all tasks in the order of their start, as far as requirements allow.
 
     Pretraining takes longest and comes first; then all that needs no pretrained encoder.
@@ -98,7 +118,9 @@ def _tasks(run_dir: Path, plan: DemoPlan) -> list[ParallelTask]:
         ParallelTask(f"{order} videos", partial(_make_labelled, run_dir, plan, order))
         for order in get_args(FrameOrder)
     ]
-    for classifier in sorted(plan.classifiers(), key=lambda one: one.start != "scratch"):
+    probe = partial(_measure_frozen, run_dir, plan)
+    tasks.append(ParallelTask(FROZEN, probe, requires=(PRETRAIN, "natural videos")))
+    for classifier in sorted(classifiers, key=lambda one: one.start != "scratch"):
         requires = [f"{classifier.order} videos"]
         requires += [PRETRAIN] if classifier.start == "pretrained" else []
         function = partial(_train_classifier, run_dir, plan, classifier)
@@ -116,6 +138,23 @@ def _pretrain(run_dir: Path, plan: DemoPlan, report: Report) -> None:
     if not is_finished(run_dir / PRETRAIN):
         recipe = plan.pretraining.model_copy(update={"data": unlabelled_dir(run_dir)})
         pretrain.run(recipe, run_dir / PRETRAIN, ProgressOnly(report))
+
+
+def _measure_frozen(run_dir: Path, plan: DemoPlan, report: Report) -> LabelCurve:
+    """Fit a linear probe to frozen features of the pretrained and of a random encoder."""
+    budgets = plan.counts.budgets
+    fractions = ",".join(f"{100 * labels / max(budgets):g}" for labels in budgets)
+    data = labelled_dir(run_dir, "natural", max(budgets))
+    options = EvalOptions(data=data, split="test", out=run_dir / "label-curve")
+    curve = CurveOptions(fractions, probes=(PROBE,))
+    checkpoint = run_dir / PRETRAIN / "final"
+    result = measure_label_curve(checkpoint, ProgressOnly(report), options, curve)
+    for point in result.points:
+        report.say(
+            f"{point.labels[0]:,} labels, frozen features, {PROBE} probe: top-1"
+            f" {100 * point.first.value:.1f} % pretrained, {100 * point.second.value:.1f} % random"
+        )
+    return result
 
 
 def _train_classifier(

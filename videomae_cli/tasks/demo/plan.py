@@ -13,7 +13,9 @@ from videomae_cli.tasks.demo.results import InitialWeights
 from videomae_cli.tasks.demo.videos import FrameOrder
 
 PLAN = "demo.json"
-FULL = VideoCounts(unlabelled=2000, budgets=(48, 160), control=320, test=800, control_test=400)
+FULL = VideoCounts(
+    unlabelled=4000, budgets=(16, 48, 160, 320), control=320, test=800, control_test=400
+)
 QUICK = VideoCounts(unlabelled=64, budgets=(16, 32), control=16, test=64, control_test=16)
 QUICK_PRETRAIN = ("schedule.steps=10", "schedule.warmup_steps=2", "train.save_every_steps=10")
 QUICK_FINETUNE = ("schedule.steps=4", "schedule.warmup_steps=1", "train.save_every_steps=4")
@@ -69,7 +71,7 @@ class DemoPlan(NamedTuple):
             f"pretraining on {self.counts.unlabelled:,} videos without labels for "
             f"{pretraining.schedule.steps:,} steps of {pretraining.train.batch} clips, and "
             f"fine-tuning {len(self.classifiers())} classifiers for "
-            f"{finetuning.schedule.steps:,} steps each"
+            f"{finetuning.schedule.steps:,} steps of {finetuning.train.batch} each"
         )
 
 

@@ -21,12 +21,15 @@ from videomae_cli.engine.logging.metrics import read_metrics
 from videomae_cli.report import Silence, printable
 from videomae_cli.tasks.demo.data import VideoCounts
 from videomae_cli.tasks.demo.results import CHANCE, DemoResults, InitialWeights
-from videomae_cli.tasks.demo.videos import FRAMES, MOTIONS, frame_mean_loss, motion_index
+from videomae_cli.tasks.demo.videos import DECODER, FRAMES, MOTIONS, frame_mean_loss, motion_index
+from videomae_cli.tasks.probe.measures import Interval
 from videomae_cli.tasks.visualize import visualize
 from videomae_cli.tasks.visualize.setup import Options
 
 COLOURS = {"pretrained": "#2563eb", "scratch": "#9aa3b2"}
 LABELS = {"pretrained": "pretrained", "scratch": "from scratch"}
+FROZEN_LABELS = {"pretrained": "pretrained", "scratch": "random weights"}
+Curves = dict[InitialWeights, list[Interval]]
 SHOWN_MOTIONS = (0, 6)  # a shift and a rotation
 
 
@@ -44,7 +47,8 @@ def write_report(
         most=most,
         seed=seed,
         classes=_plot_classes(run_dir),
-        accuracy=_plot_accuracy(results),
+        frozen=_plot_accuracy(results.budgets, _frozen_curves(results), FROZEN_LABELS),
+        finetuned=_plot_accuracy(results.budgets, _finetuned_curves(results), LABELS),
         pretraining_loss=_plot_pretraining(run_dir),
         finetuning_loss=_plot_finetuning(run_dir, fewest),
         pictures=_draw_reconstructions(run_dir, pretrained),
@@ -70,7 +74,7 @@ def _plot_classes(run_dir: Path) -> str:
     figure = Figure(figsize=(9.6, 9.4), layout="constrained")
     axes = figure.subplots(len(MOTIONS), FRAMES)
     for motion, path in sorted(_find_test_videos(run_dir).items()):
-        for number, frame_HWC in enumerate(read_frames(path, range(FRAMES))):
+        for number, frame_HWC in enumerate(read_frames(path, range(FRAMES), decoder=DECODER)):
             cell: Axes = axes[motion][number]
             cell.imshow(frame_HWC)
             cell.set(xticks=[], yticks=[])
@@ -81,20 +85,34 @@ def _plot_classes(run_dir: Path) -> str:
     return _encode_figure(figure)
 
 
-def _plot_accuracy(results: DemoResults) -> str:
-    figure, axes = _new_axes("labelled videos", "top-1, %")
-    for start in get_args(InitialWeights):
-        top1 = [100 * results.find_score(labels, start).top1 for labels in results.budgets]
-        axes.plot(
-            results.budgets, top1, "o-", color=COLOURS[start], label=LABELS[start], linewidth=2
+def _frozen_curves(results: DemoResults) -> Curves:
+    points = results.points
+    return {"pretrained": [p.first for p in points], "scratch": [p.second for p in points]}
+
+
+def _finetuned_curves(results: DemoResults) -> Curves:
+    return {
+        start: [results.find_score(labels, start).interval for labels in results.budgets]
+        for start in get_args(InitialWeights)
+    }
+
+
+def _plot_accuracy(budgets: list[int], curves: Curves, names: dict[str, str]) -> str:
+    figure, axes = _new_axes("labelled videos, logarithmic", "top-1, %")
+    for start, intervals in curves.items():
+        value, low, high = (
+            [100 * getattr(interval, field) for interval in intervals]
+            for field in ("value", "low", "high")
         )
+        axes.fill_between(budgets, low, high, color=COLOURS[start], alpha=0.2, linewidth=0)
+        axes.plot(budgets, value, "o-", color=COLOURS[start], label=names[start], linewidth=2)
     axes.axhline(100 * CHANCE, color="#c4c9d4", linestyle="--", linewidth=1)
-    axes.text(results.budgets[0], 100 * CHANCE + 1.5, "chance", color="#8a93a5", fontsize=9)
+    axes.text(budgets[-1], 100 * CHANCE - 5, "chance", color="#8a93a5", fontsize=9, ha="right")
     axes.set_xscale("log")
-    axes.set_xticks(results.budgets, [str(labels) for labels in results.budgets])
+    axes.set_xticks(budgets, [str(labels) for labels in budgets])
     axes.minorticks_off()
     axes.set_ylim(0, 100)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left")
     return _encode_figure(figure)
 
 
