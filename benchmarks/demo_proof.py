@@ -12,8 +12,9 @@ prints the tables that stand in RESULTS.md. It exits with 1 unless, on average o
   inside each pair of opposite classes.
 
 The second chooses the settings of fine-tuning, the same menu for both starts: it trains all of
-`MENU` on the videos of a seed that is used for nothing else, and prints the accuracies. What was
-chosen stands in `recipes/demo-finetune.yaml`; no other seed was looked at for it.
+`MENU` on the videos of a seed that is used for nothing else, and prints the accuracies. Each start
+has what gave it the best mean over both numbers of labels: `recipes/demo-finetune.yaml`, and
+`FROM_SCRATCH` in `tasks/demo/plan.py`.
 """
 
 import argparse
@@ -35,7 +36,7 @@ LEAST_FROZEN = (8.0, 30.0)  # points, with the fewest and with the most labels
 MOST_AWAY = 5.0  # points, of the controls
 MENU = [
     (f"optim.base_lr={rate}", f"optim.layer_decay={decay}")
-    for rate in ("1.2e-2", "2.4e-2", "4.8e-2")
+    for rate in ("2.4e-2", "4.8e-2", "9.6e-2")
     for decay in ("0.75", "1.0")
 ]
 
@@ -121,7 +122,8 @@ def with_settings(plan: DemoPlan, settings: Sequence[str]) -> DemoPlan:
     words = [*settings, f"schedule.steps={plan.finetuning.schedule.steps}"]
     words.append(f"schedule.warmup_steps={plan.finetuning.schedule.warmup_steps}")
     recipe = load_recipe("demo-finetune", words, "finetune")
-    return plan._replace(finetuning=recipe.model_copy(update={"seed": plan.seed}))
+    recipe = recipe.model_copy(update={"seed": plan.seed})
+    return plan._replace(finetuning=recipe, from_scratch=recipe)
 
 
 def main() -> int:

@@ -13,7 +13,11 @@ import pytest
 from tests.api.models import write_classifier
 from tests.data.make_clips import write_clip
 from tests.e2e.micro import make_data, write_recipes
+from videomae_cli.checkpoints.native import write_native
 from videomae_cli.cli import app
+from videomae_cli.config.model_config import autoencoder_config
+from videomae_cli.config.recipe_files import load_recipe
+from videomae_cli.models.build import build_autoencoder
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"```(sh|bash|python)\n(.*?)```", re.DOTALL)
@@ -23,8 +27,9 @@ SHORT = (
 )
 # words that are added to a line, so that it ends soon
 ADDED = {
-    "videomae pretrain --recipe small-data-vits --data data/mine": SHORT,
-    "videomae finetune --recipe small-data-vits-finetune --data data/mine": SHORT,
+    "videomae finetune --recipe small-data-vits-finetune --data data/mine --checkpoint vits.pth": (
+        SHORT
+    ),
 }
 # exit codes of lines that need data which is not there
 CODES = {
@@ -49,6 +54,12 @@ def lines_of(page: str) -> list[str]:
             typed = [line.split("  #")[0].strip() for line in text.splitlines()]
             lines += [line for line in typed if line.startswith("videomae ")]
     return lines
+
+
+def write_small_data_weights(folder: Path) -> None:
+    """Write random weights of the autoencoder of `small-data-vits`, in place of published ones."""
+    config = autoencoder_config(load_recipe("small-data-vits"))
+    write_native(folder, build_autoencoder(config).state_dict(), config)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +87,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert app.run(["prepare", "data/videos", "--out", "data/mine"]) == 0
         write_classifier(folder / "weights/micro")
         assert app.run(["convert", "weights/micro", "vitb.pth", "--to", "v1"]) == 0
+        write_small_data_weights(folder / "weights/vits")
+        assert app.run(["convert", "weights/vits", "vits.pth", "--to", "v1"]) == 0
     return folder
 
 

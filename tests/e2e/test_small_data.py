@@ -11,12 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.data.make_clips import write_clip
-from tests.e2e.test_published_lines import SHORT, lines_of
-from videomae_cli.checkpoints.native import write_native
+from tests.e2e.test_published_lines import SHORT, lines_of, write_small_data_weights
 from videomae_cli.cli import app
-from videomae_cli.config.model_config import autoencoder_config
-from videomae_cli.config.recipe_files import load_recipe
-from videomae_cli.models.build import build_autoencoder
 
 
 @pytest.mark.slow
@@ -27,8 +23,7 @@ def test_the_walk_from_published_weights(
     for number in range(16):
         kind = ("jump", "run")[number % 2]
         write_clip(tmp_path / "my-videos" / kind / f"{number}.mp4", 40, height=48, width=64)
-    config = autoencoder_config(load_recipe("small-data-vits"))
-    write_native(tmp_path / "stand-in", build_autoencoder(config).state_dict(), config)
+    write_small_data_weights(tmp_path / "stand-in")
     assert app.run(["convert", "stand-in", "checkpoint.pth", "--to", "v1"]) == 0
     lines = lines_of("docs/small-data.md")
 

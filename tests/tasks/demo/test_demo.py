@@ -27,10 +27,13 @@ SMALL = plan.DemoPlan(
         [*plan.QUICK_PRETRAIN, "train.batch=8", "train.micro_batch=8", "train.workers=0"],
         "pretrain",
     ),
-    load_recipe(
-        "demo-finetune",
-        [*plan.QUICK_FINETUNE, "train.batch=8", "train.micro_batch=8", "train.workers=0"],
-        "finetune",
+    *(
+        load_recipe(
+            "demo-finetune",
+            [*plan.QUICK_FINETUNE, "train.batch=8", "train.micro_batch=8", "train.workers=0", *own],
+            "finetune",
+        )
+        for own in ((), plan.FROM_SCRATCH)
     ),
     seed=0,
 )
@@ -64,7 +67,7 @@ def test_both_starts_are_compared_at_each_budget_on_the_same_test_videos(
         for start in ("pretrained", "scratch")
     ]
     differences = [lines for lines in zip(*recipes, strict=True) if len(set(lines)) > 1]
-    assert [left.split(":")[0] for left, _ in differences] == ["start"]
+    assert {left.split(":")[0].strip() for left, _ in differences} == {"start", "base_lr"}
 
 
 @pytest.mark.slow

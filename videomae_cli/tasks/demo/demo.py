@@ -165,8 +165,10 @@ def _train_classifier(
     folder = run_dir / classifier.name
     if not is_finished(folder):
         data = labelled_dir(run_dir, order, labels)
-        weights = str(run_dir / PRETRAIN / "final") if start == "pretrained" else SCRATCH
-        recipe = plan.finetuning.model_copy(update={"data": data, "start": weights})
+        is_scratch = start == "scratch"
+        recipe = plan.from_scratch if is_scratch else plan.finetuning
+        weights = SCRATCH if is_scratch else str(run_dir / PRETRAIN / "final")
+        recipe = recipe.model_copy(update={"data": data, "start": weights})
         finetune.run(recipe, folder, ProgressOnly(report))
     result = evaluate.run(folder / "final", ProgressOnly(report))
     frames = "" if order == "natural" else f" ({order} frames)"

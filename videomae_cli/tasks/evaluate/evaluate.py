@@ -212,15 +212,18 @@ def _set_up(checkpoint: Path, options: EvalOptions, report: Report) -> Evaluatio
     manifest, rejected = open_data(config, options, report)
     clip = protocol.apply(config.clip())
     manifest, split = select_videos(config, manifest, options.split, clip, report)
-    folder = options.out or _default_dir(loaded.file, split, protocol)
+    name = f"{split}-{protocol.name or f'{protocol.clips}x{protocol.crops}'}"
+    folder = options.out or default_dir(loaded.file, name)
     return Evaluation(loaded, classifier, protocol, manifest, split, folder, rejected)
 
 
-def _default_dir(weights: Path, split: str, protocol: Protocol) -> Path:
-    """Return a folder in the run directory, or beside weights that belong to no run."""
+def default_dir(weights: Path, name: str) -> Path:
+    """Return `eval/NAME` in the run directory, or beside weights that belong to no run.
+
+    Nothing is written into `final`: a run that is resumed replaces it.
+    """
     folder = weights.parent.parent if weights.parent.name == "final" else weights.parent
-    name = protocol.name or f"{protocol.clips}x{protocol.crops}"
-    return folder / "eval" / f"{split}-{name}"
+    return folder / "eval" / name
 
 
 def _summarize(scores: Scores, evaluation: Evaluation) -> EvalResult:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from videomae_cli.checkpoints.reading.locate import locate_weights
 from videomae_cli.config.model_config import ModelConfig
 from videomae_cli.data.manifest import Manifest, Video
 from videomae_cli.data.time_sampling import with_times
@@ -31,7 +32,7 @@ from videomae_cli.tasks.probe.samples import FeatureTable, ModelOutput, Target
 from videomae_cli.tasks.probe.sources import read_sources
 from videomae_cli.tasks.probe.subsets import parse_fractions
 
-SCRATCH = "scratch"
+SCRATCH, CURVE = "scratch", "label-curve"
 
 
 class CurveOptions(NamedTuple):
@@ -119,7 +120,7 @@ def measure_label_curve(
     second = _load_second(first, curve.against)
     manifest = _open_labelled(first.config, options, report)
     split = options.split or ("test" if manifest.split("test") else "val")
-    out = options.out or _default_dir(checkpoint)
+    out = options.out or evaluate.default_dir(locate_weights(checkpoint).file, CURVE)
     arguments: dict[str, Any] = {"fractions": fractions, "split": split, "probes": curve.probes}
     with Runtime(options.precision) as runtime:
         tables = [
@@ -149,11 +150,6 @@ def _open_labelled(config: ModelConfig, options: EvalOptions, report: Report) ->
         manifest = with_times(manifest)
     labelled = tuple(video for video in manifest.videos if video.is_labelled)
     return manifest._replace(videos=labelled)
-
-
-def _default_dir(checkpoint: Path) -> Path:
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    return folder / "eval" / "label-curve"
 
 
 def _make_table(
