@@ -12,9 +12,10 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from measuring.accuracy_tables import describe_accuracies, table
 
 FOLDER = Path(__file__).resolve().parent
 PAGE, RESULTS = FOLDER / "RESULTS.md", FOLDER / "results"
@@ -30,14 +31,19 @@ def render(name: str, results: Path = RESULTS) -> str:
 
 
 def describe(content: dict[str, Any]) -> str:
-    """Return a result as Markdown: how it was measured, ratios, sides, bounds, notes."""
+    """Return a result as Markdown: how it was measured, ratios, sides, bounds, notes.
+
+    Accuracies have tables of their own.
+    """
+    if "accuracies" in content:
+        return describe_accuracies(content)
     parts = [describe_conditions(content)]
     if content["ratios"]:
         rows = [
             (f"`{name}`", _value(value, content["spread"].get(name)), content["better"][name])
             for name, value in content["ratios"].items()
         ]
-        parts.append(_table(("ratio", "median (quartiles)", "better"), rows))
+        parts.append(table(("ratio", "median (quartiles)", "better"), rows))
     bounds = content.get("bound", {})
     parts.append(_side_table(content["sides"], hidden_unit="GFLOP/s" if bounds else ""))
     if bounds:
@@ -46,7 +52,7 @@ def describe(content: dict[str, Any]) -> str:
             (name.replace("_", " "), *(number(bound[name]) for bound in bounds.values()))
             for name in names
         ]
-        parts.append(_table(("bound", *bounds), rows))
+        parts.append(table(("bound", *bounds), rows))
     return "\n\n".join([*parts, *content["notes"]])
 
 
@@ -60,7 +66,7 @@ def _side_table(sides: dict[str, Any], hidden_unit: str) -> str:
             cells.setdefault(row or column, {})[column if row else "median"] = text
     columns = list(dict.fromkeys(column for row in cells.values() for column in row))
     rows = [(name, *(row.get(column, "") for column in columns)) for name, row in cells.items()]
-    return _table(("median (quartiles)", *columns), rows)
+    return table(("median (quartiles)", *columns), rows)
 
 
 def describe_conditions(content: dict[str, Any]) -> str:
@@ -97,11 +103,6 @@ def _value(median: float, spread: list[float] | None, unit: str = "") -> str:
 
 def _words(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def updated(page: str, results: Path = RESULTS) -> str:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, r2_score
+from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
 from videomae_cli.tasks.probe.measures import (
     bootstrap,
     compare_outputs,
+    make_auc,
     make_metric,
     measure_output,
     measure_seeds,
@@ -41,6 +42,46 @@ def test_r2_agrees_with_scikit_learn_with_weights() -> None:
     expected = r2_score(target_VK, output_VK.astype(np.float64), sample_weight=weight_V)
 
     assert metric(weight_V) == pytest.approx(expected)
+
+
+def test_auc_counts_the_pairs_that_are_in_order() -> None:
+    label_V = np.array([0, 0, 1, 1])
+    output_VK = np.array([[0.9, 0.1], [0.5, 0.5], [0.5, 0.5], [0.2, 0.8]], np.float32)
+    auc = make_auc(label_V, output_VK)
+
+    # of the four pairs, three are in order and one is a tie
+    assert auc(np.ones(4)) == pytest.approx(3.5 / 4)
+    # the tie (videos 1 and 2) counts 2 x 3 times, the other pairs 1 x 3, 1 x 1 and 2 x 1
+    assert auc(np.array([1.0, 2.0, 3.0, 1.0])) == pytest.approx((3 + 1 + 2 + 6 / 2) / 12)
+    assert np.isnan(auc(np.array([1.0, 1.0, 0.0, 0.0])))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_auc_agrees_with_scikit_learn_with_ties_and_weights(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label_V, weight_V = rng.integers(0, 3, 60), rng.integers(0, 4, 60).astype(float)
+    output_VK = rng.integers(0, 6, (60, 3)).astype(np.float32)
+
+    expected = [
+        roc_auc_score(label_V == k, output_VK[:, k], sample_weight=weight_V) for k in range(3)
+    ]
+
+    assert make_auc(label_V, output_VK)(weight_V) == pytest.approx(np.mean(expected))
+
+
+def test_a_bootstrap_over_two_sources_has_three_outcomes() -> None:
+    """All clips of one source are right, all of the other are wrong."""
+    is_right_V = np.repeat([1, 0], 50)
+    output_VK = np.stack([1 - is_right_V, is_right_V], axis=1).astype(np.float32)
+    target = Target("single-label", np.ones(100, np.int64), 2, np.repeat([7, 3], 50))
+
+    by_source = bootstrap([make_metric(target, output_VK)], target)
+    by_clip = bootstrap([make_metric(target, output_VK)], target._replace(group_V=None))
+
+    # both sources once in half of the samples, one of them twice in a quarter each: 0, 0.5 or 1
+    assert by_source == (0.5, 0.0, 1.0)
+    assert 0.35 < by_clip.low < 0.45
+    assert 0.55 < by_clip.high < 0.65
 
 
 def test_the_interval_of_an_accuracy_is_about_that_of_the_binomial_distribution() -> None:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from videomae_cli.config.model import Task
 from videomae_cli.rng import stream
@@ -177,9 +176,31 @@ def _make_r2(target_VK: NDArray[np.float64], output_VK: NDArray[np.float64]) -> 
     return compute
 
 
+def make_auc(label_V: Index, output_VK: Floats) -> Metric:
+    """Return the area under the ROC curve as a function of the weights of the videos.
+
+    It is the mean over the classes that occur, each against the rest: the share of the pairs of a
+    video of the class and another one in which the first has the higher output; equal ones count
+    half, and a pair as often as the product of both weights. Not defined (NaN) if the weight of a
+    class or of its rest is 0.
+    """
+    ranks = [np.unique(column_V, return_inverse=True)[1] for column_V in output_VK.T]
+    classes = np.unique(label_V).tolist()
+
+    def compute(weight_V: Weights) -> float:
+        values = []
+        for k in classes:
+            positive_R = np.bincount(ranks[k], weight_V * (label_V == k))
+            negative_R = np.bincount(ranks[k], weight_V * (label_V != k))
+            below_R = np.cumsum(negative_R) - negative_R / 2
+            pairs = positive_R.sum() * negative_R.sum()
+            values.append(positive_R @ below_R / pairs if pairs else np.nan)
+        return float(np.mean(values))
+
+    return compute
+
+
 def _compute_auc(label_V: Index, output_VK: Floats) -> float | None:
-    """Return the mean one-against-rest AUC of the classes that occur; None if there is only one."""
-    classes = np.unique(label_V)
-    if len(classes) < 2:
-        return None
-    return float(np.mean([roc_auc_score(label_V == k, output_VK[:, k]) for k in classes]))
+    """Return the AUC of all videos; None if there is only one class."""
+    value = make_auc(label_V, output_VK)(np.ones(len(label_V)))
+    return value if np.isfinite(value) else None
