@@ -40,10 +40,11 @@ ROOMS: dict[str, set[str]] = {
     "run_dir": set(),
     "load_model": {"run_dir"},
     "starting_point": set(),
+    "plateau": set(),
     "evaluate": {*SHARED_ROOMS, "prepare"},  # a list of videos is prepared before it is evaluated
     "predict": {*SHARED_ROOMS, "evaluate"},
     "probe": {*SHARED_ROOMS, "evaluate", "features"},
-    "diagnose": SHARED_ROOMS,
+    "diagnose": {*SHARED_ROOMS, "plateau"},
     "train": {*SHARED_ROOMS, "evaluate", "diagnose", "probe"},  # a pretraining may be probed
     "dry_run": {*SHARED_ROOMS, "evaluate", "diagnose", "train"},
     "features": {*SHARED_ROOMS, "evaluate"},
@@ -51,7 +52,7 @@ ROOMS: dict[str, set[str]] = {
     "prepare": {"load_model", "starting_point"},
     "convert": {"load_model"},
     "visualize": {"load_model"},
-    "recipes": {"load_model", "starting_point"},
+    "recipes": {"load_model", "plateau", "starting_point"},
 }
 # library -> the floors that may import it
 LIBRARIES: dict[str, set[str]] = {

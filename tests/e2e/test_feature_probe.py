@@ -97,6 +97,7 @@ def test_a_probe_changes_nothing_of_the_training(plain: Path, probed: Path) -> N
     assert {
         (each["probe_train_videos"], each["probe_val_videos"]) for each in probes_of(probed)
     } == {(14, 6)}
+    assert {each["probe_constant"] for each in probes_of(probed)} == {0.5}
     speed = [line for line in read_metrics(probed / "speed.jsonl") if "probe_seconds" in line]
     assert [line["step"] for line in speed] == [0, 3, 6, 9, 12]
     assert all(0 < line["probe_seconds"] < 60 for line in speed)
@@ -238,6 +239,7 @@ def test_a_list_with_values_is_probed_too(recipes: Path, prepared: Path, tmp_pat
     train(recipes, prepared, tmp_path / "run", on(tmp_path / "values"))
 
     assert all(line["probe_r2"] < 1 for line in probes_of(tmp_path / "run"))
+    assert probes_of(tmp_path / "run")[0]["probe_constant"] == pytest.approx(0)
     assert "probe R2 " in (tmp_path / "run/verdict.json").read_text()
 
 

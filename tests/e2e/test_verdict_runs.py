@@ -62,6 +62,23 @@ def test_the_verdict_says_what_is_shorter_than_a_clip(
     assert "shorter than a clip" not in verdict_of(tmp_path / "1")[1]
 
 
+def test_a_run_that_stays_on_the_plateau_is_told_how_to_leave_it(
+    prepared: Path, recipes: Path, tmp_path: Path
+) -> None:
+    still = ["schedule.steps=120", "schedule.warmup_steps=4", "optim.base_lr=1.0e-9"]
+    known = [*still, "mask.strategy=tube", "mask.ratio=0.9", "target.normalize=patch"]
+    other = [*still, "mask.strategy=random", "mask.ratio=0.5", "target.normalize=none"]
+
+    assert app.run(arguments(recipes, prepared, tmp_path / "known", *known)) == 0
+    assert app.run(arguments(recipes, prepared, tmp_path / "other", *other)) == 0
+
+    word, reason = verdict_of(tmp_path / "known")
+    assert word == "suspicious"
+    assert "no better than predicting the mean" in reason
+    assert "mask.strategy=tube mask.ratio=0.9 target.normalize=patch stayed" in reason
+    assert "plateau" not in verdict_of(tmp_path / "other")[1]
+
+
 def test_a_learning_rate_a_thousand_times_too_high_has_diverged(
     prepared: Path, recipes: Path, tmp_path: Path
 ) -> None:

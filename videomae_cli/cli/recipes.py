@@ -128,7 +128,8 @@ def check(
 
     Prints parameters, tokens and steps of each recipe. All problems are reported at once. With
     --data the steps are for these videos, and the last lines say where to start with so many on
-    this machine: from published weights, or with pretraining.
+    this machine: from published weights, or with pretraining. Short runs of small models with
+    settings that learned nothing where we measured them are warned of.
 
     Examples:
 

@@ -76,6 +76,64 @@ def test_the_reason_names_the_first_and_the_last_probe_of_the_features(
     assert f"probe {words}" in verdict.headline()
 
 
+@pytest.mark.parametrize(
+    ("probe", "reason"),
+    [
+        # one standard error of 0.5 on 100 videos is 0.05
+        ({"probe_top1": 0.54, "probe_constant": 0.5}, "top-1 54.0%, .* top-1 50.0% of 100 videos"),
+        ({"probe_map": 0.2, "probe_constant": 0.2}, "mAP 20.0%, .* mAP 20.0% of 100 videos"),
+        ({"probe_r2": -0.01, "probe_constant": 0.0}, "R2 -0.010, .* R2 0.000 of 100 videos"),
+    ],
+)
+def test_features_that_are_worth_nothing_are_named(probe: dict[str, float], reason: str) -> None:
+    end = {"step": 300.0, "probe_val_videos": 100.0, **probe}
+    run = curve(FALLING)
+    run = run._replace(lines=[*run.lines, end], steps=300)
+
+    verdict = diagnose(run)
+    advised = diagnose(run._replace(plateau="set mask.ratio=0.5"))
+
+    assert verdict.word == "suspicious"
+    assert re.search(f"the last probe of the features, {reason}", verdict.headline())
+    assert "or start from published weights" in verdict.headline()
+    assert "tell these labels apart; set mask.ratio=0.5" in advised.headline()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"probe_top1": 0.56, "probe_constant": 0.5, "probe_val_videos": 100.0},
+        {"probe_top1": 0.3},  # of an earlier version: the constant answer is not known
+        {"probe_top1": math.nan, "probe_constant": 0.5, "probe_val_videos": 100.0},
+    ],
+)
+def test_features_that_are_worth_something_or_not_known_are_not_named(end: Line) -> None:
+    first = {"step": 0.0, "probe_top1": 0.3, "probe_constant": 0.5, "probe_val_videos": 100.0}
+    lines = [first, *curve(FALLING).lines, {"step": 300.0, **end}]
+
+    verdict = diagnose(curve(FALLING)._replace(lines=lines, steps=300))
+
+    assert "the last probe of the features" not in verdict.headline()
+
+
+def test_features_of_an_unfinished_run_that_still_learns_are_not_judged() -> None:
+    end = {"step": 300.0, "probe_top1": 0.5, "probe_constant": 0.5, "probe_val_videos": 100.0}
+    losses = [1 - number / 40 for number in range(30)]
+    run = curve(losses)._replace(steps=1000)
+
+    assert diagnose(run._replace(lines=[*run.lines, end])).word == "normal"
+
+
+def test_a_loss_that_stays_gets_the_advice_of_the_plateau() -> None:
+    run = curve([1.0] * 30)
+
+    assert "learned nothing yet; train longer" in diagnose(run).headline()
+    advised = diagnose(run._replace(plateau="set mask.ratio=0.5")).headline()
+    assert "learned nothing yet; set mask.ratio=0.5" in advised
+    excessive = curve([1.0] * 30, lr=2.0)._replace(plateau="set mask.ratio=0.5")
+    assert "mask.ratio" not in diagnose(excessive).headline()
+
+
 def test_a_loss_that_falls_from_a_high_start_is_no_jump() -> None:
     assert diagnose(curve([40.0, 12.0, 4.0, 1.5, *FALLING])).word == "normal"
 

@@ -86,3 +86,41 @@ def test_with_data_steps_are_for_its_training_videos(tmp_path: Path) -> None:
     assert f"--data {tmp_path / 'data'} --checkpoint WEIGHTS" in result.start.command
     assert result.as_json()["start"]["command"] == result.start.command
     assert "start" not in check_recipes(["demo"], Notes()).as_json()
+
+
+def test_settings_that_stayed_on_the_plateau_are_warned_of(tmp_path: Path) -> None:
+    for number in range(40):
+        write_clip(tmp_path / "videos" / f"{number}.mp4", 8)
+    assert run(["prepare", str(tmp_path / "videos"), "--out", str(tmp_path / "data")]) == 0
+    few = tmp_path / "few.yaml"
+    text = recipe_paths.find_recipe("small-data-vits").read_text(encoding="utf-8")
+    text = text.replace("epochs: 800", "epochs: 60").replace("ratio: 0.75", "ratio: 0.9")
+    few.write_text(text, encoding="utf-8")
+    notes = Notes()
+
+    result = check_recipes([str(few), "small-data-vits", "demo"], notes, data=tmp_path / "data")
+
+    assert result.problems == []
+    assert len(result.warnings) == 1
+    assert result.warnings[0].startswith(f"{few}: mask.strategy=tube mask.ratio=0.9 ")
+    assert result.as_json()["warnings"] == list(result.warnings) == notes.warned
+    # without data, the number of steps is not known
+    assert check_recipes([str(few)], Notes()).warnings == ()
+
+
+def test_a_recipe_that_counts_steps_is_warned_of_without_data(tmp_path: Path) -> None:
+    short = tmp_path / "short.yaml"
+    text = recipe_paths.find_recipe("demo").read_text(encoding="utf-8")
+    text = text.replace("normalize: none", "normalize: patch").replace("steps: 5000", "steps: 200")
+    text = text.replace("warmup_steps: 250", "warmup_steps: 20")
+    text = text.replace("ratio: 0.5", "ratio: 0.75")
+    short.write_text(text, encoding="utf-8")
+
+    result = check_recipes([str(short)], Notes())
+
+    assert result.warnings[0].startswith(f"{short}: mask.strategy=random mask.ratio=0.75 ")
+    assert "(3,200 here)" in result.warnings[0]
+
+
+def test_no_built_in_recipe_is_warned_of() -> None:
+    assert check_recipes([], Notes()).warnings == ()

@@ -64,6 +64,7 @@ def write_diagnosis(
     from videomae_cli.tasks.diagnose.curves import plot_curves
     from videomae_cli.tasks.diagnose.training_curve import TrainingCurve
     from videomae_cli.tasks.diagnose.verdict import diagnose
+    from videomae_cli.tasks.plateau import find_plateau
 
     path = run_dir / METRICS
     lines = read_metrics(path) if path.is_file() else []
@@ -72,10 +73,11 @@ def write_diagnosis(
     note = _describe_short_videos(manifest, recipe.clip)
     chance = _measure_chance(manifest)
     task = (recipe.task if recipe.kind == "finetune" else None) or "single-label"
-    curve = TrainingCurve(recipe.kind, steps, warmup, lines, failure, chance, task, note)
+    step = int(lines[-1]["step"]) if lines else 0
+    plateau = find_plateau(recipe, step) if recipe.kind == "pretrain" else ""
+    curve = TrainingCurve(recipe.kind, steps, warmup, lines, failure, chance, task, note, plateau)
     verdict = diagnose(curve)
     report.say(verdict.headline())
-    step = int(lines[-1]["step"]) if lines else 0
     content: dict[str, Any] = {**verdict._asdict(), "step": step, "steps": steps}
     atomic.write_json(run_dir / VERDICT, content)
     title = f"{run_dir.name}: step {step:,} of {steps:,}: {verdict.word}"

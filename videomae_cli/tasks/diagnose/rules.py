@@ -18,6 +18,8 @@ MIN_LINES = 8
 MAX_FLAT_FRACTION = 0.25
 MIN_SPREAD = 1e-3
 MIN_RANK = 1.5
+WEIGHTS = "train longer, or start from published weights (docs/small-data.md)"
+LONGER = "train longer, or try another optim.base_lr"
 
 
 class Finding(NamedTuple):
@@ -85,7 +87,7 @@ def _no_better_than_baseline(curve: TrainingCurve) -> Finding | None:
     advice = (
         _lr_advice(curve)
         if curve.has_excessive_lr
-        else "the model has learned nothing yet; train longer, or try another optim.base_lr"
+        else f"the model has learned nothing yet; {curve.plateau or LONGER}"
     )
     return Finding(
         f"the loss {curve.end_loss:.3g} is no better than {curve.baseline}, {trivial:.3g}: "
@@ -151,6 +153,19 @@ def _no_better_than_mean(curve: TrainingCurve) -> Finding | None:
     )
 
 
+def _useless_features(curve: TrainingCurve) -> Finding | None:
+    probe = curve.last_probe
+    if curve.kind != "pretrain" or probe is None or not _is_trained(curve):
+        return None
+    if probe.value > probe.limit:
+        return None
+    return Finding(
+        f"the last probe of the features, {probe.describe(probe.value)}, is no better than the best"
+        f" constant answer, {probe.describe(probe.constant)} of {probe.videos:,.0f} videos: the"
+        f" features do not tell these labels apart; {curve.plateau or WEIGHTS}"
+    )
+
+
 def _is_trained(curve: TrainingCurve) -> bool:
     """Return whether a run has had enough steps after warm-up, and learns no more."""
     is_at_end = 0 < curve.steps <= curve.step
@@ -200,6 +215,7 @@ RULES: tuple[Callable[[TrainingCurve], Finding | None], ...] = (
     _collapsed_features,
     _chance_accuracy,
     _no_better_than_mean,
+    _useless_features,
     _flat_clips,
     _wrong_normalisation,
     _repeated_order,

@@ -35,6 +35,32 @@ class Chance(NamedTuple):
         return self.top1 + math.sqrt(self.top1 * (1 - self.top1) / self.videos)
 
 
+class FeatureProbe(NamedTuple):
+    """The result of a probe of the features during pretraining."""
+
+    name: str
+    """Of the measure."""
+    value: float
+    constant: float
+    """The measure of the best constant answer on the same videos."""
+    videos: float
+    """Number of validation videos."""
+
+    @property
+    def limit(self) -> float:
+        """Value up to which features are no better than a constant answer.
+
+        One standard error above it for an accuracy.
+        """
+        if self.name != PROBES["probe_top1"]:
+            return self.constant
+        return self.constant + math.sqrt(self.constant * (1 - self.constant) / self.videos)
+
+    def describe(self, value: float) -> str:
+        """Format a value with the name of the measure."""
+        return f"{self.name} {value:.3f}" if self.name == "R2" else f"{self.name} {value:.1%}"
+
+
 class TrainingCurve(NamedTuple):
     """The logged metrics of a run, and its planned length."""
 
@@ -52,6 +78,9 @@ class TrainingCurve(NamedTuple):
     """Of a fine-tuning."""
     note: str = ""
     """A fact about the data that every verdict mentions; may be empty."""
+    plateau: str = ""
+    """Why a pretraining that has learned nothing may have stayed on the plateau, from
+    `tasks/plateau.py`; may be empty."""
 
     def column(self, name: str) -> list[float]:
         """Return all logged values of a metric, in order."""
@@ -60,6 +89,20 @@ class TrainingCurve(NamedTuple):
     def last(self, name: str) -> float | None:
         """Return the newest logged value of a metric; None if there is none."""
         return next(iter(self.column(name)[::-1]), None)
+
+    @property
+    def last_probe(self) -> FeatureProbe | None:
+        """The newest probe of the features; None without any, or if it is not finite.
+
+        Logs of earlier versions lack `probe_constant`; without it nothing can be said.
+        """
+        line = next((line for line in self.lines[::-1] if PROBES.keys() & line.keys()), None)
+        if line is None or "probe_constant" not in line:
+            return None
+        column = next(name for name in PROBES if name in line)
+        constant, videos = line["probe_constant"], line["probe_val_videos"]
+        probe = FeatureProbe(PROBES[column], line[column], constant, videos)
+        return probe if math.isfinite(probe.value) else None
 
     @property
     def step(self) -> int:

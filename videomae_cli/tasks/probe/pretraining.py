@@ -114,8 +114,9 @@ class FeatureProbe:
         )
 
     def __call__(self, step: int) -> dict[str, float]:
-        """Return `top1` (`map`, `r2`), `train_videos` and `val_videos`; called by all processes.
+        """Return `top1` (`map`, `r2`), `constant`, `train_videos` and `val_videos`.
 
+        `constant` is the same measure of the best constant answer. Called by all processes.
         Nothing is returned, with a warning, where the videos that are left are too few: a run does
         not end because of its probes once it has started.
 
@@ -158,6 +159,7 @@ class FeatureProbe:
             return {}
         feature_VD = np.stack([item.output for item in good])
         value = self._fit(feature_VD, data.target, train, val, step)
+        constant = measure_constant(data.target.take(val))
         task = data.target.task
         took = time.perf_counter() - began
         shown = f"{value:.3f}" if task == "regression" else f"{100 * value:.1f} %"
@@ -165,7 +167,8 @@ class FeatureProbe:
             f"step {step:,}: {MODELS[self._kind]} probe: {NAMES[task]} {shown}"
             f" ({len(train):,} train, {len(val):,} val videos, {took:.1f} s)"
         )
-        return {KEYS[task]: value, "train_videos": len(train), "val_videos": len(val)}
+        counts = {"train_videos": len(train), "val_videos": len(val)}
+        return {KEYS[task]: value, "constant": constant, **counts}
 
     def _fit(
         self, feature_VD: Floats, target: Target, train: np.ndarray, val: np.ndarray, step: int
@@ -201,8 +204,7 @@ def _find_problem(data: LabelledVideos, train: np.ndarray, val: np.ndarray) -> s
         if target.task == "single-label" and len(present := np.unique(target.labels)) < 2:
             name = (data.manifest.classes or ())[present[0]]
             return f"all {split} videos are of one class, {name!r}: there is nothing to tell apart"
-    target = data.target.take(val)
-    if np.isnan(make_metric(target, answer_constant(target))(np.ones(target.videos))):
+    if np.isnan(measure_constant(data.target.take(val))):
         return f"the labels of the val videos do not differ, so {NAMES[target.task]} is undefined"
     return ""
 
@@ -217,5 +219,9 @@ def _describe(spec: PretrainEvalSpec, data: LabelledVideos) -> str:
     )
     if target.task != "single-label":
         return text
-    constant = make_metric(target, answer_constant(target))(np.ones(target.videos))
-    return f"{text}; the most frequent class is {100 * constant:.1f} % of val"
+    return f"{text}; the most frequent class is {100 * measure_constant(target):.1f} % of val"
+
+
+def measure_constant(target: Target) -> float:
+    """Return the measure of the best constant answer; NaN if it is not defined."""
+    return make_metric(target, answer_constant(target))(np.ones(target.videos))

@@ -1,7 +1,8 @@
 """`videomae recipes check`: check recipes and build their models without allocating memory.
 
 Models are built on torch's `meta` device, where ViT-g takes one second and no memory. Of data only
-the number of training videos is used. Not checked: whether the settings train well.
+the number of training videos is used. Whether the settings train well is not checked; those that
+are known to learn nothing in so few steps are warned of.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from videomae_cli.models import build
 from videomae_cli.models.autoencoder import Autoencoder
 from videomae_cli.models.classifier import Classifier
 from videomae_cli.report import Report, shell_word
+from videomae_cli.tasks.plateau import find_plateau
 from videomae_cli.tasks.starting_point import StartingPoint, choose_starting_point
 from videomae_cli.units import plural
 
@@ -71,12 +73,15 @@ class CheckResult(NamedTuple):
     """One for each recipe that cannot be loaded or whose model cannot be built."""
     start: StartingPoint | None = None
     """With data only."""
+    warnings: tuple[str, ...] = ()
+    """Of settings that stayed on the plateau where we measured them; see `tasks/plateau.py`."""
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain data."""
         start = {} if self.start is None else {"start": self.start._asdict()}
         recipes = [one._asdict() for one in self.checked]
-        return {"recipes": recipes, "problems": self.problems, **start}
+        warnings = list(self.warnings)
+        return {"recipes": recipes, "problems": self.problems, "warnings": warnings, **start}
 
 
 def check_recipes(names: Sequence[str], report: Report, *, data: Path | None = None) -> CheckResult:
@@ -94,6 +99,7 @@ def check_recipes(names: Sequence[str], report: Report, *, data: Path | None = N
     videos = 1000 if manifest is None else len(manifest.split("train"))
     checked: list[RecipeFigures] = []
     problems: list[str] = []
+    warnings: list[str] = []
     for name in names or list_names():
         try:
             recipe = load_recipe(name)
@@ -101,15 +107,29 @@ def check_recipes(names: Sequence[str], report: Report, *, data: Path | None = N
             problems.append(_format_error(error))
             continue
         try:
-            checked.append(check_recipe(name, recipe, videos))
+            figures = check_recipe(name, recipe, videos)
         except VideoMAEError as error:
             problems.append(f"{name}: {_format_error(error)}")
+            continue
+        checked.append(figures)
+        if manifest is not None or figures.in_all:
+            warnings += _warn_of_plateau(recipe, figures)
     if checked:
         count = f"{len(checked)} valid recipe{'s' if len(checked) > 1 else ''}"
         title = f"{count}; steps are {'per' if data is None else 'for'} {videos:,} training videos"
         report.table(title, COLUMNS, [one.cells() for one in checked])
+    for warning in warnings:
+        report.warn(warning)
     start = None if manifest is None else _start(manifest, videos, report)
-    return CheckResult(checked, problems, start)
+    return CheckResult(checked, problems, start, tuple(warnings))
+
+
+def _warn_of_plateau(recipe: Recipe, figures: RecipeFigures) -> list[str]:
+    """Return a warning if the settings are known not to leave the plateau in so few steps."""
+    if not isinstance(recipe, PretrainRecipe):
+        return []
+    reason = find_plateau(recipe, figures.steps)
+    return [f"{figures.recipe}: {reason}"] if reason else []
 
 
 def _start(manifest: Manifest, videos: int, report: Report) -> StartingPoint:
