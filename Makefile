@@ -39,12 +39,14 @@ check: $(INSTALLED)
 	$(BIN)/python completions/generate.py --check
 	$(BIN)/python docs/file_map.py --check
 	$(BIN)/python benchmarks/write_tables.py --check
+	$(BIN)/python benchmarks/write_science.py --check
 
 generate: $(INSTALLED)
 	$(BIN)/python recipes/generate.py
 	$(BIN)/python completions/generate.py
 	$(BIN)/python docs/file_map.py
 	$(BIN)/python benchmarks/write_tables.py
+	$(BIN)/python benchmarks/write_science.py
 
 wheel: $(INSTALLED)
 	$(BIN)/python -m build --wheel
