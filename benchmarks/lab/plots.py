@@ -51,7 +51,11 @@ def draw_claims(content: Content) -> Figure:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=5)
-    ticks = [-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50]
+    ends = [abs(end) for name in names for end in results[name]["interval"]]
+    limit = max(10.0, 1.15 * max(ends, default=0.0))
+    axes.set_xlim(-limit, limit)
+    steps = [step for step in (2, 5, 10, 20, 40, 80, 160) if step < limit]
+    ticks = [*(-step for step in reversed(steps)), 0, *steps]
     axes.set_xticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("effect in points of top-1, to the right: as the paper found")
@@ -62,7 +66,7 @@ def draw_claims(content: Content) -> Figure:
 
 def draw_masking(content: Content) -> Figure:
     """Draw the probed accuracy of each strategy over the ratio."""
-    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     for number, (prefix, (label, colour, style)) in enumerate(STRATEGIES.items()):
         points = []
@@ -79,7 +83,7 @@ def draw_masking(content: Content) -> Figure:
     axes.set_xticks([50, 75, 90])
     axes.set(xlabel="masked tokens, %", ylabel="top-1 of a linear probe, %")
     _clean(axes, "y")
-    axes.legend(frameon=False, fontsize=9)
+    figure.legend(frameon=False, ncols=3, loc="outside upper center", fontsize=9)
     return figure
 
 
