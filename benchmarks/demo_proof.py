@@ -36,7 +36,7 @@ LEAST_FROZEN = (8.0, 30.0)  # points, with the fewest and with the most labels
 MOST_AWAY = 5.0  # points, of the controls
 MENU = [
     (f"optim.base_lr={rate}", f"optim.layer_decay={decay}")
-    for rate in ("2.4e-2", "4.8e-2", "9.6e-2")
+    for rate in ("1.2e-2", "2.4e-2", "4.8e-2")
     for decay in ("0.75", "1.0")
 ]
 

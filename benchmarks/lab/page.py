@@ -30,7 +30,13 @@ def updated(page: str, content: Content | None) -> str:
 
 def describe_claims(content: Content) -> str:
     """Return one row for each claim; those without results are not measured yet."""
-    head = "claim", "paper and its figures, top-1 %", "effect here, points (95 %)", "verdict", "command"
+    head = (
+        "claim",
+        "paper and its figures, top-1 %",
+        "effect here, points (95 %)",
+        "verdict",
+        "command",
+    )
     rows = [_claim_row(claim, content.get("claims", {}).get(claim.name)) for claim in CLAIMS]
     return _table(head, rows)
 

@@ -12,10 +12,12 @@ Shapes: T frames, H height, W width, C = 3 channels.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import av
 import numpy as np
 
 from videomae_cli import __version__, atomic
@@ -31,16 +33,15 @@ from videomae_cli.tasks.demo.videos import (
     draw_parameters,
     motion_index,
     render_clip,
-    write_video,
 )
 from videomae_cli.tasks.prepare import prepare
 from videomae_cli.tasks.prepare.options import PrepareOptions
 
 STORED_SIDE = 16
-ENCODED_SIDE = 128
+ENCODED_SIDE, FPS, QUANTISER = 128, 8, "22"
 OBJECTS = (2, 4)  # fewest and most objects of an out-of-domain clip
-RADIUS = (8.0, 16.0)  # pixels of 64
-OBJECT_SPEED = (2.0, 6.0)  # pixels per frame
+RADIUS = (4.0, 8.0)  # pixels of 32
+OBJECT_SPEED = (1.0, 3.0)  # pixels per frame
 
 
 class VideoCounts(NamedTuple):
@@ -94,7 +95,7 @@ def make_videos(folder: Path, counts: VideoCounts, seed: int, names: Collection[
 
 
 def _render_plane(number: int, *, stream_name: str, seed: int) -> FrameArray:
-    """Return frames_THWC of 64 pixels of a moving plane; its class follows from its number."""
+    """Return frames_THWC of 32 pixels of a moving plane; its class follows from its number."""
     rng = stream(seed, "lab", stream_name, number)
     return render_clip(draw_parameters(rng), motion_index(number))
 
@@ -157,10 +158,25 @@ def _prepare_encoded(
     factor = ENCODED_SIDE // SIDE
 
     def write(number: int, path: Path) -> None:
-        write_video(path, render(number).repeat(factor, axis=1).repeat(factor, axis=2))
+        _encode(path, render(number).repeat(factor, axis=1).repeat(factor, axis=2))
 
     _write_missing(folder / "videos" / "encoded", numbers, ".mp4", write)
     _prepare(folder, "encoded", numbers, ".mp4", is_labelled=False)
+
+
+def _encode(path: Path, frames_THWC: FrameArray) -> None:
+    """Write H.264 in MP4, as key frames only."""
+    with av.open(str(path), "w", format="mp4") as container:
+        track = container.add_stream("libx264", rate=FPS)
+        track.height, track.width = frames_THWC.shape[1:3]
+        track.pix_fmt = "yuv420p"
+        track.codec_context.thread_count = 1
+        track.options = {"preset": "ultrafast", "g": "1", "bf": "0", "qp": QUANTISER}
+        for number, pixels_HWC in enumerate(frames_THWC):
+            frame = av.VideoFrame.from_ndarray(pixels_HWC, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            container.mux(track.encode(frame))
+        container.mux(track.encode())
 
 
 def _write_missing(

@@ -28,10 +28,11 @@ def test_the_walk_from_published_weights(
     lines = lines_of("docs/small-data.md")
 
     for line in lines:
-        words = shlex.split(f"{line} {SHORT}" if "finetune" in line else line)[1:]
+        is_training = line.split()[1] in {"pretrain", "finetune"}
+        words = shlex.split(f"{line} {SHORT}" if is_training else line)[1:]
         assert app.run(words) == 0, line
 
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert "published weights" in capsys.readouterr().out
     probe = json.loads((tmp_path / "runs/probe/final/model.json").read_text())
     assert probe["classes"] == ["jump", "run"]
