@@ -111,8 +111,8 @@ def test_settings_that_stayed_on_the_plateau_are_warned_of(tmp_path: Path) -> No
 def test_a_recipe_that_counts_steps_is_warned_of_without_data(tmp_path: Path) -> None:
     short = tmp_path / "short.yaml"
     text = recipe_paths.find_recipe("demo").read_text(encoding="utf-8")
-    text = text.replace("normalize: none", "normalize: patch").replace("steps: 5000", "steps: 200")
-    text = text.replace("warmup_steps: 250", "warmup_steps: 20")
+    text = text.replace("normalize: none", "normalize: patch").replace("steps: 3200", "steps: 100")
+    text = text.replace("warmup_steps: 160", "warmup_steps: 10")
     text = text.replace("ratio: 0.5", "ratio: 0.75")
     short.write_text(text, encoding="utf-8")
 
