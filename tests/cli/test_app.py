@@ -112,6 +112,16 @@ def test_help_imports_no_heavy_library(line: list[str], allowed: list[str]) -> N
     assert in_a_process(code) == "0 []"
 
 
+def test_at_exit_all_objects_are_collected_again() -> None:
+    code = (
+        "import atexit, gc; from videomae_cli.cli.training import recipe_options as options;"
+        "atexit.register(lambda: print(gc.get_freeze_count()));"  # called last
+        "options.exempt_imports_from_collection(); print(gc.get_freeze_count() > 1000)"
+    )
+
+    assert in_a_process(code).split() == ["True", "0"]
+
+
 def test_the_help_of_a_command_alone_is_that_within_the_program(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -1,5 +1,6 @@
 """Load the recipe that the options of a training command choose, and show its dry run."""
 
+import atexit
 import gc
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,10 +62,12 @@ def exempt_imports_from_collection() -> None:
     """Keep the garbage collector away from all objects so far, once; call it after the imports.
 
     They live as long as the process. The collections before the processes that decode are started
-    would otherwise visit the quarter of a million objects of torch.
+    would otherwise visit the quarter of a million objects of torch. At exit they are collected as
+    ever: otherwise triton, where it is installed, reports its own ones as leaks.
     """
     if not gc.get_freeze_count():  # in a program that runs several commands, objects come and go
         gc.freeze()
+        atexit.register(gc.unfreeze)
 
 
 def require_dry_run(price_per_hour: float | None, *, dry_run: bool) -> None:
