@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
+from measuring.frame_mean import measure_frame_variance
 from measuring.machine import describe_machine, installed_versions, now
 
 from lab import cost
@@ -40,7 +41,6 @@ QUICK_STEPS = ("schedule.steps=4", "schedule.warmup_steps=1", "train.save_every_
 QUICK_BATCH = ("train.batch=8", "train.micro_batch=8")
 QUICK_TIMED_STEPS = 1, 3
 LAST_LINES = 4  # of metrics.jsonl, whose losses are averaged
-LOSS_VIDEOS = 200
 Row = dict[str, Any]
 
 
@@ -117,7 +117,7 @@ def _measure_pretraining(lab: Lab, seed: int, arm: Arm) -> tuple[Row, bool]:
         "clips": steps * recipe.train.batch * recipe.augment.repeats,
         "forward_macs": macs * steps,
         "loss": round(fmean(losses), 6),
-        "mean_loss": round(_mean_loss(lab, seed, recipe), 6),
+        "mean_loss": round(_mean_loss(recipe), 6),
         "top1": probe_top1(lab, seed, run_dir),
     }
     return _write_row(file, seed, settings, {**row, **_read_seconds(run_dir)}), True
@@ -160,14 +160,11 @@ def _read_step_seconds(lab: Lab, seed: int, *arms: tuple[str, PretrainRecipe]) -
     return [found[name] for name in names]
 
 
-def _mean_loss(lab: Lab, seed: int, recipe: PretrainRecipe) -> float:
+def _mean_loss(recipe: PretrainRecipe) -> float:
     """Return the loss of predicting the mean colour of each frame: 1 for normalised targets."""
     if recipe.target.normalize != "none":
         return 1.0
-    manifest = read_manifest(data_dir(lab.folder(seed), "unlabelled"))
-    videos = manifest.split("train")[:LOSS_VIDEOS]
-    arrays = [np.load(manifest.video_path(video)) for video in videos]
-    return float(np.mean([(array / 255).var(axis=(1, 2)).mean() for array in arrays]))
+    return measure_frame_variance(recipe)
 
 
 def probe_top1(lab: Lab, seed: int, run_dir: Path) -> float:
